@@ -1,0 +1,20 @@
+"""lowerbound: variational autoencoders whose numbers can be trusted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .estimator import VAE
+
+__version__ = "0.1.0"
+__all__ = ["VAE", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    # The estimator pulls in scikit-learn and JAX; `import lowerbound` (and so the command line's help) must not.
+    if name == "VAE":
+        from .estimator import VAE
+
+        return VAE
+    raise AttributeError(f"module 'lowerbound' has no attribute {name!r}")

@@ -1,0 +1,75 @@
+"""What one example is: its shape, the kind of its values, and how finely they are recorded."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from ..errors import ModelFolderError
+
+Kind = Literal["binary", "integer", "continuous"]
+
+
+@dataclasses.dataclass(frozen=True)
+class DataSpec:
+    """Describes one example x, independently of any data set's size.
+
+    Everything that a model must know of the data is here, so a model can be rebuilt without them.
+
+    - `event_shape`: the shape of one example: `(28, 20)`, `(32, 32, 3)` or `(13,)`.
+    - `kind`: `"binary"` (every value 0 or 1), `"integer"` (levels 0, 1, ..., `num_levels` - 1, e.g. 8-bit pixels) or `"continuous"`.
+    - `low`, `high`: the smallest and largest possible value in the user's units (0 and 255 for 8-bit pixels), or, for continuous
+      data where no such limit is known, the training data's own minimum and maximum.
+    - `step`: the data's precision in the user's units: one number for all elements, or one per element (flattened). 1 for
+      binary and integer data; for continuous data the smallest gap between two distinct recorded values.
+    - `mean`, `std`: of the training data, per element (flattened), in the user's units.
+    - `feature_names`: names of the columns of a table, else empty.
+    """
+
+    event_shape: tuple[int, ...]
+    kind: Kind
+    low: float
+    high: float
+    step: tuple[float, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    feature_names: tuple[str, ...] = ()
+
+    @property
+    def num_elements(self) -> int:
+        """D, the number of scalars in one example."""
+        return int(np.prod(self.event_shape, dtype=int))
+
+    @property
+    def is_discrete(self) -> bool:
+        """True when bits per dimension are legitimate: the values lie on a known lattice of levels."""
+        return self.kind in ("binary", "integer")
+
+    @property
+    def num_levels(self) -> int:
+        """The number of levels of discrete data (256 for 8-bit pixels)."""
+        return round(self.high - self.low) + 1
+
+    @property
+    def is_image(self) -> bool:
+        """True for H x W (grey) and H x W x C with C = 1, 3 or 4 channels."""
+        shape = self.event_shape
+        return len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain lists and numbers, for `config.json`."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, fields: dict[str, Any]) -> DataSpec:
+        """Rebuild from `to_json`; raises `ModelFolderError` when a field is missing or foreign."""
+        expected = {field.name for field in dataclasses.fields(cls)}
+        if set(fields) != expected or fields.get("kind") not in get_args(Kind):
+            raise ModelFolderError(
+                f"data_spec has the fields {sorted(fields)} and kind {fields.get('kind')!r}; "
+                f"expected {sorted(expected)} and a kind among {', '.join(get_args(Kind))}. The file is not one of ours."
+            )
+        as_tuple = {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
+        return cls(**as_tuple)

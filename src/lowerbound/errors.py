@@ -1,0 +1,60 @@
+"""Errors that teach: each names the argument, what was got, what was expected, and what to do.
+
+Every error a user can cause is a `LowerboundError`, so that a face (the command line, the estimator) can catch one class
+and print its text without a traceback. Each also keeps the built-in class that a Python programmer would expect.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class LowerboundError(Exception):
+    """Base of every error that this package raises for a cause outside it."""
+
+
+class DataError(LowerboundError, ValueError):
+    """The data cannot be used as given: wrong values, shape, type, or outside a likelihood's support."""
+
+
+class ConfigurationError(LowerboundError, ValueError):
+    """An option, a recipe's key or a combination of parts is not possible."""
+
+
+class MissingDataError(LowerboundError, FileNotFoundError):
+    """A data set or file is not there, and could not be fetched."""
+
+
+class ChecksumError(LowerboundError, OSError):
+    """A file's SHA-256 is not the expected one."""
+
+
+class ModelFolderError(LowerboundError, OSError):
+    """A saved model, checkpoint or run folder is missing, torn, foreign, or of a newer format."""
+
+
+class SavingError(LowerboundError, OSError):
+    """A file could not be written (disk full, no permission); what was saved before is untouched."""
+
+
+class NonFiniteLossError(LowerboundError, ArithmeticError):
+    """Training met a NaN or infinite loss; the last good checkpoint is kept."""
+
+
+class DataWarning(UserWarning):
+    """The data can be used, but something about them deserves a look (a constant column, for example)."""
+
+
+def closest_name(name: str, choices: Iterable[str]) -> str | None:
+    """The one of `choices` that `name` most resembles, or None when nothing is close."""
+    matches = difflib.get_close_matches(name, list(choices), n=1, cutoff=0.5)
+    return matches[0] if matches else None
+
+
+def unknown_name_message(argument: str, name: str, choices: Iterable[str]) -> str:
+    """The text for a misspelt name: what was got, the nearest right one, and all that would be right."""
+    names = sorted(choices)
+    nearest = closest_name(name, names)
+    hint = f" Did you mean {nearest!r}?" if nearest else ""
+    return f"{argument} is {name!r}, which does not exist.{hint} Available: {', '.join(names)}."
