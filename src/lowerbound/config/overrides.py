@@ -1,0 +1,66 @@
+"""`--set section.key=value`: values are written as in TOML, and quotes may be left off where nothing else could be meant."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import tomllib
+from collections.abc import Iterable
+from typing import Any
+
+from ..errors import ConfigurationError, unknown_name_message
+from .rules import Text
+from .run import SECTIONS, RunConfig, check_keys, merged, unknown_key_message
+
+_BARE_WORD = re.compile(r"(?<![\w.+-])(?!(?:true|false|inf|nan)\b)[A-Za-z_][\w-]*")
+
+
+def apply_overrides(config: RunConfig, overrides: Iterable[str]) -> RunConfig:
+    """`config` with overrides such as `objective.beta=4` or `network.hidden_widths=[500,500]`, checked as a whole at the end.
+
+    >>> apply_overrides(RunConfig(), ["objective.beta=4", "network.activations=[elu,tanh]"]).objective.beta
+    4.0
+    """
+    return config.updated(parse_overrides(overrides))
+
+
+def parse_overrides(overrides: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Overrides as a nested dictionary, later ones winning; section and key are checked, values only for being TOML."""
+    nested: dict[str, dict[str, Any]] = {}
+    for override in overrides:
+        dotted, equals, text = (piece.strip() for piece in override.partition("="))
+        section, dot, key = dotted.partition(".")
+        if not equals:
+            raise ConfigurationError(
+                f"override {override!r} has no '='; expected section.key=value, for example objective.beta=4."
+            )
+        if not dot:
+            check_keys({section: None} if section not in SECTIONS else {section: text})
+        if section not in SECTIONS:
+            raise ConfigurationError(unknown_name_message(f"configuration section of override {override!r}", section, SECTIONS))
+        fields = {field.name: field for field in dataclasses.fields(SECTIONS[section])}
+        if key not in fields:
+            raise ConfigurationError(unknown_key_message(section, key))
+        value = parse_value(dotted, text)
+        if isinstance(fields[key].metadata["rule"], Text) and not isinstance(value, str):
+            value = text
+        nested = merged(nested, {section: {key: value}})
+    return nested
+
+
+def parse_value(where: str, text: str) -> Any:
+    """The TOML value of `text`; a bare word is text, and so is a bare word in a list. `where` begins an error's message.
+
+    >>> parse_value("training.epochs", "500"), parse_value("training.optimizer", "adamw")
+    (500, 'adamw')
+    """
+    for attempt in (text, _BARE_WORD.sub(r'"\g<0>"', text) if text.startswith("[") and '"' not in text else text):
+        try:
+            parsed = tomllib.loads(f"value = {attempt}")
+        except tomllib.TOMLDecodeError:
+            continue
+        if list(parsed) == ["value"]:
+            return parsed["value"]
+    if text[:1] in ("[", "{", '"', "'"):
+        raise ConfigurationError(f"{where} is {text!r}, which is not a TOML value; expected, for example, 4, adam or [200, 200].")
+    return text

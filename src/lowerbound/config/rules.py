@@ -1,0 +1,207 @@
+"""What a configuration key may hold: each rule converts a value or refuses it, saying what it got and what is allowed."""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+import math
+import numbers
+import operator
+from typing import Any, NoReturn
+
+from ..errors import ConfigurationError, unknown_name_message
+
+
+class Rule(abc.ABC):
+    """What one configuration key may hold."""
+
+    @abc.abstractmethod
+    def describe(self) -> str:
+        """The allowed values in words, to complete "expected ..."."""
+
+    @abc.abstractmethod
+    def convert(self, where: str, value: Any) -> Any:
+        """`value` as a plain Python value, or a `ConfigurationError` that begins with `where` (`section.key`)."""
+
+    def refuse(self, where: str, value: Any) -> NoReturn:
+        """Raise the error that says what `where` got and what it may be."""
+        raise ConfigurationError(f"{where} is {value!r} ({kind_of(value)}); expected {self.describe()}.")
+
+
+def kind_of(value: Any) -> str:
+    """The kind of a value in the words of a configuration file."""
+    if isinstance(value, bool):
+        return "a boolean"
+    if isinstance(value, numbers.Integral):
+        return "an integer"
+    if isinstance(value, numbers.Real):
+        return "a number"
+    if isinstance(value, str):
+        return "text"
+    if isinstance(value, list | tuple):
+        return "a list"
+    return f"a {type(value).__name__}"
+
+
+def _whole(value: Any) -> int | None:
+    """`value` as Python's integer when it is one (NumPy's are); a boolean is not."""
+    return int(operator.index(value)) if isinstance(value, numbers.Integral) and not isinstance(value, bool) else None
+
+
+def _finite(value: Any) -> float | None:
+    """`value` as a float when it is a finite number, whole or not; a boolean is not."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        return None
+    return float(value) if math.isfinite(value) else None
+
+
+@dataclasses.dataclass(frozen=True)
+class Integer(Rule):
+    """A whole number, `minimum` <= value (<= `maximum`). A boolean is never one."""
+
+    minimum: int
+    maximum: int | None = None
+
+    def describe(self) -> str:
+        """For example "an integer >= 1"."""
+        if self.maximum is None:
+            return f"an integer >= {self.minimum}"
+        return f"an integer from {self.minimum} to {self.maximum}"
+
+    def convert(self, where: str, value: Any) -> int:
+        """NumPy's integers are accepted and become Python's."""
+        whole = _whole(value)
+        if whole is None or whole < self.minimum or (self.maximum is not None and whole > self.maximum):
+            self.refuse(where, value)
+        return whole
+
+
+@dataclasses.dataclass(frozen=True)
+class Real(Rule):
+    """A finite number in [`minimum`, `below`), or in (`minimum`, `below`) when `strictly_above`."""
+
+    minimum: float
+    below: float = math.inf
+    strictly_above: bool = False
+
+    def describe(self) -> str:
+        """For example "a number with 0 <= value < 1"."""
+        sign = ">" if self.strictly_above else ">="
+        if self.below == math.inf:
+            return f"a number {sign} {self.minimum:g}"
+        return f"a number {sign} {self.minimum:g} and < {self.below:g}"
+
+    def convert(self, where: str, value: Any) -> float:
+        """An integer is accepted where a number is meant, and becomes a float."""
+        number = _finite(value)
+        if number is None or number < self.minimum or number >= self.below or (self.strictly_above and number == self.minimum):
+            self.refuse(where, value)
+        return number
+
+
+@dataclasses.dataclass(frozen=True)
+class OneOf(Rule):
+    """One of a few known names."""
+
+    names: tuple[str, ...]
+
+    def describe(self) -> str:
+        """The names, quoted."""
+        return "one of " + ", ".join(repr(name) for name in self.names)
+
+    def convert(self, where: str, value: Any) -> str:
+        """An unknown name is refused with the nearest right one."""
+        if not isinstance(value, str):
+            self.refuse(where, value)
+        if value not in self.names:
+            raise ConfigurationError(unknown_name_message(where, value, self.names))
+        return str(value)
+
+
+@dataclasses.dataclass(frozen=True)
+class Text(Rule):
+    """Any text; empty only when `may_be_empty`."""
+
+    may_be_empty: bool = False
+
+    def describe(self) -> str:
+        """For example "text"."""
+        return "text" if self.may_be_empty else "text that is not empty"
+
+    def convert(self, where: str, value: Any) -> str:
+        """Nothing but text is text: a number is not silently turned into one."""
+        if not isinstance(value, str) or not (value or self.may_be_empty):
+            self.refuse(where, value)
+        return str(value)
+
+
+@dataclasses.dataclass(frozen=True)
+class ListOf(Rule):
+    """A list, each of whose items obeys `item`."""
+
+    item: Rule
+
+    def describe(self) -> str:
+        """For example "a list, each item an integer >= 1"."""
+        return f"a list, each item {self.item.describe()}"
+
+    def convert(self, where: str, value: Any) -> tuple[Any, ...]:
+        """A list becomes a tuple, so that a section stays hashable."""
+        if not isinstance(value, list | tuple):
+            self.refuse(where, value)
+        return tuple(self.item.convert(f"{where}[{index}]", item) for index, item in enumerate(value))
+
+
+@dataclasses.dataclass(frozen=True)
+class NameOrList(Rule):
+    """One known name, or a list of them."""
+
+    names: tuple[str, ...]
+
+    def describe(self) -> str:
+        """For example "one of 'elu', 'tanh', or a list of such names"."""
+        return f"{OneOf(self.names).describe()}, or a list of such names"
+
+    def convert(self, where: str, value: Any) -> str | tuple[str, ...]:
+        """The name, or the names as a tuple."""
+        if isinstance(value, str):
+            return OneOf(self.names).convert(where, value)
+        if not isinstance(value, list | tuple):
+            self.refuse(where, value)
+        return ListOf(OneOf(self.names)).convert(where, value)
+
+
+@dataclasses.dataclass(frozen=True)
+class AutoOrReal(Rule):
+    """The word "auto", or a number."""
+
+    number: Real
+
+    def describe(self) -> str:
+        """For example ""auto" or a number > 0"."""
+        return f"'auto' or {self.number.describe()}"
+
+    def convert(self, where: str, value: Any) -> str | float:
+        """The word, or the number as a float."""
+        if value == "auto" and isinstance(value, str):
+            return "auto"
+        try:
+            return self.number.convert(where, value)
+        except ConfigurationError:
+            self.refuse(where, value)
+
+
+@dataclasses.dataclass(frozen=True)
+class PartOfData(Rule):
+    """How much of a data set: a count (an integer), a fraction (strictly between 0 and 1), or 0 for nothing."""
+
+    def describe(self) -> str:
+        """The three forms."""
+        return "0 (none), a fraction strictly between 0 and 1, or a number of examples (an integer >= 1)"
+
+    def convert(self, where: str, value: Any) -> int | float:
+        """An integer stays a count; 0.0 is the same as 0."""
+        count, fraction = _whole(value), _finite(value)
+        if fraction is None or fraction < 0 or (count is None and fraction >= 1):
+            self.refuse(where, value)
+        return count if count is not None else fraction or 0
