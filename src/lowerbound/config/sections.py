@@ -90,7 +90,7 @@ class LikelihoodConfig:
     mean: str = _key("free", OneOf(("free", "sigmoid")), "the mean: any number, or through a sigmoid into the data's range")
     scale_floor: float | str = _key(
         "auto",
-        AutoOrReal(Real(0, strictly_above=True)),
+        AutoOrReal(Real(0.0, strictly_above=True)),
         "the smallest scale, in the data's units; auto is half a step of the data",
     )
 
@@ -107,7 +107,7 @@ class NetworkConfig:
     activations: str | tuple[str, ...] = _key(
         "elu", NameOrList(ACTIVATIONS), "one activation for all hidden layers, or a list with one for each"
     )
-    dropout: float = _key(0.0, Real(0, below=1), "the probability with which a hidden unit is dropped in training")
+    dropout: float = _key(0.0, Real(0.0, below=1.0), "the probability with which a hidden unit is dropped in training")
 
     def __post_init__(self) -> None:
         _convert_fields(self)
@@ -132,7 +132,7 @@ class ObjectiveConfig:
 
     name: str = _key("elbo", OneOf(("elbo",)), "the objective")
     num_samples: int = _key(1, Integer(1), "Monte Carlo samples per example in each step")
-    beta: float = _key(1.0, Real(0), "the weight of the KL term; 1 makes the loss minus the evidence lower bound")
+    beta: float = _key(1.0, Real(0.0), "the weight of the KL term; 1 makes the loss minus the evidence lower bound")
     warmup_epochs: int = _key(0, Integer(0), "epochs over which the KL term's weight rises from 0 to beta")
 
     def __post_init__(self) -> None:
@@ -146,15 +146,15 @@ class TrainingConfig:
     epochs: int = _key(100, Integer(1), "passes over the training data")
     batch_size: int = _key(100, Integer(1), "examples in a step")
     optimizer: str = _key("adam", OneOf(("adam", "adamw")), "the optimiser")
-    learning_rate: float = _key(0.001, Real(0, strictly_above=True), "the optimiser's (largest) learning rate")
+    learning_rate: float = _key(0.001, Real(0.0, strictly_above=True), "the optimiser's (largest) learning rate")
     learning_rate_schedule: str = _key("constant", OneOf(("constant", "cosine")), "the learning rate's course over the run")
     learning_rate_warmup_epochs: int = _key(0, Integer(0), "epochs over which the learning rate rises from 0")
-    weight_decay: float = _key(0.0, Real(0), "decoupled weight decay; needs the optimizer adamw")
-    gradient_clip: float = _key(0.0, Real(0), "the largest global norm of a gradient; 0 for no clipping")
-    ema_decay: float = _key(0.0, Real(0, below=1), "decay per step of the averaged weights that are kept; 0 for no averaging")
+    weight_decay: float = _key(0.0, Real(0.0), "decoupled weight decay; needs the optimizer adamw")
+    gradient_clip: float = _key(0.0, Real(0.0), "the largest global norm of a gradient; 0 for no clipping")
+    ema_decay: float = _key(0.0, Real(0.0, below=1.0), "decay per step of the averaged weights that are kept; 0 for no averaging")
     early_stopping_patience: int = _key(0, Integer(0), "epochs without a better validation bound before stopping; 0 for never")
     validate_every: int = _key(0, Integer(0), "epochs between validations; 0 to choose from the number of epochs")
-    checkpoint_every_seconds: float = _key(30.0, Real(0), "seconds between checkpoints; 0 for one at every look")
+    checkpoint_every_seconds: float = _key(30.0, Real(0.0), "seconds between checkpoints; 0 for one at every look")
     images_every: int = _key(0, Integer(0), "validations between pictures for TensorBoard; 0 to choose")
     seed: int = _key(0, Integer(0, LARGEST_SEED), "the seed of the weights, the order of the examples and the noise")
 
