@@ -18,6 +18,7 @@ from .sections import (
     PosteriorConfig,
     PriorConfig,
     TrainingConfig,
+    converted,
 )
 
 SECTIONS: dict[str, type] = {
@@ -63,7 +64,7 @@ class RunConfig:
     def from_dict(cls, sections: Mapping[str, Any]) -> RunConfig:
         """From a nested dictionary; a key that is left out keeps its default, an unknown one is refused."""
         check_keys(sections)
-        return cls(**{section: SECTIONS[section](**keys) for section, keys in sections.items()})
+        return cls(**{name: SECTIONS[name](**converted(SECTIONS[name], keys)) for name, keys in sections.items()})
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
         """Plain nested dictionaries, with lists for tuples: ready for JSON and TOML."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 from ..errors import ConfigurationError
@@ -23,11 +24,16 @@ def section_name(section: Any) -> str:
     return cls.__name__.removesuffix("Config").lower()
 
 
+def converted(cls: type, keys: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a section's `keys`, each checked by its rule and made plain: a list becomes a tuple, 1 becomes 1.0."""
+    rules = {field.name: field.metadata["rule"] for field in dataclasses.fields(cls)}
+    return {key: rules[key].convert(f"{section_name(cls)}.{key}", value) for key, value in keys.items()}
+
+
 def _convert_fields(section: Any) -> None:
-    """Check every field of a section by its rule, and store the converted value."""
-    for field in dataclasses.fields(section):
-        value = field.metadata["rule"].convert(f"{section_name(section)}.{field.name}", getattr(section, field.name))
-        object.__setattr__(section, field.name, value)
+    """The same for a section that was built directly."""
+    for key, value in converted(type(section), vars(section)).items():
+        object.__setattr__(section, key, value)
 
 
 @dataclasses.dataclass(frozen=True)
