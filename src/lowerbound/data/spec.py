@@ -26,6 +26,8 @@ class DataSpec:
       binary and integer data; for continuous data the smallest gap between two distinct recorded values.
     - `mean`, `std`: of the training data, per element (flattened), in the user's units.
     - `feature_names`: names of the columns of a table, else empty.
+    - `limits_known`: True when `low` and `high` are limits of the format (0 and 1 for floating-point pixels), False when they
+      are only the extremes of the training data.
     """
 
     event_shape: tuple[int, ...]
@@ -36,6 +38,7 @@ class DataSpec:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     feature_names: tuple[str, ...] = ()
+    limits_known: bool = False
 
     @property
     def num_elements(self) -> int:

@@ -1,0 +1,101 @@
+"""The model's own scale of the data, y = (x - shift) / scale, with the Jacobian that brings densities back to x."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal, get_args
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Num
+
+from ..errors import ConfigurationError, unknown_name_message
+from .spec import DataSpec
+
+Scaling = Literal["auto", "unit", "standard", "none"]
+
+
+def _as_float32(value: Any) -> np.ndarray:
+    return np.asarray(value, dtype=np.float32)
+
+
+class Affine(eqx.Module):
+    r"""y = (x - shift) / scale for one example x, element by element.
+
+    A density of y becomes one of x by log p(x) = log p(y) + log|det dy/dx|, where
+
+        log|det dy/dx| = - sum_d log|scale_d|        (nats; d over all the elements of the event)
+
+    - `shift`, `scale`: in the user's units; a number, or an array that broadcasts to the event's shape. They are constants,
+      kept as NumPy arrays so that they are never mistaken for trained parameters.
+
+    Raises `ConfigurationError` when a scale is zero or not finite, or a shift is not finite.
+
+    >>> Affine(shift=0.0, scale=255.0).log_abs_det_jacobian((28, 20))
+    -3103.109...
+    """
+
+    shift: np.ndarray = eqx.field(converter=_as_float32)
+    scale: np.ndarray = eqx.field(converter=_as_float32)
+
+    def __check_init__(self) -> None:
+        for name, values, allowed in (
+            ("shift", self.shift, np.isfinite(self.shift)),
+            ("scale", self.scale, np.isfinite(self.scale) & (self.scale != 0)),
+        ):
+            if not allowed.all():
+                index = tuple(int(i) for i in np.argwhere(~allowed)[0])
+                at = f" at index {index}" if index else ""
+                expected = "a finite number other than 0" if name == "scale" else "a finite number"
+                raise ConfigurationError(
+                    f"Affine: {name} is {values[index]:g}{at}; expected {expected}. For an element that never changes use scale=1."
+                )
+
+    def forward(self, x: Num[Array | np.ndarray, "..."]) -> Float[Array, "..."]:
+        """y, float32, from x of any numeric type."""
+        return (jnp.asarray(x).astype(jnp.float32) - self.shift) / self.scale
+
+    def inverse(self, y: Num[Array | np.ndarray, "..."]) -> Float[Array, "..."]:
+        """x in the user's units, float32."""
+        return jnp.asarray(y).astype(jnp.float32) * self.scale + self.shift
+
+    def log_abs_det_jacobian(self, event_shape: tuple[int, ...]) -> float | Float[Array, ""]:
+        """log|det dy/dx| in nats of an event of this shape; a Python float outside a compiled function."""
+        if isinstance(self.scale, np.ndarray):
+            log_scale = np.log(np.abs(self.scale.astype(np.float64)))
+            return -float(np.broadcast_to(log_scale, event_shape).sum())
+        # Inside `jit` the constants arrive traced.
+        return -jnp.broadcast_to(jnp.log(jnp.abs(self.scale)), event_shape).sum()
+
+
+def choose_transform(spec: DataSpec, scaling: str = "auto") -> Affine:
+    """The transform of the data that `spec` describes.
+
+    - `"unit"`: [low, high] to [0, 1]. `"standard"`: to mean 0 and standard deviation 1, element by element (an element that
+      never changes is only centred). `"none"`: the data as they are.
+    - `"auto"`: none for binary data; unit for integers, and for images whose limits are known; standard for the rest.
+
+    Raises `ConfigurationError` for another name.
+    """
+    if scaling not in get_args(Scaling):
+        raise ConfigurationError(unknown_name_message("data.scaling", scaling, get_args(Scaling)))
+    if scaling == "auto":
+        scaling = _automatic_scaling(spec)
+    if scaling == "none":
+        return Affine(shift=0.0, scale=1.0)
+    if scaling == "unit":
+        width = spec.high - spec.low
+        return Affine(shift=spec.low, scale=width if width > 0 and math.isfinite(width) else 1.0)
+    std = np.asarray(spec.std, np.float64).reshape(spec.event_shape)
+    # A deviation too small for float32 would become a division by zero.
+    varies = std > np.finfo(np.float32).tiny
+    return Affine(shift=np.asarray(spec.mean).reshape(spec.event_shape), scale=np.where(varies, std, 1.0))
+
+
+def _automatic_scaling(spec: DataSpec) -> str:
+    if spec.kind == "binary":
+        return "none"
+    if spec.kind == "integer" or (spec.is_image and spec.limits_known):
+        return "unit"
+    return "standard"
