@@ -1,0 +1,4 @@
+from .base import AbstractNetwork
+from .mlp import ACTIVATIONS, MLP
+
+__all__ = ["ACTIVATIONS", "MLP", "AbstractNetwork"]

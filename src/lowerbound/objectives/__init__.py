@@ -1,0 +1,4 @@
+from .base import AbstractObjective, LossRecord
+from .elbo import ELBO
+
+__all__ = ["ELBO", "AbstractObjective", "LossRecord"]

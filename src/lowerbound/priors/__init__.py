@@ -1,0 +1,4 @@
+from .base import AbstractPrior
+from .standard_normal import StandardNormal
+
+__all__ = ["AbstractPrior", "StandardNormal"]

@@ -1,0 +1,5 @@
+from .loop import ALL_EPOCHS, STOPPED_EARLY, Progress, Record, Trainer
+from .options import Schedule, TrainingOptions
+from .program import TrainState
+
+__all__ = ["ALL_EPOCHS", "STOPPED_EARLY", "Progress", "Record", "Schedule", "TrainState", "Trainer", "TrainingOptions"]

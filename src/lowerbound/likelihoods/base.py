@@ -1,0 +1,36 @@
+"""The contract of a likelihood p(x|z)."""
+
+from abc import abstractmethod
+from typing import Literal
+
+import equinox as eqx
+import numpyro.distributions as dist
+from jaxtyping import Array, Float
+
+Measure = Literal["counting", "lebesgue"]
+
+
+class AbstractLikelihood(eqx.Module):
+    """p(x|z) for one example, from the unconstrained numbers that a decoder network puts out.
+
+    Always a normalised density with respect to `measure`: it sums to 1 over the levels of discrete data ("counting"),
+    or integrates to 1 ("lebesgue"). A reconstruction error such as a mean square is a Gaussian with a named scale.
+
+    The likelihood lives in the model's own scale of the data, y = transform(x); the model adds the log-Jacobian.
+    """
+
+    event_shape: eqx.AbstractVar[tuple[int, ...]]
+    measure: eqx.AbstractClassVar[Measure]
+
+    @property
+    @abstractmethod
+    def param_shape(self) -> tuple[int, ...]:
+        """The shape of the unconstrained parameters needed from the decoder for one example."""
+
+    @abstractmethod
+    def distribution(self, params: Float[Array, "..."]) -> dist.Distribution:
+        """The NumPyro distribution of one example, its event shape equal to `event_shape`."""
+
+    @abstractmethod
+    def monitors(self, params: Float[Array, "..."]) -> dict[str, Float[Array, ""]]:
+        """Fractions in [0, 1] worth watching while training, such as `fraction_at_floor`; empty where there is none."""

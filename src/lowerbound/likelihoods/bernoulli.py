@@ -1,0 +1,37 @@
+"""The Bernoulli likelihood for binary data."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpyro.distributions as dist
+from jaxtyping import Array, Float
+
+from .base import AbstractLikelihood, Measure
+
+
+class Bernoulli(AbstractLikelihood):
+    r"""Independent Bernoulli variables with logits from the decoder (Kingma and Welling 2014, appendix C.1).
+
+        log p(x|z) = sum_d [ x_d log p_d + (1 - x_d) log(1 - p_d) ],   p_d = sigmoid(a_d),   x_d in {0, 1}
+
+    A probability mass: values between 0 and 1 are not in its support (grey levels need another likelihood).
+    """
+
+    event_shape: tuple[int, ...] = eqx.field(static=True)
+    measure: ClassVar[Measure] = "counting"
+
+    @property
+    def param_shape(self) -> tuple[int, ...]:
+        """`event_shape`: one logit for each element."""
+        return self.event_shape
+
+    def distribution(self, params: Float[Array, ...]) -> dist.Distribution:
+        """BernoulliLogits over the event."""
+        return dist.BernoulliLogits(params).to_event(len(self.event_shape))
+
+    def monitors(self, params: Float[Array, ...]) -> dict[str, Float[Array, ""]]:
+        """`fraction_saturated`: elements whose probability is within 1e-6 of 0 or 1."""
+        return {"fraction_saturated": (jnp.abs(params) > 13.8).mean(dtype=jnp.float32)}

@@ -1,0 +1,65 @@
+"""The diagonal Gaussian likelihood with a scale for every element, and its floor."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpyro.distributions as dist
+from jaxtyping import Array, Float
+
+from .base import AbstractLikelihood, Measure
+
+
+class Gaussian(AbstractLikelihood):
+    r"""Independent Gaussians whose mean and scale are both functions of z.
+
+    With decoder outputs (a, s) of the same shape as x,
+
+        log p(y|z) = sum_d [ -(y_d - mu_d)^2 / (2 sigma_d^2) - log sigma_d - log(2 pi) / 2 ]
+
+        mu_d    = a_d                                  when `mean_range` is None ("free")
+        mu_d    = low + (high - low) * sigmoid(a_d)    otherwise ("sigmoid"; Kingma and Welling 2014, appendix C.2)
+        sigma_d = max(exp(s_d), floor_d)
+
+    Such a density has no upper bound where the data are constant, so sigma has a floor: half a quantisation step of the
+    data by default, below which a smaller scale would describe the rounding and not the data. `monitors` gives the
+    fraction of elements at the floor.
+
+    - `event_shape`: shape of one example.
+    - `scale_floor`: smallest sigma, in the model's scale of the data; a number or one for each element.
+    - `mean_range`: (low, high) of the mean, or None.
+    """
+
+    event_shape: tuple[int, ...] = eqx.field(static=True)
+    scale_floor: np.ndarray = eqx.field(converter=lambda value: np.asarray(value, np.float32))
+    mean_range: tuple[np.ndarray, np.ndarray] | None = None
+    measure: ClassVar[Measure] = "lebesgue"
+
+    @property
+    def param_shape(self) -> tuple[int, ...]:
+        """(2, *event_shape): the mean's and the log-scale's numbers."""
+        return (2, *self.event_shape)
+
+    def distribution(self, params: Float[Array, "two ..."]) -> dist.Distribution:
+        """Normal(mu, sigma) over the event."""
+        raw_mean, raw_log_scale = params[0], params[1]
+        # The maximum is taken before exp: that keeps one transcendental function where softplus would take two more.
+        scale = jnp.exp(jnp.maximum(raw_log_scale, jnp.log(self.scale_floor)))
+        return dist.Normal(mean_within(raw_mean, self.mean_range), scale).to_event(len(self.event_shape))
+
+    def monitors(self, params: Float[Array, "two ..."]) -> dict[str, Float[Array, ""]]:
+        """`fraction_at_floor`: the fraction of elements whose scale is held up by the floor."""
+        at_floor = params[1] <= jnp.log(self.scale_floor)
+        return {"fraction_at_floor": at_floor.mean(dtype=jnp.float32)}
+
+
+def mean_within(raw_mean: Float[Array, ...], mean_range: tuple[np.ndarray, np.ndarray] | None) -> Float[Array, ...]:
+    """The mean as it is ("free"), or squeezed by a sigmoid into (low, high)."""
+    if mean_range is None:
+        return raw_mean
+    low, high = mean_range
+    return low + (high - low) * jax.nn.sigmoid(raw_mean)

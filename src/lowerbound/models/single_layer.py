@@ -1,0 +1,103 @@
+"""The model with one layer of latents: one prior, one encoder, one decoder."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Num, PRNGKeyArray
+
+from ..data.transforms import Affine
+from ..errors import ConfigurationError
+from ..likelihoods import AbstractLikelihood, Measure
+from ..networks import AbstractNetwork
+from ..posteriors import AbstractPosterior, AbstractPosteriorFamily
+from ..priors import AbstractPrior
+from .base import AbstractLatentVariableModel, LogTerms
+
+
+class SingleLayer(AbstractLatentVariableModel):
+    r"""p(x) = \int p(z) p(x|z) dz with q(z|x) from an encoder (Kingma and Welling 2014).
+
+    Inside, the parts see y = transform(x). A density with respect to Lebesgue measure is brought back to the user's
+    units by the log-Jacobian, log p(x|z) = log p(y|z) + log|dy/dx|; a probability mass needs no such term.
+
+    Raises `ConfigurationError` when the parts do not fit together.
+    """
+
+    transform: Affine
+    encoder: AbstractNetwork
+    posterior: AbstractPosteriorFamily
+    prior: AbstractPrior
+    decoder: AbstractNetwork
+    likelihood: AbstractLikelihood
+
+    def __check_init__(self) -> None:
+        _require("encoder", self.encoder.in_shape, "the likelihood's event shape", self.likelihood.event_shape)
+        _require("encoder's output", self.encoder.out_shape, "posterior.param_shape", self.posterior.param_shape)
+        _require("prior", (self.prior.latent_dim,), "the posterior's latents", (self.posterior.latent_dim,))
+        _require("decoder", self.decoder.in_shape, "the prior's latents", (self.prior.latent_dim,))
+        _require("decoder's output", self.decoder.out_shape, "likelihood.param_shape", self.likelihood.param_shape)
+
+    @property
+    def latent_dim(self) -> int:
+        """J, the number of latents."""
+        return self.prior.latent_dim
+
+    @property
+    def event_shape(self) -> tuple[int, ...]:
+        """The shape of one example."""
+        return self.likelihood.event_shape
+
+    @property
+    def measure(self) -> Measure:
+        """The base measure of p(x)."""
+        return self.likelihood.measure
+
+    def log_terms(self, x: Num[Array, ...], key: PRNGKeyArray, num_samples: int, *, training: bool = False) -> LogTerms:
+        """The logarithms of which every bound on log p(x) is made, from `num_samples` draws of z."""
+        latent_key, encoder_key, decoder_key = jax.random.split(key, 3)
+        with jax.named_scope("X_encoder"):
+            y = self.transform.forward(x)
+            posterior = self.posterior.condition(self.encoder(y, encoder_key if training else None))
+        with jax.named_scope("reparametrization"):
+            z, log_posterior = jax.vmap(posterior.sample_and_log_prob)(jax.random.split(latent_key, num_samples))
+        with jax.named_scope("X_decoder"):
+            decoder_keys = jax.random.split(decoder_key, num_samples) if training else None
+            params = jax.vmap(self.decoder, in_axes=(0, 0 if training else None))(z, decoder_keys)
+        with jax.named_scope("ELB"):
+            log_likelihood = jax.vmap(lambda param: self.likelihood.distribution(param).log_prob(y))(params)
+            return LogTerms(
+                log_likelihood=log_likelihood + self._log_jacobian(),
+                log_prior=jax.vmap(self.prior.log_prob)(z),
+                log_posterior=log_posterior,
+                kl_by_latent=posterior.kl_to(self.prior),
+                monitors=jax.tree.map(jnp.mean, jax.vmap(self.likelihood.monitors)(params)),
+            )
+
+    def encode(self, x: Num[Array, ...]) -> AbstractPosterior:
+        """q(z|x); deterministic."""
+        return self.posterior.condition(self.encoder(self.transform.forward(x)))
+
+    def decode_mean(self, z: Float[Array, latent]) -> Float[Array, ...]:
+        """E[x|z] in the user's units."""
+        return self.transform.inverse(self.likelihood.distribution(self.decoder(z)).mean)
+
+    def decode_draw(self, z: Float[Array, latent], key: PRNGKeyArray) -> Float[Array, ...]:
+        """One draw x ~ p(x|z) in the user's units, noise and all."""
+        draw = self.likelihood.distribution(self.decoder(z)).sample(key)
+        return self.transform.inverse(draw.astype(jnp.float32))
+
+    def sample_latent(self, key: PRNGKeyArray) -> Float[Array, latent]:
+        """One draw z ~ p(z)."""
+        return self.prior.sample(key)
+
+    def _log_jacobian(self) -> Float[Array, ""] | float:
+        return self.transform.log_abs_det_jacobian(self.event_shape) if self.measure == "lebesgue" else 0.0
+
+
+def _require(what: str, got: tuple[int, ...], source: str, expected: tuple[int, ...]) -> None:
+    if tuple(got) != tuple(expected):
+        raise ConfigurationError(
+            f"{what} has shape {tuple(got)}, but {source} is {tuple(expected)}. "
+            f"Build it with shape {tuple(expected)}, or let the recipe choose it (lowerbound.recipes.build_model does)."
+        )

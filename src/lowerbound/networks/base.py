@@ -1,0 +1,17 @@
+"""The contract of a network: an array in, an array out, nothing about probability."""
+
+from abc import abstractmethod
+
+import equinox as eqx
+from jaxtyping import Array, Float, PRNGKeyArray
+
+
+class AbstractNetwork(eqx.Module):
+    """A function of one example. Dropout, where a network has it, acts only when a key is given."""
+
+    in_shape: eqx.AbstractVar[tuple[int, ...]]
+    out_shape: eqx.AbstractVar[tuple[int, ...]]
+
+    @abstractmethod
+    def __call__(self, x: Float[Array, "..."], key: PRNGKeyArray | None = None) -> Float[Array, "..."]:
+        """The output for one example; `key` turns on whatever is random in training."""

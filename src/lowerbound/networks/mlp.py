@@ -1,0 +1,83 @@
+"""The multilayer perceptron: hidden layers shared by all of a part's heads."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from ..errors import ConfigurationError, unknown_name_message
+from .base import AbstractNetwork
+
+ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
+    "elu": jax.nn.elu,
+    "gelu": jax.nn.gelu,
+    "relu": jax.nn.relu,
+    "silu": jax.nn.silu,
+    "softplus": jax.nn.softplus,
+    "tanh": jnp.tanh,
+}
+
+
+class MLP(AbstractNetwork):
+    r"""h_0 = x, h_i = f_i(W_i h_{i-1} + b_i), output = W h_n + b, reshaped to `out_shape`.
+
+    The last matrix holds every head side by side (mu and log sigma^2, say), so all heads share the hidden layers.
+    Weights start as N(0, 1/fan_in), biases at 0 (LeCun et al. 1998); the last layer's weights at a tenth of that, so that
+    training starts from a nearly constant output. Dropout (Srivastava et al. 2014) follows each hidden layer.
+    """
+
+    layers: tuple[eqx.nn.Linear, ...]
+    dropout: eqx.nn.Dropout
+    in_shape: tuple[int, ...] = eqx.field(static=True)
+    out_shape: tuple[int, ...] = eqx.field(static=True)
+    activations: tuple[str, ...] = eqx.field(static=True)
+
+    def __init__(
+        self,
+        in_shape: Sequence[int],
+        out_shape: Sequence[int],
+        *,
+        hidden_widths: Sequence[int] = (200, 200),
+        activations: str | Sequence[str] = "elu",
+        dropout: float = 0.0,
+        key: PRNGKeyArray,
+    ) -> None:
+        names = (activations,) * len(hidden_widths) if isinstance(activations, str) else tuple(activations)
+        for name in names:
+            if name not in ACTIVATIONS:
+                raise ConfigurationError(unknown_name_message("network.activations", name, ACTIVATIONS))
+        if len(names) != len(hidden_widths):
+            raise ConfigurationError(
+                f"network.activations has {len(names)} names for {len(hidden_widths)} hidden layers; "
+                "give one name for all layers, or one for each."
+            )
+        self.in_shape, self.out_shape, self.activations = tuple(in_shape), tuple(out_shape), names
+        widths = [math.prod(in_shape), *hidden_widths, math.prod(out_shape)]
+        keys = jax.random.split(key, len(widths) - 1)
+        gains = [1.0] * len(hidden_widths) + [0.1]
+        self.layers = tuple(
+            _linear(fan_in, fan_out, gain, layer_key)
+            for fan_in, fan_out, gain, layer_key in zip(widths[:-1], widths[1:], gains, keys, strict=True)
+        )
+        self.dropout = eqx.nn.Dropout(dropout)
+
+    def __call__(self, x: Float[Array, ...], key: PRNGKeyArray | None = None) -> Float[Array, ...]:
+        """The output for one example, of shape `out_shape`."""
+        hidden = x.reshape(-1)
+        keys = [None] * len(self.activations) if key is None else jax.random.split(key, len(self.activations))
+        for layer, name, layer_key in zip(self.layers[:-1], self.activations, keys, strict=True):
+            hidden = ACTIVATIONS[name](layer(hidden))
+            if self.dropout.p > 0:
+                hidden = self.dropout(hidden, key=layer_key, inference=layer_key is None)
+        return self.layers[-1](hidden).reshape(self.out_shape)
+
+
+def _linear(fan_in: int, fan_out: int, gain: float, key: PRNGKeyArray) -> eqx.nn.Linear:
+    layer = eqx.nn.Linear(fan_in, fan_out, key=key)
+    weight = gain / math.sqrt(fan_in) * jax.random.normal(key, (fan_out, fan_in))
+    return eqx.tree_at(lambda linear: (linear.weight, linear.bias), layer, (weight, jnp.zeros(fan_out)))

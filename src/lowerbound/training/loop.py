@@ -1,0 +1,223 @@
+"""The one training loop: the compiled program does a chunk of steps, the host looks in between chunks."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..errors import ConfigurationError, NonFiniteLossError
+from ..models import AbstractLatentVariableModel, split_trained
+from ..objectives import AbstractObjective
+from . import program
+from .optimizer import learning_rate
+from .options import Schedule, TrainingOptions
+
+
+@dataclasses.dataclass(frozen=True)
+class Record:
+    """One look of the host. Bounds and terms in nats per example, in the user's units; NaN where there is no validation.
+
+    The training figures are means over the steps since the previous record, with dropout and with the weights of their
+    own moment; the validation figures are for the weights that would be kept now (the running average where it is on).
+    """
+
+    epoch: float
+    step: int
+    loss: float
+    train_elbo_nats: float
+    train_reconstruction_nats: float
+    train_kl_nats: float
+    validation_elbo_nats: float
+    validation_standard_error_nats: float
+    validation_reconstruction_nats: float
+    validation_kl_nats: float
+    fraction_at_floor: float
+    learning_rate: float
+    kl_weight: float
+    gradient_norm: float
+    examples_per_second: float
+    seconds: float
+
+
+@dataclasses.dataclass
+class Progress:
+    """Where a run stands: everything that a checkpoint must hold, besides the model's own constants."""
+
+    state: program.TrainState
+    best_params: Any
+    best_epoch: float = 0.0
+    best_bound: float = -math.inf
+    seconds: float = 0.0
+    seconds_at_record: float = 0.0
+    stop_reason: str = ""
+
+    @property
+    def counters(self) -> dict[str, Any]:
+        """The plain numbers, for a checkpoint's JSON."""
+        return {
+            "best_epoch": self.best_epoch,
+            "best_bound": self.best_bound if math.isfinite(self.best_bound) else None,
+            "seconds": self.seconds,
+            "stop_reason": self.stop_reason,
+        }
+
+    @classmethod
+    def restore(cls, state: program.TrainState, best_params: Any, counters: dict[str, Any]) -> Progress:
+        """The progress that `counters` and two PyTrees describe."""
+        best_bound = -math.inf if counters["best_bound"] is None else counters["best_bound"]
+        seconds = counters["seconds"]
+        return cls(state, best_params, counters["best_epoch"], best_bound, seconds, seconds, counters["stop_reason"])
+
+
+STOPPED_EARLY = "early stopping"
+ALL_EPOCHS = "all epochs"
+
+
+class Trainer:
+    """Trains one model on one data set that lives on the device.
+
+    - `model`: its trained parameters are the starting point.
+    - `train`, `validation`: arrays of examples in the user's units; validation may be empty.
+    - `objective`: what is minimised, and the bound that is reported.
+
+    Raises `ConfigurationError` when early stopping is asked for without validation data.
+    """
+
+    def __init__(
+        self,
+        model: AbstractLatentVariableModel,
+        train: np.ndarray,
+        validation: np.ndarray,
+        objective: AbstractObjective,
+        options: TrainingOptions,
+    ) -> None:
+        if options.early_stopping_patience > 0 and len(validation) == 0:
+            raise ConfigurationError(
+                f"training.early_stopping_patience is {options.early_stopping_patience}, but there are no validation data. "
+                "Set data.validation above 0, or training.early_stopping_patience to 0."
+            )
+        self.options = options
+        self.schedule = Schedule.plan(options, len(train))
+        self._params, self._rest = split_trained(model)
+        self.fixed = program.make_fixed(self._rest, jnp.asarray(train), objective, options, self.schedule)
+        self.has_validation = len(validation) > 0
+        # Without validation data the monitors (scales at their floor) are still looked at, on some of the training data.
+        self._watched = jnp.asarray(validation) if self.has_validation else self.fixed.data[:1000]
+
+    def start(self) -> Progress:
+        """The progress before the first step."""
+        state = program.initial_state(self._params, self.options, self.schedule)
+        return Progress(state, jax.tree.map(jnp.copy, self._params))
+
+    def model_of(self, progress: Progress) -> AbstractLatentVariableModel:
+        """The model to keep: the best validated weights under early stopping, otherwise the newest (averaged) ones."""
+        keep_best = self.options.early_stopping_patience > 0 and math.isfinite(progress.best_bound)
+        params = progress.best_params if keep_best else program.averaged(progress.state)
+        return eqx.combine(params, self._rest)
+
+    def current_model(self, progress: Progress) -> AbstractLatentVariableModel:
+        """The model as it stands now, for pictures while training."""
+        return eqx.combine(program.averaged(progress.state), self._rest)
+
+    def run(
+        self,
+        progress: Progress,
+        *,
+        on_record: Callable[[Record, Progress], None] = lambda record, progress: None,
+        on_chunk: Callable[[Progress], None] = lambda progress: None,
+        should_stop: Callable[[], str | None] = lambda: None,
+    ) -> Progress:
+        """Train until all epochs are done, patience has run out, or `should_stop` gives a reason.
+
+        `on_record` is called with every `Record`, `on_chunk` after every chunk (the moment to checkpoint).
+        Raises `NonFiniteLossError`, naming the term and the step, at the first NaN or infinity.
+        """
+        pending: list[program.StepMetrics] = []
+        clock = time.perf_counter()
+        while not progress.stop_reason:
+            step = int(progress.state.step)
+            if step >= self.schedule.num_steps:
+                progress.stop_reason = ALL_EPOCHS
+                break
+            schedule = self.schedule.next_chunk(step)
+            fixed = self.fixed if schedule is self.schedule else dataclasses.replace(self.fixed, schedule=schedule)
+            progress.state, metrics = program.run_chunk(fixed, progress.state)
+            pending.append(jax.tree.map(np.asarray, metrics))
+            _check_finite(pending[-1], step, self.schedule)
+            now = time.perf_counter()
+            progress.seconds, clock = progress.seconds + now - clock, now
+            epoch = (step + schedule.steps_per_chunk) / self.schedule.steps_per_epoch
+            if epoch % self.schedule.validate_every == 0 or epoch >= self.schedule.epochs:
+                on_record(self._record(progress, pending, epoch), progress)
+                pending = []
+            progress.stop_reason = progress.stop_reason or should_stop() or ""
+            on_chunk(progress)
+        return progress
+
+    def _record(self, progress: Progress, pending: list[program.StepMetrics], epoch: float) -> Record:
+        means = [float(np.concatenate(columns).mean(dtype=np.float64)) for columns in zip(*pending, strict=True)]
+        loss, elbo, reconstruction, kl, gradient_norm = means
+        step = int(progress.state.step)
+        found = program.validate(self.fixed, program.averaged(progress.state), self._watched, progress.state.step)
+        bounds = [float(value) if self.has_validation else math.nan for value in found[:4]]
+        if self.has_validation:
+            self._note_validation(progress, epoch, bounds[0])
+        examples = sum(len(chunk.loss) for chunk in pending) * self.schedule.batch_size
+        duration = progress.seconds - progress.seconds_at_record
+        progress.seconds_at_record = progress.seconds
+        return Record(
+            epoch=epoch,
+            step=step,
+            loss=loss,
+            train_elbo_nats=elbo,
+            train_reconstruction_nats=reconstruction,
+            train_kl_nats=kl,
+            validation_elbo_nats=bounds[0],
+            validation_standard_error_nats=bounds[1],
+            validation_reconstruction_nats=bounds[2],
+            validation_kl_nats=bounds[3],
+            fraction_at_floor=float(found.monitors.get("fraction_at_floor", math.nan)),
+            learning_rate=float(learning_rate(self.options, self.schedule, step - 1)),
+            kl_weight=float(self.fixed.objective.kl_weight(jnp.int32(step - 1))),
+            gradient_norm=gradient_norm,
+            examples_per_second=examples / max(duration, 1e-9),
+            seconds=progress.seconds,
+        )
+
+    def _note_validation(self, progress: Progress, epoch: float, bound: float) -> None:
+        patience = self.options.early_stopping_patience
+        if bound > progress.best_bound:
+            progress.best_bound, progress.best_epoch = bound, epoch
+            progress.best_params = jax.tree.map(jnp.copy, program.averaged(progress.state))
+        elif 0 < patience <= epoch - progress.best_epoch:
+            progress.stop_reason = STOPPED_EARLY
+
+
+def _check_finite(metrics: program.StepMetrics, first_step: int, schedule: Schedule) -> None:
+    terms = {
+        "the reconstruction term E_q[log p(x|z)]": metrics.reconstruction,
+        "the KL term": metrics.kl,
+        "the loss": metrics.loss,
+        "the gradient": metrics.gradient_norm,
+    }
+    bad = {name: np.flatnonzero(~np.isfinite(values)) for name, values in terms.items()}
+    bad = {name: where[0] for name, where in bad.items() if len(where)}
+    if not bad:
+        return
+    # The earliest step tells the cause; at that step, the first of the terms above (the others follow from it).
+    name = min(bad, key=lambda term: bad[term])
+    step = first_step + int(bad[name])
+    value = terms[name][bad[name]]
+    raise NonFiniteLossError(
+        f"{name} became {value} at step {step + 1} (epoch {step // schedule.steps_per_epoch + 1}). Training has stopped; "
+        "the last good checkpoint is kept. Try a lower training.learning_rate, or training.gradient_clip=100, "
+        "and look for extreme values in the data."
+    )

@@ -1,0 +1,35 @@
+"""The optimiser, from the options."""
+
+from __future__ import annotations
+
+import functools
+
+import optax
+from jaxtyping import Array, Float, Int
+
+from .options import Schedule, TrainingOptions
+
+
+def learning_rate(options: TrainingOptions, schedule: Schedule, step: Int[Array, ""] | int) -> Float[Array, ""] | float:
+    """The learning rate at a step: a linear warm-up, then constant or a half cosine down to 0 at the run's last step."""
+    warmup = options.learning_rate_warmup_epochs * schedule.steps_per_epoch
+    if options.learning_rate_schedule == "cosine":
+        decay = optax.cosine_decay_schedule(options.learning_rate, max(1, schedule.num_steps - warmup))
+    else:
+        decay = optax.constant_schedule(options.learning_rate)
+    if warmup == 0:
+        return decay(step)
+    return optax.join_schedules([optax.linear_schedule(0.0, options.learning_rate, warmup), decay], [warmup])(step)
+
+
+@functools.lru_cache(maxsize=32)
+def make_optimizer(options: TrainingOptions, schedule: Schedule) -> optax.GradientTransformation:
+    """Gradient clipping, then Adam (Kingma and Ba 2015) or AdamW (Loshchilov and Hutter 2019), from Optax.
+
+    Cached, because the compiled program is found again only when it is given the very same transformation.
+    """
+    rate = functools.partial(learning_rate, options, schedule)
+    adam = optax.adam(rate) if options.optimizer == "adam" else optax.adamw(rate, weight_decay=options.weight_decay)
+    if options.gradient_clip == 0:
+        return adam
+    return optax.chain(optax.clip_by_global_norm(options.gradient_clip), adam)

@@ -1,0 +1,174 @@
+"""The compiled programs of training: a chunk of steps as one scan, and the validation of a whole split.
+
+Every random number derives from (seed, step) or (seed, epoch), never from a key carried along: a run that was stopped and
+resumed draws exactly what a run never stopped would have drawn.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import optax
+from jax.sharding import NamedSharding, PartitionSpec
+from jaxtyping import Array, Float, Int, Num, PRNGKeyArray
+
+from ..objectives import AbstractObjective
+from .optimizer import make_optimizer
+from .options import Schedule, TrainingOptions
+
+Params = Any
+_STREAM_PERMUTATION, _STREAM_STEP, _STREAM_VALIDATION = 0, 1, 2
+
+
+class TrainState(eqx.Module):
+    """All that a step changes, as one PyTree. `average` is the running average of the weights (None when off)."""
+
+    params: Params
+    optimizer_state: Any
+    average: Params | None
+    step: Int[Array, ""]
+
+
+class StepMetrics(NamedTuple):
+    """One number a step, in nats per example, in the user's units; `gradient_norm` is before any clipping."""
+
+    loss: Float[Array, ...]
+    elbo: Float[Array, ...]
+    reconstruction: Float[Array, ...]
+    kl: Float[Array, ...]
+    gradient_norm: Float[Array, ...]
+
+
+class ValidationMetrics(NamedTuple):
+    """Means over a split in nats per example, the standard error of the bound, and the monitors."""
+
+    elbo: Float[Array, ""]
+    standard_error: Float[Array, ""]
+    reconstruction: Float[Array, ""]
+    kl: Float[Array, ""]
+    monitors: dict[str, Float[Array, ""]]
+
+
+class Fixed(eqx.Module):
+    """All that a step reads and does not change: the model's constants and structure, the data, and what to do."""
+
+    rest: Any
+    data: Num[Array, "examples ..."]
+    objective: AbstractObjective
+    options: TrainingOptions = eqx.field(static=True)
+    schedule: Schedule = eqx.field(static=True)
+    mesh: jax.sharding.Mesh = eqx.field(static=True)
+
+
+def stream(seed: int, which: int) -> PRNGKeyArray:
+    """The root key of one of the run's independent streams of random numbers."""
+    return jax.random.fold_in(jax.random.key(seed), which)
+
+
+def initial_state(params: Params, options: TrainingOptions, schedule: Schedule) -> TrainState:
+    """The state before the first step."""
+    average = jax.tree.map(jnp.copy, params) if options.ema_decay > 0 else None
+    optimizer_state = make_optimizer(options, schedule).init(params)
+    return TrainState(jax.tree.map(jnp.copy, params), optimizer_state, average, jnp.int32(0))
+
+
+def averaged(state: TrainState) -> Params:
+    """The weights to validate, keep and save: the running average where there is one."""
+    return state.params if state.average is None else state.average
+
+
+def batch_indices(
+    key: PRNGKeyArray, first_step: Int[Array, ""], schedule: Schedule, num_examples: int
+) -> Int[Array, "steps batch"]:
+    """Which examples each step of a chunk sees: consecutive rows of each epoch's own permutation."""
+    first_epoch = first_step // schedule.steps_per_epoch
+    epochs = first_epoch + jnp.arange(schedule.epochs_per_chunk)
+    kept = schedule.steps_per_epoch * schedule.batch_size
+    permutations = jax.lax.map(lambda epoch: jax.random.permutation(jax.random.fold_in(key, epoch), num_examples)[:kept], epochs)
+    rows = permutations.reshape(-1, schedule.batch_size)
+    offset = first_step - first_epoch * schedule.steps_per_epoch
+    return jax.lax.dynamic_slice_in_dim(rows, offset, schedule.steps_per_chunk)
+
+
+def train_step(fixed: Fixed, state: TrainState, index: Int[Array, batch], key: PRNGKeyArray) -> tuple[TrainState, StepMetrics]:
+    """One optimiser step on the examples `index`."""
+
+    def loss_and_record(params: Params) -> tuple[Array, Any]:
+        record = fixed.objective(eqx.combine(params, fixed.rest), batch, key, state.step, training=True)
+        return record.loss, record
+
+    sharding = NamedSharding(fixed.mesh, PartitionSpec("data"))
+    batch = jax.lax.with_sharding_constraint(fixed.data[index], sharding)
+    (loss, record), gradient = jax.value_and_grad(loss_and_record, has_aux=True)(state.params)
+    updates, optimizer_state = make_optimizer(fixed.options, fixed.schedule).update(gradient, state.optimizer_state, state.params)
+    params = optax.apply_updates(state.params, updates)
+    average = _update_average(state, params, fixed.options.ema_decay)
+    metrics = StepMetrics(loss, record.bound.mean(), record.log_likelihood.mean(), record.kl.mean(), optax.global_norm(gradient))
+    return TrainState(params, optimizer_state, average, state.step + 1), metrics
+
+
+@eqx.filter_jit(donate="all-except-first")
+def run_chunk(fixed: Fixed, state: TrainState) -> tuple[TrainState, StepMetrics]:
+    """`schedule.steps_per_chunk` steps as one compiled scan."""
+    seed = fixed.options.seed
+    indices = batch_indices(stream(seed, _STREAM_PERMUTATION), state.step, fixed.schedule, fixed.data.shape[0])
+    step_key = stream(seed, _STREAM_STEP)
+
+    def body(state: TrainState, index: Int[Array, batch]) -> tuple[TrainState, StepMetrics]:
+        return train_step(fixed, state, index, jax.random.fold_in(step_key, state.step))
+
+    return jax.lax.scan(body, state, indices)
+
+
+@eqx.filter_jit
+def validate(fixed: Fixed, params: Params, data: Num[Array, "examples ..."], step: Int[Array, ""]) -> ValidationMetrics:
+    """The same objective on a whole split, without dropout, always with the same random numbers.
+
+    The same draws every time make two epochs comparable: early stopping looks at a difference, not at noise.
+    """
+    model = eqx.combine(params, fixed.rest)
+    key = stream(fixed.options.seed, _STREAM_VALIDATION)
+    size = min(data.shape[0], 10 * fixed.schedule.batch_size)
+    whole = data.shape[0] // size * size
+
+    def record_of(batch: Num[Array, "batch ..."], index: Int[Array, ""]) -> Any:
+        return fixed.objective(model, batch, jax.random.fold_in(key, index), step)
+
+    batches = data[:whole].reshape(-1, size, *data.shape[1:])
+    records = jax.lax.map(lambda pair: record_of(*pair), (batches, jnp.arange(len(batches))))
+    weights = jnp.full(len(batches), size / data.shape[0], jnp.float32)
+    parts = [records.bound.reshape(-1)], [records.log_likelihood.reshape(-1)], [records.kl.reshape(-1)]
+    monitors = {name: values @ weights for name, values in records.monitors.items()}
+    if whole < data.shape[0]:
+        last = record_of(data[whole:], jnp.int32(len(batches)))
+        for part, values in zip(parts, (last.bound, last.log_likelihood, last.kl), strict=True):
+            part.append(values)
+        monitors = {name: value + last.monitors[name] * (1 - whole / data.shape[0]) for name, value in monitors.items()}
+    bound, log_likelihood, kl = (jnp.concatenate(part) for part in parts)
+    error = bound.std() / jnp.sqrt(jnp.float32(data.shape[0]))
+    return ValidationMetrics(bound.mean(), error, log_likelihood.mean(), kl.mean(), monitors)
+
+
+def make_fixed(
+    rest: Any,
+    data: Num[Array, "examples ..."],
+    objective: AbstractObjective,
+    options: TrainingOptions,
+    schedule: Schedule,
+) -> Fixed:
+    """Put the data on the device once, laid out for a mesh of one device."""
+    mesh = jax.make_mesh((1,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
+    placed = jax.device_put(data, NamedSharding(mesh, PartitionSpec()))
+    return Fixed(rest, placed, objective, options, schedule, mesh)
+
+
+def _update_average(state: TrainState, params: Params, decay: float) -> Params | None:
+    if state.average is None:
+        return None
+    # Short memory at first, so that the average does not remember the random start (as in TensorFlow's moving averages).
+    step = state.step.astype(jnp.float32)
+    rate = 1.0 - jnp.minimum(decay, (1.0 + step) / (10.0 + step))
+    return jax.tree.map(lambda old, new: old + rate * (new - old), state.average, params)
