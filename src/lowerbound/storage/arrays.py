@@ -1,0 +1,121 @@
+"""A pytree's arrays as safetensors, bit for bit. Only numbers are stored: nothing is pickled, nothing from a file is run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import ml_dtypes
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from ..errors import ModelFolderError
+
+_DTYPES: dict[str, Any] = {
+    "BOOL": np.bool_,
+    "U8": np.uint8,
+    "U16": np.uint16,
+    "U32": np.uint32,
+    "U64": np.uint64,
+    "I8": np.int8,
+    "I16": np.int16,
+    "I32": np.int32,
+    "I64": np.int64,
+    "F16": np.float16,
+    "BF16": ml_dtypes.bfloat16,
+    "F32": np.float32,
+    "F64": np.float64,
+}
+_STORED = frozenset(np.dtype(dtype) for dtype in _DTYPES.values())
+
+
+def is_array(leaf: Any) -> bool:
+    """True for what is stored: NumPy's and JAX's arrays and scalars, and the shapes that stand for them."""
+    return isinstance(leaf, np.ndarray | np.generic | jax.Array | jax.ShapeDtypeStruct)
+
+
+def leaf_names(tree: Any) -> list[str]:
+    """One name for each leaf, from its path: `encoder.layers.0.weight`."""
+    paths = [path for path, _ in jax.tree_util.tree_flatten_with_path(tree)[0]]
+    names = [jax.tree_util.keystr(path, simple=True, separator=".") or "array" for path in paths]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"two leaves of the tree are both named {twice!r}; expected names that differ once joined by dots.")
+    return names
+
+
+def arrays_to_bytes(tree: Any) -> bytes:
+    """The arrays of `tree` in the safetensors form; its other leaves are left out."""
+    kept = {
+        name: _on_host(name, leaf) for name, leaf in zip(leaf_names(tree), jax.tree.leaves(tree), strict=True) if is_array(leaf)
+    }
+    return safetensors.numpy.save(kept)
+
+
+def arrays_from_bytes(content: bytes, like: Any, source: Path) -> Any:
+    """`like` with its arrays replaced by the stored ones of the same name; its other leaves are kept as they are.
+
+    A leaf comes back as what it is in `like`, NumPy's or JAX's (a `jax.ShapeDtypeStruct` becomes JAX's). Raises
+    `ModelFolderError`, naming the leaf, when one is missing, superfluous, or of another shape or dtype.
+    """
+    stored = _parse(content, source)
+    names = leaf_names(like)
+    leaves, structure = jax.tree.flatten(like)
+    wanted = {name for name, leaf in zip(names, leaves, strict=True) if is_array(leaf)}
+    if set(stored) != wanted:
+        missing, superfluous = sorted(wanted - set(stored)), sorted(set(stored) - wanted)
+        raise ModelFolderError(
+            f"{source} does not fit the model built from its configuration: it lacks {_some(missing)} "
+            f"and has {_some(superfluous)} which the model lacks."
+        )
+    filled = [_fill(name, leaf, stored, source) if is_array(leaf) else leaf for name, leaf in zip(names, leaves, strict=True)]
+    return jax.tree.unflatten(structure, filled)
+
+
+def _on_host(name: str, leaf: Any) -> np.ndarray:
+    """The leaf as a contiguous little-endian NumPy array of a dtype that can be stored."""
+    if isinstance(leaf, jax.ShapeDtypeStruct) or jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        raise TypeError(f"leaf {name!r} is {leaf!r}, which has no numbers that can be stored; expected an array.")
+    array = np.asarray(leaf)
+    if array.dtype.newbyteorder("<") not in _STORED:
+        names = ", ".join(sorted(dtype.name for dtype in _STORED))
+        raise TypeError(f"leaf {name!r} has the dtype {array.dtype}, which cannot be stored; expected one of {names}.")
+    return np.require(array.astype(array.dtype.newbyteorder("<"), copy=False), requirements=["C"])
+
+
+def _parse(content: bytes, source: Path) -> dict[str, np.ndarray]:
+    try:
+        entries = safetensors.deserialize(content)
+    except safetensors.SafetensorError as error:
+        raise ModelFolderError(
+            f"{source} is not a readable safetensors file ({error}): it is torn, damaged, or not one of ours."
+        ) from error
+    arrays = {}
+    for name, entry in entries:
+        if entry["dtype"] not in _DTYPES:
+            raise ModelFolderError(f"{source}: {name!r} has the dtype {entry['dtype']}; expected one of {', '.join(_DTYPES)}.")
+        dtype = np.dtype(_DTYPES[entry["dtype"]])
+        arrays[name] = np.frombuffer(entry["data"], dtype=dtype).reshape(entry["shape"])
+    return arrays
+
+
+def _fill(name: str, leaf: Any, stored: dict[str, np.ndarray], source: Path) -> Any:
+    array = stored[name]
+    if array.shape != np.shape(leaf) or array.dtype != np.dtype(leaf.dtype).newbyteorder("<"):
+        raise ModelFolderError(
+            f"{source}: {name!r} has shape {array.shape} and dtype {array.dtype}; "
+            f"the model built from its configuration has shape {np.shape(leaf)} and dtype {leaf.dtype}."
+        )
+    if isinstance(leaf, np.generic):
+        return array[()]
+    # A copy: the bytes that were read are not writable, and a JAX array must not share them when it is donated.
+    return array.copy() if isinstance(leaf, np.ndarray) else jnp.array(array, copy=True)
+
+
+def _some(names: list[str]) -> str:
+    if not names:
+        return "nothing"
+    return ", ".join(repr(name) for name in names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
