@@ -28,10 +28,10 @@ class Bernoulli(AbstractLikelihood):
         """`event_shape`: one logit for each element."""
         return self.event_shape
 
-    def distribution(self, params: Float[Array, ...]) -> dist.Distribution:
+    def distribution(self, params: Float[Array, "..."]) -> dist.Distribution:
         """BernoulliLogits over the event."""
         return dist.BernoulliLogits(params).to_event(len(self.event_shape))
 
-    def monitors(self, params: Float[Array, ...]) -> dict[str, Float[Array, ""]]:
+    def monitors(self, params: Float[Array, "..."]) -> dict[str, Float[Array, ""]]:
         """`fraction_saturated`: elements whose probability is within 1e-6 of 0 or 1."""
         return {"fraction_saturated": (jnp.abs(params) > 13.8).mean(dtype=jnp.float32)}

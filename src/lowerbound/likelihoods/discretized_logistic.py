@@ -11,10 +11,9 @@ import numpy as np
 import numpyro.distributions as dist
 from jaxtyping import Array, Float, PRNGKeyArray
 from numpyro.distributions import constraints
-from numpyro.distributions.util import promote_shapes
 
 from .base import AbstractLikelihood, Measure
-from .gaussian import mean_within
+from .gaussian import squeeze
 
 
 class DiscretizedLogisticDistribution(dist.Distribution):
@@ -27,6 +26,8 @@ class DiscretizedLogisticDistribution(dist.Distribution):
     """
 
     arg_constraints = {"loc": constraints.real, "scale": constraints.positive}  # noqa: RUF012 (NumPyro's own convention)
+    loc: Array
+    scale: Array
     pytree_data_fields = ("loc", "scale")
     pytree_aux_fields = ("low", "high", "num_levels")
 
@@ -40,11 +41,11 @@ class DiscretizedLogisticDistribution(dist.Distribution):
         num_levels: int = 256,
         validate_args: bool | None = None,
     ) -> None:
-        self.loc, self.scale = promote_shapes(loc, scale)
+        self.loc, self.scale = jnp.broadcast_arrays(loc, scale)
         self.low, self.high, self.num_levels = low, high, num_levels
-        super().__init__(jax.lax.broadcast_shapes(jnp.shape(loc), jnp.shape(scale)), validate_args=validate_args)
+        super().__init__(self.loc.shape, validate_args=validate_args)
 
-    @constraints.dependent_property(is_discrete=True, event_dim=0)
+    @constraints.dependent_property(is_discrete=True, event_dim=0)  # pyright: ignore[reportArgumentType]
     def support(self) -> Any:
         """The interval that holds the levels."""
         return constraints.interval(self.low, self.high)
@@ -110,8 +111,7 @@ class DiscretizedLogistic(AbstractLikelihood):
 
     def distribution(self, params: Float[Array, "two ..."]) -> dist.Distribution:
         """DiscretizedLogisticDistribution over the event."""
-        mean_range = (np.float32(self.low), np.float32(self.high)) if self.bounded_mean else None
-        loc = mean_within(params[0], mean_range)
+        loc = squeeze(params[0], self.low, self.high) if self.bounded_mean else params[0]
         scale = jnp.exp(jnp.maximum(params[1], self.log_scale_floor))
         masses = DiscretizedLogisticDistribution(loc, scale, low=self.low, high=self.high, num_levels=self.num_levels)
         return masses.to_event(len(self.event_shape))

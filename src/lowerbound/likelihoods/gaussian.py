@@ -31,12 +31,14 @@ class Gaussian(AbstractLikelihood):
 
     - `event_shape`: shape of one example.
     - `scale_floor`: smallest sigma, in the model's scale of the data; a number or one for each element.
-    - `mean_range`: (low, high) of the mean, or None.
+    - `mean_range`: (low, high) of the mean, in the model's scale of the data, stacked along the first axis; or None.
     """
 
     event_shape: tuple[int, ...] = eqx.field(static=True)
     scale_floor: np.ndarray = eqx.field(converter=lambda value: np.asarray(value, np.float32))
-    mean_range: tuple[np.ndarray, np.ndarray] | None = None
+    mean_range: np.ndarray | None = eqx.field(
+        converter=lambda value: None if value is None else np.asarray(value, np.float32), default=None
+    )
     measure: ClassVar[Measure] = "lebesgue"
 
     @property
@@ -49,7 +51,8 @@ class Gaussian(AbstractLikelihood):
         raw_mean, raw_log_scale = params[0], params[1]
         # The maximum is taken before exp: that keeps one transcendental function where softplus would take two more.
         scale = jnp.exp(jnp.maximum(raw_log_scale, jnp.log(self.scale_floor)))
-        return dist.Normal(mean_within(raw_mean, self.mean_range), scale).to_event(len(self.event_shape))
+        mean = raw_mean if self.mean_range is None else squeeze(raw_mean, self.mean_range[0], self.mean_range[1])
+        return dist.Normal(mean, scale).to_event(len(self.event_shape))
 
     def monitors(self, params: Float[Array, "two ..."]) -> dict[str, Float[Array, ""]]:
         """`fraction_at_floor`: the fraction of elements whose scale is held up by the floor."""
@@ -57,9 +60,6 @@ class Gaussian(AbstractLikelihood):
         return {"fraction_at_floor": at_floor.mean(dtype=jnp.float32)}
 
 
-def mean_within(raw_mean: Float[Array, ...], mean_range: tuple[np.ndarray, np.ndarray] | None) -> Float[Array, ...]:
-    """The mean as it is ("free"), or squeezed by a sigmoid into (low, high)."""
-    if mean_range is None:
-        return raw_mean
-    low, high = mean_range
-    return low + (high - low) * jax.nn.sigmoid(raw_mean)
+def squeeze(raw: Float[Array, "..."], low: np.ndarray | Array | float, high: np.ndarray | Array | float) -> Float[Array, "..."]:
+    """low + (high - low) * sigmoid(raw)."""
+    return jax.nn.sigmoid(raw) * (high - low) + low

@@ -25,14 +25,14 @@ class LogTerms(eqx.Module):
     Their combination log p(x|z) + log p(z) - log q(z|x) is the importance weight of which every bound is made.
     """
 
-    log_likelihood: Float[Array, "samples"]
-    log_prior: Float[Array, "samples"]
-    log_posterior: Float[Array, "samples"]
-    kl_by_latent: Float[Array, "latent"] | None
+    log_likelihood: Float[Array, " samples"]
+    log_prior: Float[Array, " samples"]
+    log_posterior: Float[Array, " samples"]
+    kl_by_latent: Float[Array, " latent"] | None
     monitors: dict[str, Float[Array, ""]]
 
     @property
-    def log_weight(self) -> Float[Array, "samples"]:
+    def log_weight(self) -> Float[Array, " samples"]:
         """log w_s = log p(x|z_s) + log p(z_s) - log q(z_s|x)."""
         return self.log_likelihood + self.log_prior - self.log_posterior
 
@@ -60,15 +60,15 @@ class AbstractLatentVariableModel(eqx.Module):
         """q(z|x); deterministic."""
 
     @abstractmethod
-    def decode_mean(self, z: Float[Array, "latent"]) -> Float[Array, "..."]:
+    def decode_mean(self, z: Float[Array, " latent"]) -> Float[Array, "..."]:
         """E[x|z] in the user's units."""
 
     @abstractmethod
-    def decode_draw(self, z: Float[Array, "latent"], key: PRNGKeyArray) -> Float[Array, "..."]:
+    def decode_draw(self, z: Float[Array, " latent"], key: PRNGKeyArray) -> Float[Array, "..."]:
         """One draw x ~ p(x|z) in the user's units, noise and all."""
 
     @abstractmethod
-    def sample_latent(self, key: PRNGKeyArray) -> Float[Array, "latent"]:
+    def sample_latent(self, key: PRNGKeyArray) -> Float[Array, " latent"]:
         """One draw z ~ p(z)."""
 
 

@@ -53,7 +53,7 @@ class SingleLayer(AbstractLatentVariableModel):
         """The base measure of p(x)."""
         return self.likelihood.measure
 
-    def log_terms(self, x: Num[Array, ...], key: PRNGKeyArray, num_samples: int, *, training: bool = False) -> LogTerms:
+    def log_terms(self, x: Num[Array, "..."], key: PRNGKeyArray, num_samples: int, *, training: bool = False) -> LogTerms:
         """The logarithms of which every bound on log p(x) is made, from `num_samples` draws of z."""
         latent_key, encoder_key, decoder_key = jax.random.split(key, 3)
         with jax.named_scope("X_encoder"):
@@ -65,7 +65,7 @@ class SingleLayer(AbstractLatentVariableModel):
             decoder_keys = jax.random.split(decoder_key, num_samples) if training else None
             params = jax.vmap(self.decoder, in_axes=(0, 0 if training else None))(z, decoder_keys)
         with jax.named_scope("ELB"):
-            log_likelihood = jax.vmap(lambda param: self.likelihood.distribution(param).log_prob(y))(params)
+            log_likelihood = jax.vmap(lambda param: jnp.asarray(self.likelihood.distribution(param).log_prob(y)))(params)
             return LogTerms(
                 log_likelihood=log_likelihood + self._log_jacobian(),
                 log_prior=jax.vmap(self.prior.log_prob)(z),
@@ -74,20 +74,20 @@ class SingleLayer(AbstractLatentVariableModel):
                 monitors=jax.tree.map(jnp.mean, jax.vmap(self.likelihood.monitors)(params)),
             )
 
-    def encode(self, x: Num[Array, ...]) -> AbstractPosterior:
+    def encode(self, x: Num[Array, "..."]) -> AbstractPosterior:
         """q(z|x); deterministic."""
         return self.posterior.condition(self.encoder(self.transform.forward(x)))
 
-    def decode_mean(self, z: Float[Array, latent]) -> Float[Array, ...]:
+    def decode_mean(self, z: Float[Array, " latent"]) -> Float[Array, "..."]:
         """E[x|z] in the user's units."""
-        return self.transform.inverse(self.likelihood.distribution(self.decoder(z)).mean)
+        return self.transform.inverse(jnp.asarray(self.likelihood.distribution(self.decoder(z)).mean))
 
-    def decode_draw(self, z: Float[Array, latent], key: PRNGKeyArray) -> Float[Array, ...]:
+    def decode_draw(self, z: Float[Array, " latent"], key: PRNGKeyArray) -> Float[Array, "..."]:
         """One draw x ~ p(x|z) in the user's units, noise and all."""
-        draw = self.likelihood.distribution(self.decoder(z)).sample(key)
-        return self.transform.inverse(draw.astype(jnp.float32))
+        draw = jnp.asarray(self.likelihood.distribution(self.decoder(z)).sample(key))
+        return self.transform.inverse(draw)
 
-    def sample_latent(self, key: PRNGKeyArray) -> Float[Array, latent]:
+    def sample_latent(self, key: PRNGKeyArray) -> Float[Array, " latent"]:
         """One draw z ~ p(z)."""
         return self.prior.sample(key)
 

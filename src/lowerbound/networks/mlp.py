@@ -66,7 +66,7 @@ class MLP(AbstractNetwork):
         )
         self.dropout = eqx.nn.Dropout(dropout)
 
-    def __call__(self, x: Float[Array, ...], key: PRNGKeyArray | None = None) -> Float[Array, ...]:
+    def __call__(self, x: Float[Array, "..."], key: PRNGKeyArray | None = None) -> Float[Array, "..."]:
         """The output for one example, of shape `out_shape`."""
         hidden = x.reshape(-1)
         keys = [None] * len(self.activations) if key is None else jax.random.split(key, len(self.activations))

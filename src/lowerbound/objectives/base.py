@@ -19,9 +19,9 @@ class LossRecord(eqx.Module):
     """
 
     loss: Float[Array, ""]
-    bound: Float[Array, "batch"]
-    log_likelihood: Float[Array, "batch"]
-    kl: Float[Array, "batch"]
+    bound: Float[Array, " batch"]
+    log_likelihood: Float[Array, " batch"]
+    kl: Float[Array, " batch"]
     monitors: dict[str, Float[Array, ""]]
 
 

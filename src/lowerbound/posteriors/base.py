@@ -12,20 +12,20 @@ class AbstractPosterior(eqx.Module):
     """q(z|x) for one example x, its parameters already set by the encoder."""
 
     @abstractmethod
-    def sample_and_log_prob(self, key: PRNGKeyArray) -> tuple[Float[Array, "latent"], Float[Array, ""]]:
+    def sample_and_log_prob(self, key: PRNGKeyArray) -> tuple[Float[Array, " latent"], Float[Array, ""]]:
         """One reparametrised draw z ~ q(z|x), and log q(z|x) in nats."""
 
     @abstractmethod
-    def log_prob(self, z: Float[Array, "latent"]) -> Float[Array, ""]:
+    def log_prob(self, z: Float[Array, " latent"]) -> Float[Array, ""]:
         """log q(z|x) in nats."""
 
     @property
     @abstractmethod
-    def mean(self) -> Float[Array, "latent"]:
+    def mean(self) -> Float[Array, " latent"]:
         """E_q[z]."""
 
     @abstractmethod
-    def kl_to(self, prior: AbstractPrior) -> Float[Array, "latent"] | None:
+    def kl_to(self, prior: AbstractPrior) -> Float[Array, " latent"] | None:
         """KL(q(z|x) || p(z)) in nats, one term for each latent, where it has a closed form; otherwise None."""
 
 

@@ -17,26 +17,26 @@ LOG_VARIANCE_LIMIT = 15.0
 class ConditionedDiagonalGaussian(AbstractPosterior):
     """N(z; mu, diag(sigma^2)) for one example."""
 
-    mu: Float[Array, latent]
-    log_variance: Float[Array, latent]
+    mu: Float[Array, " latent"]
+    log_variance: Float[Array, " latent"]
 
-    def sample_and_log_prob(self, key: PRNGKeyArray) -> tuple[Float[Array, latent], Float[Array, ""]]:
+    def sample_and_log_prob(self, key: PRNGKeyArray) -> tuple[Float[Array, " latent"], Float[Array, ""]]:
         """z = mu + sigma * epsilon with epsilon ~ N(0, I) (Kingma and Welling 2014, eq. 10), and log q(z|x)."""
         epsilon = jax.random.normal(key, self.mu.shape)
         z = self.mu + jnp.exp(0.5 * self.log_variance) * epsilon
         return z, -0.5 * jnp.sum(jnp.square(epsilon) + self.log_variance + jnp.log(2 * jnp.pi))
 
-    def log_prob(self, z: Float[Array, latent]) -> Float[Array, ""]:
+    def log_prob(self, z: Float[Array, " latent"]) -> Float[Array, ""]:
         """log N(z; mu, diag(sigma^2)) in nats."""
         squared = jnp.square(z - self.mu) * jnp.exp(-self.log_variance)
         return -0.5 * jnp.sum(squared + self.log_variance + jnp.log(2 * jnp.pi))
 
     @property
-    def mean(self) -> Float[Array, latent]:
+    def mean(self) -> Float[Array, " latent"]:
         """mu."""
         return self.mu
 
-    def kl_to(self, prior: AbstractPrior) -> Float[Array, latent] | None:
+    def kl_to(self, prior: AbstractPrior) -> Float[Array, " latent"] | None:
         """-(1 + log sigma^2 - mu^2 - sigma^2) / 2 for each latent, to N(0, I) (Kingma and Welling 2014, appendix B)."""
         if not isinstance(prior, StandardNormal):
             return None

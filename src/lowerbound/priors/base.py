@@ -12,9 +12,9 @@ class AbstractPrior(eqx.Module):
     latent_dim: eqx.AbstractVar[int]
 
     @abstractmethod
-    def log_prob(self, z: Float[Array, "latent"]) -> Float[Array, ""]:
+    def log_prob(self, z: Float[Array, " latent"]) -> Float[Array, ""]:
         """log p(z) in nats."""
 
     @abstractmethod
-    def sample(self, key: PRNGKeyArray) -> Float[Array, "latent"]:
+    def sample(self, key: PRNGKeyArray) -> Float[Array, " latent"]:
         """One draw z ~ p(z)."""

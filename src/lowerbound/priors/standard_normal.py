@@ -18,10 +18,10 @@ class StandardNormal(AbstractPrior):
 
     latent_dim: int = eqx.field(static=True)
 
-    def log_prob(self, z: Float[Array, latent]) -> Float[Array, ""]:
+    def log_prob(self, z: Float[Array, " latent"]) -> Float[Array, ""]:
         """log N(z; 0, I) in nats."""
         return -0.5 * jnp.sum(jnp.square(z)) - 0.5 * self.latent_dim * jnp.log(2 * jnp.pi)
 
-    def sample(self, key: PRNGKeyArray) -> Float[Array, latent]:
+    def sample(self, key: PRNGKeyArray) -> Float[Array, " latent"]:
         """One draw from N(0, I)."""
         return jax.random.normal(key, (self.latent_dim,))

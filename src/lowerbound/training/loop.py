@@ -185,7 +185,7 @@ class Trainer:
             validation_reconstruction_nats=bounds[2],
             validation_kl_nats=bounds[3],
             fraction_at_floor=float(found.monitors.get("fraction_at_floor", math.nan)),
-            learning_rate=float(learning_rate(self.options, self.schedule, step - 1)),
+            learning_rate=float(np.asarray(learning_rate(self.options, self.schedule, step - 1))),
             kl_weight=float(self.fixed.objective.kl_weight(jnp.int32(step - 1))),
             gradient_norm=gradient_norm,
             examples_per_second=examples / max(duration, 1e-9),

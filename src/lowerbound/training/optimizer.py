@@ -5,12 +5,12 @@ from __future__ import annotations
 import functools
 
 import optax
-from jaxtyping import Array, Float, Int
+from jaxtyping import ArrayLike
 
 from .options import Schedule, TrainingOptions
 
 
-def learning_rate(options: TrainingOptions, schedule: Schedule, step: Int[Array, ""] | int) -> Float[Array, ""] | float:
+def learning_rate(options: TrainingOptions, schedule: Schedule, step: ArrayLike) -> ArrayLike:
     """The learning rate at a step: a linear warm-up, then constant or a half cosine down to 0 at the run's last step."""
     warmup = options.learning_rate_warmup_epochs * schedule.steps_per_epoch
     if options.learning_rate_schedule == "cosine":

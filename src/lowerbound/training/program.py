@@ -35,11 +35,11 @@ class TrainState(eqx.Module):
 class StepMetrics(NamedTuple):
     """One number a step, in nats per example, in the user's units; `gradient_norm` is before any clipping."""
 
-    loss: Float[Array, ...]
-    elbo: Float[Array, ...]
-    reconstruction: Float[Array, ...]
-    kl: Float[Array, ...]
-    gradient_norm: Float[Array, ...]
+    loss: Float[Array, "..."]
+    elbo: Float[Array, "..."]
+    reconstruction: Float[Array, "..."]
+    kl: Float[Array, "..."]
+    gradient_norm: Float[Array, "..."]
 
 
 class ValidationMetrics(NamedTuple):
@@ -93,7 +93,7 @@ def batch_indices(
     return jax.lax.dynamic_slice_in_dim(rows, offset, schedule.steps_per_chunk)
 
 
-def train_step(fixed: Fixed, state: TrainState, index: Int[Array, batch], key: PRNGKeyArray) -> tuple[TrainState, StepMetrics]:
+def train_step(fixed: Fixed, state: TrainState, index: Int[Array, " batch"], key: PRNGKeyArray) -> tuple[TrainState, StepMetrics]:
     """One optimiser step on the examples `index`."""
 
     def loss_and_record(params: Params) -> tuple[Array, Any]:
@@ -117,7 +117,7 @@ def run_chunk(fixed: Fixed, state: TrainState) -> tuple[TrainState, StepMetrics]
     indices = batch_indices(stream(seed, _STREAM_PERMUTATION), state.step, fixed.schedule, fixed.data.shape[0])
     step_key = stream(seed, _STREAM_STEP)
 
-    def body(state: TrainState, index: Int[Array, batch]) -> tuple[TrainState, StepMetrics]:
+    def body(state: TrainState, index: Int[Array, " batch"]) -> tuple[TrainState, StepMetrics]:
         return train_step(fixed, state, index, jax.random.fold_in(step_key, state.step))
 
     return jax.lax.scan(body, state, indices)
