@@ -47,9 +47,20 @@ class LogTerms(eqx.Module):
 class AbstractLatentVariableModel(eqx.Module):
     """p(x, z) = p(z) p(x|z) with an amortised q(z|x), written for one example x in the user's own units."""
 
-    latent_dim: eqx.AbstractVar[int]
-    event_shape: eqx.AbstractVar[tuple[int, ...]]
-    measure: eqx.AbstractVar[Measure]
+    @property
+    @abstractmethod
+    def latent_dim(self) -> int:
+        """J, the number of latents."""
+
+    @property
+    @abstractmethod
+    def event_shape(self) -> tuple[int, ...]:
+        """The shape of one example."""
+
+    @property
+    @abstractmethod
+    def measure(self) -> Measure:
+        """The base measure of p(x)."""
 
     @abstractmethod
     def log_terms(self, x: Num[Array, "..."], key: PRNGKeyArray, num_samples: int, *, training: bool = False) -> LogTerms:

@@ -126,3 +126,9 @@ def training_options(config: RunConfig) -> TrainingOptions:
     """The part of the training section that the loop needs."""
     names = {field.name for field in dataclasses.fields(TrainingOptions)}
     return TrainingOptions(**{name: value for name, value in dataclasses.asdict(config.training).items() if name in names})
+
+
+def _per_element(values: tuple[float, ...], spec: DataSpec) -> np.ndarray:
+    """One number for all elements, or one for each in the event's shape."""
+    array = np.asarray(values, np.float64)
+    return array[0] if array.size == 1 else array.reshape(spec.event_shape)
