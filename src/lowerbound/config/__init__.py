@@ -1,7 +1,7 @@
 """The configuration of a run: what may be set, its defaults, and its checks. Nothing here imports JAX."""
 
 from .overrides import apply_overrides, parse_overrides, parse_value
-from .run import SECTIONS, RunConfig, check_keys, load_toml, merged
+from .run import SECTIONS, RunConfig, check_keys, load_toml, merged, write_toml
 from .sections import (
     ACTIVATIONS,
     LIKELIHOODS,
@@ -34,4 +34,5 @@ __all__ = [
     "merged",
     "parse_overrides",
     "parse_value",
+    "write_toml",
 ]

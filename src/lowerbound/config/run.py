@@ -8,7 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import tomli_w
+
+from .. import __version__
 from ..errors import ConfigurationError, closest_name, unknown_name_message
+from ..storage.atomic import write_text
 from .sections import (
     DataConfig,
     LikelihoodConfig,
@@ -74,10 +78,19 @@ class RunConfig:
             for section, keys in nested.items()
         }
 
+    def to_toml(self) -> str:
+        """The whole configuration as the text of a TOML file that `lowerbound train --recipe` takes back."""
+        return f"# The configuration of one run of lowerbound {__version__}.\n\n{tomli_w.dumps(self.to_dict())}"
+
     def updated(self, changes: Mapping[str, Any]) -> RunConfig:
         """This configuration with the keys of the nested dictionary `changes` replaced, checked as a whole."""
         check_keys(changes)
         return RunConfig.from_dict(merged(self.to_dict(), changes))
+
+
+def write_toml(path: str | Path, config: RunConfig) -> None:
+    """Write `config` to a TOML file, wholly or not at all; raises `SavingError`."""
+    write_text(path, config.to_toml())
 
 
 def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

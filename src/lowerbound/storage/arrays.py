@@ -78,7 +78,9 @@ def arrays_from_bytes(content: bytes, like: Any, source: Path) -> Any:
 def _on_host(name: str, leaf: Any) -> np.ndarray:
     """The leaf as a contiguous little-endian NumPy array of a dtype that can be stored."""
     if isinstance(leaf, jax.ShapeDtypeStruct) or jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
-        raise TypeError(f"leaf {name!r} is {leaf!r}, which has no numbers that can be stored; expected an array.")
+        raise TypeError(
+            f"leaf {name!r} is a {type(leaf).__name__} of dtype {leaf.dtype}, which cannot be stored; expected an array."
+        )
     array = np.asarray(leaf)
     if array.dtype.newbyteorder("<") not in _STORED:
         names = ", ".join(sorted(dtype.name for dtype in _STORED))

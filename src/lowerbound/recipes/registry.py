@@ -1,0 +1,135 @@
+"""Recipes: named presets, and a person's own TOML files, that say what a run's configuration should be and why."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..config import RunConfig, check_keys, load_toml, merged, parse_overrides
+from ..errors import ConfigurationError, unknown_name_message
+
+DEFAULT_RECIPE = "default"
+_PRESETS = Path(__file__).parent / "presets"
+
+
+@dataclasses.dataclass(frozen=True)
+class RecipeInfo:
+    """The `[recipe]` table: what a recipe is, where it comes from, and what it should reach.
+
+    - `data`: in words, the data it is meant for; `default_for`: names of data sets that use it when no recipe is named.
+    - `published`, `published_source`: the figure to stand beside, with its unit, and where it was read.
+    - `citation`: `authors`, `title`, `venue`, `year`, `identifier` of the paper.
+    - `extends`: the recipe whose keys hold where this one is silent.
+    """
+
+    title: str = ""
+    summary: str = ""
+    data: str = ""
+    default_for: tuple[str, ...] = ()
+    published: str = ""
+    published_source: str = ""
+    expected_time: str = ""
+    extends: str = ""
+    citation: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """A recipe: its name (for a file, its path), what it says of itself, and the configuration keys that it sets.
+
+    >>> load_recipe("post-2018").config["training"]["epochs"]
+    10000
+    """
+
+    name: str
+    info: RecipeInfo
+    config: dict[str, dict[str, Any]]
+
+    def run_config(self) -> RunConfig:
+        """The whole configuration: the defaults, with the recipe's keys in their place."""
+        return RunConfig.from_dict(self.config)
+
+
+def recipe_names() -> list[str]:
+    """The names of the presets, in alphabetical order."""
+    return sorted(path.stem for path in _PRESETS.glob("*.toml"))
+
+
+def list_recipes() -> list[Recipe]:
+    """Every preset."""
+    return [load_recipe(name) for name in recipe_names()]
+
+
+def load_recipe(name_or_path: str | Path) -> Recipe:
+    """A preset by its name, or a TOML file by its path.
+
+    Raises `ConfigurationError` for an unknown name (with the nearest right one), a missing or broken file, and unknown keys.
+    """
+    return _load(name_or_path, ())
+
+
+def default_recipe_for(data_name: str) -> str:
+    """The recipe for a data set when none is named: its own if it has one, else `"default"`.
+
+    >>> default_recipe_for("frey-faces"), default_recipe_for("pictures/cats")
+    ('frey-faces', 'default')
+    """
+    owners = {data: recipe.name for recipe in list_recipes() for data in recipe.info.default_for}
+    return owners.get(data_name, DEFAULT_RECIPE)
+
+
+def resolve_config(
+    data: str | None = None,
+    recipe: str | Path | None = None,
+    overrides: Iterable[str] = (),
+    flags: Mapping[str, Mapping[str, Any]] | None = None,
+) -> tuple[RunConfig, Recipe]:
+    """The configuration of a run, and the recipe that it came from; what comes later wins, and the whole is checked once.
+
+    1. the defaults; 2. the recipe (`recipe`, else `default_recipe_for(data)`, else that of the built-in faces); 3. `data`, where
+    given; 4. `overrides` (`--set section.key=value`); 5. `flags`, a nested dictionary such as `{"training": {"epochs": 5}}`.
+
+    Raises `ConfigurationError`.
+    """
+    changes = parse_overrides(overrides)
+    named = data or changes.get("data", {}).get("name") or RunConfig().data.name
+    chosen = load_recipe(recipe if recipe is not None else default_recipe_for(named))
+    layers = [chosen.config, {"data": {"name": data}} if data else {}, changes, flags or {}]
+    check_keys(layers[-1], "flags")
+    return RunConfig.from_dict(functools.reduce(merged, layers, {})), chosen
+
+
+def _load(name_or_path: str | Path, seen: tuple[str, ...]) -> Recipe:
+    name = str(name_or_path)
+    is_preset = name in recipe_names()
+    if not is_preset and not (name.endswith(".toml") or isinstance(name_or_path, Path) or Path(name).is_file()):
+        raise ConfigurationError(
+            f"{unknown_name_message('recipe', name, recipe_names())} The path of a TOML file is a recipe too."
+        )
+    if name in seen:
+        raise ConfigurationError(f"recipes extend each other in a circle: {' -> '.join([*seen, name])}.")
+    content = load_toml(_PRESETS / f"{name}.toml" if is_preset else Path(name))
+    info = _read_info(content.pop("recipe", {}), name)
+    check_keys(content, name)
+    if info.extends:
+        beside = Path(name).parent / info.extends
+        base = beside if info.extends.endswith(".toml") and not is_preset else info.extends
+        content = merged(_load(base, (*seen, name)).config, content)
+    return Recipe(name, info, content)
+
+
+def _read_info(table: Any, name: str) -> RecipeInfo:
+    fields = {field.name for field in dataclasses.fields(RecipeInfo)}
+    if not isinstance(table, dict):
+        raise ConfigurationError(f"{name}: recipe is {table!r}; expected a section [recipe].")
+    for key, value in table.items():
+        if key not in fields:
+            raise ConfigurationError(f"{name}: {unknown_name_message('key of section [recipe]', key, fields)}")
+        expected = {"default_for": list, "citation": dict}.get(key, str)
+        if not isinstance(value, expected):
+            kind = {list: "a list of names", dict: "a section", str: "text"}[expected]
+            raise ConfigurationError(f"{name}: recipe.{key} is {value!r}; expected {kind}.")
+    return RecipeInfo(**{**table, "default_for": tuple(table.get("default_for", ()))})
