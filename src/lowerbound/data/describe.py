@@ -144,8 +144,8 @@ def _check_resolution(array: np.ndarray, moments: _Moments, label: _Labeller, na
     if len(overflow):
         worst = int(overflow[0])
         raise DataError(
-            f"{name}: {label.what} {label(worst)} reaches {largest[worst]:g}, beyond float32's largest number (3.4e+38), in which "
-            "models compute. Rescale it (or take its logarithm) before fitting."
+            f"{name}: {label.what} {label(worst)} reaches {largest[worst]:g}, beyond the largest number of float32 (3.4e+38), "
+            "in which models compute. Rescale it (or take its logarithm) before fitting."
         )
     rounding = largest * _SINGLE_EPS / 2
     lost = np.flatnonzero((rounding > 1e-3 * moments.std) & (moments.std > 0))

@@ -19,7 +19,8 @@ class DataSpec:
     Everything that a model must know of the data is here, so a model can be rebuilt without them.
 
     - `event_shape`: the shape of one example: `(28, 20)`, `(32, 32, 3)` or `(13,)`.
-    - `kind`: `"binary"` (every value 0 or 1), `"integer"` (levels 0, 1, ..., `num_levels` - 1, e.g. 8-bit pixels) or `"continuous"`.
+    - `kind`: `"binary"` (every value 0 or 1), `"integer"` (levels 0, 1, ..., `num_levels` - 1, e.g. 8-bit pixels)
+      or `"continuous"`.
     - `low`, `high`: the smallest and largest possible value in the user's units (0 and 255 for 8-bit pixels), or, for continuous
       data where no such limit is known, the training data's own minimum and maximum.
     - `step`: the data's precision in the user's units: one number for all elements, or one per element (flattened). 1 for
@@ -74,5 +75,5 @@ class DataSpec:
                 f"data_spec has the fields {sorted(fields)} and kind {fields.get('kind')!r}; "
                 f"expected {sorted(expected)} and a kind among {', '.join(get_args(Kind))}. The file is not one of ours."
             )
-        as_tuple = {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
+        as_tuple: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
         return cls(**as_tuple)

@@ -49,14 +49,15 @@ class Affine(eqx.Module):
                 at = f" at index {index}" if index else ""
                 expected = "a finite number other than 0" if name == "scale" else "a finite number"
                 raise ConfigurationError(
-                    f"Affine: {name} is {values[index]:g}{at}; expected {expected}. For an element that never changes use scale=1."
+                    f"Affine: {name} is {values[index]:g}{at}; expected {expected}. "
+                    "For an element that never changes use scale=1."
                 )
 
-    def forward(self, x: Num[Array | np.ndarray, "..."]) -> Float[Array, "..."]:
+    def forward(self, x: Num[Array | np.ndarray, "*event"]) -> Float[Array, "*event"]:
         """y, float32, from x of any numeric type."""
         return (jnp.asarray(x).astype(jnp.float32) - self.shift) / self.scale
 
-    def inverse(self, y: Num[Array | np.ndarray, "..."]) -> Float[Array, "..."]:
+    def inverse(self, y: Num[Array | np.ndarray, "*event"]) -> Float[Array, "*event"]:
         """x in the user's units, float32."""
         return jnp.asarray(y).astype(jnp.float32) * self.scale + self.shift
 

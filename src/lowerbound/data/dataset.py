@@ -1,0 +1,30 @@
+"""A data set in memory."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from .splits import Split
+
+
+@dataclasses.dataclass(frozen=True)
+class Dataset:
+    """Examples in the user's own units and type, and whatever else came with them.
+
+    - `name`: the set's name, or the path it was loaded from.
+    - `examples`: (n, *event_shape).
+    - `split`: the split that comes with the data, or None where the run makes its own.
+    - `labels`: (n,) integers, or None.
+    - `factors`: (n, k) float32, what the examples were generated from, named by `factor_names`; or None.
+    - `num_levels`: the number of levels of integer data where the source states it, for `describe`.
+    """
+
+    name: str
+    examples: np.ndarray
+    split: Split | None = None
+    labels: np.ndarray | None = None
+    factors: np.ndarray | None = None
+    factor_names: tuple[str, ...] = ()
+    num_levels: int | None = None

@@ -1,0 +1,92 @@
+"""The front door to data: a name or a path in, a `Dataset` out."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import MissingDataError, closest_name
+from .cache import data_directory
+from .checks import check_array
+from .dataset import Dataset
+from .files import load_array_file
+from .images import load_image_folder
+from .named import NAMED_SETS, NamedSet
+
+
+def load_dataset(name_or_path: str | Path, key: str = "", data_dir: str | Path | None = None) -> Dataset:
+    """Load a named data set, or the user's own file or folder.
+
+    - `name_or_path`: `"faces"`, `"digits"`, `"frey-faces"`, `"binarized-mnist"`, `"mnist"`; or the path of a .npy, .npz or .mat
+      file whose first axis is the examples, or of a folder of PNG or JPEG images.
+    - `key`: the variable in a .npz or .mat file; empty for the only one there.
+    - `data_dir`: where the files of named sets are, and where downloads go; else `$LOWERBOUND_DATA`, else the user's cache.
+
+    Raises `MissingDataError`, `ChecksumError` or `DataError`, each saying which file and what to do.
+
+    >>> load_dataset("digits").examples.shape
+    (1797, 8, 8)
+    """
+    text = str(name_or_path)
+    path = Path(text).expanduser()
+    if text in NAMED_SETS:
+        return NAMED_SETS[text].load(data_directory(data_dir))
+    if path.is_dir():
+        return Dataset(text, check_array(load_image_folder(path), name=text))
+    if not path.exists() and not _looks_like_path(text):
+        nearest = closest_name(text, NAMED_SETS)
+        hint = f" Did you mean {nearest!r}?" if nearest else ""
+        raise MissingDataError(
+            f"the data set {text!r} does not exist, as a name or as a file.{hint} Named sets: {', '.join(NAMED_SETS)}. "
+            "Your own data: the path of a .npy, .npz or .mat file, or of a folder of PNG or JPEG images."
+        )
+    label = f"{path.name}[{key!r}]" if key else path.name
+    return Dataset(text, check_array(load_array_file(path, key), name=label))
+
+
+def _looks_like_path(text: str) -> bool:
+    return "/" in text or "\\" in text or bool(Path(text).suffix)
+
+
+@dataclasses.dataclass(frozen=True)
+class DatasetStatus:
+    """One line of `lowerbound datasets`.
+
+    `present` is True when it can be loaded without a download; `where` is the folder its files are in or would go to,
+    `"built in"` for those that need none; `size_bytes` is what lies there, 0 when nothing does.
+    """
+
+    name: str
+    what: str
+    num_examples: int
+    event_shape: tuple[int, ...]
+    present: bool
+    where: str
+    size_bytes: int
+
+
+def dataset_status(data_dir: str | Path | None = None) -> list[DatasetStatus]:
+    """What named sets there are and which are present; looks at names and sizes only, so it is quick."""
+    return [_status(named, data_directory(data_dir)) for named in NAMED_SETS.values()]
+
+
+def _status(named: NamedSet, directory: Path) -> DatasetStatus:
+    if not named.files:
+        size = int(np.prod(named.event_shape, dtype=int)) * named.num_examples
+        return DatasetStatus(named.name, named.what, named.num_examples, named.event_shape, True, "built in", size)
+    paths = [directory / file.path for file in named.files]
+    alternative = directory / named.alternative if named.alternative else None
+    if alternative is not None and alternative.is_file():
+        paths = [alternative]
+    there = [path for path in paths if path.is_file()]
+    return DatasetStatus(
+        name=named.name,
+        what=named.what,
+        num_examples=named.num_examples,
+        event_shape=named.event_shape,
+        present=len(there) == len(paths),
+        where=str(paths[0].parent),
+        size_bytes=sum(path.stat().st_size for path in there),
+    )

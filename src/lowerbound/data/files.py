@@ -1,0 +1,127 @@
+"""Arrays from the user's own files: .npy, .npz and .mat. Nothing in a file is ever executed."""
+
+from __future__ import annotations
+
+import math
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import DataError, MissingDataError, unknown_name_message
+
+# A variable's shape and the name of its type.
+_Form = tuple[tuple[int, ...], str]
+
+
+def load_array_file(path: Path, key: str = "") -> np.ndarray:
+    """The array in `path`, as stored.
+
+    - `key`: the variable's name in a .npz or .mat file; empty for the only one there.
+
+    Raises `MissingDataError` when there is no such file, and `DataError` when its form is unknown, when it cannot be read,
+    when it holds Python objects, or when `key` is missing, wrong or needed (the message lists what there is).
+    """
+    if not path.exists():
+        raise MissingDataError(f"there is no file {path}; expected a .npy, .npz or .mat file, or a folder of PNG or JPEG images.")
+    readers: dict[str, Callable[[Path, str], np.ndarray]] = {".npy": _load_npy, ".npz": _load_npz, ".mat": _load_mat}
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        hint = ""
+        if path.suffix.lower() in (".csv", ".tsv", ".txt"):
+            hint = (
+                f" A table of numbers becomes one by numpy.save('{path.stem}.npy', numpy.loadtxt('{path.name}', delimiter=','))."
+            )
+        elif path.suffix.lower() in (".png", ".jpg", ".jpeg"):
+            hint = f" For images give the folder that holds them, {path.parent}."
+        raise DataError(
+            f"{path} has the ending {path.suffix or '(none)'!r}, which is not known; expected {', '.join(readers)}, "
+            f"or a folder of PNG or JPEG images.{hint}"
+        )
+    return reader(path, key)
+
+
+def _load_npy(path: Path, key: str) -> np.ndarray:
+    if key:
+        raise DataError(
+            f"data.key is {key!r}, but {path} is a .npy file, which holds one array without a name; leave the key out."
+        )
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
+        raise _unreadable(path, error) from error
+    if not isinstance(array, np.ndarray):
+        array.close()
+        raise DataError(f"{path} ends in .npy but is a .npz archive; rename it.")
+    return array
+
+
+def _load_npz(path: Path, key: str) -> np.ndarray:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            if isinstance(archive, np.ndarray):
+                raise DataError(f"{path} ends in .npz but holds a single .npy array; rename it.")
+            name = _choose_key(path, key, {name: _form_of_member(archive, name) for name in archive.files})
+            return archive[name]
+    except (ValueError, EOFError, OSError, zipfile.BadZipFile, KeyError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise _unreadable(path, error) from error
+
+
+def _form_of_member(archive: np.lib.npyio.NpzFile, name: str) -> _Form:
+    """Shape and type of a member, read from its header alone."""
+    try:
+        with archive.zip.open(f"{name}.npy") as member:  # type: ignore[union-attr]
+            version = np.lib.format.read_magic(member)
+            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+            shape, _, dtype = read(member)
+        return shape, str(dtype)
+    except (KeyError, ValueError):
+        return (), "not an array"
+
+
+def _load_mat(path: Path, key: str) -> np.ndarray:
+    import scipy.io
+    from scipy.io.matlab import MatReadError
+
+    try:
+        forms = {name: (tuple(shape), kind) for name, shape, kind in scipy.io.whosmat(path)}
+        name = _choose_key(path, key, forms)
+        value = scipy.io.loadmat(path, variable_names=[name])[name]
+    except NotImplementedError as error:
+        raise DataError(
+            f"{path} is a MATLAB 7.3 (HDF5) file, which is not read here; save it again in MATLAB with save(..., '-v7')."
+        ) from error
+    except (MatReadError, ValueError, TypeError, EOFError, OSError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise _unreadable(path, error) from error
+    return value
+
+
+def _choose_key(path: Path, key: str, forms: Mapping[str, _Form]) -> str:
+    if key:
+        if key not in forms:
+            raise DataError(f"{path}: {unknown_name_message('data.key', key, forms)}")
+        return key
+    if len(forms) == 1:
+        return next(iter(forms))
+    if not forms:
+        raise DataError(f"{path} holds no variable; expected an array of examples.")
+    listing = ", ".join(f"{name} {shape} {kind}" for name, (shape, kind) in forms.items())
+    largest = max(forms, key=lambda name: math.prod(forms[name][0]))
+    raise DataError(
+        f"{path} holds {len(forms)} variables: {listing}. Say which one holds the examples with data.key, for example "
+        f"--set data.key={largest} (in Python: key={largest!r})."
+    )
+
+
+def _unreadable(path: Path, error: Exception) -> DataError:
+    if "allow_pickle" in str(error) or "pickled" in str(error).lower():
+        return DataError(
+            f"{path} holds Python objects (a pickle), which are never loaded, because loading one can run any code; "
+            "save a plain numeric array with numpy.save or numpy.savez."
+        )
+    return DataError(f"{path} could not be read ({error}); it may be torn or of another form. Write or copy it again.")

@@ -1,0 +1,193 @@
+"""The data sets with a name: where each comes from, and how its files become arrays."""
+
+from __future__ import annotations
+
+import dataclasses
+import gzip
+import hashlib
+import os
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import ChecksumError
+from .cache import RemoteFile, fetch
+from .dataset import Dataset
+from .splits import consecutive_split
+
+_FREY = RemoteFile(
+    "frey_faces/frey_rawface.mat",
+    "https://cs.nyu.edu/~roweis/data/frey_rawface.mat",
+    "265a83a23adb081755cd3de375509828e690324d1d60f076b8ecebc840d59c64",
+)
+
+
+def _mnist_file(name: str, sha256: str) -> RemoteFile:
+    return RemoteFile(f"mnist/{name}", f"https://storage.googleapis.com/cvdf-datasets/mnist/{name}", sha256)
+
+
+_MNIST = (
+    _mnist_file("train-images-idx3-ubyte.gz", "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609"),
+    _mnist_file("train-labels-idx1-ubyte.gz", "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c"),
+    _mnist_file("t10k-images-idx3-ubyte.gz", "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6"),
+    _mnist_file("t10k-labels-idx1-ubyte.gz", "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6"),
+)
+
+
+def _binarized_file(part: str, sha256: str) -> RemoteFile:
+    file = f"binarized_mnist_{part}.amat"
+    address = "http://www.cs.toronto.edu/~larocheh/public/datasets/binarized_mnist"
+    return RemoteFile(f"binarized_mnist_static/{file}", f"{address}/{file}", sha256)
+
+
+_BINARIZED_MNIST = (
+    _binarized_file("train", "ad693b29f94c14277b095f5238ddefbbdaaae0939789dd2f4f0205278cee3e4d"),
+    _binarized_file("valid", "1de3d397c40fe8eeb33dafd4099a1f665ec01e96d9be234aaeeac8a34930e2e2"),
+    _binarized_file("test", "e6687bfea3f820c174f33b7865140b2a2dd2930ef786f35d45795fc193b5ab2c"),
+)
+_PACKED_PATH = "binarized_mnist_static/binarized_mnist_static_packed.npz"
+# Of the bits, not of the .npz around them: two archives of the same bits differ in their compression and dates.
+_PACKED_SHA256 = "c462f82a020638a4d5d8d44e4c83242ee0145ee1d125869d0e030c35011837e6"
+_BINARIZED_SIZES = {"train": 50_000, "valid": 10_000, "test": 10_000}
+
+
+@dataclasses.dataclass(frozen=True)
+class NamedSet:
+    """A data set that the package knows by name.
+
+    - `what`: one line for a listing. `num_examples`, `event_shape`: its size.
+    - `load`: from the data directory to the data.
+    - `files`: what must be in the data directory; empty when nothing is needed.
+    - `alternative`: a path in the data directory that serves in place of `files`.
+    """
+
+    name: str
+    what: str
+    num_examples: int
+    event_shape: tuple[int, ...]
+    load: Callable[[Path], Dataset]
+    files: tuple[RemoteFile, ...] = ()
+    alternative: str = ""
+
+
+def _load_faces(data_dir: Path) -> Dataset:
+    from .faces import generate_faces
+
+    faces = generate_faces()
+    return Dataset("faces", faces.images, factors=faces.factors, factor_names=faces.factor_names)
+
+
+def _load_digits(data_dir: Path) -> Dataset:
+    from sklearn.datasets import load_digits
+
+    pixels, labels = load_digits(return_X_y=True)
+    images = np.asarray(pixels).astype(np.uint8).reshape(-1, 8, 8)
+    return Dataset("digits", images, labels=np.asarray(labels).astype(np.int64), num_levels=17)
+
+
+def _load_frey_faces(data_dir: Path) -> Dataset:
+    from .files import load_array_file
+
+    (path,) = fetch([_FREY], data_dir, name="frey-faces")
+    return Dataset("frey-faces", frey_images(load_array_file(path, "ff")))
+
+
+def frey_images(ff: np.ndarray) -> np.ndarray:
+    """(1965, 28, 20) upright images from the file's variable, which holds one image in each column."""
+    return np.ascontiguousarray(ff.T.reshape(-1, 28, 20))
+
+
+def _load_mnist(data_dir: Path) -> Dataset:
+    paths = fetch(_MNIST, data_dir, name="mnist")
+    train_images, train_labels, test_images, test_labels = (_read_idx(path) for path in paths)
+    return Dataset(
+        "mnist",
+        np.concatenate([train_images, test_images]),
+        labels=np.concatenate([train_labels, test_labels]).astype(np.int64),
+        split=consecutive_split(50_000, 10_000, 10_000),
+    )
+
+
+def _read_idx(path: Path) -> np.ndarray:
+    """An array of unsigned bytes in the IDX form: a magic number whose last byte is the rank, the sizes, the values."""
+    raw = gzip.decompress(path.read_bytes())
+    rank = raw[3]
+    shape = np.frombuffer(raw, dtype=">i4", count=rank, offset=4)
+    return np.frombuffer(raw, dtype=np.uint8, offset=4 + 4 * rank).reshape(shape)
+
+
+def _load_binarized_mnist(data_dir: Path) -> Dataset:
+    packed = data_dir / _PACKED_PATH
+    if packed.exists():
+        bits = _read_packed(packed)
+    else:
+        paths = fetch(_BINARIZED_MNIST, data_dir, name="binarized-mnist")
+        bits = {part: pack_amat(path) for part, path in zip(_BINARIZED_SIZES, paths, strict=True)}
+        _write_packed(packed, bits)
+    images = [np.unpackbits(bits[part], axis=1)[:, :784].reshape(-1, 28, 28) for part in _BINARIZED_SIZES]
+    return Dataset("binarized-mnist", np.concatenate(images), split=consecutive_split(*_BINARIZED_SIZES.values()))
+
+
+def pack_amat(path: Path) -> np.ndarray:
+    """Eight pixels to a byte, from a text file of 784 digits (0 or 1) a line, separated by spaces."""
+    digits = np.frombuffer(path.read_bytes(), dtype=np.uint8)
+    digits = digits[(digits == ord("0")) | (digits == ord("1"))] - ord("0")
+    return np.packbits(digits.reshape(-1, 784), axis=1)
+
+
+def _read_packed(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            bits = {part: archive[part] for part in _BINARIZED_SIZES}
+        got = _bits_sha256(bits)
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        got = f"none that can be computed ({error})"
+        bits = {}
+    if got != _PACKED_SHA256:
+        raise ChecksumError(
+            f"the bits in {path} have SHA-256 {got}; expected {_PACKED_SHA256}. The file is torn or is not the original. "
+            "Delete it and run again to fetch it anew."
+        )
+    return bits
+
+
+def _bits_sha256(bits: dict[str, np.ndarray]) -> str:
+    digest = hashlib.sha256()
+    for part in _BINARIZED_SIZES:
+        digest.update(np.ascontiguousarray(bits[part]).data)
+    return digest.hexdigest()
+
+
+def _write_packed(path: Path, bits: dict[str, np.ndarray]) -> None:
+    """Keep the packed form, which loads fifty times faster than the text; without room for it, the text still serves."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            np.savez_compressed(file, **bits)  # pyright: ignore[reportArgumentType]
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+
+
+NAMED_SETS = {
+    each.name: each
+    for each in (
+        NamedSet("faces", "drawn faces, grey, 8 bits, with the factors that made them", 1965, (28, 20), _load_faces),
+        NamedSet("digits", "scikit-learn's handwritten digits, 17 grey levels", 1797, (8, 8), _load_digits),
+        NamedSet("frey-faces", "Brendan Frey's face on video, grey, 8 bits", 1965, (28, 20), _load_frey_faces, (_FREY,)),
+        NamedSet(
+            "binarized-mnist",
+            "handwritten digits, black or white (the static set)",
+            70_000,
+            (28, 28),
+            _load_binarized_mnist,
+            _BINARIZED_MNIST,
+            _PACKED_PATH,
+        ),
+        NamedSet("mnist", "handwritten digits, grey, 8 bits", 70_000, (28, 28), _load_mnist, _MNIST),
+    )
+}
