@@ -71,7 +71,7 @@ def write_and_sync(path: Path, content: bytes) -> None:
 def recover_folder(path: str | Path) -> None:
     """Bring `path` back if a process was killed while replacing it; does nothing when `path` is there."""
     path = Path(path)
-    if path.exists() or not path.parent.is_dir():
+    if os.path.exists(path) or not os.path.isdir(path.parent):
         return
     moved_aside = _siblings(path, "previous")
     if moved_aside:

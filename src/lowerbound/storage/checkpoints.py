@@ -8,6 +8,7 @@ Randomness needs no place here: every random number is derived from (seed, step)
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -117,7 +118,7 @@ def _read_state(path: Path) -> tuple[dict[str, Any], bytes]:
 
 def _steps(folder: Path) -> dict[int, Path]:
     """The checkpoints in a folder, newest first; those that a kill left half replaced are brought back."""
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         return {}
     names = {match[1]: int(match[2]) for entry in folder.iterdir() if (match := _STEP_NAME.fullmatch(entry.name))}
     for name in names:

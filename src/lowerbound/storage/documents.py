@@ -23,14 +23,8 @@ def document_bytes(format_name: str, format_version: int, fields: Mapping[str, A
 
 def read_document(path: Path, format_name: str, format_version: int) -> dict[str, Any]:
     """The fields of a document; raises `ModelFolderError` when it is missing, torn, foreign, changed or of a newer format."""
-    if not path.is_file():
-        raise ModelFolderError(
-            f"{path.parent} has no {path.name}, so it is not a whole {format_name}. Files there: {_listing(path)}."
-        )
     try:
-        content = json.loads(path.read_bytes())
-    except OSError as error:
-        raise ModelFolderError(f"{path} could not be read: {error.strerror}.") from error
+        content = json.loads(read_file(path))
     except ValueError as error:
         raise ModelFolderError(f"{path} is not readable JSON ({error}): it is torn, damaged, or not one of ours.") from error
     if not isinstance(content, dict) or content.get("format") != format_name:
@@ -57,14 +51,7 @@ def sha256(content: bytes) -> str:
 
 def read_checked(path: Path, size: int, checksum: str) -> bytes:
     """A file's bytes, when they are `size` in number and have this SHA-256; else `ModelFolderError`."""
-    if not path.is_file():
-        raise ModelFolderError(
-            f"{path.parent} has no {path.name}: it was not wholly saved or copied. Files there: {_listing(path)}."
-        )
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ModelFolderError(f"{path} could not be read: {error.strerror}.") from error
+    content = read_file(path)
     if len(content) != size:
         raise ModelFolderError(
             f"{path} is torn or changed: it has {len(content)} bytes, {size} were written. "
@@ -78,6 +65,20 @@ def read_checked(path: Path, size: int, checksum: str) -> bytes:
     return content
 
 
+def read_file(path: Path) -> bytes:
+    """A file's bytes; raises `ModelFolderError` when it is not there or cannot be read."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        there = ", ".join(sorted(file.name for file in path.parent.iterdir())[:8]) if path.parent.is_dir() else ""
+        raise ModelFolderError(
+            f"{path.parent} has no {path.name}: it was not wholly saved or copied, or is not one of ours. "
+            f"Files there: {there or 'none'}."
+        ) from None
+    except OSError as error:
+        raise ModelFolderError(f"{path} could not be read: {error.strerror}.") from error
+
+
 def _checksum(plain: Mapping[str, Any]) -> str:
     return sha256(json.dumps(plain, sort_keys=True).encode("utf-8"))
 
@@ -86,7 +87,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
     raise TypeError(f"{type(value).__name__} cannot be stored in a document: {value!r}")
-
-
-def _listing(path: Path) -> str:
-    return ", ".join(sorted(file.name for file in path.parent.iterdir())[:8]) or "none"

@@ -6,6 +6,7 @@ example (`DataSpec`), and the size and SHA-256 of the weights. A model is rebuil
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,7 @@ def read_weights(path: str | Path) -> bytes:
 
 def _read_model_document(path: Path) -> dict[str, Any]:
     recover_folder(path)
-    if not path.is_dir():
-        what = "is a file" if path.exists() else "does not exist"
+    if not os.path.isdir(path):
+        what = "is a file" if os.path.exists(path) else "does not exist"
         raise ModelFolderError(f"the model folder {path} {what}; expected a folder with {CONFIG_FILE} and {WEIGHTS_FILE}.")
     return read_document(path / CONFIG_FILE, FORMAT_NAME, FORMAT_VERSION)
