@@ -1,0 +1,104 @@
+"""The scores of a model on a split: each a value with its unit, base measure, number of samples and standard error."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..data.spec import DataSpec
+from ..errors import DataError
+from ..likelihoods import Measure
+from ..models import AbstractLatentVariableModel
+from .evidence import estimate_evidence
+from .latents import active_units, posterior_means
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """What `evaluate` found; nats per example, about x in the user's units.
+
+    - `elbo_nats`: mean ELBO, a lower bound on mean log p(x); `elbo_standard_error`: its standard error over examples.
+    - `log_evidence_nats`: mean importance-sampled log p(x) with `num_samples` draws an example, itself a lower bound in
+      expectation; `standard_error`: its standard error over examples.
+    - `measure`: "counting" makes these log-probabilities, "lebesgue" log-densities whose value depends on the units.
+    - `unit_scale_elbo_nats`, `unit_scale_log_evidence_nats`: the same log-densities for data scaled to [0, 1], as
+      published figures give them; None where the data have no known limits or the measure is counting.
+    - `bits_per_dim`: -log_evidence / (D log 2) where the measure is counting, otherwise None.
+    - `kl_nats`: mean KL(q(z|x) || p(z)). `active_units`: latents with Var_x(E[z|x]) > 0.01, of `latent_dim`.
+    """
+
+    split: str
+    num_examples: int
+    elbo_nats: float
+    elbo_standard_error: float
+    log_evidence_nats: float
+    standard_error: float
+    num_samples: int
+    measure: Measure
+    unit_scale_elbo_nats: float | None
+    unit_scale_log_evidence_nats: float | None
+    bits_per_dim: float | None
+    kl_nats: float
+    active_units: int
+    latent_dim: int
+    seed: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain numbers; a value that is not finite becomes None, which JSON can carry."""
+        fields = dataclasses.asdict(self)
+        return {name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in fields.items()}
+
+
+def evaluate(
+    model: AbstractLatentVariableModel,
+    spec: DataSpec,
+    data: np.ndarray,
+    *,
+    num_samples: int = 1000,
+    split: str = "test",
+    seed: int = 0,
+    on_progress: Callable[[int], None] = lambda examples: None,
+) -> Evaluation:
+    """The scores of `model` on `data`, examples in the user's units.
+
+    Raises `DataError` when `data` is empty, `ConfigurationError` when `num_samples` is below 1.
+    """
+    if len(data) == 0:
+        raise DataError(
+            f"the {split} split is empty, so there is nothing to evaluate. Evaluate another split (--split train), or train "
+            f"with data.{split} above 0."
+        )
+    estimate = estimate_evidence(model, data, num_samples, seed=seed, on_progress=on_progress)
+    elbo, elbo_error = _mean_and_error(estimate.elbo)
+    evidence, evidence_error = _mean_and_error(estimate.log_evidence)
+    counting = model.measure == "counting"
+    has_limits = spec.limits_known or spec.is_discrete
+    # u = (x - low) / (high - low) has log|du/dx| = -D log(high - low), which p(u) does not carry.
+    to_unit = spec.num_elements * math.log(spec.high - spec.low) if has_limits and not counting and spec.high > spec.low else None
+    return Evaluation(
+        split=split,
+        num_examples=len(data),
+        elbo_nats=elbo,
+        elbo_standard_error=elbo_error,
+        log_evidence_nats=evidence,
+        standard_error=evidence_error,
+        num_samples=num_samples,
+        measure=model.measure,
+        unit_scale_elbo_nats=None if to_unit is None else elbo + to_unit,
+        unit_scale_log_evidence_nats=None if to_unit is None else evidence + to_unit,
+        bits_per_dim=-evidence / (spec.num_elements * math.log(2)) if counting else None,
+        kl_nats=float(np.mean(estimate.kl, dtype=np.float64)),
+        active_units=int(active_units(posterior_means(model, data)).sum()),
+        latent_dim=model.latent_dim,
+        seed=seed,
+    )
+
+
+def _mean_and_error(values: Any) -> tuple[float, float]:
+    array = np.asarray(values, np.float64)
+    error = float(array.std(ddof=1) / math.sqrt(len(array))) if len(array) > 1 else math.nan
+    return float(array.mean()), error
