@@ -13,7 +13,8 @@ from jaxtyping import Array, Float, Num
 from ..errors import ConfigurationError, unknown_name_message
 from .spec import DataSpec
 
-Scaling = Literal["auto", "unit", "standard", "none"]
+Scaling = Literal["unit", "standard", "none"]
+SMALLEST_SHARE_OF_TYPICAL_STD = 0.1
 
 
 def _as_float32(value: Any) -> np.ndarray:
@@ -70,33 +71,26 @@ class Affine(eqx.Module):
         return -jnp.broadcast_to(jnp.log(jnp.abs(self.scale)), event_shape).sum()
 
 
-def choose_transform(spec: DataSpec, scaling: str = "auto") -> Affine:
+def choose_transform(spec: DataSpec, scaling: str) -> Affine:
     """The transform of the data that `spec` describes.
 
-    - `"unit"`: [low, high] to [0, 1]. `"standard"`: to mean 0 and standard deviation 1, element by element (an element that
-      never changes is only centred). `"none"`: the data as they are.
-    - `"auto"`: none for binary data; unit for integers, and for images whose limits are known; standard for the rest.
+    - `"unit"`: [low, high] to [0, 1]. `"none"`: the data as they are.
+    - `"standard"`: to mean 0 and standard deviation 1, element by element. An element that never changes is only centred. In
+      an image no deviation counts as less than a tenth of the typical one: a pixel that is lit once would otherwise be
+      scaled to an enormous value where it is lit.
 
     Raises `ConfigurationError` for another name.
     """
     if scaling not in get_args(Scaling):
         raise ConfigurationError(unknown_name_message("data.scaling", scaling, get_args(Scaling)))
-    if scaling == "auto":
-        scaling = _automatic_scaling(spec)
     if scaling == "none":
         return Affine(shift=0.0, scale=1.0)
     if scaling == "unit":
         width = spec.high - spec.low
         return Affine(shift=spec.low, scale=width if width > 0 and math.isfinite(width) else 1.0)
     std = np.asarray(spec.std, np.float64).reshape(spec.event_shape)
+    if spec.is_image:
+        std = np.maximum(std, SMALLEST_SHARE_OF_TYPICAL_STD * np.sqrt(np.mean(std**2)))
     # A deviation too small for float32 would become a division by zero.
     varies = std > np.finfo(np.float32).tiny
     return Affine(shift=np.asarray(spec.mean).reshape(spec.event_shape), scale=np.where(varies, std, 1.0))
-
-
-def _automatic_scaling(spec: DataSpec) -> str:
-    if spec.kind == "binary":
-        return "none"
-    if spec.kind == "integer" or (spec.is_image and spec.limits_known):
-        return "unit"
-    return "standard"

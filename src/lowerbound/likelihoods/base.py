@@ -4,6 +4,7 @@ from abc import abstractmethod
 from typing import Literal
 
 import equinox as eqx
+import numpy as np
 import numpyro.distributions as dist
 from jaxtyping import Array, Float
 
@@ -30,6 +31,14 @@ class AbstractLikelihood(eqx.Module):
     @abstractmethod
     def distribution(self, params: Float[Array, "..."]) -> dist.Distribution:
         """The NumPyro distribution of one example, its event shape equal to `event_shape`."""
+
+    @abstractmethod
+    def initial_params(self, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
+        """The decoder outputs that describe data of this mean and standard deviation best when z says nothing.
+
+        A decoder starts from them as its output bias: a start far from the data's mean pushes the posterior to collapse
+        before the mean is learned. `mean` and `std` have the event's shape, in the model's scale of the data.
+        """
 
     @abstractmethod
     def monitors(self, params: Float[Array, "..."]) -> dict[str, Float[Array, ""]]:

@@ -6,10 +6,12 @@ from typing import ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 import numpyro.distributions as dist
 from jaxtyping import Array, Float
 
 from .base import AbstractLikelihood, Measure
+from .gaussian import unsqueeze
 
 
 class Bernoulli(AbstractLikelihood):
@@ -31,6 +33,10 @@ class Bernoulli(AbstractLikelihood):
     def distribution(self, params: Float[Array, "..."]) -> dist.Distribution:
         """BernoulliLogits over the event."""
         return dist.BernoulliLogits(params).to_event(len(self.event_shape))
+
+    def initial_params(self, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
+        """The logit of the mean."""
+        return unsqueeze(mean, 0.0, 1.0).astype(np.float32)
 
     def monitors(self, params: Float[Array, "..."]) -> dict[str, Float[Array, ""]]:
         """`fraction_saturated`: elements whose probability is within 1e-6 of 0 or 1."""

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from numpyro.distributions import constraints
 
 from .base import AbstractLikelihood, Measure
-from .gaussian import squeeze
+from .gaussian import squeeze, unsqueeze
 
 
 class DiscretizedLogisticDistribution(dist.Distribution):
@@ -115,6 +115,12 @@ class DiscretizedLogistic(AbstractLikelihood):
         scale = jnp.exp(jnp.maximum(params[1], self.log_scale_floor))
         masses = DiscretizedLogisticDistribution(loc, scale, low=self.low, high=self.high, num_levels=self.num_levels)
         return masses.to_event(len(self.event_shape))
+
+    def initial_params(self, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
+        """The location at the mean and, because a logistic's variance is (pi scale)^2 / 3, the scale at sqrt(3) std / pi."""
+        location = unsqueeze(mean, self.low, self.high) if self.bounded_mean else mean
+        log_scale = np.log(np.maximum(np.sqrt(3.0) / np.pi * std, np.exp(self.log_scale_floor)))
+        return np.stack([location, log_scale]).astype(np.float32)
 
     def monitors(self, params: Float[Array, "two ..."]) -> dict[str, Float[Array, ""]]:
         """`fraction_at_floor`: the fraction of elements whose scale is held up by the floor."""

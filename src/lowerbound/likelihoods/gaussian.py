@@ -54,6 +54,11 @@ class Gaussian(AbstractLikelihood):
         mean = raw_mean if self.mean_range is None else squeeze(raw_mean, self.mean_range[0], self.mean_range[1])
         return dist.Normal(mean, scale).to_event(len(self.event_shape))
 
+    def initial_params(self, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
+        """(mean, log std), the mean through the inverse of the sigmoid where there is one."""
+        raw_mean = mean if self.mean_range is None else unsqueeze(mean, self.mean_range[0], self.mean_range[1])
+        return np.stack([raw_mean, np.log(np.maximum(std, self.scale_floor))]).astype(np.float32)
+
     def monitors(self, params: Float[Array, "two ..."]) -> dict[str, Float[Array, ""]]:
         """`fraction_at_floor`: the fraction of elements whose scale is held up by the floor."""
         at_floor = params[1] <= jnp.log(self.scale_floor)
@@ -63,3 +68,9 @@ class Gaussian(AbstractLikelihood):
 def squeeze(raw: Float[Array, "..."], low: np.ndarray | Array | float, high: np.ndarray | Array | float) -> Float[Array, "..."]:
     """low + (high - low) * sigmoid(raw)."""
     return jax.nn.sigmoid(raw) * (high - low) + low
+
+
+def unsqueeze(value: np.ndarray, low: np.ndarray | float, high: np.ndarray | float) -> np.ndarray:
+    """The inverse of `squeeze`, for a value kept at least a hundredth of the range away from its ends."""
+    share = np.clip((value - low) / (high - low), 0.01, 0.99)
+    return np.log(share) - np.log1p(-share)

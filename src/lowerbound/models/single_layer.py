@@ -18,13 +18,15 @@ from .base import AbstractLatentVariableModel, LogTerms
 class SingleLayer(AbstractLatentVariableModel):
     r"""p(x) = \int p(z) p(x|z) dz with q(z|x) from an encoder (Kingma and Welling 2014).
 
-    Inside, the parts see y = transform(x). A density with respect to Lebesgue measure is brought back to the user's
+    The likelihood sees y = transform(x), the encoder its own standardised input_transform(x): without centred inputs
+    the posterior collapses before anything is learned. A density with respect to Lebesgue measure is brought back to the user's
     units by the log-Jacobian, log p(x|z) = log p(y|z) + log|dy/dx|; a probability mass needs no such term.
 
     Raises `ConfigurationError` when the parts do not fit together.
     """
 
     transform: Affine
+    input_transform: Affine
     encoder: AbstractNetwork
     posterior: AbstractPosteriorFamily
     prior: AbstractPrior
@@ -57,14 +59,14 @@ class SingleLayer(AbstractLatentVariableModel):
         """The logarithms of which every bound on log p(x) is made, from `num_samples` draws of z."""
         latent_key, encoder_key, decoder_key = jax.random.split(key, 3)
         with jax.named_scope("X_encoder"):
-            y = self.transform.forward(x)
-            posterior = self.posterior.condition(self.encoder(y, encoder_key if training else None))
+            posterior = self.posterior.condition(self.encoder(self.input_transform.forward(x), encoder_key if training else None))
         with jax.named_scope("reparametrization"):
             z, log_posterior = jax.vmap(posterior.sample_and_log_prob)(jax.random.split(latent_key, num_samples))
         with jax.named_scope("X_decoder"):
             decoder_keys = jax.random.split(decoder_key, num_samples) if training else None
             params = jax.vmap(self.decoder, in_axes=(0, 0 if training else None))(z, decoder_keys)
         with jax.named_scope("ELB"):
+            y = self.transform.forward(x)
             log_likelihood = jax.vmap(lambda param: jnp.asarray(self.likelihood.distribution(param).log_prob(y)))(params)
             return LogTerms(
                 log_likelihood=log_likelihood + self._log_jacobian(),
@@ -76,7 +78,7 @@ class SingleLayer(AbstractLatentVariableModel):
 
     def encode(self, x: Num[Array, "..."]) -> AbstractPosterior:
         """q(z|x); deterministic."""
-        return self.posterior.condition(self.encoder(self.transform.forward(x)))
+        return self.posterior.condition(self.encoder(self.input_transform.forward(x)))
 
     def decode_mean(self, z: Float[Array, " latent"]) -> Float[Array, "..."]:
         """E[x|z] in the user's units."""

@@ -3,6 +3,7 @@
 from abc import abstractmethod
 
 import equinox as eqx
+import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 
@@ -15,3 +16,7 @@ class AbstractNetwork(eqx.Module):
     @abstractmethod
     def __call__(self, x: Float[Array, "..."], key: PRNGKeyArray | None = None) -> Float[Array, "..."]:
         """The output for one example; `key` turns on whatever is random in training."""
+
+    @abstractmethod
+    def with_output_bias(self, bias: np.ndarray) -> "AbstractNetwork":
+        """The same network with its last layer's bias replaced; `bias` has shape `out_shape`."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from ..errors import ConfigurationError, unknown_name_message
@@ -75,6 +76,10 @@ class MLP(AbstractNetwork):
             if self.dropout.p > 0:
                 hidden = self.dropout(hidden, key=layer_key, inference=layer_key is None)
         return self.layers[-1](hidden).reshape(self.out_shape)
+
+    def with_output_bias(self, bias: np.ndarray) -> MLP:
+        """The same network with its last layer's bias replaced; `bias` has shape `out_shape`."""
+        return eqx.tree_at(lambda network: network.layers[-1].bias, self, jnp.asarray(bias, jnp.float32).reshape(-1))
 
 
 def _linear(fan_in: int, fan_out: int, gain: float, key: PRNGKeyArray) -> eqx.nn.Linear:

@@ -48,9 +48,25 @@ def resolve_likelihood_name(config: RunConfig, spec: DataSpec) -> str:
     return name
 
 
+def resolve_scaling(config: RunConfig, spec: DataSpec) -> str:
+    """The scaling that the configuration asks for; "auto" is what its likelihood works best in.
+
+    A free Gaussian mean wants standardised data (a decoder starts near 0), a bounded mean its range on [0, 1], levels
+    [0, 1] and binary data themselves.
+    """
+    if config.data.scaling != "auto":
+        return config.data.scaling
+    likelihood = resolve_likelihood_name(config, spec)
+    if likelihood == "gaussian":
+        return "standard" if config.likelihood.mean == "free" else "unit"
+    return "none" if likelihood == "bernoulli" else "unit"
+
+
 def resolve(config: RunConfig, spec: DataSpec) -> RunConfig:
     """The configuration with every "auto" that the data decide replaced by what it stands for."""
-    return config.updated({"likelihood": {"name": resolve_likelihood_name(config, spec)}})
+    return config.updated(
+        {"likelihood": {"name": resolve_likelihood_name(config, spec)}, "data": {"scaling": resolve_scaling(config, spec)}}
+    )
 
 
 def build_likelihood(config: RunConfig, spec: DataSpec, transform: Affine) -> AbstractLikelihood:
@@ -101,7 +117,7 @@ def build_model(
     posterior: AbstractPosteriorFamily | None = None,
 ) -> SingleLayer:
     """The model of the configuration with fresh weights; a part that is given takes the place of the configured one."""
-    transform = choose_transform(spec, config.data.scaling)
+    transform = choose_transform(spec, resolve_scaling(config, spec))
     likelihood = likelihood or build_likelihood(config, spec, transform)
     prior = prior or StandardNormal(config.model.latent_dim)
     posterior = posterior or DiagonalGaussian(config.model.latent_dim)
@@ -113,7 +129,9 @@ def build_model(
 
     encoder = mlp(spec.event_shape, posterior.param_shape, network.hidden_widths, encoder_key)
     decoder = mlp((prior.latent_dim,), likelihood.param_shape, network.hidden_widths, decoder_key)
-    return SingleLayer(transform, encoder, posterior, prior, decoder, likelihood)
+    mean, std = _moments(spec, transform)
+    decoder = decoder.with_output_bias(likelihood.initial_params(mean, std))
+    return SingleLayer(transform, choose_transform(spec, "standard"), encoder, posterior, prior, decoder, likelihood)
 
 
 def build_objective(config: RunConfig, steps_per_epoch: int) -> AbstractObjective:
@@ -126,6 +144,13 @@ def training_options(config: RunConfig) -> TrainingOptions:
     """The part of the training section that the loop needs."""
     names = {field.name for field in dataclasses.fields(TrainingOptions)}
     return TrainingOptions(**{name: value for name, value in dataclasses.asdict(config.training).items() if name in names})
+
+
+def _moments(spec: DataSpec, transform: Affine) -> tuple[np.ndarray, np.ndarray]:
+    """The training data's mean and standard deviation in the model's scale, in the event's shape."""
+    mean = (np.asarray(spec.mean).reshape(spec.event_shape) - transform.shift) / transform.scale
+    std = np.asarray(spec.std).reshape(spec.event_shape) / np.abs(transform.scale)
+    return mean, std
 
 
 def _per_element(values: tuple[float, ...], spec: DataSpec) -> np.ndarray:
