@@ -2,7 +2,8 @@
 
 Everything is written under a temporary name beside its place (`.NAME.partial-PID-N`), forced to the disk, then renamed.
 A folder that replaces another first moves the old one aside (`.NAME.previous-PID-N`): a process killed between those two
-renames leaves the old folder under that name, from which `recover_folder` brings it back.
+renames leaves the old folder under that name, from which `recover_folder` brings it back. The next save in the same place
+sweeps up whatever else a killed one left.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from ..errors import LowerboundError, SavingError
 _counter = itertools.count()
 _in_use: set[str] = set()
 _OLD_SECONDS = 3600.0
+_LEFTOVER = re.compile(r"\.(.+)\.(partial|previous)-(\d+)-\d+")
 
 
 def write_bytes(path: str | Path, content: bytes) -> None:
@@ -29,6 +31,7 @@ def write_bytes(path: str | Path, content: bytes) -> None:
     path = Path(path)
     with _saving(path):
         path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(path.parent)
         with _temporary_name(path, "partial") as temporary:
             write_and_sync(temporary, content)
             os.replace(temporary, path)
@@ -50,7 +53,7 @@ def new_folder(path: str | Path) -> Iterator[Path]:
     with _saving(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         recover_folder(path)
-        _remove_leftovers(path)
+        _remove_leftovers(path.parent)
         with _temporary_name(path, "partial") as temporary:
             temporary.mkdir()
             yield temporary
@@ -121,18 +124,24 @@ def _delete(path: Path) -> None:
 
 
 def _siblings(path: Path, purpose: str) -> list[Path]:
-    form = re.compile(rf"\.{re.escape(path.name)}\.{purpose}-\d+-\d+")
-    return [sibling for sibling in path.parent.iterdir() if form.fullmatch(sibling.name)]
+    return [
+        sibling
+        for sibling in path.parent.iterdir()
+        if (match := _LEFTOVER.fullmatch(sibling.name)) and match[1] == path.name and match[2] == purpose
+    ]
 
 
-def _remove_leftovers(path: Path) -> None:
-    """Delete what a killed process left beside `path`."""
-    for leftover in [*_siblings(path, "partial"), *_siblings(path, "previous")]:
+def _remove_leftovers(folder: Path) -> None:
+    """Delete what killed processes left in `folder`, but nothing that `recover_folder` could still bring back."""
+    for entry in folder.iterdir():
+        match = _LEFTOVER.fullmatch(entry.name)
+        if match is None or (match[2] == "previous" and not os.path.exists(folder / match[1])):
+            continue
         with contextlib.suppress(OSError):
-            process = int(leftover.name.rsplit("-", 2)[1])
-            is_old = time.time() - leftover.stat().st_mtime > _OLD_SECONDS
-            if leftover.name not in _in_use and (is_old or process == os.getpid() or not _is_alive(process)):
-                _delete(leftover)
+            is_old = time.time() - entry.stat().st_mtime > _OLD_SECONDS
+            process = int(match[3])
+            if entry.name not in _in_use and (is_old or process == os.getpid() or not _is_alive(process)):
+                _delete(entry)
 
 
 def _is_alive(process: int) -> bool:
