@@ -103,7 +103,7 @@ def test_a_file_in_the_way_is_told(tmp_path):
         "A part of that path is a file; save to a path whose parents are folders."
     )
     with (
-        pytest.raises(SavingError, match=r"Not a directory.*save to a path whose parents are folders"),
+        pytest.raises(SavingError, match=r"File exists.*save to a path whose parents are folders"),
         new_folder(tmp_path / "file/m"),
     ):
         pass
