@@ -57,6 +57,15 @@ def test_a_block_that_raises_leaves_the_old_folder_and_nothing_else(tmp_path, er
     assert names(tmp_path) == ["model"]
 
 
+def test_when_the_new_folder_cannot_take_its_place_the_old_one_returns(tmp_path):
+    with new_folder(tmp_path / "model") as folder:
+        write_and_sync(folder / "old", b"1")
+    with pytest.raises(SavingError, match="No such file or directory"), new_folder(tmp_path / "model") as folder:
+        folder.rmdir()
+    assert names(tmp_path / "model") == ["old"]
+    assert names(tmp_path) == ["model"]
+
+
 def test_a_removed_folder_is_gone_with_all_it_held(tmp_path):
     with new_folder(tmp_path / "model") as folder:
         write_and_sync(folder / "a", b"1")

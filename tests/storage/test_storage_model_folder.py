@@ -3,15 +3,18 @@
 import hashlib
 import json
 import re
+from pathlib import Path
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import safetensors.numpy
 from support_storage import CONFIG, SPEC, assert_same_bits, blank, every_dtype, flip, truncate
 
 from lowerbound.errors import ModelFolderError
+from lowerbound.storage.arrays import arrays_from_bytes
 from lowerbound.storage.documents import document_bytes
 from lowerbound.storage.model_folder import load_arrays_into, read_config, save_model_folder
 
@@ -223,3 +226,19 @@ def test_numpy_numbers_in_a_configuration_become_plain(tmp_path):
     with pytest.raises(TypeError, match="object cannot be stored in a document"):
         save_model_folder(tmp_path / "model", {"a": object()}, SPEC, np.zeros(3))
     assert_same_bits(load_arrays_into(tmp_path / "model", np.ones(3)), np.zeros(3))
+
+
+def test_a_file_that_is_no_safetensors_is_refused_whatever_its_checksum():
+    message = re.escape("w.safetensors is not a readable safetensors file (")
+    for content in (b"", b"\x00" * 50, b"\xff" * 50, b"\x02\x00\x00\x00\x00\x00\x00\x00[]"):
+        with pytest.raises(ModelFolderError, match=message):
+            arrays_from_bytes(content, np.zeros(3), Path("w.safetensors"))
+    foreign = safetensors.numpy.save({"array": np.zeros(3, np.complex64)})
+    with pytest.raises(ModelFolderError, match=r"w\.safetensors: 'array' has the dtype C64; expected one of BOOL, U8,"):
+        arrays_from_bytes(foreign, np.zeros(3), Path("w.safetensors"))
+
+
+def test_a_long_list_of_leaves_is_cut(tmp_path):
+    save_model_folder(tmp_path / "model", CONFIG, SPEC, {})
+    message = refusal(tmp_path / "model", [np.zeros(1)] * 7)
+    assert "it lacks '0', '1', '2', '3', '4' and 2 more and has nothing which the model lacks." in message
