@@ -165,7 +165,7 @@ def _kind_and_limits(
     low, high = float(moments.low.min()), float(moments.high.max())
     whole = array.dtype.kind in "iu" or (_within(low, high, 255.0) and _all_whole(array))
     if num_levels is not None:
-        if not whole or not _within(low, high, num_levels - 1):
+        if not whole or not _within(low, high, float(num_levels - 1)):
             raise DataError(
                 f"{name} has values from {low:g} to {high:g}{'' if whole else ', not all whole numbers'}; "
                 f"expected the levels 0, 1, ..., {num_levels - 1}."

@@ -300,7 +300,7 @@ def _ramp(value: _Grid, softness: float) -> _Grid:
     return np.clip(value * np.float32(0.5 / softness) + np.float32(0.5), 0, 1)
 
 
-def _blend(under: _Grid, over: _Grid | np.float32, amount: _Grid) -> _Grid:
+def _blend(under: _Grid | np.floating, over: _Grid | np.floating, amount: _Grid) -> _Grid:
     return under + (over - under) * amount
 
 

@@ -48,7 +48,8 @@ def _load_npy(path: Path, key: str) -> np.ndarray:
             f"data.key is {key!r}, but {path} is a .npy file, which holds one array without a name; leave the key out."
         )
     try:
-        array = np.load(path, allow_pickle=False)
+        with path.open("rb") as file:
+            array = np.load(file, allow_pickle=False)
     except (ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
         raise _unreadable(path, error) from error
     if not isinstance(array, np.ndarray):
@@ -59,7 +60,8 @@ def _load_npy(path: Path, key: str) -> np.ndarray:
 
 def _load_npz(path: Path, key: str) -> np.ndarray:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file:
+            archive = np.load(file, allow_pickle=False)
             if isinstance(archive, np.ndarray):
                 raise DataError(f"{path} ends in .npz but holds a single .npy array; rename it.")
             name = _choose_key(path, key, {name: _form_of_member(archive, name) for name in archive.files})

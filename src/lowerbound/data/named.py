@@ -139,7 +139,7 @@ def pack_amat(path: Path) -> np.ndarray:
 
 def _read_packed(path: Path) -> dict[str, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             bits = {part: archive[part] for part in _BINARIZED_SIZES}
         got = _bits_sha256(bits)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
+import zipfile
 from pathlib import Path
 from typing import Any, Literal
 
@@ -65,12 +66,10 @@ class Split:
     @classmethod
     def load(cls, path: str | Path) -> Split:
         """Read what `save` wrote; raises `DataError` when the file is not that."""
-        import zipfile
-
         try:
-            with np.load(path, allow_pickle=False) as file:
-                seed = int(file["seed"])
-                train, validation, test = (file[part].astype(np.int64) for part in _PARTS)
+            with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
+                seed = int(arrays["seed"])
+                train, validation, test = (arrays[part].astype(np.int64) for part in _PARTS)
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise DataError(
                 f"{path} does not hold a split ({error}); expected the arrays {', '.join(_PARTS)} and seed, as Split.save writes."
