@@ -59,11 +59,11 @@ class MLP(AbstractNetwork):
             )
         self.in_shape, self.out_shape, self.activations = tuple(in_shape), tuple(out_shape), names
         widths = [math.prod(in_shape), *hidden_widths, math.prod(out_shape)]
-        keys = jax.random.split(key, len(widths) - 1)
+        seeds = np.random.SeedSequence(np.asarray(jax.random.key_data(key)).tolist()).spawn(len(widths) - 1)
         gains = [1.0] * len(hidden_widths) + [0.1]
         self.layers = tuple(
-            _linear(fan_in, fan_out, gain, layer_key)
-            for fan_in, fan_out, gain, layer_key in zip(widths[:-1], widths[1:], gains, keys, strict=True)
+            _linear(fan_in, fan_out, gain, seed)
+            for fan_in, fan_out, gain, seed in zip(widths[:-1], widths[1:], gains, seeds, strict=True)
         )
         self.dropout = eqx.nn.Dropout(dropout)
 
@@ -82,7 +82,8 @@ class MLP(AbstractNetwork):
         return eqx.tree_at(lambda network: network.layers[-1].bias, self, jnp.asarray(bias, jnp.float32).reshape(-1))
 
 
-def _linear(fan_in: int, fan_out: int, gain: float, key: PRNGKeyArray) -> eqx.nn.Linear:
-    layer = eqx.nn.Linear(fan_in, fan_out, key=key)
-    weight = gain / math.sqrt(fan_in) * jax.random.normal(key, (fan_out, fan_in))
-    return eqx.tree_at(lambda linear: (linear.weight, linear.bias), layer, (weight, jnp.zeros(fan_out)))
+def _linear(fan_in: int, fan_out: int, gain: float, seed: np.random.SeedSequence) -> eqx.nn.Linear:
+    # NumPy draws the weights: JAX would compile a program for every layer's shape, which takes longer than the first steps.
+    weight = gain / math.sqrt(fan_in) * np.random.default_rng(seed).standard_normal((fan_out, fan_in))
+    layer = eqx.filter_eval_shape(eqx.nn.Linear, fan_in, fan_out, key=jax.random.key(0))
+    return eqx.tree_at(lambda linear: (linear.weight, linear.bias), layer, (jnp.asarray(weight, jnp.float32), jnp.zeros(fan_out)))

@@ -114,7 +114,7 @@ class Trainer:
 
     def start(self) -> Progress:
         """The progress before the first step."""
-        state = program.initial_state(self._params, self.options, self.schedule)
+        state = program.initial_state(self.fixed, self._params)
         return Progress(state, jax.tree.map(jnp.copy, self._params))
 
     def model_of(self, progress: Progress) -> AbstractLatentVariableModel:
@@ -140,6 +140,7 @@ class Trainer:
         `on_record` is called with every `Record`, `on_chunk` after every chunk (the moment to checkpoint).
         Raises `NonFiniteLossError`, naming the term and the step, at the first NaN or infinity.
         """
+        progress.state = program.placed(self.fixed, progress.state)
         pending: list[program.StepMetrics] = []
         clock = time.perf_counter()
         while not progress.stop_reason:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax.sharding import NamedSharding, PartitionSpec
 from jaxtyping import Array, Float, Int, Num, PRNGKeyArray
@@ -68,11 +69,21 @@ def stream(seed: int, which: int) -> PRNGKeyArray:
     return jax.random.fold_in(jax.random.key(seed), which)
 
 
-def initial_state(params: Params, options: TrainingOptions, schedule: Schedule) -> TrainState:
+def initial_state(fixed: Fixed, params: Params) -> TrainState:
     """The state before the first step."""
-    average = jax.tree.map(jnp.copy, params) if options.ema_decay > 0 else None
-    optimizer_state = make_optimizer(options, schedule).init(params)
-    return TrainState(jax.tree.map(jnp.copy, params), optimizer_state, average, jnp.int32(0))
+    average = params if fixed.options.ema_decay > 0 else None
+    optimizer_state = make_optimizer(fixed.options, fixed.schedule).init(params)
+    return TrainState(params, optimizer_state, average, jnp.int32(0))
+
+
+def placed(fixed: Fixed, state: TrainState) -> TrainState:
+    """A copy of the state laid out on the mesh.
+
+    It must begin as the compiled program gives it back: with another layout the second chunk would be compiled anew. And it
+    must be a copy, because the program takes the memory of the state that it is given.
+    """
+    sharding = NamedSharding(fixed.mesh, PartitionSpec())
+    return jax.tree.map(lambda leaf: jax.device_put(np.array(leaf), sharding), state)
 
 
 def averaged(state: TrainState) -> Params:

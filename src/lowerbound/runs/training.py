@@ -1,0 +1,208 @@
+"""A training run in its folder: begin, resume, checkpoint, and finish."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import importlib.metadata
+import os
+import platform
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from .. import __version__
+from ..config import RunConfig, write_toml
+from ..data.dataset import Dataset
+from ..data.describe import describe
+from ..data.levels import for_device
+from ..data.spec import DataSpec
+from ..data.splits import Split, check_same_data, shuffled_split, split_record
+from ..errors import ConfigurationError
+from ..models import AbstractLatentVariableModel
+from ..recipes.build import build_model, build_objective, resolve, training_options
+from ..storage.checkpoints import latest_checkpoint, load_checkpoint_into, save_checkpoint
+from ..storage.model_folder import save_model_folder
+from ..training import ALL_EPOCHS, STOPPED_EARLY, Progress, Record, Schedule, Trainer
+from .folder import RunFolder
+
+FINISHED = (ALL_EPOCHS, STOPPED_EARLY)
+
+
+@dataclasses.dataclass
+class TrainingRun:
+    """A run that is about to train, new or resumed. `notes` are sentences that its person should read."""
+
+    folder: RunFolder
+    config: RunConfig
+    spec: DataSpec
+    dataset: Dataset
+    split: Split
+    trainer: Trainer
+    progress: Progress
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def begin(cls, path: str | Path, config: RunConfig, dataset: Dataset, *, recipe: str, command: str) -> TrainingRun:
+        """A new run in a new folder, with everything but the weights written down.
+
+        Raises `DataError` or `ConfigurationError` before anything is written, and `SavingError`.
+        """
+        split = choose_split(config, dataset)
+        spec = describe(dataset.examples[split.train], num_levels=dataset.num_levels, name=dataset.name)
+        config = resolve(config, spec)
+        trainer = _make_trainer(config, spec, dataset, split)
+        folder = RunFolder.create(path)
+        write_toml(folder.config_file, config)
+        split.save(folder.split_file)
+        folder.write_info(
+            {
+                "recipe": recipe,
+                "command": command,
+                "data": split_record(dataset.examples, split),
+                "versions": versions(),
+                "machine": machine(),
+                "started": _now(),
+                "ended": None,
+                "stop_reason": "",
+                "seconds": 0.0,
+                "epochs_done": 0.0,
+                "best_epoch": 0.0,
+            }
+        )
+        return cls(folder, config, spec, dataset, split, trainer, trainer.start())
+
+    @classmethod
+    def resume(cls, path: str | Path, dataset: Dataset, *, epochs: int | None = None) -> TrainingRun:
+        """The run in `path`, at its newest whole checkpoint.
+
+        - `epochs`: train up to this many epochs instead of the configured number.
+
+        Raises `DataError` when `dataset` is not what the run began with, `ModelFolderError` when no checkpoint can be used.
+        """
+        folder = RunFolder.open(path)
+        config = folder.config()
+        if epochs is not None:
+            config = config.updated({"training": {"epochs": epochs}})
+        split = folder.split()
+        check_same_data(folder.info()["data"], split_record(dataset.examples, split))
+        spec = describe(dataset.examples[split.train], num_levels=dataset.num_levels, name=dataset.name)
+        trainer = _make_trainer(config, spec, dataset, split)
+        start = trainer.start()
+        checkpoint = latest_checkpoint(folder.checkpoints)
+        if checkpoint is None:
+            folder.metrics.keep_until(0)
+            return cls(folder, config, spec, dataset, split, trainer, start, ("there was no checkpoint yet: starting again",))
+        _, (state, best) = load_checkpoint_into(checkpoint.path, trainer.current_model(start), (start.state, start.best_params))
+        progress = Progress.restore(state, best, checkpoint.counters)
+        has_more_epochs = progress.stop_reason == ALL_EPOCHS and checkpoint.step < trainer.schedule.num_steps
+        if has_more_epochs or progress.stop_reason not in FINISHED:
+            progress.stop_reason = ""
+        folder.metrics.keep_until(checkpoint.step)
+        write_toml(folder.config_file, config)
+        return cls(folder, config, spec, dataset, split, trainer, progress, checkpoint.refused)
+
+    @property
+    def is_finished(self) -> bool:
+        """True when there is nothing left to train."""
+        return self.progress.stop_reason in FINISHED
+
+    def part(self, name: str) -> np.ndarray:
+        """The examples of "train", "validation" or "test", as the device gets them."""
+        return for_device(self.dataset.examples[getattr(self.split, name)])
+
+    def run(
+        self,
+        *,
+        on_record: Callable[[Record, TrainingRun], None] = lambda record, run: None,
+        should_stop: Callable[[], str | None] = lambda: None,
+    ) -> AbstractLatentVariableModel:
+        """Train to the end, checkpointing on the way; then write the model. A stopped run only leaves its checkpoint.
+
+        Raises `NonFiniteLossError`, with the last good checkpoint kept, and `SavingError`.
+        """
+        last_saved = time.monotonic()
+
+        def record(row: Record, progress: Progress) -> None:
+            self.folder.metrics.append(row)
+            on_record(row, self)
+
+        def maybe_checkpoint(progress: Progress) -> None:
+            nonlocal last_saved
+            if time.monotonic() - last_saved >= self.config.training.checkpoint_every_seconds:
+                self.save_checkpoint()
+                last_saved = time.monotonic()
+
+        self.trainer.run(self.progress, on_record=record, on_chunk=maybe_checkpoint, should_stop=should_stop)
+        self.save_checkpoint()
+        model = self.trainer.model_of(self.progress)
+        if self.is_finished:
+            save_model_folder(self.folder.model, self.config.to_dict(), self.spec, model)
+        schedule = self.trainer.schedule
+        self.folder.update_info(
+            ended=_now(),
+            stop_reason=self.progress.stop_reason,
+            seconds=self.progress.seconds,
+            epochs_done=int(self.progress.state.step) / schedule.steps_per_epoch,
+            best_epoch=self.progress.best_epoch,
+        )
+        return model
+
+    def save_checkpoint(self) -> Path:
+        """Write a checkpoint of this very moment; raises `SavingError`."""
+        progress = self.progress
+        return save_checkpoint(
+            self.folder.checkpoints,
+            int(progress.state.step),
+            self.config.to_dict(),
+            self.spec,
+            self.trainer.current_model(progress),
+            (progress.state, progress.best_params),
+            progress.counters,
+        )
+
+
+def choose_split(config: RunConfig, dataset: Dataset) -> Split:
+    """The split that comes with the data, or a seeded shuffle with the configuration's sizes."""
+    if dataset.split is not None:
+        return dataset.split
+    data = config.data
+    return shuffled_split(len(dataset.examples), validation=data.validation, test=data.test, seed=data.split_seed)
+
+
+def versions() -> dict[str, str]:
+    """The versions that decide a run's numbers."""
+    packages = ("jax", "jaxlib", "equinox", "optax", "numpyro", "numpy")
+    return {
+        "lowerbound": __version__,
+        "python": platform.python_version(),
+        **{name: importlib.metadata.version(name) for name in packages},
+    }
+
+
+def machine() -> dict[str, Any]:
+    """The kind of device and the number of cores; nothing that names the computer."""
+    device = jax.devices()[0]
+    return {"device": f"{device.platform} ({device.device_kind})", "cores": os.cpu_count(), "system": platform.system()}
+
+
+def _make_trainer(config: RunConfig, spec: DataSpec, dataset: Dataset, split: Split) -> Trainer:
+    options = training_options(config)
+    if config.training.early_stopping_patience > 0 and len(split.validation) == 0:
+        # Not every data set that comes with a split has a validation part; the configuration alone cannot tell.
+        raise ConfigurationError(
+            f"training.early_stopping_patience is {config.training.early_stopping_patience}, but the data have no validation "
+            "part. Set training.early_stopping_patience=0."
+        )
+    model = build_model(config, spec, jax.random.key(config.training.seed))
+    train = for_device(dataset.examples[split.train])
+    objective = build_objective(config, Schedule.plan(options, len(train)).steps_per_epoch)
+    return Trainer(model, train, for_device(dataset.examples[split.validation]), objective, options)
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
