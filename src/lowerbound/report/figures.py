@@ -1,0 +1,173 @@
+"""The pictures of a run's folder: each function writes one PNG, all of it or nothing.
+
+Sizes are for a README's column, about 800 CSS pixels; files have twice as many, for sharp screens. matplotlib is imported only
+when a picture is drawn, through `charts` and `style`.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+
+from ..data.spec import DataSpec
+from .images import choose_columns, enlarge, image_grid, pairs, shrink
+from .latent_view import choose_view
+from .summary import RunSummary
+
+__all__ = [
+    "image_grid",
+    "pair_picture",
+    "sample_picture",
+    "save_all",
+    "save_latent_space",
+    "save_learning_curve",
+    "save_reconstructions",
+    "save_samples",
+]
+
+WIDTH = 800
+MOST_IMAGES = 100
+MOST_PAIRS = 20
+MOST_COLUMNS = 12
+_MARGIN, _TITLE, _LARGEST_SIDE = 16, 44, 256
+
+
+def save_all(summary: RunSummary, folder: str | Path) -> list[Path]:
+    """Write the four pictures into `folder`; the paths. Raises `SavingError`."""
+    writers = {
+        "samples.png": save_samples,
+        "reconstructions.png": save_reconstructions,
+        "learning_curve.png": save_learning_curve,
+        "latent_space.png": save_latent_space,
+    }
+    for name, write in writers.items():
+        write(summary, Path(folder) / name)
+    return [Path(folder) / name for name in writers]
+
+
+def save_samples(summary: RunSummary, path: str | Path) -> None:
+    """Up to 100 draws from the model; for a table, the columns' histograms beside the data's. Raises `SavingError`."""
+    number = min(len(summary.samples), MOST_IMAGES)
+    if summary.spec.is_image:
+        title = f"{number} samples from the model trained on {summary.data_name}: z ~ p(z), then x ~ p(x|z)"
+        _save_picture(sample_picture(summary.samples, summary.spec), title, path)
+    else:
+        _save_columns(summary, path, "samples")
+
+
+def save_reconstructions(summary: RunSummary, path: str | Path) -> None:
+    """Originals above what the decoder makes of their codes; for a table, one against the other. Raises `SavingError`."""
+    if summary.spec.is_image:
+        title = f"{summary.split_shown} examples above their reconstructions"
+        _save_picture(pair_picture(summary.originals, summary.reconstructions, summary.spec), title, path)
+    else:
+        _save_columns(summary, path, "reconstructions")
+
+
+def save_learning_curve(summary: RunSummary, path: str | Path) -> None:
+    """The bound and the KL against epochs. Raises `SavingError`."""
+    from .charts import draw_bound, draw_kl
+    from .style import save_png, sheet
+
+    with sheet(WIDTH, 540) as figure:
+        upper, lower = figure.subplots(2, 1, height_ratios=[1.35, 1])
+        draw_bound(upper, summary)
+        draw_kl(lower, summary)
+        upper.set_xlabel("")
+        save_png(figure, path)
+
+
+def save_latent_space(summary: RunSummary, path: str | Path) -> None:
+    """Posterior means in two dimensions, and what each latent carries. Raises `SavingError`."""
+    from .charts import draw_latent_kl, draw_latent_means
+    from .style import save_png, sheet
+
+    with sheet(WIDTH, 400) as figure:
+        left, right = figure.subplots(1, 2, width_ratios=[1.25, 1])
+        draw_latent_means(left, choose_view(summary))
+        draw_latent_kl(right, summary)
+        save_png(figure, path)
+
+
+def limits_of(spec: DataSpec) -> tuple[float, float]:
+    """The values drawn as black and white."""
+    return spec.low, spec.high
+
+
+def sample_picture(images: np.ndarray, spec: DataSpec, number: int = MOST_IMAGES, aspect: float = 1.0) -> np.ndarray:
+    """Up to `number` images as one RGB picture, about `aspect` times as wide as high."""
+    images = shrink(images[:number], _LARGEST_SIDE)
+    height, width = images.shape[1:3]
+    columns = choose_columns(len(images), height, width, aspect)
+    return image_grid(images, columns, _gap(height, width), limits=limits_of(spec))
+
+
+def pair_picture(
+    originals: np.ndarray, reconstructions: np.ndarray, spec: DataSpec, number: int = MOST_PAIRS, aspect: float = 2.0
+) -> np.ndarray:
+    """Up to `number` originals, each above its reconstruction, as one RGB picture."""
+    both = pairs(shrink(originals[:number], _LARGEST_SIDE), shrink(reconstructions[:number], _LARGEST_SIDE))
+    height, width = both.shape[1:3]
+    columns = choose_columns(len(both), height, width, aspect)
+    return image_grid(both, columns, 2 * _gap(height // 2, width), limits=limits_of(spec))
+
+
+def _gap(height: int, width: int) -> int:
+    return max(1, round(0.04 * min(height, width)))
+
+
+def _save_picture(picture: np.ndarray, title: str, path: str | Path) -> None:
+    """A picture with whole enlarged pixels under a title."""
+    from .style import save_png, sheet
+
+    drawn = enlarge(picture, 2 * (WIDTH - 2 * _MARGIN))
+    height, width = drawn.shape[0] / 2, drawn.shape[1] / 2
+    total_width, total_height = max(width + 2 * _MARGIN, WIDTH), height + _TITLE + _MARGIN
+    with sheet(total_width, total_height, tight=False) as figure:
+        left = (total_width - width) / 2
+        figure.text(left / total_width, 1 - 0.5 * _TITLE / total_height, title, va="center", fontsize=10.5, fontweight="bold")
+        axes = figure.add_axes((left / total_width, _MARGIN / total_height, width / total_width, height / total_height))
+        axes.imshow(drawn, interpolation="nearest", aspect="auto")
+        axes.set_axis_off()
+        save_png(figure, path)
+
+
+def _save_columns(summary: RunSummary, path: str | Path, what: str) -> None:
+    from .style import save_png, sheet
+
+    rows = math.ceil(min(summary.spec.num_elements, MOST_COLUMNS) / 4)
+    with sheet(WIDTH, 70 + 165 * rows) as figure:
+        draw_columns(figure, summary, what, across=4)
+        save_png(figure, path)
+
+
+def draw_columns(figure: object, summary: RunSummary, what: str, across: int) -> None:
+    """Up to 12 columns of a table, the most variable first: their distributions, or their reconstructions."""
+    from matplotlib.figure import Figure
+
+    from .charts import draw_marginal, draw_reconstructed_column
+
+    assert isinstance(figure, Figure)
+    number = min(summary.spec.num_elements, MOST_COLUMNS)
+    chosen = np.arange(number)
+    names = summary.spec.feature_names or tuple(f"column {index}" for index in range(summary.spec.num_elements))
+    axes = np.atleast_1d(figure.subplots(math.ceil(number / across), min(across, number), squeeze=False)).ravel()
+    for spare in axes[number:]:
+        spare.set_axis_off()
+    real = summary.real if what == "samples" else summary.originals
+    made = summary.samples if what == "samples" else summary.reconstructions
+    real, made = (np.asarray(array, float).reshape(len(array), -1) for array in (real, made))
+    for place, column in enumerate(chosen):
+        if what == "samples":
+            draw_marginal(axes[place], real[:, column], made[:, column], names[column])
+        else:
+            draw_reconstructed_column(axes[place], real[:, column], made[:, column], names[column])
+    beyond = "" if number == summary.spec.num_elements else f" (the first {number} of {summary.spec.num_elements} columns)"
+    if what == "samples":
+        figure.suptitle(f"Data and samples, column by column{beyond}", x=0.01, ha="left", fontsize=10.5, fontweight="bold")
+        axes[0].legend(loc="best", fontsize=8)
+    else:
+        title = f"Reconstruction against original, {summary.split_shown} examples{beyond}"
+        figure.suptitle(title, x=0.01, ha="left", fontsize=10.5, fontweight="bold")

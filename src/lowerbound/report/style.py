@@ -1,0 +1,117 @@
+"""The look of every chart, and how a chart becomes a PNG file or a piece of a page."""
+
+from __future__ import annotations
+
+import contextlib
+import html
+import io
+import re
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from cycler import cycler
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+
+from ..storage.atomic import write_bytes
+
+# Wong (2011), doi 10.1038/nmeth.1618: told apart with any kind of colour blindness; the sixth and later serve labels only.
+BLUE, ORANGE, GREEN, PURPLE, SKY = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9"
+CATEGORIES = (BLUE, ORANGE, GREEN, PURPLE, "#e69f00", SKY, "#7f5539", "#5c5c5c", "#8f7ee7", "#a3b100")
+INK, MUTED, GRID, PAPER = "#1c2430", "#5b6675", "#dfe3e8", "#ffffff"
+SEQUENTIAL = "viridis"
+
+# What the page's style sheet redefines for a dark screen.
+_CSS_COLOURS = {
+    BLUE: "--blue",
+    ORANGE: "--orange",
+    GREEN: "--green",
+    PURPLE: "--purple",
+    SKY: "--sky",
+    INK: "--ink",
+    MUTED: "--muted",
+    GRID: "--line",
+    PAPER: "--card",
+}
+
+_SETTINGS: dict[str, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9.5,
+    "text.color": INK,
+    "text.parse_math": False,
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": INK,
+    "axes.titlesize": 10.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.titlepad": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.unicode_minus": True,
+    "axes.prop_cycle": cycler(color=CATEGORIES),
+    "grid.color": GRID,
+    "grid.linewidth": 0.8,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5,
+    "legend.frameon": False,
+    "legend.fontsize": 9,
+    "lines.linewidth": 1.8,
+    "lines.solid_capstyle": "round",
+    "figure.facecolor": PAPER,
+    "axes.facecolor": PAPER,
+    "svg.fonttype": "none",
+}
+
+
+@contextlib.contextmanager
+def sheet(width: float, height: float, *, tight: bool = True) -> Iterator[Figure]:
+    """An empty figure of so many CSS pixels, to draw on and save inside the `with`; matplotlib's settings stay a person's own.
+
+    - `tight`: let matplotlib make room for labels; otherwise everything is placed by hand.
+    """
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        # A column may be named in any script; where the font lacks a sign, a box is drawn.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(_SETTINGS)
+        yield Figure(figsize=(width / 100, height / 100), dpi=100, layout="constrained" if tight else None)
+
+
+def save_png(figure: Figure, path: str | Path, sharpness: float = 2.0) -> None:
+    """Write the figure at `sharpness` image pixels to a CSS pixel, or raise `SavingError` and leave the file as it was."""
+    buffer = io.BytesIO()
+    FigureCanvasAgg(figure).figure.savefig(buffer, format="png", dpi=100 * sharpness, metadata={"Software": None})
+    write_bytes(path, buffer.getvalue())
+
+
+def svg_markup(figure: Figure, name: str, description: str) -> str:
+    """The figure as an `<svg>` element for a page: real text, and colours that follow the page's style sheet.
+
+    - `name`: unique in the page. `description`: what it shows, for those who cannot see it.
+    """
+    with matplotlib.rc_context({"svg.hashsalt": name}):
+        buffer = io.StringIO()
+        FigureCanvasSVG(figure).figure.savefig(buffer, format="svg", transparent=True)
+    markup = buffer.getvalue()
+    markup = markup[markup.index("<svg") :]
+    markup = re.sub(r"<metadata>.*?</metadata>", "", markup, flags=re.DOTALL)
+    markup = re.sub(r"<!--.*?-->", "", markup, flags=re.DOTALL)
+    markup = re.sub(r' xmlns(:xlink)?="[^"]*"| version="[^"]*"', "", markup).replace("xlink:href", "href")
+    # Matplotlib numbers its groups from 1 in every figure; in a page an id must be unique.
+    markup = re.sub(r' id="[a-z0-9]+[._][A-Za-z_0-9]*\d*"', "", markup)
+    width, height = (round(inches * 100) for inches in figure.get_size_inches())
+    opening = (
+        f'<svg class="chart" viewBox="0 0 {width * 0.72:g} {height * 0.72:g}" role="img" aria-label="{html.escape(description)}">'
+    )
+    markup = re.sub(r"<svg[^>]*>", lambda _: opening, markup, count=1)
+    for colour, variable in _CSS_COLOURS.items():
+        markup = markup.replace(colour, f"var({variable})")
+    return re.sub(r"\n\s*", "\n", markup)

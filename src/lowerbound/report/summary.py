@@ -1,0 +1,177 @@
+"""Everything that a run's pictures and page show, as plain numbers and NumPy arrays."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ..data.spec import DataSpec
+from ..errors import DataError
+
+NATS = "nats per example"
+BITS = "bits per dimension"
+
+
+@dataclasses.dataclass(frozen=True)
+class Score:
+    """One number about a split of the data.
+
+    - `name`: as `lowerbound evaluate --json` calls it; the name carries sign and unit.
+    - `measure`: "counting" (a log-probability), "lebesgue" (a log-density, whose value depends on the units of x), or ""
+      where none is involved (a KL divergence).
+    - `scale`: what x is measured in: "user" (the user's own units) or "unit" (scaled to [0, 1]).
+    - `num_samples`: importance samples per example. `standard_error`: over examples; NaN where unknown.
+    """
+
+    name: str
+    value: float
+    unit: str
+    measure: str
+    split: str
+    scale: str = "user"
+    num_samples: int = 1
+    standard_error: float = math.nan
+
+
+def scores_of(evaluation: Mapping[str, Any]) -> tuple[Score, ...]:
+    """The scores in an evaluation's plain numbers (`Evaluation.to_json()`, or what `evaluate --json` printed)."""
+    split, measure, num_samples = evaluation["split"], evaluation["measure"], evaluation["num_samples"]
+    errors = {"elbo": evaluation["elbo_standard_error"], "log_evidence": evaluation["standard_error"]}
+    found: list[Score] = []
+    for prefix, scale in (("", "user"), ("unit_scale_", "unit")):
+        for quantity, error in errors.items():
+            value = evaluation[f"{prefix}{quantity}_nats"]
+            if value is not None:
+                error = math.nan if error is None else error
+                found.append(Score(f"{prefix}{quantity}_nats", value, NATS, measure, split, scale, num_samples, error))
+    if evaluation["bits_per_dim"] is not None:
+        found.append(Score("bits_per_dim", evaluation["bits_per_dim"], BITS, measure, split, "user", num_samples))
+    if evaluation["kl_nats"] is not None:
+        found.append(Score("kl_nats", evaluation["kl_nats"], NATS, "", split, "user", num_samples))
+    return tuple(found)
+
+
+@dataclasses.dataclass(frozen=True)
+class RunSummary:
+    """A finished (or stopped) run.
+
+    - `name`: the run folder's name. `data_name`, `spec` and the three counts: what it was trained on.
+    - `recipe`, `config`: the recipe's name, and the configuration as resolved (section, key, value).
+    - `command`: what a person types to repeat it. `versions`, `machine`: what `run.json` records.
+    - `seconds`, `epochs_run`, `stop_reason`, `best_epoch`: how training went; `stop_reason` is "all epochs", "early stopping",
+      or whatever made it stop.
+    - `history`: the columns of `metrics.csv`, equally long float arrays (NaN where there is no validation).
+    - `measure`: the base measure of the likelihood, "counting" or "lebesgue".
+    - `scores`: of the kept weights; splits in the order in which they should be shown.
+    - `samples`, `real`: (n, *event_shape), the model's draws, and examples of the data, in the user's units.
+    - `originals`, `reconstructions`: (n, *event_shape), examples that were not trained on where there are any, and what the
+      decoder makes of their codes.
+    - `latent_means`: (n, latent_dim), E[z|x]. `labels`: (n,) integers, `factors`: (n, k) numbers, of the same examples.
+    - `latent_is_active`: (latent_dim,) booleans. `kl_by_latent_nats`: (latent_dim,), mean over examples; None where there is no
+      closed form.
+    - `split_shown`: the split that `originals` and `latent_means` come from.
+    - `files`: name and meaning of each file in the run's folder.
+
+    Raises `DataError` when arrays do not fit each other.
+    """
+
+    name: str
+    data_name: str
+    spec: DataSpec
+    num_train: int
+    num_validation: int
+    num_test: int
+    recipe: str
+    config: Mapping[str, Mapping[str, Any]]
+    history: Mapping[str, np.ndarray]
+    measure: str
+    samples: np.ndarray
+    real: np.ndarray
+    originals: np.ndarray
+    reconstructions: np.ndarray
+    latent_means: np.ndarray
+    latent_is_active: np.ndarray
+    kl_by_latent_nats: np.ndarray | None = None
+    scores: tuple[Score, ...] = ()
+    labels: np.ndarray | None = None
+    factors: np.ndarray | None = None
+    factor_names: tuple[str, ...] = ()
+    split_shown: str = "test"
+    command: str = ""
+    versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    machine: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    started: str = ""
+    seconds: float = 0.0
+    epochs_run: float = 0.0
+    best_epoch: float = 0.0
+    stop_reason: str = "all epochs"
+    files: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        examples = {name: getattr(self, name) for name in ("samples", "real", "originals", "reconstructions")}
+        for name, array in examples.items():
+            if array.shape[1:] != self.spec.event_shape:
+                raise DataError(
+                    f"RunSummary.{name} has shape {array.shape}; expected (n, {', '.join(map(str, self.spec.event_shape))}), "
+                    "n examples of the shape that the data have."
+                )
+        if len(self.originals) != len(self.reconstructions):
+            raise DataError(
+                f"RunSummary has {len(self.originals)} originals and {len(self.reconstructions)} reconstructions; expected one each."
+            )
+        of_each_example = {"labels": self.labels, "factors": self.factors}
+        for name, array in of_each_example.items():
+            if array is not None and len(array) != len(self.latent_means):
+                raise DataError(
+                    f"RunSummary.{name} has {len(array)} rows but latent_means has {len(self.latent_means)}; expected those of "
+                    "the same examples."
+                )
+        of_each_latent = {"latent_is_active": self.latent_is_active, "kl_by_latent_nats": self.kl_by_latent_nats}
+        for name, array in of_each_latent.items():
+            if array is not None and array.shape != (self.latent_dim,):
+                raise DataError(f"RunSummary.{name} has shape {array.shape}; expected ({self.latent_dim},), one for each latent.")
+
+    @property
+    def latent_dim(self) -> int:
+        """The number of latent variables."""
+        return self.latent_means.shape[1]
+
+    @property
+    def has_validation(self) -> bool:
+        """True when the history holds a validation bound."""
+        return len(self.finite("validation_elbo_nats")[0]) > 0
+
+    def finite(self, column: str) -> tuple[np.ndarray, np.ndarray]:
+        """Epochs and values of one column of the history, where the value is finite; empty when there is no such column."""
+        epochs = np.asarray(self.history.get("epoch", ()), float)
+        values = np.asarray(self.history.get(column, np.full(len(epochs), np.nan)), float)
+        kept = np.isfinite(values)
+        return epochs[kept], values[kept]
+
+    def last(self, column: str) -> float:
+        """The column's last value that is finite; NaN when there is none."""
+        values = self.finite(column)[1]
+        return float(values[-1]) if len(values) else math.nan
+
+    def score(self, name: str, split: str = "") -> Score | None:
+        """The score of this name; of the first split that has it, where none is named."""
+        return next((score for score in self.scores if score.name == name and split in ("", score.split)), None)
+
+    @property
+    def is_finished(self) -> bool:
+        """True when training came to its own end rather than being stopped."""
+        return self.stop_reason in ("all epochs", "early stopping")
+
+    @property
+    def how_it_ended(self) -> str:
+        """How training ended, in words."""
+        epochs = f"{self.epochs_run:,.4g}" if self.epochs_run < 1000 else f"{self.epochs_run:,.0f}"
+        if self.stop_reason == "all epochs":
+            return f"all {epochs} epochs"
+        if self.stop_reason == "early stopping":
+            return f"early stopping at epoch {epochs}, best epoch {self.best_epoch:,.0f}"
+        return f"stopped at epoch {epochs} ({self.stop_reason or 'not ended'})"
