@@ -27,7 +27,9 @@ def test_lists_and_booleans_become_arrays():
 def test_nan_and_infinity_are_counted_and_located():
     bad = GOOD.copy()
     bad[1, 2], bad[3, 0], bad[3, 1] = np.nan, np.nan, -np.inf
-    with pytest.raises(DataError, match=r"Input X contains 2 NaN and 1 infinite of 12 values .*; the first is nan at index \(1, 2\)"):
+    with pytest.raises(
+        DataError, match=r"Input X contains 2 NaN and 1 infinite of 12 values .*; the first is nan at index \(1, 2\)"
+    ):
         check_array(bad)
     with pytest.raises(DataError, match=r"Input Z contains 1 infinite of 3 values .*; the first is inf at index \(0, 1\)"):
         check_array(np.array([[0.0, np.inf, 0.0]]), name="Z", event_shape=(3,))

@@ -101,7 +101,10 @@ def test_moments_of_a_set_larger_than_one_block():
 def test_constant_columns_are_named_and_kept():
     table = RNG.normal(size=(20, 4))
     table[:, 1], table[:, 3] = 7.0, -1.0
-    with pytest.warns(DataWarning, match=r"X: 2 of 4 columns never change: 'b' \(always 7\), 'd' \(always -1\)\. They carry no"):
+    with pytest.warns(
+        DataWarning,
+        match=r"X: 2 of 4 columns never change: 'b' \(always 7\), 'd' \(always -1\)\. They carry no .* rest on its floor",
+    ):
         spec = describe(table, feature_names=["a", "b", "c", "d"])
     assert spec.std[1] == 0.0
     assert spec.mean[1] == 7.0
@@ -114,6 +117,15 @@ def test_constant_pixels_are_counted_and_the_first_three_placed():
     pixels[:, 0, :] = 9
     with pytest.warns(DataWarning, match=r"5 of 30 pixels never change: \(0, 0\) \(always 9\), .* and 2 more\."):
         describe(pixels)
+
+
+def test_a_constant_binary_pixel_has_no_floor_to_speak_of():
+    bits = (PIXELS > 127).astype(np.uint8)
+    bits[:, 0, 0] = 1
+    with pytest.warns(
+        DataWarning, match=r"1 of 30 pixels never change: \(0, 0\) \(always 1\). They carry no information; they are kept. Drop"
+    ):
+        describe(bits)
 
 
 def test_data_without_constant_columns_do_not_warn():

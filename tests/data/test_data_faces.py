@@ -34,8 +34,12 @@ def test_form(faces):
 
 def test_the_same_bytes_on_every_machine(faces):
     """Only operations that IEEE 754 defines exactly are used, so this digest is not a matter of the CPU."""
-    assert hashlib.sha256(faces.images.tobytes()).hexdigest() == "432fa5c0f6d43868ee251ffe9ddf14486f9a753860a9a42c95d3ac4094c2ca10"
-    assert hashlib.sha256(faces.factors.tobytes()).hexdigest() == "cf299f9acfa67d4331935244d465070fb8d98a8eb0bb00eba988b1e9dbffd86f"
+    assert (
+        hashlib.sha256(faces.images.tobytes()).hexdigest() == "432fa5c0f6d43868ee251ffe9ddf14486f9a753860a9a42c95d3ac4094c2ca10"
+    )
+    assert (
+        hashlib.sha256(faces.factors.tobytes()).hexdigest() == "cf299f9acfa67d4331935244d465070fb8d98a8eb0bb00eba988b1e9dbffd86f"
+    )
 
 
 def test_another_seed_gives_other_faces_and_the_batching_does_not_matter(faces, monkeypatch):

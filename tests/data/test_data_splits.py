@@ -43,11 +43,19 @@ def test_a_split_is_the_same_on_every_machine():
 @pytest.mark.parametrize(
     ("validation", "test", "message"),
     [
-        (10, 10, r"data.validation=10 and data.test=10 take 10 and 10 of 20 examples, which leaves 0 to train on; expected at least 2"),
+        (
+            10,
+            10,
+            r"data.validation=10 and data.test=10 take 10 and 10 of 20 examples, which leaves 0 to train on; expected at least 2",
+        ),
         (0.5, 0.5, r"leaves 0 to train on"),
         (200, 200, r"take 200 and 200 of 20 examples, which leaves 0 to train on"),
         (0, 19, r"leaves 1 to train on"),
-        (-1, 0, r"data.validation is -1; expected a fraction such as 0.1 \(below 1\), a whole number of examples such as 200, or 0"),
+        (
+            -1,
+            0,
+            r"data.validation is -1; expected a fraction such as 0.1 \(below 1\), a whole number of examples such as 200, or 0",
+        ),
         (0.1, 1.5, r"data.test is 1.5; expected a fraction"),
         (float("nan"), 0, r"data.validation is nan; expected a fraction"),
     ],
@@ -77,7 +85,9 @@ def test_a_foreign_or_torn_split_is_refused(tmp_path):
     np.savez(tmp_path / "foreign.npz", rows=np.arange(3))
     (tmp_path / "torn.npz").write_bytes(b"PK\x03\x04 torn")
     for name in ("foreign.npz", "torn.npz", "missing.npz"):
-        with pytest.raises(DataError, match=rf"{name} does not hold a split .*expected the arrays train, validation, test and seed"):
+        with pytest.raises(
+            DataError, match=rf"{name} does not hold a split .*expected the arrays train, validation, test and seed"
+        ):
             Split.load(tmp_path / name)
 
 

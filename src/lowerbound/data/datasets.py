@@ -13,7 +13,7 @@ from .checks import check_array
 from .dataset import Dataset
 from .files import load_array_file
 from .images import load_image_folder
-from .named import NAMED_SETS, NamedSet
+from .named import NAMED_SETS, NamedSet, read_original
 
 
 def load_dataset(name_or_path: str | Path, key: str = "", data_dir: str | Path | None = None) -> Dataset:
@@ -42,6 +42,8 @@ def load_dataset(name_or_path: str | Path, key: str = "", data_dir: str | Path |
             f"the data set {text!r} does not exist, as a name or as a file.{hint} Named sets: {', '.join(NAMED_SETS)}. "
             "Your own data: the path of a .npy, .npz or .mat file, or of a folder of PNG or JPEG images."
         )
+    if path.is_file() and (original := read_original(path)) is not None:
+        return Dataset(text, original)
     label = f"{path.name}[{key!r}]" if key else path.name
     return Dataset(text, check_array(load_array_file(path, key), name=label))
 

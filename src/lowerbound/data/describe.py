@@ -53,9 +53,9 @@ def describe(array: Any, feature_names: Sequence[str] = (), *, num_levels: int |
     moments = _Moments.of(array)
     is_image = _is_image(event_shape)
     label = _Labeller(event_shape, feature_names)
-    _warn_constant(moments, label, name)
     _check_resolution(array, moments, label, name)
     kind, low, high, limits_known = _kind_and_limits(array, moments, is_image, num_levels, name)
+    _warn_constant(moments, label, kind, name)
     return DataSpec(
         event_shape=event_shape,
         kind=kind,
@@ -122,15 +122,16 @@ def _is_image(event_shape: tuple[int, ...]) -> bool:
     return DataSpec(event_shape, "continuous", 0.0, 1.0, (1.0,), (), ()).is_image
 
 
-def _warn_constant(moments: _Moments, label: _Labeller, name: str) -> None:
+def _warn_constant(moments: _Moments, label: _Labeller, kind: Kind, name: str) -> None:
     constant = moments.constant
     if len(constant) == 0:
         return
     shown = ", ".join(f"{label(int(i))} (always {moments.low[i]:g})" for i in constant[:3])
     more = f" and {len(constant) - 3} more" if len(constant) > 3 else ""
+    floor = "" if kind == "binary" else ", and a scale learned there will rest on its floor"
     warnings.warn(
         f"{name}: {len(constant)} of {len(moments.low)} {label.what}s never change: {shown}{more}. They carry no information; "
-        "they are kept, and a Gaussian's scale there will rest on its floor. Drop them if the score should not count them.",
+        f"they are kept{floor}. Drop them if the score should not count them.",
         DataWarning,
         stacklevel=3,
     )

@@ -65,11 +65,14 @@ def _load_npz(path: Path, key: str) -> np.ndarray:
             if isinstance(archive, np.ndarray):
                 raise DataError(f"{path} ends in .npz but holds a single .npy array; rename it.")
             name = _choose_key(path, key, {name: _form_of_member(archive, name) for name in archive.files})
-            return archive[name]
+            value = archive[name]
     except (ValueError, EOFError, OSError, zipfile.BadZipFile, KeyError) as error:
         if isinstance(error, DataError):
             raise
         raise _unreadable(path, error) from error
+    if not isinstance(value, np.ndarray):
+        raise DataError(f"{path}: {name} is not an array; expected members that numpy.savez wrote.")
+    return value
 
 
 def _form_of_member(archive: np.lib.npyio.NpzFile, name: str) -> _Form:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import ChecksumError
-from .cache import RemoteFile, fetch
+from .cache import RemoteFile, fetch, file_sha256
 from .dataset import Dataset
 from .splits import consecutive_split
 
@@ -88,15 +88,22 @@ def _load_digits(data_dir: Path) -> Dataset:
 
 
 def _load_frey_faces(data_dir: Path) -> Dataset:
+    (path,) = fetch([_FREY], data_dir, name="frey-faces")
+    return Dataset("frey-faces", _read_frey(path))
+
+
+def _read_frey(path: Path) -> np.ndarray:
     from .files import load_array_file
 
-    (path,) = fetch([_FREY], data_dir, name="frey-faces")
-    return Dataset("frey-faces", frey_images(load_array_file(path, "ff")))
+    # The file holds one image in each column.
+    return np.ascontiguousarray(load_array_file(path, "ff").T.reshape(-1, 28, 20))
 
 
-def frey_images(ff: np.ndarray) -> np.ndarray:
-    """(1965, 28, 20) upright images from the file's variable, which holds one image in each column."""
-    return np.ascontiguousarray(ff.T.reshape(-1, 28, 20))
+def read_original(path: Path) -> np.ndarray | None:
+    """The examples in `path` where it is the original file of a named set that is not stored row by row, else None."""
+    if path.name == Path(_FREY.path).name and file_sha256(path) == _FREY.sha256:
+        return _read_frey(path)
+    return None
 
 
 def _load_mnist(data_dir: Path) -> Dataset:
@@ -131,10 +138,9 @@ def _load_binarized_mnist(data_dir: Path) -> Dataset:
 
 
 def pack_amat(path: Path) -> np.ndarray:
-    """Eight pixels to a byte, from a text file of 784 digits (0 or 1) a line, separated by spaces."""
-    digits = np.frombuffer(path.read_bytes(), dtype=np.uint8)
-    digits = digits[(digits == ord("0")) | (digits == ord("1"))] - ord("0")
-    return np.packbits(digits.reshape(-1, 784), axis=1)
+    """Eight pixels to a byte, from a text file of 784 digits (0 or 1) a line, one byte after each."""
+    digits = np.frombuffer(path.read_bytes(), dtype=np.uint8)[::2]
+    return np.packbits(digits.reshape(-1, 784) == ord("1"), axis=1)
 
 
 def _read_packed(path: Path) -> dict[str, np.ndarray]:

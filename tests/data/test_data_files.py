@@ -1,0 +1,183 @@
+"""The user's own files: what is read, and what each refusal says."""
+
+import io
+import os
+import pickle
+import zipfile
+
+import numpy as np
+import pytest
+import scipy.io
+
+from lowerbound.data.datasets import load_dataset
+from lowerbound.errors import DataError, MissingDataError
+
+X = np.arange(24, dtype=np.float32).reshape(6, 4)
+
+
+class _Bomb:
+    """Leaves a mark when it is unpickled."""
+
+    def __reduce__(self):
+        return (os.mkdir, ("exploded",))
+
+
+def test_npy(tmp_path):
+    np.save(tmp_path / "x.npy", X.astype(np.uint8))
+    dataset = load_dataset(tmp_path / "x.npy")
+    assert dataset.name == str(tmp_path / "x.npy")
+    assert dataset.examples.dtype == np.uint8
+    np.testing.assert_array_equal(dataset.examples, X)
+    assert dataset.split is None
+
+
+def test_npz_and_mat_with_one_variable_need_no_key(tmp_path):
+    np.savez(tmp_path / "x.npz", data=X)
+    scipy.io.savemat(tmp_path / "x.mat", {"data": X})
+    for name in ("x.npz", "x.mat"):
+        np.testing.assert_array_equal(load_dataset(tmp_path / name).examples, X)
+
+
+def test_npz_and_mat_with_a_key(tmp_path):
+    np.savez(tmp_path / "x.npz", images=X, labels=np.arange(6))
+    scipy.io.savemat(tmp_path / "x.mat", {"images": X, "labels": np.arange(6), "note": "text"})
+    for name in ("x.npz", "x.mat"):
+        np.testing.assert_array_equal(load_dataset(tmp_path / name, key="images").examples, X)
+
+
+@pytest.mark.parametrize("name", ["x.npz", "x.mat"])
+def test_an_ambiguous_or_wrong_key_lists_what_there_is(name, tmp_path):
+    np.savez(tmp_path / "x.npz", labels=np.arange(6), images=X)
+    scipy.io.savemat(tmp_path / "x.mat", {"labels": np.arange(6), "images": X})
+    with pytest.raises(
+        DataError, match=rf"{name} holds 2 variables: labels .*images \(6, 4\) .*--set data.key=images \(in Python:"
+    ):
+        load_dataset(tmp_path / name)
+    with pytest.raises(
+        DataError, match=r"data.key is 'image', which does not exist. Did you mean 'images'\? Available: images, labels"
+    ):
+        load_dataset(tmp_path / name, key="image")
+
+
+def test_a_key_for_a_npy_file_is_refused(tmp_path):
+    np.save(tmp_path / "x.npy", X)
+    with pytest.raises(DataError, match=r"data.key is 'a', but .*x.npy is a .npy file, which holds one array without a name"):
+        load_dataset(tmp_path / "x.npy", key="a")
+
+
+def test_pickles_are_never_loaded(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    bomb = np.empty((1, 1), dtype=object)
+    bomb[0, 0] = _Bomb()
+    np.save("object.npy", bomb, allow_pickle=True)
+    np.savez("object.npz", bomb=bomb)
+    (tmp_path / "raw.npy").write_bytes(pickle.dumps(_Bomb()))
+    for name in ("object.npy", "object.npz", "raw.npy"):
+        with pytest.raises(DataError, match=rf"{name} holds Python objects \(a pickle\), which are never loaded"):
+            load_dataset(name)
+    assert not (tmp_path / "exploded").exists()
+    np.load("object.npy", allow_pickle=True)
+    assert (tmp_path / "exploded").exists(), "the bomb works, so the refusal above means something"
+
+
+def _torn(path):
+    path.write_bytes(path.read_bytes()[:-20])
+
+
+def test_torn_files_are_refused_by_name(tmp_path):
+    np.save(tmp_path / "x.npy", X)
+    np.savez(tmp_path / "x.npz", data=X)
+    scipy.io.savemat(tmp_path / "x.mat", {"data": X})
+    for name in ("x.npy", "x.npz", "x.mat"):
+        _torn(tmp_path / name)
+        with pytest.raises(DataError, match=rf"{name} could not be read \(.*\); it may be torn or of another form"):
+            load_dataset(tmp_path / name)
+
+
+@pytest.mark.parametrize("ending", ["npy", "npz", "mat"])
+def test_foreign_and_empty_files_are_refused(ending, tmp_path):
+    for content in (b"", b"this is not an array at all, whatever its name may say" * 9, bytes(500)):
+        (tmp_path / f"x.{ending}").write_bytes(content)
+        with pytest.raises(DataError, match=rf"x.{ending} (could not be read|holds)"):
+            load_dataset(tmp_path / f"x.{ending}")
+
+
+def test_an_archive_under_the_other_name(tmp_path):
+    np.save(tmp_path / "x.npy", X)
+    np.savez(tmp_path / "y.npz", data=X)
+    (tmp_path / "x.npy").rename(tmp_path / "x.npz")
+    (tmp_path / "y.npz").rename(tmp_path / "y.npy")
+    with pytest.raises(DataError, match=r"x.npz ends in .npz but holds a single .npy array; rename it"):
+        load_dataset(tmp_path / "x.npz")
+    with pytest.raises(DataError, match=r"y.npy ends in .npy but is a .npz archive; rename it"):
+        load_dataset(tmp_path / "y.npy")
+
+
+def test_a_zip_of_other_things_is_not_an_array(tmp_path):
+    with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
+        archive.writestr("readme.txt", "hello")
+    with pytest.raises(DataError, match=r"x.npz: readme.txt is not an array; expected members that numpy.savez wrote"):
+        load_dataset(tmp_path / "x.npz")
+
+
+def test_a_matlab_7_3_file_is_told_from_a_torn_one(tmp_path):
+    header = b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(124) + b"\x00\x02IM"
+    (tmp_path / "x.mat").write_bytes(header + b"\x89HDF\r\n\x1a\n" + bytes(1000))
+    with pytest.raises(DataError, match=r"is a MATLAB 7.3 \(HDF5\) file, which is not read here; save it again .* '-v7'"):
+        load_dataset(tmp_path / "x.mat")
+
+
+def test_text_in_a_mat_file_is_not_data(tmp_path):
+    scipy.io.savemat(tmp_path / "x.mat", {"note": np.array(["ab", "cd"], dtype=object)})
+    with pytest.raises(DataError, match=r"x.mat has dtype object; expected numbers"):
+        load_dataset(tmp_path / "x.mat")
+
+
+def test_bad_values_name_the_file_and_the_variable(tmp_path):
+    bad = X.copy()
+    bad[2, 3] = np.nan
+    np.savez(tmp_path / "x.npz", bad=bad, other=X)
+    with pytest.raises(DataError, match=r"Input x.npz\['bad'\] contains 1 NaN of 24 values .* at index \(2, 3\)"):
+        load_dataset(tmp_path / "x.npz", key="bad")
+    np.save(tmp_path / "x.npy", X[:1])
+    with pytest.raises(DataError, match=r"x.npy has only one row"):
+        load_dataset(tmp_path / "x.npy")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (
+            "table.csv",
+            r"table.csv has the ending '.csv', which is not known; expected .npy, .npz, .mat.*numpy.loadtxt\('table.csv'",
+        ),
+        ("face.png", r"face.png has the ending '.png'.*For images give the folder that holds them"),
+        ("data", r"data has the ending '\(none\)', which is not known"),
+    ],
+)
+def test_other_endings_are_refused_with_advice(name, message, tmp_path):
+    (tmp_path / name).write_text("1,2\n")
+    with pytest.raises(DataError, match=message):
+        load_dataset(tmp_path / name)
+
+
+def test_names_and_files_that_do_not_exist(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(
+        MissingDataError, match=r"the data set 'fases' does not exist, .* Did you mean 'faces'\? Named sets: faces, digits,"
+    ):
+        load_dataset("fases")
+    with pytest.raises(MissingDataError, match=r"there is no file absent.npy; expected a .npy, .npz or .mat file, or a folder"):
+        load_dataset("absent.npy")
+
+
+def test_a_large_header_is_read_too(tmp_path):
+    """Version 2 of the .npy form has a longer header; the listing of an archive reads it as well."""
+    buffer = io.BytesIO()
+    np.lib.format.write_array(buffer, X, version=(2, 0))
+    with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
+        archive.writestr("a.npy", buffer.getvalue())
+        archive.writestr("b.npy", buffer.getvalue())
+    with pytest.raises(DataError, match=r"a \(6, 4\) float32, b \(6, 4\) float32"):
+        load_dataset(tmp_path / "x.npz")
+    np.testing.assert_array_equal(load_dataset(tmp_path / "x.npz", key="a").examples, X)

@@ -1,0 +1,139 @@
+"""Folders of images: every depth and colour, and the odd one named."""
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from lowerbound.data.datasets import load_dataset
+from lowerbound.data.describe import describe
+from lowerbound.errors import DataError, MissingDataError
+
+RNG = np.random.default_rng(2)
+GREY = RNG.integers(0, 256, (5, 7, 4)).astype(np.uint8)
+COLOUR = RNG.integers(0, 256, (5, 7, 4, 3)).astype(np.uint8)
+
+
+def _save(folder, images, ending="png", **options):
+    folder.mkdir(exist_ok=True)
+    for index, image in enumerate(images):
+        PIL.Image.fromarray(image).save(folder / f"{index:03d}.{ending}", **options)
+    return folder
+
+
+@pytest.mark.parametrize("images", [GREY, COLOUR], ids=["grey", "colour"])
+def test_png_comes_back_exactly_in_the_order_of_names(images, tmp_path):
+    examples = load_dataset(_save(tmp_path / "images", images)).examples
+    assert examples.dtype == np.uint8
+    np.testing.assert_array_equal(examples, images)
+
+
+def test_jpeg_of_any_size_and_spelling_of_its_ending(tmp_path):
+    smooth = np.add.outer(np.arange(79), np.arange(51)).astype(np.uint8)
+    for ending in ("jpg", "jpeg", "JPG"):
+        PIL.Image.fromarray(smooth).save(tmp_path / f"a.{ending}", quality=95)
+    examples = load_dataset(tmp_path).examples
+    assert examples.shape == (3, 79, 51)
+    assert np.abs(examples - smooth.astype(int)).max() < 10
+
+
+def test_sub_folders_are_read_and_hidden_and_other_files_are_not(tmp_path):
+    _save(tmp_path / "b", GREY[:2])
+    _save(tmp_path / "a", GREY[2:])
+    (tmp_path / "a" / "._000.png").write_bytes(b"a Macintosh's notes")
+    (tmp_path / "readme.txt").write_text("hello")
+    np.testing.assert_array_equal(load_dataset(tmp_path).examples, GREY[[2, 3, 4, 0, 1]])
+
+
+def test_one_bit_images_are_binary(tmp_path):
+    bits = GREY > 127
+    examples = load_dataset(_save(tmp_path / "bits", bits)).examples
+    np.testing.assert_array_equal(examples, bits)
+    assert describe(examples[:, 2:5, 1:3]).kind == "binary"
+
+
+def test_sixteen_bit_images_keep_their_depth(tmp_path):
+    deep = GREY.astype(np.uint16) * 257
+    examples = load_dataset(_save(tmp_path / "deep", deep)).examples
+    assert examples.dtype == np.uint16
+    np.testing.assert_array_equal(examples, deep)
+
+
+def test_grey_among_colour_becomes_colour(tmp_path):
+    _save(tmp_path, COLOUR[:2])
+    PIL.Image.fromarray(GREY[0]).save(tmp_path / "grey.png")
+    examples = load_dataset(tmp_path).examples
+    assert examples.shape == (3, 7, 4, 3)
+    np.testing.assert_array_equal(examples[2], np.repeat(GREY[0][..., None], 3, axis=2))
+
+
+def test_palette_images_become_colour(tmp_path):
+    for index in range(2):
+        PIL.Image.fromarray(np.full((7, 4, 3), 40 + index, np.uint8)).convert("P").save(tmp_path / f"{index}.png")
+    assert load_dataset(tmp_path).examples.shape == (2, 7, 4, 3)
+
+
+def test_an_opaque_alpha_channel_is_dropped_and_a_transparent_one_refused(tmp_path):
+    alpha = np.full((5, 7, 4, 1), 255, np.uint8)
+    folder = _save(tmp_path / "alpha", np.concatenate([COLOUR, alpha], axis=3))
+    np.testing.assert_array_equal(load_dataset(folder).examples, COLOUR)
+    alpha[3, 2, 2] = 128
+    _save(folder, np.concatenate([COLOUR, alpha], axis=3))
+    with pytest.raises(DataError, match=r"the image .*003.png has transparent pixels, whose colour is not defined"):
+        load_dataset(folder)
+
+
+def test_the_camera_s_orientation_is_applied(tmp_path):
+    exif = PIL.Image.Exif()
+    exif[0x0112] = 6  # the camera was held upright: turn a quarter to the right
+    _save(tmp_path / "photos", GREY, exif=exif)
+    np.testing.assert_array_equal(load_dataset(tmp_path / "photos").examples, np.rot90(GREY, k=-1, axes=(1, 2)))
+
+
+@pytest.mark.parametrize("damage", ["truncated", "noise", "empty", "flipped"])
+def test_a_corrupt_image_is_named(damage, tmp_path):
+    folder = _save(tmp_path / "images", np.kron(GREY, np.ones((1, 9, 9), np.uint8)))
+    victim = folder / "002.png"
+    good = victim.read_bytes()
+    middle = bytearray(good)
+    middle[len(good) // 2] ^= 0xFF
+    victim.write_bytes(
+        {"truncated": good[: len(good) // 2], "noise": RNG.bytes(300), "empty": b"", "flipped": bytes(middle)}[damage]
+    )
+    with pytest.raises(
+        DataError, match=r"the image .*002.png could not be read \(.*\); it is corrupt or not a PNG or JPEG. Repair it"
+    ):
+        load_dataset(folder)
+
+
+def test_a_truncated_jpeg_is_named(tmp_path):
+    folder = _save(tmp_path / "images", np.kron(GREY, np.ones((1, 9, 9), np.uint8)), "jpg")
+    victim = folder / "004.jpg"
+    victim.write_bytes(victim.read_bytes()[:700])
+    with pytest.raises(DataError, match=r"004.jpg could not be read"):
+        load_dataset(folder)
+
+
+def test_an_image_of_another_size_is_named(tmp_path):
+    folder = _save(tmp_path / "images", GREY)
+    PIL.Image.fromarray(GREY[1].T.copy()).save(folder / "001.png")
+    with pytest.raises(
+        DataError, match=r"the image .*001.png is 4 x 7 \(height x width\), but 4 of 5 in .* are 7 x 4; expected one size"
+    ):
+        load_dataset(folder)
+
+
+def test_mixed_depths_are_refused(tmp_path):
+    folder = _save(tmp_path / "images", GREY)
+    PIL.Image.fromarray(GREY[4].astype(np.uint16) * 257).save(folder / "004.png")
+    with pytest.raises(DataError, match=r"mixes images of different depth: 000.png is uint8, 004.png is not"):
+        load_dataset(folder)
+
+
+def test_a_folder_without_images_is_refused(tmp_path):
+    with pytest.raises(MissingDataError, match=r"holds no images; expected files that end in .png, .jpg, .jpeg"):
+        load_dataset(tmp_path)
+
+
+def test_a_single_image_is_too_few(tmp_path):
+    with pytest.raises(DataError, match=r"has only one row"):
+        load_dataset(_save(tmp_path / "one", GREY[:1]))
