@@ -38,6 +38,7 @@ def estimate_evidence(
     num_samples: int,
     *,
     seed: int = 0,
+    streams: Int[np.ndarray, " examples"] | None = None,
     on_progress: Callable[[int], None] = lambda examples: None,
 ) -> EvidenceEstimate:
     r"""Importance-sampled log-evidence of each example (Burda et al. 2016, arXiv 1509.00519, eq. 8).
@@ -45,7 +46,8 @@ def estimate_evidence(
         log p(x) >= E[ log (1/K) sum_{k=1..K} w_k ],   w_k = p(x|z_k) p(z_k) / q(z_k|x),   z_k ~ q(z|x)
 
     The mean is a running log-mean-exp, so that memory does not grow with K = `num_samples`. The draws of an example derive
-    from (seed, its position in `data`) alone. `on_progress` is told how many examples are done.
+    from (seed, its position in `data`) alone, or from (seed, its number in `streams`) where that is given. `on_progress` is
+    told how many examples are done.
 
     Raises `ConfigurationError` when `num_samples` is below 1.
     """
@@ -54,11 +56,12 @@ def estimate_evidence(
     per_product = min(num_samples, SAMPLES_PER_PRODUCT)
     size = max(1, min(len(data), ROWS_PER_PRODUCT // per_product))
     key = jax.random.key(seed)
+    streams = np.arange(len(data)) if streams is None else streams
     parts: list[EvidenceEstimate] = []
     # A last batch that is not full is filled up with the data's own first rows: one compiled program serves all batches.
     for start in range(0, len(data), size):
         index = np.arange(start, start + size) % len(data)
-        batch = _estimate_batch(model, jnp.asarray(data[index]), key, jnp.asarray(index), num_samples, per_product)
+        batch = _estimate_batch(model, jnp.asarray(data[index]), key, jnp.asarray(streams[index]), num_samples, per_product)
         kept = min(size, len(data) - start)
         parts.append(EvidenceEstimate(*(np.asarray(values)[:kept] for values in batch)))
         on_progress(start + kept)
