@@ -23,15 +23,20 @@ def check_levels(array: np.ndarray, spec: DataSpec, likelihood: str, *, name: st
 
     Raises `DataError` that says how many, where the first one is, and which likelihood takes such values.
     """
-    for start in chunks_of_rows(array):
-        block = array[start : start + chunks_of_rows(array).step]
-        outside = (block < spec.low) | (block > spec.high) | (block != np.round(block))
+    count, first = 0, None
+    chunks = chunks_of_rows(array)
+    for start in chunks:
+        block = array[start : start + chunks.step]
+        outside = (block < spec.low) | (block > spec.high) | (block != np.rint(block))
         if outside.any():
-            first = tuple(int(i) for i in np.argwhere(outside)[0])
-            levels = "0 or 1" if spec.num_levels == 2 else f"whole numbers from {spec.low:g} to {spec.high:g}"
-            example, element = start + first[0], first[1:] if len(first) > 2 else first[1]
-            raise DataError(
-                f"{name} has values outside the support of the likelihood {likelihood!r}: the first is {block[first]:g} in "
-                f"example {example}, element {element}; expected {levels}. Bring the data to these levels, or train a model whose "
-                "likelihood takes any number: gaussian."
-            )
+            count += int(outside.sum())
+            if first is None:
+                index = np.unravel_index(int(outside.argmax()), outside.shape)
+                first = (start + int(index[0]), *(int(i) for i in index[1:]))
+    if first is not None:
+        levels = "0 or 1" if spec.num_levels == 2 else f"whole numbers from {spec.low:g} to {spec.high:g}"
+        raise DataError(
+            f"{name} has {count} of {array.size} values outside the support of the likelihood {likelihood!r}: the first is "
+            f"{array[first]:g} at index {first}; expected {levels}. Bring the data to these levels, or train a model whose "
+            "likelihood takes any number: gaussian."
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import gzip
 import hashlib
 import os
@@ -15,6 +16,7 @@ import numpy as np
 from ..errors import ChecksumError
 from .cache import RemoteFile, fetch, file_sha256
 from .dataset import Dataset
+from .faces import Faces, generate_faces
 from .splits import consecutive_split
 
 _FREY = RemoteFile(
@@ -73,10 +75,14 @@ class NamedSet:
 
 
 def _load_faces(data_dir: Path) -> Dataset:
-    from .faces import generate_faces
+    faces = _default_faces()
+    return Dataset("faces", faces.images.copy(), factors=faces.factors.copy(), factor_names=faces.factor_names)
 
-    faces = generate_faces()
-    return Dataset("faces", faces.images, factors=faces.factors, factor_names=faces.factor_names)
+
+@functools.cache
+def _default_faces() -> Faces:
+    """Drawing them takes a second or two; a process that asks again gets copies of the first drawing."""
+    return generate_faces()
 
 
 def _load_digits(data_dir: Path) -> Dataset:

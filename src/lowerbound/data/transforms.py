@@ -34,7 +34,7 @@ class Affine(eqx.Module):
     Raises `ConfigurationError` when a scale is zero or not finite, or a shift is not finite.
 
     >>> Affine(shift=0.0, scale=255.0).log_abs_det_jacobian((28, 20))
-    -3103.109...
+    -3103.10...
     """
 
     shift: np.ndarray = eqx.field(converter=_as_float32)
