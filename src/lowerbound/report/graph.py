@@ -49,9 +49,7 @@ def loss_graph(model: AbstractLatentVariableModel, objective: AbstractObjective,
 
     free = jax.ShapeDtypeStruct(batch.shape, batch.dtype), jax.eval_shape(jax.random.key, 0), jax.ShapeDtypeStruct((), np.int32)
     paths = [jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in jax.tree.leaves_with_path(params)]
-    return graph_def(
-        jax.make_jaxpr(loss)(params, *free), parameters=paths, arguments=("X", "key", "step"), outputs=("loss",)
-    )
+    return graph_def(jax.make_jaxpr(loss)(params, *free), parameters=paths, arguments=("X", "key", "step"), outputs=("loss",))
 
 
 def graph_def(program: ClosedJaxpr, *, parameters: Sequence[str], arguments: Sequence[str], outputs: Sequence[str]) -> Any:
@@ -68,16 +66,18 @@ def graph_def(program: ClosedJaxpr, *, parameters: Sequence[str], arguments: Seq
 
     Raises `ValueError` when the names are not as many as the program's inputs and outputs.
     """
-    from tensorboard.compat.proto.graph_pb2 import GraphDef
+    from tensorboard.compat.proto.graph_pb2 import GraphDef  # pyright: ignore[reportAttributeAccessIssue]
 
     jaxpr = program.jaxpr
     if len(parameters) + len(arguments) != len(jaxpr.invars) or len(outputs) != len(jaxpr.outvars):
         raise ValueError(
-            f"parameters, arguments and outputs have {len(parameters)}, {len(arguments)} and {len(outputs)} names, but the program "
-            f"has {len(jaxpr.invars)} inputs and {len(jaxpr.outvars)} outputs; give one name for each input and output, in order."
+            f"got {len(parameters)} parameters, {len(arguments)} arguments and {len(outputs)} outputs for a program of "
+            f"{len(jaxpr.invars)} inputs and {len(jaxpr.outvars)} outputs; give one name for each input and output, in order."
         )
     drawing = _Drawing()
-    inputs = [drawing.add("Placeholder", name, [var.aval]) for name, var in zip((*parameters, *arguments), jaxpr.invars, strict=True)]
+    inputs = [
+        drawing.add("Placeholder", name, [var.aval]) for name, var in zip((*parameters, *arguments), jaxpr.invars, strict=True)
+    ]
     for node in inputs[: len(parameters)]:
         node.is_parameter = True
     for node in inputs[len(parameters) :]:
@@ -195,10 +195,10 @@ class _Drawing:
     def _add_equation(self, equation: JaxprEqn, inputs: list[_Value], scope: _Scope | None) -> list[_Value]:
         kind, params = equation.primitive.name, equation.params
         if kind in _CALLS and _CALLS[kind] in params:
+            called, label = params[_CALLS[kind]], params.get("name", "")
             # A call outside all scopes opens none: a jitted loss must not hide its boxes in a box of its own.
-            label = params.get("name")
-            inner = _Scope(_clean(label), scope) if label and scope else scope
-            return self.add_program(params[_CALLS[kind]], inputs, inner)
+            opens_box = scope is not None and label and len(called.eqns) > 1
+            return self.add_program(called, inputs, _Scope(_clean(label), scope) if opens_box else scope)
         if kind in ("scan", "while", "cond"):
             inner = _Scope(kind, scope) if scope else None
             results = self._add_bodies(equation, inputs, inner)
@@ -288,10 +288,11 @@ def _names(nodes: Sequence[_Node]) -> dict[_Node, str]:
     prefixes: dict[_Scope | None, str] = {None: ""}
 
     def unique(name: str) -> str:
-        number, candidate = 0, name
+        number, candidate = 1, name
         while candidate in taken:
             number += 1
-            candidate = f"{name}_{number}"
+            # Names that end in a number TensorBoard folds together, as a series, whatever their wiring.
+            candidate = f"{name}({number})"
         taken.add(candidate)
         return candidate
 
@@ -305,7 +306,7 @@ def _names(nodes: Sequence[_Node]) -> dict[_Node, str]:
 
 
 def _parameter_labels(nodes: Sequence[_Node]) -> dict[_Node, str]:
-    """The end of each parameter's path, as short as tells it from the other parameters of its box: `weight`, `layers_0/weight`."""
+    """The end of each parameter's path, long enough to tell it from the others in its box: `weight`, or `layers_0/weight`."""
     by_scope: dict[_Scope | None, list[_Node]] = defaultdict(list)
     for node in nodes:
         if node.is_parameter:

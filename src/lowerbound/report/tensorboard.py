@@ -28,13 +28,14 @@ class TensorBoardWriter:
 
     Raises `SavingError`, from `flush`, `close` and the end of a `with`.
 
-    >>> with TensorBoardWriter(folder) as log:
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder, TensorBoardWriter(folder) as log:
     ...     log.scalar("bound/validation_elbo_nats", 1320.5, step=400)
     """
 
     def __init__(self, folder: str | Path, *, resume_step: int | None = None) -> None:
-        from tensorboard.compat.proto.event_pb2 import Event, SessionLog
-        from tensorboard.compat.proto.summary_pb2 import Summary
+        from tensorboard.compat.proto.event_pb2 import Event, SessionLog  # pyright: ignore[reportAttributeAccessIssue]
+        from tensorboard.compat.proto.summary_pb2 import Summary  # pyright: ignore[reportAttributeAccessIssue]
         from tensorboard.summary.writer.record_writer import RecordWriter
 
         self._event, self._summary = Event, Summary
@@ -103,9 +104,7 @@ class TensorBoardWriter:
     def __enter__(self) -> TensorBoardWriter:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         if error is None:
             self.close()
         else:
