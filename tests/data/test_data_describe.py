@@ -29,6 +29,8 @@ def test_8_bit_images_are_integers_of_256_levels_even_when_dark(dtype):
     spec = describe((PIXELS // 4).astype(dtype))
     assert _kind(spec) == ("integer", 0.0, 255.0, (1.0,), True)
     assert spec.num_levels == 256
+    assert spec.is_discrete
+    assert spec.num_elements == 30
 
 
 def test_8_bit_pixels_may_come_flattened_but_wider_integers_in_a_table_are_continuous():

@@ -132,3 +132,9 @@ def test_unit_of_data_that_are_all_one_value_is_finite():
 def test_a_misspelt_scaling_is_refused_with_the_nearest():
     with pytest.raises(ConfigurationError, match=r"data.scaling is 'standart', which does not exist. Did you mean 'standard'\?"):
         choose_transform(_spec(), "standart")
+
+
+def test_none_leaves_the_data_as_they_are():
+    affine = choose_transform(_spec(), "none")
+    np.testing.assert_array_equal(affine.forward(np.array([10.0, 20.0])), [10.0, 20.0])
+    assert affine.log_abs_det_jacobian((2, 2)) == 0.0
