@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from numpyro.distributions import constraints
 
 from .base import AbstractLikelihood, Measure
-from .gaussian import squeeze, unsqueeze
+from .gaussian import LARGEST_LOG_SCALE, squeeze, unsqueeze
 
 
 class DiscretizedLogisticDistribution(dist.Distribution):
@@ -86,7 +86,7 @@ class DiscretizedLogistic(AbstractLikelihood):
     r"""Independent discretised logistics with mean and scale from z.
 
     Decoder outputs (a, s): loc = low + (high - low) sigmoid(a) (or a itself when `bounded_mean` is False),
-    scale = max(exp(s), floor). The floor is a tenth of a step: there nearly all mass is on one level already.
+    scale = max(exp(s), floor), and at most e^30. The floor is a tenth of a step: there nearly all mass is on one level already.
     See `DiscretizedLogisticDistribution` for the masses.
 
     - `low`, `high`: lowest and highest level in the model's scale of the data; `num_levels`: how many there are.
@@ -112,7 +112,7 @@ class DiscretizedLogistic(AbstractLikelihood):
     def distribution(self, params: Float[Array, "two ..."]) -> dist.Distribution:
         """DiscretizedLogisticDistribution over the event."""
         loc = squeeze(params[0], self.low, self.high) if self.bounded_mean else params[0]
-        scale = jnp.exp(jnp.maximum(params[1], self.log_scale_floor))
+        scale = jnp.exp(jnp.clip(params[1], self.log_scale_floor, LARGEST_LOG_SCALE))
         masses = DiscretizedLogisticDistribution(loc, scale, low=self.low, high=self.high, num_levels=self.num_levels)
         return masses.to_event(len(self.event_shape))
 

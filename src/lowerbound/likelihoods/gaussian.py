@@ -13,6 +13,9 @@ from jaxtyping import Array, Float
 
 from .base import AbstractLikelihood, Measure
 
+# The scale stays below e^30, so that an example far from all training data gets a very low score and not an infinite one.
+LARGEST_LOG_SCALE = 30.0
+
 
 class Gaussian(AbstractLikelihood):
     r"""Independent Gaussians whose mean and scale are both functions of z.
@@ -23,7 +26,7 @@ class Gaussian(AbstractLikelihood):
 
         mu_d    = a_d                                  when `mean_range` is None ("free")
         mu_d    = low + (high - low) * sigmoid(a_d)    otherwise ("sigmoid"; Kingma and Welling 2014, appendix C.2)
-        sigma_d = max(exp(s_d), floor_d)
+        sigma_d = max(exp(s_d), floor_d), and at most e^30
 
     Such a density has no upper bound where the data are constant, so sigma has a floor: half a quantisation step of the
     data by default, below which a smaller scale would describe the rounding and not the data. `monitors` gives the
@@ -49,8 +52,8 @@ class Gaussian(AbstractLikelihood):
     def distribution(self, params: Float[Array, "two ..."]) -> dist.Distribution:
         """Normal(mu, sigma) over the event."""
         raw_mean, raw_log_scale = params[0], params[1]
-        # The maximum is taken before exp: that keeps one transcendental function where softplus would take two more.
-        scale = jnp.exp(jnp.maximum(raw_log_scale, jnp.log(self.scale_floor)))
+        # Held before exp: that keeps one transcendental function where softplus would take two more.
+        scale = jnp.exp(jnp.clip(raw_log_scale, jnp.log(self.scale_floor), LARGEST_LOG_SCALE))
         mean = raw_mean if self.mean_range is None else squeeze(raw_mean, self.mean_range[0], self.mean_range[1])
         return dist.Normal(mean, scale).to_event(len(self.event_shape))
 

@@ -156,4 +156,4 @@ def _moments(spec: DataSpec, transform: Affine) -> tuple[np.ndarray, np.ndarray]
 def _per_element(values: tuple[float, ...], spec: DataSpec) -> np.ndarray:
     """One number for all elements, or one for each in the event's shape."""
     array = np.asarray(values, np.float64)
-    return array[0] if array.size == 1 else array.reshape(spec.event_shape)
+    return array.reshape(()) if array.size == 1 else array.reshape(spec.event_shape)
