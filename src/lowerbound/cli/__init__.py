@@ -1,0 +1,1 @@
+"""The command line: it only translates between a person and the jobs."""

@@ -1,0 +1,190 @@
+"""The commands and their options. Each command's work is imported when it runs, so that help and wrong use answer at once."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import ConfigurationError, LowerboundError
+
+app = typer.Typer(
+    name="lowerbound",
+    help="Fit a variational autoencoder to your own data, trust the number it reports, and see what it learned.",
+    epilog="Start here: lowerbound train (on built-in faces), then open the report.html that it names.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run, as `lowerbound train` made it.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+DataDir = Annotated[
+    Path | None, typer.Option("--data-dir", help="Where data files are; else $LOWERBOUND_DATA, else the user's cache.")
+]
+Split = Annotated[str, typer.Option("--split", help="The part of the data: train, validation, test.")]
+
+
+@app.command(
+    epilog="Examples: lowerbound train · lowerbound train digits --epochs 50 --set model.latent_dim=10 · "
+    "lowerbound train my_images/ --out runs/mine · lowerbound train --resume runs/mine"
+)
+def train(
+    data: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[DATA]", help="A named set (see `lowerbound datasets`), a .npy, .npz or .mat file, or a folder of images."
+        ),
+    ] = None,
+    recipe: Annotated[
+        str | None, typer.Option(metavar="NAME|FILE.toml", help="A recipe (see `lowerbound recipes`) or a TOML file.")
+    ] = None,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="section.key=value", help="Set one key of the configuration; repeatable.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the training data.")] = None,
+    seed: Annotated[int | None, typer.Option(help="The seed of the weights, the batches and the noise.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The run's folder; by default runs/DATA-N.")] = None,
+    data_dir: DataDir = None,
+    resume: Annotated[Path | None, typer.Option(metavar="RUN", help="Continue this run from its newest checkpoint.")] = None,
+    json: Json = False,
+) -> None:
+    """Train a model; with no argument, on the built-in faces."""
+    from .train import resume_training, start_training
+
+    if resume is None:
+        start_training(data, recipe, overrides or [], epochs, seed, out, data_dir, as_json=json)
+        return
+    given = {"DATA": data, "--recipe": recipe, "--set": overrides, "--seed": seed, "--out": out}
+    unwanted = [name for name, value in given.items() if value]
+    if unwanted:
+        raise ConfigurationError(
+            f"--resume continues a run as it was configured; {', '.join(unwanted)} cannot be given with it (only --epochs, "
+            "--data-dir and --json can). Start a new run instead, or leave it out."
+        )
+    resume_training(resume, epochs, data_dir, as_json=json)
+
+
+@app.command(epilog="Example: lowerbound evaluate runs/faces-1 --samples 5000 --json")
+def evaluate(
+    run: Run,
+    samples: Annotated[int, typer.Option(help="Importance samples per example, K.")] = 1000,
+    split: Split = "test",
+    data_dir: DataDir = None,
+    seed: Annotated[int, typer.Option(help="The seed of the importance samples.")] = 0,
+    json: Json = False,
+) -> None:
+    """Score a run: the ELBO, the evidence log p(x) by importance sampling, and bits per dimension where legitimate."""
+    from .outputs import evaluate_run
+
+    evaluate_run(run, samples, split, data_dir, seed, as_json=json)
+
+
+@app.command(
+    epilog="Examples: lowerbound sample runs/faces-1 --out faces.png · lowerbound sample runs/faces-1 -n 1000 --out new.npy"
+)
+def sample(
+    run: Run,
+    out: Annotated[Path, typer.Option(help="A .png picture or a .npy array.")],
+    count: Annotated[int, typer.Option("-n", help="How many examples to draw.")] = 100,
+    mean: Annotated[
+        bool, typer.Option("--mean/--draw", help="E[x|z] for z from the prior, or a draw from p(x|z), noise and all.")
+    ] = True,
+    seed: Annotated[int, typer.Option(help="The seed of the draws.")] = 0,
+) -> None:
+    """Draw new examples from a run's model."""
+    from .outputs import sample_run
+
+    sample_run(run, out, count, mean, seed)
+
+
+@app.command(epilog="Example: lowerbound reconstruct runs/faces-1 --out pairs.png")
+def reconstruct(
+    run: Run,
+    out: Annotated[
+        Path, typer.Option(help="A .png picture (originals above reconstructions) or a .npy array of reconstructions.")
+    ],
+    data: Annotated[str | None, typer.Argument(metavar="[DATA]", help="Other data than the run's own.")] = None,
+    split: Split = "test",
+    key: Annotated[str, typer.Option(help="The variable in a .npz or .mat file.")] = "",
+    data_dir: DataDir = None,
+) -> None:
+    """Encode examples and decode them again."""
+    from .outputs import reconstruct_run
+
+    reconstruct_run(run, data, out, split, key, data_dir)
+
+
+@app.command(epilog="Example: lowerbound encode runs/faces-1 faces --out codes.csv")
+def encode(
+    run: Run,
+    data: Annotated[str, typer.Argument(metavar="DATA", help="A named set, a file or a folder of images.")],
+    out: Annotated[Path, typer.Option(help="A .npy or .csv file: one row of posterior means per example.")],
+    key: Annotated[str, typer.Option(help="The variable in a .npz or .mat file.")] = "",
+    data_dir: DataDir = None,
+) -> None:
+    """Write the latent code E[z|x] of each example; the same every time."""
+    from .outputs import encode_run
+
+    encode_run(run, data, out, key, data_dir)
+
+
+@app.command(epilog="Example: lowerbound info runs/faces-1")
+def info(run: Run, json: Json = False) -> None:
+    """Say what a run is: its data, model, training and files."""
+    from .tables import show_info
+
+    show_info(run, as_json=json)
+
+
+@app.command(epilog="Example: lowerbound datasets --data-dir ~/data")
+def datasets(data_dir: DataDir = None, json: Json = False) -> None:
+    """List the named data sets, and which are present."""
+    from .tables import show_datasets
+
+    show_datasets(data_dir, as_json=json)
+
+
+@app.command(epilog="Example: lowerbound train --recipe post-2018")
+def recipes(json: Json = False) -> None:
+    """List the recipes, with their papers and published figures."""
+    from .tables import show_recipes
+
+    show_recipes(as_json=json)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from .. import __version__
+
+        typer.echo(f"lowerbound {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line; exit status 0, 1 (failed) or 2 (wrong use)."""
+    try:
+        app()
+    except ConfigurationError as error:
+        _fail(error, 2)
+    except LowerboundError as error:
+        _fail(error, 1)
+    except KeyboardInterrupt:
+        typer.echo("stopped", err=True)
+        sys.exit(1)
+
+
+def _fail(error: LowerboundError, status: int) -> None:
+    typer.echo(f"error: {error}", err=True)
+    sys.exit(status)

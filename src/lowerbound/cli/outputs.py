@@ -1,0 +1,214 @@
+"""`evaluate`, `sample`, `reconstruct` and `encode`: a trained run in, numbers or files out."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import ConfigurationError
+from .runtime import prepare_jax, say, warnings_as_sentences
+
+if TYPE_CHECKING:
+    from ..config import RunConfig
+    from ..data.dataset import Dataset
+    from ..data.spec import DataSpec
+    from ..evaluation import Evaluation
+    from ..models import AbstractLatentVariableModel
+    from ..runs.folder import RunFolder
+
+SPLITS = ("train", "validation", "test")
+
+
+def evaluate_run(run: Path, num_samples: int, split: str, data_dir: Path | None, seed: int, *, as_json: bool) -> None:
+    """Print the scores of a run on one of its splits."""
+    _check_split(split)
+    if num_samples < 1:
+        raise ConfigurationError(f"--samples is {num_samples}; it must be a whole number from 1 up, for example 1000.")
+    folder, model, spec, config = _open(run)
+    data = _own_examples(folder, config, split, data_dir)
+    from ..evaluation import evaluate
+
+    with _counting(len(data), quiet=as_json) as advance:
+        evaluation = evaluate(model, spec, data, num_samples=num_samples, split=split, seed=seed, on_progress=advance)
+    if as_json:
+        from .progress import print_json
+
+        print_json(evaluation.to_json(), indent=2)
+    else:
+        show_evaluation(evaluation)
+
+
+def show_evaluation(evaluation: Evaluation) -> None:
+    """The scores as a small table: name, value, standard error, unit, and what the number is."""
+    from rich.console import Console
+    from rich.table import Table
+
+    kind = "log-probability" if evaluation.measure == "counting" else "log-density in the data's own units"
+    table = Table(title=f"{evaluation.split} split, {evaluation.num_examples:,} examples", title_justify="left")
+    for column, justify in (("score", "left"), ("value", "right"), ("standard error", "right"), ("what it is", "left")):
+        table.add_column(column, justify=justify)
+
+    def row(name: str, value: float | None, error: float | None, what: str) -> None:
+        if value is not None:
+            table.add_row(name, f"{value:,.3f}", "" if error is None else f"{error:.3f}", what)
+
+    elbo_error, error = evaluation.elbo_standard_error, evaluation.standard_error
+    row("ELBO [nats]", evaluation.elbo_nats, elbo_error, f"a lower bound on log p(x), {kind}")
+    row("log evidence [nats]", evaluation.log_evidence_nats, error, f"importance sampling, {evaluation.num_samples} samples")
+    row("ELBO on [0, 1] [nats]", evaluation.unit_scale_elbo_nats, elbo_error, "the same, for data scaled to [0, 1]")
+    row("log evidence on [0, 1] [nats]", evaluation.unit_scale_log_evidence_nats, error, "the same, for data scaled to [0, 1]")
+    row("bits/dim", evaluation.bits_per_dim, None, "-log evidence / (dimensions x log 2)")
+    row("KL [nats]", evaluation.kl_nats, None, "what the code tells about an example")
+    table.add_row("active units", f"{evaluation.active_units} of {evaluation.latent_dim}", "", "latents with Var(E[z|x]) > 0.01")
+    # Not on a terminal, a table must not be cut to a guessed width.
+    console = Console() if sys.stdout.isatty() else Console(width=120)
+    console.print(table)
+
+
+def sample_run(run: Path, out: Path, count: int, mean: bool, seed: int) -> None:
+    """Write new examples to a picture or an array."""
+    if count < 1:
+        raise ConfigurationError(f"-n is {count}; it must be a whole number from 1 up, for example 100.")
+    _check_suffix(out, (".png", ".npy"))
+    _, model, spec, _ = _open(run)
+    from ..evaluation import sample
+
+    examples = sample(model, count, draw=not mean, seed=seed)
+    if out.suffix == ".npy":
+        _write_npy(out, examples)
+    else:
+        _require_images(spec, out)
+        from ..report.figures import sample_picture
+
+        _write_png(out, sample_picture(examples, spec, number=count))
+    say(f"wrote {count:,} {'decoder means E[x|z]' if mean else 'draws x ~ p(x|z)'} of z ~ p(z) to {out}")
+
+
+def reconstruct_run(run: Path, data: str | None, out: Path, split: str, key: str, data_dir: Path | None) -> None:
+    """Write reconstructions to a picture, beside their originals, or to an array."""
+    _check_split(split)
+    _check_suffix(out, (".png", ".npy"))
+    folder, model, spec, config = _open(run)
+    examples = (
+        _own_examples(folder, config, split, data_dir) if data is None else _other_examples(data, key, data_dir, model, spec)
+    )
+    from ..evaluation import decode, posterior_means
+
+    if out.suffix == ".npy":
+        _write_npy(out, decode(model, posterior_means(model, examples)))
+    else:
+        _require_images(spec, out)
+        from ..report.figures import MOST_PAIRS, pair_picture
+
+        examples = examples[:MOST_PAIRS]
+        _write_png(out, pair_picture(examples, decode(model, posterior_means(model, examples)), spec))
+    say(f"wrote {len(examples):,} reconstructions E[x | z = E[z|x]] to {out}")
+
+
+def encode_run(run: Path, data: str, out: Path, key: str, data_dir: Path | None) -> None:
+    """Write posterior means, one row for each example."""
+    _check_suffix(out, (".npy", ".csv"))
+    _, model, spec, _ = _open(run)
+    examples = _other_examples(data, key, data_dir, model, spec)
+    from ..evaluation import posterior_means
+    from ..storage.atomic import write_text
+
+    means = posterior_means(model, examples)
+    if out.suffix == ".npy":
+        _write_npy(out, means)
+    else:
+        header = ",".join(f"z{index}" for index in range(means.shape[1]))
+        rows = (",".join(repr(float(value)) for value in row) for row in means)
+        write_text(out, "\n".join([header, *rows]) + "\n")
+    say(f"wrote the codes E[z|x] of {len(means):,} examples, {means.shape[1]} latents each, to {out}")
+
+
+def _open(run: Path) -> tuple[RunFolder, AbstractLatentVariableModel, DataSpec, RunConfig]:
+    prepare_jax()
+    from ..runs.folder import RunFolder
+
+    folder = RunFolder.open(run)
+    return folder, *folder.load_model()
+
+
+def _own_examples(folder: RunFolder, config: RunConfig, split: str, data_dir: Path | None) -> np.ndarray:
+    from ..data.datasets import load_dataset
+    from ..data.levels import for_device
+    from ..data.splits import check_same_data, split_record
+
+    with warnings_as_sentences(say):
+        dataset: Dataset = load_dataset(config.data.name, config.data.key, data_dir)
+    rows = folder.split()
+    check_same_data(folder.info()["data"], split_record(dataset.examples, rows))
+    return for_device(dataset.examples[getattr(rows, split)])
+
+
+def _other_examples(data: str, key: str, data_dir: Path | None, model: AbstractLatentVariableModel, spec: DataSpec) -> np.ndarray:
+    from ..data.checks import check_array
+    from ..data.datasets import load_dataset
+    from ..data.levels import check_levels, for_device
+
+    with warnings_as_sentences(say):
+        dataset = load_dataset(data, key, data_dir)
+    examples = check_array(dataset.examples, name=data, event_shape=spec.event_shape)
+    if model.measure == "counting":
+        check_levels(examples, spec, "of this run", name=data)
+    return for_device(examples)
+
+
+def _check_split(split: str) -> None:
+    if split not in SPLITS:
+        from ..errors import unknown_name_message
+
+        raise ConfigurationError(unknown_name_message("--split", split, SPLITS))
+
+
+def _check_suffix(out: Path, allowed: tuple[str, ...]) -> None:
+    if out.suffix not in allowed:
+        raise ConfigurationError(f"--out is {out}, which ends in {out.suffix or 'nothing'!r}; expected {' or '.join(allowed)}.")
+
+
+def _require_images(spec: DataSpec, out: Path) -> None:
+    if not spec.is_image:
+        raise ConfigurationError(
+            f"--out is {out}, a picture, but the examples have shape {spec.event_shape}, which is no image. Give a .npy file."
+        )
+
+
+def _write_npy(path: Path, array: np.ndarray) -> None:
+    from ..storage.atomic import write_bytes
+
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    write_bytes(path, buffer.getvalue())
+
+
+def _write_png(path: Path, picture: np.ndarray) -> None:
+    from PIL import Image
+
+    from ..report.images import enlarge
+    from ..storage.atomic import write_bytes
+
+    buffer = io.BytesIO()
+    Image.fromarray(enlarge(picture, 1000)).save(buffer, format="PNG")
+    write_bytes(path, buffer.getvalue())
+
+
+@contextlib.contextmanager
+def _counting(total: int, *, quiet: bool) -> Iterator[Callable[[int], None]]:
+    """A bar over examples on a terminal; nothing elsewhere. Gives the function that moves it."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda done: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("evaluating", total=total)
+        yield lambda done: progress.update(task, completed=done)

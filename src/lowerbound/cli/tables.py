@@ -1,0 +1,121 @@
+"""`info`, `datasets` and `recipes`: what there is, as tables or JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import typer
+
+
+def show_info(run: Path, *, as_json: bool) -> None:
+    """Say what a run is, from its files alone."""
+    from ..runs.folder import RunFolder
+
+    folder = RunFolder.open(run)
+    record, config = folder.info(), folder.config()
+    scores_file = folder.path / "evaluation.json"
+    scores = json.loads(scores_file.read_text(encoding="utf-8")) if scores_file.exists() else None
+    if as_json:
+        _print({"path": str(folder.path), **record, "config": config.to_dict(), "scores": scores})
+        return
+    data, sizes = record["data"], record["data"]["sizes"]
+    shape = " x ".join(str(size) for size in data["event_shape"])
+    rows = [
+        ("data", f"{config.data.name}: {data['num_examples']:,} examples of {shape}, {data['dtype']}"),
+        ("split", f"{sizes['train']:,} train, {sizes['validation']:,} validation, {sizes['test']:,} test ({data['method']})"),
+        ("recipe", record["recipe"]),
+        (
+            "model",
+            f"{config.model.name}: {config.model.latent_dim} latents, prior {config.prior.name}, posterior {config.posterior.name}",
+        ),
+        ("likelihood", config.likelihood.name),
+        ("network", f"{config.network.name} {list(config.network.hidden_widths)}"),
+        ("trained", _how_it_went(record)),
+        ("versions", ", ".join(f"{name} {version}" for name, version in record["versions"].items())),
+        ("machine", f"{record['machine']['device']}, {record['machine']['cores']} cores"),
+    ]
+    if scores:
+        split = scores["split"]
+        rows.append((f"{split} ELBO", f"{scores['elbo_nats']:,.2f} nats"))
+        rows.append((f"{split} evidence", f"{scores['log_evidence_nats']:,.2f} nats, {scores['num_samples']} importance samples"))
+        rows.append(("active units", f"{scores['active_units']} of {scores['latent_dim']}"))
+    rows.append(("open first", str(folder.path / "report.html") if (folder.path / "report.html").exists() else "(not ended yet)"))
+    _table(str(folder.path), (), rows)
+
+
+def show_datasets(data_dir: Path | None, *, as_json: bool) -> None:
+    """List the named data sets."""
+    from ..data.cache import data_directory
+    from ..data.datasets import dataset_status
+
+    statuses = dataset_status(data_dir)
+    if as_json:
+        _print([dataclasses.asdict(status) for status in statuses])
+        return
+    rows = [
+        (
+            status.name,
+            status.what,
+            f"{status.num_examples:,}",
+            " x ".join(str(size) for size in status.event_shape),
+            status.where if status.present else "not here: fetched when first used",
+        )
+        for status in statuses
+    ]
+    _table("Named data sets", ("name", "what", "examples", "shape", "where"), rows)
+    typer.echo(f"Data directory: {data_directory(data_dir)} (--data-dir, else $LOWERBOUND_DATA, else the user's cache).")
+    typer.echo("Your own data: lowerbound train FILE.npy|FILE.npz|FILE.mat|FOLDER_OF_IMAGES")
+
+
+def show_recipes(*, as_json: bool) -> None:
+    """List the recipes."""
+    from ..recipes import list_recipes
+
+    found = list_recipes()
+    if as_json:
+        _print([{"name": recipe.name, **dataclasses.asdict(recipe.info), "config": recipe.config} for recipe in found])
+        return
+    for recipe in found:
+        info = recipe.info
+        citation = info.citation
+        typer.echo(f"{recipe.name}: {info.title}")
+        for label, text in (
+            ("what", info.summary),
+            ("data", info.data),
+            (
+                "paper",
+                f"{citation['authors']} ({citation['year']}), {citation['title']}, {citation['identifier']}" if citation else "",
+            ),
+            ("published", f"{info.published} ({info.published_source})" if info.published else ""),
+            ("time", info.expected_time),
+        ):
+            if text:
+                typer.echo(f"    {label + ':':<11}{text}")
+    typer.echo("Use one: lowerbound train --recipe NAME; see its keys: lowerbound recipes --json")
+
+
+def _how_it_went(record: dict[str, Any]) -> str:
+    if not record["stop_reason"]:
+        return "not ended yet"
+    return f"{record['epochs_done']:g} epochs in {record['seconds']:.1f} s: {record['stop_reason']}"
+
+
+def _table(title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", show_header=bool(columns))
+    for column in columns or rows[0]:
+        table.add_column(column if columns else "", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    # Not on a terminal, a table must not be cut to a guessed width.
+    (Console() if sys.stdout.isatty() else Console(width=140)).print(table)
+
+
+def _print(fields: Any) -> None:
+    typer.echo(json.dumps(fields, indent=2, default=str))
