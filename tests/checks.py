@@ -1,0 +1,104 @@
+"""Instruments shared by the tests: a counter of compilations, densities on a grid, and tests of samplers."""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import dataclasses
+import itertools
+from collections.abc import Callable, Iterator
+
+import jax
+import jax.monitoring
+import numpy as np
+import scipy.stats
+from jaxtyping import Array, PRNGKeyArray
+
+_COMPILE_EVENT = "/jax/core/compile/backend_compile_duration"
+
+
+@contextlib.contextmanager
+def count_compilations() -> Iterator[collections.Counter[str]]:
+    """Counts, by function name, what XLA really compiles inside the `with`."""
+    counter: collections.Counter[str] = collections.Counter()
+
+    def listen(event: str, duration: float, **details: str | int) -> None:
+        if event == _COMPILE_EVENT:
+            counter[str(details["fun_name"]).removeprefix("jit(").removesuffix(")")] += 1
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    try:
+        yield counter
+    finally:
+        jax.monitoring.unregister_event_duration_listener(listen)
+
+
+@dataclasses.dataclass(frozen=True)
+class Density:
+    """A normalised density of an array `x`, as its tests see it.
+
+    - `axes`: for each element of x a rising, equally spaced grid: all its levels when `discrete`, else nearly all its mass.
+    """
+
+    log_prob: Callable[[Array], Array]
+    sample: Callable[[PRNGKeyArray], Array]
+    axes: tuple[np.ndarray, ...]
+    discrete: bool
+    shape: tuple[int, ...]
+
+    def masses(self) -> np.ndarray:
+        """The mass of each cell of the product grid (the rectangle rule, which for smooth peaks converges like exp(-1/h))."""
+        points = np.stack(np.meshgrid(*self.axes, indexing="ij"), axis=-1).astype(np.float32)
+        flat = points.reshape(-1, *self.shape)
+        values = np.asarray(jax.jit(jax.vmap(self.log_prob))(flat), np.float64)
+        volume = 1.0 if self.discrete else np.prod([axis[1] - axis[0] for axis in self.axes])
+        return np.exp(values).reshape(points.shape[:-1]) * volume
+
+    def draws(self, key: PRNGKeyArray, num_draws: int) -> np.ndarray:
+        """`num_draws` samples, one row each, elements flattened."""
+        keys = jax.random.split(key, num_draws)
+        return np.asarray(jax.jit(jax.vmap(self.sample))(keys), np.float64).reshape(num_draws, -1)
+
+
+def chi_squared_p_value(density: Density, masses: np.ndarray, draws: np.ndarray, cells_per_axis: int = 8) -> float:
+    """Pearson's test of `draws` against `masses`, in cells of about equal mass: it sees wrong margins and wrong dependence."""
+    cells_of_grid, cells_of_draws = [], []
+    for number, axis in enumerate(density.axes):
+        margin = masses.sum(axis=tuple(other for other in range(masses.ndim) if other != number))
+        before = np.cumsum(margin) - margin
+        cells = np.floor(before / margin.sum() * cells_per_axis).astype(int).clip(0, cells_per_axis - 1)
+        nearest = np.rint((draws[:, number] - axis[0]) / (axis[1] - axis[0])).astype(int).clip(0, len(axis) - 1)
+        cells_of_grid.append(cells)
+        cells_of_draws.append(cells[nearest])
+    expected = np.zeros((cells_per_axis,) * masses.ndim)
+    np.add.at(expected, np.ix_(*cells_of_grid), masses * len(draws))
+    observed = np.zeros_like(expected)
+    np.add.at(observed, tuple(cells_of_draws), 1)
+    expected, observed = expected.ravel(), observed.ravel()
+    large = expected >= 5
+    # The rest of the cells are tested as one, so that a draw where nothing may be drawn is still counted.
+    pooled = observed[~large].sum(), max(expected[~large].sum(), 1e-3)
+    observed, expected = np.append(observed[large], pooled[0]), np.append(expected[large], pooled[1])
+    statistic = np.sum((observed - expected) ** 2 / expected)
+    return float(scipy.stats.chi2.sf(statistic, len(observed) - 1))
+
+
+def kolmogorov_smirnov_p_value(density: Density, masses: np.ndarray, draws: np.ndarray) -> float:
+    """The smallest p-value over the elements of x, each tested against its margin's distribution function on the grid."""
+    p_values = []
+    for number, axis in enumerate(density.axes):
+        margin = masses.sum(axis=tuple(other for other in range(masses.ndim) if other != number))
+        below = np.cumsum(margin) - margin / 2
+        p_values.append(scipy.stats.kstest(draws[:, number], lambda x, axis=axis, below=below: np.interp(x, axis, below)).pvalue)
+    return float(min(p_values))
+
+
+def mean_and_error(values: np.ndarray) -> tuple[float, float]:
+    """The mean and its standard error, in float64."""
+    values = np.asarray(values, np.float64)
+    return float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values)))
+
+
+def lattice(low: float, high: float, num_levels: int, dimensions: int) -> tuple[np.ndarray, ...]:
+    """The levels of discrete data, once for each element."""
+    return tuple(itertools.repeat(np.linspace(low, high, num_levels), dimensions))

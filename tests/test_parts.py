@@ -1,0 +1,170 @@
+"""The invariants that every part of the registry keeps."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from checks import count_compilations
+from registry import CASES, DATA, LIKELIHOODS, NETWORKS, OBJECTIVES, POSTERIORS, PRIORS, RECIPES, TRANSFORMS, Case
+
+from lowerbound import likelihoods, networks, objectives, posteriors, priors
+from lowerbound.config import RunConfig
+from lowerbound.data import transforms
+from lowerbound.data.describe import describe
+from lowerbound.models import split_trained
+from lowerbound.recipes.build import build_model, build_objective
+from lowerbound.storage.model_folder import load_arrays_into, save_model_folder
+
+every_part = pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+
+
+def _built(case: Case, seed: int = 0) -> tuple[Any, tuple[Any, ...]]:
+    part = case.make(jax.random.key(seed))
+    return part, case.inputs(part, jax.random.key(seed + 100))
+
+
+def _assert_finite(tree: Any) -> None:
+    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+        assert np.isfinite(np.asarray(leaf)).all(), f"{jax.tree_util.keystr(path)} is {leaf}"
+
+
+@eqx.filter_jit
+def _said(case: Case, part: Any, inputs: tuple[Any, ...]) -> dict[str, Any]:
+    """All that the part says of the inputs; compiled once for all the tests here."""
+    return case.call(part, *inputs)
+
+
+@eqx.filter_jit
+def _gradient(case: Case, trained: Any, rest: Any) -> Any:
+    """Of the sum of everything that the part says, by its weights and by its floating-point inputs."""
+
+    def total(trained: Any) -> jax.Array:
+        part, inputs = eqx.combine(trained, rest)
+        leaves = jax.tree.leaves(case.call(part, *inputs))
+        return sum((leaf.sum() for leaf in leaves if jnp.issubdtype(leaf.dtype, jnp.inexact)), jnp.float32(0))
+
+    return jax.grad(total)(trained)
+
+
+@pytest.mark.parametrize(
+    ("module", "base", "registered"),
+    [
+        (likelihoods, likelihoods.AbstractLikelihood, [make() for make in LIKELIHOODS.values()]),
+        (priors, priors.AbstractPrior, [make(jax.random.key(0)) for make in PRIORS.values()]),
+        (posteriors, posteriors.AbstractPosteriorFamily, [make(jax.random.key(0)) for make in POSTERIORS.values()]),
+        (networks, networks.AbstractNetwork, [make(jax.random.key(0)) for make in NETWORKS.values()]),
+        (objectives, objectives.AbstractObjective, [make() for make in OBJECTIVES.values()]),
+        (transforms, eqx.Module, [make() for make in TRANSFORMS.values()]),
+    ],
+    ids=lambda value: value.__name__.rpartition(".")[2] if inspect.ismodule(value) else "",
+)
+def test_every_part_that_exists_is_in_the_registry(module: Any, base: type, registered: list[Any]) -> None:
+    exported = {cls for _, cls in inspect.getmembers(module, inspect.isclass) if issubclass(cls, base)}
+    final = {cls for cls in exported if not cls.__name__.startswith("Abstract") and cls is not base}
+    assert final
+    assert final == {type(part) for part in registered}
+
+
+@every_part
+def test_shapes_and_dtypes(case: Case) -> None:
+    part, inputs = _built(case)
+    said = _said(case, part, inputs)
+    assert jax.tree.map(np.shape, said) == case.shapes(part)
+    for leaf in jax.tree.leaves(said):
+        assert leaf.dtype in (jnp.float32, jnp.int32)
+    _assert_finite(said)
+
+
+@every_part
+def test_compiled_says_what_plain_says(case: Case) -> None:
+    part, inputs = _built(case)
+    plain = case.call(part, *inputs)
+    compiled = _said(case, part, inputs)
+    # Fused operations round differently; a sum over terms of size 1e3 keeps about 1e-4 of absolute precision.
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-5, atol=1e-4), compiled, plain)
+
+
+@every_part
+def test_compiles_once(case: Case) -> None:
+    pairs = [_built(case, seed) for seed in range(3)]
+    with count_compilations() as count:
+        for part, inputs in pairs:
+            jax.block_until_ready(_said(case, part, inputs))
+    assert count["_said"] <= 1
+
+
+def test_counter_of_compilations_counts() -> None:
+    """The negative control: a program that depends on the shape of its input is compiled for each shape."""
+
+    def call_of_this_test(x: jax.Array) -> jax.Array:
+        return jnp.sin(x).sum()
+
+    compiled = jax.jit(call_of_this_test)
+    inputs = [jnp.ones(size) for size in (2, 3, 4, 4)]
+    with count_compilations() as count:
+        for x in inputs:
+            compiled(x)
+    assert count["call_of_this_test"] == 3
+
+
+@every_part
+def test_saved_and_loaded_is_the_same_bit_for_bit(case: Case, tmp_path: Any) -> None:
+    part, inputs = _built(case, 0)
+    fresh = case.make(jax.random.key(1))
+    save_model_folder(tmp_path / "part", {}, describe(DATA["8-bit"]), part)
+    loaded = load_arrays_into(tmp_path / "part", fresh)
+    assert eqx.tree_equal(loaded, part)
+    assert eqx.tree_equal(_said(case, loaded, inputs), _said(case, part, inputs))
+    if jax.tree.leaves(split_trained(part)[0]):
+        assert not eqx.tree_equal(fresh, part)
+
+
+@every_part
+def test_gradients_are_finite(case: Case) -> None:
+    part, ordinary = _built(case)
+    for inputs in (ordinary, *case.extremes(part)):
+        _assert_finite(_said(case, part, inputs))
+        _assert_finite(_gradient(case, *split_trained((part, inputs))))
+
+
+@every_part
+def test_trained_numbers_are_the_networks_alone(case: Case) -> None:
+    part, _ = _built(case)
+    trained = [
+        jax.tree_util.keystr(path, simple=True, separator=".")
+        for path, _ in jax.tree_util.tree_leaves_with_path(split_trained(part)[0])
+    ]
+    assert all(name.endswith(("weight", "bias")) for name in trained)
+    is_network_inside = hasattr(part, "encoder") or hasattr(part, "layers")
+    assert bool(trained) == is_network_inside
+
+
+@pytest.mark.parametrize("config", RECIPES.values(), ids=RECIPES.keys())
+def test_every_recipe_builds_and_has_a_finite_bound_and_gradient(config: RunConfig) -> None:
+    data = DATA["8-bit"]
+    objective = build_objective(config, steps_per_epoch=5)
+    # Two seeds of weights, one program.
+    trained, rest = split_trained(build_model(config, describe(data), jax.random.key(0)))
+    others, _ = split_trained(build_model(config, describe(data), jax.random.key(1)))
+
+    @eqx.filter_jit
+    def step_of_this_test(trained: Any, rest: Any) -> Any:
+        def loss(trained: Any) -> Any:
+            record = objective(eqx.combine(trained, rest), jnp.asarray(data), jax.random.key(2), jnp.int32(0), training=True)
+            return record.loss, record
+
+        return jax.value_and_grad(loss, has_aux=True)(trained)
+
+    with count_compilations() as count:
+        (loss, record), gradient = step_of_this_test(trained, rest)
+        _assert_finite(step_of_this_test(others, rest))
+    assert count["step_of_this_test"] == 1
+    _assert_finite((loss, record, gradient))
+    assert record.bound.shape == (len(data),)
+    assert all(np.abs(np.asarray(leaf)).max() > 0 for leaf in jax.tree.leaves(gradient))
