@@ -115,7 +115,10 @@ def train_step(fixed: Fixed, state: TrainState, index: Int[Array, " batch"], key
     sharding = NamedSharding(fixed.mesh, PartitionSpec("data"))
     batch = jax.lax.with_sharding_constraint(fixed.data[index], sharding)
     (loss, record), gradient = jax.value_and_grad(loss_and_record, has_aux=True)(state.params)
-    updates, optimizer_state = make_optimizer(fixed.options, fixed.schedule).update(gradient, state.optimizer_state, state.params)
+    optimizer = make_optimizer(fixed.options, fixed.schedule)
+    # Optax divides by 1 - b ** count, a float and an integer, which a program under strict promotion would refuse.
+    with jax.numpy_dtype_promotion("standard"):
+        updates, optimizer_state = optimizer.update(gradient, state.optimizer_state, state.params)
     params = optax.apply_updates(state.params, updates)
     average = _update_average(state, params, fixed.options.ema_decay)
     metrics = StepMetrics(loss, record.bound.mean(), record.log_likelihood.mean(), record.kl.mean(), optax.global_norm(gradient))
