@@ -54,11 +54,12 @@ def estimate_evidence(
     if num_samples < 1:
         raise ConfigurationError(f"num_samples is {num_samples}; it must be a whole number from 1 up, for example 1000.")
     per_product = min(num_samples, SAMPLES_PER_PRODUCT)
-    size = max(1, min(len(data), ROWS_PER_PRODUCT // per_product))
+    size = ROWS_PER_PRODUCT // per_product
     key = jax.random.key(seed)
     streams = np.arange(len(data)) if streams is None else streams
     parts: list[EvidenceEstimate] = []
-    # A last batch that is not full is filled up with the data's own first rows: one compiled program serves all batches.
+    # A batch that is not full is filled up with the data's own first rows: one compiled program serves all batches of all
+    # data, and what is said of an example does not depend on how many others come with it.
     for start in range(0, len(data), size):
         index = np.arange(start, start + size) % len(data)
         batch = _estimate_batch(model, jnp.asarray(data[index]), key, jnp.asarray(streams[index]), num_samples, per_product)
