@@ -1,0 +1,533 @@
+"""The variational autoencoder as a scikit-learn estimator. It holds no maths: it translates between people and jobs."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+import sys
+import typing
+import zlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixin
+from sklearn.utils import Tags, TransformerTags, check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from . import evaluation
+from .config import SECTIONS, RunConfig, check_keys, merged
+from .data.checks import check_array
+from .data.describe import describe
+from .data.levels import check_levels, for_device
+from .data.spec import DataSpec
+from .data.splits import shuffled_split
+from .errors import ConfigurationError, DataError
+from .models import AbstractLatentVariableModel
+from .recipes import load_recipe
+from .recipes.build import build_model, build_objective, resolve, training_options
+from .recipes.parts import KINDS, check_fit, check_kinds, part_from_json, part_to_json, sections_of
+from .runs.folder import RUN_FILE, RunFolder
+from .storage.arrays import arrays_to_bytes
+from .storage.atomic import new_folder, write_and_sync
+from .storage.documents import document_bytes, read_document
+from .storage.model_folder import load_arrays_into, read_config, write_model_files
+from .training import Progress, Record, Schedule, Trainer
+
+# Importance samples of `score_samples`: enough to rank examples; a number to publish takes more.
+EVIDENCE_SAMPLES = 100
+
+# A parameter and the configuration key that it sets; the parts may also be objects.
+_KEYS = {
+    "latent_dim": ("model", "latent_dim"),
+    "likelihood": ("likelihood", "name"),
+    "mean": ("likelihood", "mean"),
+    "scale_floor": ("likelihood", "scale_floor"),
+    "prior": ("prior", "name"),
+    "posterior": ("posterior", "name"),
+    "objective": ("objective", "name"),
+    "beta": ("objective", "beta"),
+    "hidden_widths": ("network", "hidden_widths"),
+    "activations": ("network", "activations"),
+    "dropout": ("network", "dropout"),
+    "scaling": ("data", "scaling"),
+    "epochs": ("training", "epochs"),
+    "batch_size": ("training", "batch_size"),
+    "learning_rate": ("training", "learning_rate"),
+    "validation": ("data", "validation"),
+    "early_stopping_patience": ("training", "early_stopping_patience"),
+    "random_state": ("training", "seed"),
+}
+# Keys that a fit to an array in memory has no use for, and why.
+_WITHOUT_USE = {
+    ("data", "name"): "the data are what fit is given",
+    ("data", "key"): "the data are what fit is given",
+    ("data", "test"): "fit uses all that it is given; keep test data back yourself, with sklearn's train_test_split for example",
+    ("training", "checkpoint_every_seconds"): "only `lowerbound train` writes checkpoints",
+    ("training", "images_every"): "only `lowerbound train` writes pictures",
+}
+_DATA_NAME = "array"
+_ESTIMATOR_FILE = "estimator.json"
+_FORMAT_NAME = "lowerbound-estimator"
+_FORMAT_VERSION = 1
+_OUR_FILES = {"config.json", "weights.safetensors", _ESTIMATOR_FILE}
+_BLOCK = 512
+_LINES_PER_FIT = 20
+_EVIDENCE_SEED = 0
+_HISTORY = tuple(field.name for field in dataclasses.fields(Record))
+
+
+class NotNumberError(DataError, TypeError):
+    """An element of the data is not a number at all."""
+
+
+class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseEstimator):
+    r"""A variational autoencoder: a density, p(x) = \int p(z) p(x|z) dz, and a transformer, x to the posterior's mean of z.
+
+    Examples are the rows of a table (n, features) or images (n, height, width) and (n, height, width, channels), of any numeric
+    type, in your own units; no scaling is needed before. Every log-density is in nats and about x in those units. The
+    parameters carry the names of the configuration's keys, and their defaults are those of the recipe "default".
+
+    Parameters
+    ----------
+    latent_dim : int, default=20
+        Number of latent variables.
+    likelihood : "auto", "gaussian", "bernoulli", "discretized-logistic" or a part, default="auto"
+        p(x|z). "auto" is Bernoulli for data of zeros and ones, Gaussian otherwise. A part of `lowerbound.likelihoods` is about
+        the data as `scaling` leaves them.
+    mean : "free" or "sigmoid", default="free"
+        A likelihood's mean: any number, or through a sigmoid into the data's range.
+    scale_floor : "auto" or float, default="auto"
+        Smallest scale of a Gaussian in the data's units; "auto" is half of the data's own step.
+    prior : "standard-normal" or a part, default="standard-normal"
+        p(z).
+    posterior : "diagonal-gaussian" or a part, default="diagonal-gaussian"
+        The family of q(z|x).
+    objective : "elbo" or a part, default="elbo"
+        What training maximises; `lowerbound.objectives.ELBO(num_samples=5)` draws five z for each example.
+    beta : float, default=1.0
+        Weight of the KL term while training; 1 makes the objective a lower bound on log p(x).
+    hidden_widths : tuple of int, default=(200, 200)
+        Units of each hidden layer, of the encoder and of the decoder; () for linear maps.
+    activations : str or tuple of str, default="elu"
+        One name for all hidden layers or one for each: elu, tanh, relu, silu, gelu, softplus.
+    dropout : float, default=0.0
+        Probability with which a hidden unit is dropped while training.
+    scaling : "auto", "unit", "standard" or "none", default="auto"
+        How the model sees the data: [0, 1], z-scores, or as they are. Scores are about the data as they are in any case.
+    epochs : int, default=100
+        Passes over the training data. Small tables need more: an epoch of 100 rows is one step.
+    batch_size : int, default=100
+        Examples in a step.
+    learning_rate : float, default=0.001
+        Of Adam.
+    validation : float or int, default=0.1
+        Fraction or number of examples that are not trained on, to watch the bound and to stop early; 0 for none.
+    early_stopping_patience : int, default=20
+        Epochs without a better validation bound before training stops; the best weights are kept. 0 trains to the end.
+    config : dict, default=None
+        Further keys of the configuration, by section: `{"training": {"gradient_clip": 100.0}}`.
+    random_state : int, RandomState or None, default=None
+        Of the weights, the validation split and the noise. None makes each fit another.
+    verbose : bool, default=False
+        Print about twenty lines while fitting.
+
+    Attributes
+    ----------
+    model_ : SingleLayer
+        The trained model, written for one example.
+    spec_ : DataSpec
+        What the training data said of themselves: kind, limits, precision.
+    config_ : RunConfig
+        The configuration as resolved; `config_.training.seed` is the seed of this fit.
+    history_ : dict of str to ndarray
+        Figures of the training, one entry a look: epoch, train_elbo_nats, validation_elbo_nats, ...
+    n_features_in_ : int
+        Numbers in one example (height times width times channels for an image).
+    feature_names_in_ : ndarray of str
+        Names of the columns, when `fit` was given a data frame.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lowerbound import VAE
+    >>> angle = np.random.default_rng(0).uniform(0, np.pi, 400)
+    >>> X = 100 * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    >>> vae = VAE(latent_dim=1, hidden_widths=(32,), epochs=20, random_state=0).fit(X)
+    >>> vae.transform(X).shape, vae.sample(5, random_state=0).shape
+    ((400, 1), (5, 2))
+    >>> vae.score_samples([[0, 100], [0, -100]]).round(0)  # on the arc, and far from it
+    array([-9., -19.])
+
+    References
+    ----------
+    Kingma and Welling (2014), Auto-Encoding Variational Bayes, arXiv 1312.6114.
+    """
+
+    @typing.no_type_check  # scikit-learn's convention: anything may be set, and `fit` is what refuses it
+    def __init__(
+        self,
+        latent_dim: int = 20,
+        *,
+        likelihood: Any = "auto",
+        mean: str = "free",
+        scale_floor: str | float = "auto",
+        prior: Any = "standard-normal",
+        posterior: Any = "diagonal-gaussian",
+        objective: Any = "elbo",
+        beta: float = 1.0,
+        hidden_widths: tuple[int, ...] = (200, 200),
+        activations: str | tuple[str, ...] = "elu",
+        dropout: float = 0.0,
+        scaling: str = "auto",
+        epochs: int = 100,
+        batch_size: int = 100,
+        learning_rate: float = 0.001,
+        validation: float | int = 0.1,
+        early_stopping_patience: int = 20,
+        config: Mapping[str, Mapping[str, Any]] | None = None,
+        random_state: Any = None,
+        verbose: bool = False,
+    ) -> None:
+        self.latent_dim = latent_dim
+        self.likelihood = likelihood
+        self.mean = mean
+        self.scale_floor = scale_floor
+        self.prior = prior
+        self.posterior = posterior
+        self.objective = objective
+        self.beta = beta
+        self.hidden_widths = hidden_widths
+        self.activations = activations
+        self.dropout = dropout
+        self.scaling = scaling
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.validation = validation
+        self.early_stopping_patience = early_stopping_patience
+        self.config = config
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @classmethod
+    def from_recipe(cls, recipe: str | Path, **parameters: Any) -> VAE:
+        """An estimator with a recipe's settings (`lowerbound recipes` lists them; the path of a TOML file is one too).
+
+        - `parameters`: those that shall differ.
+
+        >>> VAE.from_recipe("frey-faces", epochs=10).dropout
+        0.1
+        """
+        settings = _parameters_of(load_recipe(recipe).run_config(), {})
+        return cls(**{**settings, "random_state": None, **parameters})
+
+    def fit(self, X: Any, y: Any = None) -> VAE:
+        """Train on the examples `X`; `y` is ignored.
+
+        Raises `DataError` when `X` cannot be used, `ConfigurationError` when a parameter is not possible, and
+        `NonFiniteLossError`; what was fitted before is untouched then.
+        """
+        seen = type(self)()
+        array = _examples(X, seen)
+        spec = describe(array, getattr(seen, "feature_names_in_", ()))
+        config, parts = self._configuration()
+        if config.likelihood.name != "auto" or "likelihood" not in parts:
+            config = resolve(config, spec)
+        check_fit(parts, config, spec)
+        split = shuffled_split(len(array), validation=config.data.validation, test=0, seed=config.data.split_seed)
+        data, options = for_device(array), training_options(config)
+        steps_per_epoch = Schedule.plan(options, len(split.train)).steps_per_epoch
+        objective = parts.get("objective") or build_objective(config, steps_per_epoch)
+        model = build_model(config, spec, jax.random.key(config.training.seed), **_of_model(parts))
+        trainer = Trainer(model, data[split.train], data[split.validation], objective, options)
+        records: list[Record] = []
+
+        def note(record: Record, progress: Progress) -> None:
+            records.append(record)
+            if self.verbose:
+                _print_sometimes(record, config.training.epochs)
+
+        progress = trainer.run(trainer.start(), on_record=note)
+        columns = {name: np.asarray([getattr(record, name) for record in records]) for name in _HISTORY}
+        return self._set_fitted(trainer.model_of(progress), spec, config, parts, columns)
+
+    def transform(self, X: Any) -> np.ndarray:
+        """E_q[z|x] of each example: (n, latent_dim), float32. The same example gives the same numbers, bit for bit.
+
+        Raises `DataError` when the examples are not like those of `fit`.
+        """
+        return self._posterior_means(self._check_examples(X))
+
+    def inverse_transform(self, X: Any) -> np.ndarray:
+        """E[x|z] for each row z of `X`, (n, latent_dim): (n, *example), float32, in the data's units.
+
+        Raises `DataError` when `X` does not have latent_dim columns.
+        """
+        check_is_fitted(self)
+        latents = check_array(_as_numbers(X), event_shape=(self.model_.latent_dim,))
+        return self._decoder_means(latents)
+
+    def reconstruct(self, X: Any) -> np.ndarray:
+        """Each example as the model sees it: E[x|z] at z = E_q[z|x]; in the shape and the units of the data, float32.
+
+        Raises `DataError` when the examples are not like those of `fit`.
+        """
+        return self._decoder_means(self._posterior_means(self._check_examples(X)))
+
+    def sample(self, n_samples: int = 1, *, random_state: Any = None, mean: bool = False) -> np.ndarray:
+        """New examples, (n_samples, *example), in the data's units: z ~ p(z), then x ~ p(x|z).
+
+        - `random_state`: an integer makes the draws repeatable; None draws others each time.
+        - `mean`: True gives E[x|z] in place of a draw of x. It looks smoother, and it is not a sample of p(x).
+
+        Raises `ConfigurationError` when `n_samples` is not a whole number from 1 up.
+        """
+        check_is_fitted(self)
+        count = _count("n_samples", n_samples)
+        seed = int(check_random_state(random_state).randint(2**31 - 1))
+        return evaluation.sample(self.model_, count, draw=not mean, seed=seed)
+
+    def score_samples(self, X: Any, num_samples: int = EVIDENCE_SAMPLES) -> np.ndarray:
+        """log p(x) of each example in nats, about x in the data's units: (n,), by importance sampling.
+
+        Each is a lower bound on log p(x) in expectation, log (1/K) sum_k p(x|z_k) p(z_k) / q(z_k|x) with K = `num_samples` draws
+        z_k ~ q(z|x), and it rises with K. The draws derive from the example's own values alone: the same example gives the
+        same number, whatever else is in `X` and in whatever order. Use 1000 or more for a number to publish.
+
+        Raises `DataError` when the examples are not like those of `fit` or outside the likelihood's support.
+        """
+        array = self._check_examples(X)
+        if self.model_.measure == "counting" and self.config_.likelihood.name != "auto":
+            check_levels(array, self.spec_, self.config_.likelihood.name)
+        data, count = for_device(array), _count("num_samples", num_samples)
+        streams = np.asarray([zlib.crc32(row.astype(np.float32).tobytes()) >> 1 for row in data], np.int32)
+        estimate = evaluation.estimate_evidence(self.model_, data, count, seed=_EVIDENCE_SEED, streams=streams)
+        return np.asarray(estimate.log_evidence, np.float64)
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """The mean of `score_samples(X)`, nats per example: higher is better. `y` is ignored."""
+        return float(self.score_samples(X).mean())
+
+    def evaluate(self, X: Any, num_samples: int = 1000) -> evaluation.Evaluation:
+        """All that can be said of `X` in numbers, with units and standard errors: ELBO, evidence, KL, bits/dim, active units.
+
+        - `num_samples`: importance samples of each example.
+
+        Raises `DataError` when the examples are not like those of `fit`.
+        """
+        data = for_device(self._check_examples(X))
+        return evaluation.evaluate(self.model_, self.spec_, data, num_samples=_count("num_samples", num_samples), split="X")
+
+    def save(self, path: str | Path) -> None:
+        """Make `path` a folder with the model: its configuration and weights, nothing pickled.
+
+        A model that was saved there before is replaced, at once. Raises `ConfigurationError` when something else is there or a
+        part is of a class of your own, and `SavingError` when it cannot be written; what was there is untouched then.
+        """
+        check_is_fitted(self)
+        path = Path(path)
+        if path.is_dir() and not {entry.name for entry in path.iterdir()} <= _OUR_FILES:
+            raise ConfigurationError(
+                f"the folder {path} holds other files than a saved model's, and saving would replace it; nothing was touched. "
+                f"Give a path of its own, for example {path / 'model'}."
+            )
+        fields = {
+            "parts": {name: part_to_json(name, part) for name, part in self._parts.items()},
+            "history": {name: [None if np.isnan(value) else value for value in column] for name, column in self.history_.items()},
+        }
+        weights = arrays_to_bytes(self.model_)
+        with new_folder(path) as folder:
+            write_model_files(folder, self.config_.to_dict(), self.spec_, weights)
+            write_and_sync(folder / _ESTIMATOR_FILE, document_bytes(_FORMAT_NAME, _FORMAT_VERSION, fields))
+
+    @classmethod
+    def load(cls, path: str | Path) -> VAE:
+        """The estimator that `save` wrote, or the model of a folder that `lowerbound train` made; the same numbers, bit for bit.
+
+        Its parameters are those of the configuration as resolved. Raises `ModelFolderError` when the folder is missing, torn,
+        foreign or of a newer format.
+        """
+        path = Path(path)
+        parts: dict[str, Any] = {}
+        if (path / RUN_FILE).exists():
+            run = RunFolder.open(path)
+            model, spec, config = run.load_model()
+            history = run.metrics.read()
+        else:
+            sections, spec = read_config(path)
+            config, history = RunConfig.from_dict(sections), {}
+            if (path / _ESTIMATOR_FILE).exists():
+                document = read_document(path / _ESTIMATOR_FILE, _FORMAT_NAME, _FORMAT_VERSION)
+                parts = {name: part_from_json(name, stored) for name, stored in document["parts"].items()}
+                history = {name: np.asarray(column, np.float64) for name, column in document["history"].items()}
+            model = load_arrays_into(path, build_model(config, spec, jax.random.key(0), **_of_model(parts)))
+        return cls(**_parameters_of(config, parts))._set_fitted(model, spec, config, parts, history)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        # Models compute in float32, whatever the type of the data.
+        tags.transformer_tags = TransformerTags(preserves_dtype=["float32"])
+        return tags
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.model_.latent_dim
+
+    def _configuration(self) -> tuple[RunConfig, dict[str, Any]]:
+        """The configuration that the parameters ask for, and the parts that were given as objects."""
+        parts = {name: getattr(self, name) for name in KINDS if not isinstance(getattr(self, name), str)}
+        check_kinds(parts)
+        seed = self.random_state
+        if not isinstance(seed, int | np.integer):
+            seed = int(check_random_state(seed).randint(2**31 - 1))
+        further = {} if self.config is None else self.config
+        _check_further(further, parts)
+        flat: dict[str, dict[str, Any]] = {"data": {"name": _DATA_NAME, "test": 0, "split_seed": seed}}
+        for name, (section, key) in _KEYS.items():
+            value = seed if name == "random_state" else getattr(self, name)
+            if section not in parts:
+                flat = merged(flat, {section: {key: value}})
+            elif name != section and value != _DEFAULTS[name]:
+                raise ConfigurationError(
+                    f"{name} is {value!r}, but {section} is a part, {type(parts[section]).__name__}, which brings its own; "
+                    f"expected one or the other: leave {name} out, or give {section} by name."
+                )
+        described = sections_of(parts)
+        if self.scaling != "auto":
+            described.pop("data", None)
+        return RunConfig.from_dict(merged(merged(flat, further), described)), parts
+
+    def _set_fitted(
+        self,
+        model: AbstractLatentVariableModel,
+        spec: DataSpec,
+        config: RunConfig,
+        parts: dict[str, Any],
+        history: dict[str, np.ndarray],
+    ) -> VAE:
+        self.model_, self.spec_, self.config_, self.history_ = model, spec, config, history
+        self._parts = parts
+        self.n_features_in_ = spec.num_elements
+        if spec.feature_names:
+            self.feature_names_in_ = np.asarray(spec.feature_names, dtype=object)
+        elif hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
+        return self
+
+    def _check_examples(self, X: Any) -> np.ndarray:
+        check_is_fitted(self)
+        return _examples(X, self, event_shape=self.spec_.event_shape)
+
+    def _posterior_means(self, array: np.ndarray) -> np.ndarray:
+        return _in_blocks(lambda block: evaluation.posterior_means(self.model_, block), for_device(array))
+
+    def _decoder_means(self, latents: np.ndarray) -> np.ndarray:
+        return _in_blocks(lambda block: evaluation.decode(self.model_, block), np.asarray(latents, np.float32))
+
+
+_DEFAULTS = {name: parameter.default for name, parameter in inspect.signature(VAE).parameters.items()}
+
+
+def _examples(X: Any, estimator: VAE, event_shape: tuple[int, ...] | None = None) -> np.ndarray:
+    """`X` as a numeric array of examples; column names are noted in an estimator that is not fitted, else compared."""
+    is_frame = hasattr(X, "columns")
+    compare = functools.partial(validate_data, estimator, reset=event_shape is None, skip_check_array=True)
+    if is_frame:
+        # Names come first: a column that is missing explains a number of columns that is wrong.
+        compare(X=X)
+    array = check_array(_as_numbers(X), event_shape=event_shape)
+    if array.ndim == 2 and not is_frame:
+        compare(X=array)  # pyright: ignore[reportArgumentType]
+    return array
+
+
+def _as_numbers(X: Any) -> Any:
+    """Object arrays as float64, as everywhere in scikit-learn; everything else as it is."""
+    if hasattr(X, "toarray") or np.asarray(X).dtype != object:
+        return X
+    try:
+        return np.asarray(X).astype(np.float64)
+    except TypeError as error:
+        raise NotNumberError(
+            f"X has an element that is no number: {error}. Encode text and categories as numbers, fill missing cells, or drop "
+            "those columns."
+        ) from error
+    except ValueError:
+        return X
+
+
+def _check_further(further: Any, parts: Mapping[str, Any]) -> None:
+    """Refuse in `config` what has a parameter of its own or no use here."""
+    if not isinstance(further, Mapping):
+        raise ConfigurationError(
+            f"config is {further!r}; expected a dictionary by section, for example {{'training': {{'gradient_clip': 100.0}}}}. "
+            "For a recipe's settings: VAE.from_recipe('frey-faces')."
+        )
+    check_keys(further, "config")
+    parameters = {key: name for name, key in _KEYS.items()}
+    for section, keys in further.items():
+        for key in keys:
+            if (section, key) in parameters:
+                name = parameters[section, key]
+                raise ConfigurationError(
+                    f"config has {section}.{key}, which is the parameter {name}; expected it there: VAE({name}={keys[key]!r})."
+                )
+            if (section, key) in _WITHOUT_USE:
+                raise ConfigurationError(
+                    f"config has {section}.{key}, which an estimator has no use for: {_WITHOUT_USE[section, key]}. Leave it out."
+                )
+            if section in parts:
+                raise ConfigurationError(
+                    f"config has {section}.{key}, but {section} is a part, {type(parts[section]).__name__}, which brings its "
+                    f"own; expected one or the other: leave {section}.{key} out, or give {section} by name."
+                )
+
+
+def _parameters_of(config: RunConfig, parts: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters with which an estimator has this configuration and these parts."""
+    values: dict[str, Any] = dict(parts)
+    further: dict[str, dict[str, Any]] = {}
+    names = {key: name for name, key in _KEYS.items()}
+    for section, cls in SECTIONS.items():
+        for field in dataclasses.fields(cls):
+            where, value = (section, field.name), getattr(getattr(config, section), field.name)
+            if section in parts or where in _WITHOUT_USE:
+                continue
+            if where in names:
+                values[names[where]] = value
+            elif value != field.default:
+                further = merged(further, {section: {field.name: value}})
+    return {**values, "config": further or None}
+
+
+def _of_model(parts: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: part for name, part in parts.items() if name != "objective"}
+
+
+def _count(argument: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise ConfigurationError(f"{argument} is {value!r}; expected a whole number from 1 up, for example 100.")
+    return int(value)
+
+
+def _in_blocks(function: Callable[[np.ndarray], np.ndarray], rows: np.ndarray) -> np.ndarray:
+    # Blocks of one size, the last filled up with the first rows: one compiled program whatever the number of rows, and what is
+    # said of a row does not depend on how many others there are.
+    starts = range(0, len(rows), _BLOCK)
+    parts = [function(rows[np.arange(start, start + _BLOCK) % len(rows)])[: len(rows) - start] for start in starts]
+    return np.concatenate(parts)
+
+
+def _print_sometimes(record: Record, epochs: int) -> None:
+    every = max(1, epochs // _LINES_PER_FIT)
+    if record.epoch % every == 0 or record.epoch >= epochs:
+        validation = "" if np.isnan(record.validation_elbo_nats) else f"  validation {record.validation_elbo_nats:.2f}"
+        sys.stdout.write(
+            f"epoch {record.epoch:g}/{epochs}  ELBO in nats: train {record.train_elbo_nats:.2f}{validation}  "
+            f"KL {record.train_kl_nats:.2f}  {record.examples_per_second:.0f} examples/s\n"
+        )
