@@ -16,7 +16,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import numpy as np
-from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal
+from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, primitives
 
 from ..models import AbstractLatentVariableModel, split_trained
 from ..objectives import AbstractObjective
@@ -25,12 +25,12 @@ GRADIENT = "gradient"
 
 # The calls whose inputs and outputs are those of the one program they hold, and the parameter that holds it.
 _CALLS = {
-    "jit": "jaxpr",
-    "closed_call": "call_jaxpr",
-    "core_call": "call_jaxpr",
-    "checkpoint": "jaxpr",
-    "custom_jvp_call": "call_jaxpr",
-    "custom_vjp_call": "call_jaxpr",
+    primitives.jit_p: "jaxpr",
+    primitives.remat_p: "jaxpr",
+    primitives.call_p: "call_jaxpr",
+    primitives.closed_call_p: "call_jaxpr",
+    primitives.custom_jvp_call_p: "call_jaxpr",
+    primitives.custom_vjp_call_p: "call_jaxpr",
 }
 _LONGEST_ATTRIBUTE = 160
 
@@ -59,7 +59,7 @@ def graph_def(program: ClosedJaxpr, *, parameters: Sequence[str], arguments: Seq
     - `arguments`: the names of its other inputs, drawn beside the boxes.
     - `outputs`: the names of its outputs, each drawn in the box that computes it.
 
-    What is outside all scopes is drawn where all its users are, else in the last box that it needs, else beside the boxes.
+    What is outside all scopes is drawn in the box of all its users, else in the last box that it needs, else beside the boxes.
     The equations of a backward pass are in one box, `gradient`. Loops and branches are drawn once, with a node that
     gathers what they put out. A node has the attributes `_output_shapes` (TensorBoard writes them on the edges), `dtype`,
     and those parameters of its equation that are short enough to read.
@@ -194,8 +194,8 @@ class _Drawing:
 
     def _add_equation(self, equation: JaxprEqn, inputs: list[_Value], scope: _Scope | None) -> list[_Value]:
         kind, params = equation.primitive.name, equation.params
-        if kind in _CALLS and _CALLS[kind] in params:
-            called, label = params[_CALLS[kind]], params.get("name", "")
+        if equation.primitive in _CALLS:
+            called, label = params[_CALLS[equation.primitive]], params.get("name", "")
             # A call outside all scopes opens none: a jitted loss must not hide its boxes in a box of its own.
             opens_box = scope is not None and label and len(called.eqns) > 1
             return self.add_program(called, inputs, _Scope(_clean(label), scope) if opens_box else scope)
@@ -253,11 +253,12 @@ def _needed_by(ends: Sequence[_Node], nodes: Sequence[_Node]) -> list[_Node]:
 
 
 def _move_to_users(nodes: Sequence[_Node]) -> None:
-    """What has no scope of its own goes to the innermost one that all its users share."""
+    """What has no scope of its own goes to the one that all its users share: inputs the innermost, equations the box."""
     scopes: dict[_Node, list[_Scope | None]] = defaultdict(list)
     for node in reversed(nodes):
         if not node.is_placed and scopes[node]:
-            node.scope = _common(scopes[node])
+            shared = _common(scopes[node])
+            node.scope = shared if shared is None or not node.inputs else shared.ancestry[0]
             node.is_placed = node.scope is not None
         for source, _ in node.inputs:
             scopes[source].append(node.scope)
