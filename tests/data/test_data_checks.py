@@ -66,9 +66,9 @@ def test_what_cannot_be_fitted_is_refused(x, message):
 @pytest.mark.parametrize(
     ("shape", "event_shape", "message"),
     [
-        ((5, 4), (3,), r"X has 4 features, but the model is expecting 3 features as input"),
+        ((5, 4), (3,), r"X has 4 features, but VAE is expecting 3 features as input"),
         ((5, 20, 28), (28, 20), r"X has shape \(5, 20, 28\); expected \(n, 28, 20\), as in fit. .* X.reshape\(-1, 28, 20\)"),
-        ((28, 20), (28, 20), r"one example without its axis of examples; pass X\[None\]"),
+        ((28, 20), (28, 20), r"one example without its axis of examples\. Reshape your data: pass X\[None\]"),
         ((5, 560), (28, 20), r"X.reshape\(-1, 28, 20\)"),
         ((5, 8, 8), (28, 20), r"Give examples of the same size as those that the model was fitted to"),
         ((9,), (3,), r"Reshape your data"),

@@ -102,13 +102,13 @@ def _check_event_shape(array: np.ndarray, name: str, event_shape: tuple[int, ...
         return
     num_elements = int(np.prod(event_shape, dtype=int))
     if array.shape == event_shape:
-        advice = f"This is one example without its axis of examples; pass {name}[None]."
+        advice = f"This is one example without its axis of examples. Reshape your data: pass {name}[None]."
     elif array.ndim >= 2 and len(array) and array[0].size == num_elements:
         shape = ", ".join(str(size) for size in event_shape)
         advice = f"The number of elements fits; if their order does too, pass {name}.reshape(-1, {shape})."
     elif array.ndim == 2 and len(event_shape) == 1:
         advice = (
-            f"{name} has {array.shape[1]} features, but the model is expecting {event_shape[0]} features as input: "
+            f"{name} has {array.shape[1]} features, but VAE is expecting {event_shape[0]} features as input: "
             "give the same columns as in fit, in the same order."
         )
     elif array.ndim == 1:

@@ -121,7 +121,7 @@ def train_step(fixed: Fixed, state: TrainState, index: Int[Array, " batch"], key
         updates, optimizer_state = optimizer.update(gradient, state.optimizer_state, state.params)
     params = optax.apply_updates(state.params, updates)
     average = _update_average(state, params, fixed.options.ema_decay)
-    metrics = StepMetrics(loss, record.bound.mean(), record.log_likelihood.mean(), record.kl.mean(), optax.global_norm(gradient))
+    metrics = StepMetrics(loss, record.bound.mean(), record.log_likelihood.mean(), record.kl.mean(), optax.tree.norm(gradient))
     return TrainState(params, optimizer_state, average, state.step + 1), metrics
 
 
