@@ -58,21 +58,23 @@ class DiscretizedLogisticDistribution(dist.Distribution):
     def log_prob(self, value: Any, intermediates: Any = None) -> Array:
         """log P(x = value) in nats, for a value on the lattice of levels."""
         half = self.step / 2
-        upper = (value + half - self.loc) / self.scale
-        lower = (value - half - self.loc) / self.scale
+        # The difference first: it is exact where the value is near the location, which is where rounding would matter.
+        centred, half_width = (value - self.loc) / self.scale, half / self.scale
+        upper, lower = centred + half_width, centred - half_width
         # S(u) - S(l) = S(u) S(-l) (1 - exp(l - u)): each factor has a stable logarithm, and an edge level just drops factors.
         is_lowest = value < self.low + half
         is_highest = value > self.high - half
         log_below_upper = jnp.where(is_highest, 0.0, jax.nn.log_sigmoid(upper))
         log_above_lower = jnp.where(is_lowest, 0.0, jax.nn.log_sigmoid(-lower))
-        log_width = jnp.where(is_lowest | is_highest, 0.0, jnp.log(-jnp.expm1(-self.step / self.scale)))
+        log_width = jnp.where(is_lowest | is_highest, 0.0, jnp.log(-jnp.expm1(-2 * half_width)))
         return log_below_upper + log_above_lower + log_width
 
     def sample(self, key: PRNGKeyArray, sample_shape: tuple[int, ...] = ()) -> Array:
         """Draw the logistic variable, round it to the nearest level, keep it within the range."""
         continuous = self.loc + self.scale * jax.random.logistic(key, self.shape(sample_shape))
         level = jnp.clip(jnp.round((continuous - self.low) / self.step), 0, self.num_levels - 1)
-        return self.low + self.step * level
+        # Divided last: 255 times the float32 nearest to k / 255 is k exactly, so 8-bit draws come back as whole numbers.
+        return self.low + (self.high - self.low) * (level / (self.num_levels - 1))
 
     @property
     def mean(self) -> Array:

@@ -1,0 +1,64 @@
+"""Every density of the registry is normalised, and its sampler draws from it; broken samplers are caught by the same tests."""
+
+from __future__ import annotations
+
+import functools
+
+import jax
+import numpy as np
+import pytest
+from checks import Density, chi_squared_p_value, kolmogorov_smirnov_p_value
+from registry import DENSITIES
+
+NUM_DRAWS = 20_000
+# All draws are seeded, so what passes once passes always; with new seeds one right sampler in ten thousand would fail.
+SMALLEST_P_VALUE = 1e-4
+LARGEST_P_VALUE_OF_A_BROKEN_SAMPLER = 1e-8
+
+every_density = pytest.mark.parametrize("name", DENSITIES)
+
+
+@functools.cache
+def _density(name: str, seed: int) -> tuple[Density, np.ndarray, np.ndarray]:
+    """A density at random parameters, its masses on the grid, and draws from it."""
+    case = DENSITIES[name]
+    assert case.density is not None
+    density = case.density(case.make(jax.random.key(seed)), jax.random.key(seed + 10))
+    return density, density.masses(), density.draws(jax.random.key(seed + 20), NUM_DRAWS)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@every_density
+def test_sums_or_integrates_to_one(name: str, seed: int) -> None:
+    _, masses, _ = _density(name, seed)
+    # float32 log-probabilities of size 10 are exact to about 1e-6.
+    assert masses.sum() == pytest.approx(1.0, abs=1e-5)
+
+
+@every_density
+def test_draws_agree_with_the_density(name: str) -> None:
+    density, masses, draws = _density(name, 0)
+    assert chi_squared_p_value(density, masses, draws) > SMALLEST_P_VALUE
+    if not density.discrete:
+        assert kolmogorov_smirnov_p_value(density, masses, draws) > SMALLEST_P_VALUE
+
+
+@every_density
+def test_draws_of_discrete_data_are_levels(name: str) -> None:
+    density, _, draws = _density(name, 0)
+    if density.discrete:
+        nearest = np.abs(draws[:, :, None] - np.stack(density.axes)).min(axis=-1)
+        assert nearest.max() < 1e-4 * (density.axes[0][1] - density.axes[0][0])
+
+
+@every_density
+def test_broken_samplers_are_caught(name: str) -> None:
+    """The negative control: a sampler that sticks, one whose elements depend on each other, one that is a tenth too wide."""
+    density, masses, draws = _density(name, 0)
+    sticking = np.where(np.arange(len(draws))[:, None] % 10 == 0, draws[:1], draws)
+    assert chi_squared_p_value(density, masses, sticking) < LARGEST_P_VALUE_OF_A_BROKEN_SAMPLER
+    dependent = np.sort(draws, axis=0)
+    assert chi_squared_p_value(density, masses, dependent) < LARGEST_P_VALUE_OF_A_BROKEN_SAMPLER
+    if not density.discrete:
+        wide = draws.mean(axis=0) + 1.1 * (draws - draws.mean(axis=0))
+        assert kolmogorov_smirnov_p_value(density, masses, wide) < LARGEST_P_VALUE_OF_A_BROKEN_SAMPLER

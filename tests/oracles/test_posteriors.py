@@ -1,0 +1,97 @@
+"""The closed form of KL(q || p) against Monte Carlo and against numerical integration."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.integrate
+import scipy.stats
+from checks import mean_and_error
+from registry import LATENT_DIM, POSTERIORS, PRIORS
+
+from lowerbound.posteriors import AbstractPosterior, DiagonalGaussian
+from lowerbound.priors import AbstractPrior, StandardNormal
+
+PAIRS = [(posterior, prior) for posterior in POSTERIORS for prior in PRIORS]
+NUM_DRAWS = 100_000
+
+
+def _conditioned(posterior_name: str, seed: int) -> AbstractPosterior:
+    family = POSTERIORS[posterior_name](jax.random.key(seed))
+    return family.condition(1.5 * jax.random.normal(jax.random.key(seed + 1), family.param_shape))
+
+
+def _monte_carlo(posterior: AbstractPosterior, prior: AbstractPrior, seed: int) -> np.ndarray:
+    """log q(z) - log p(z) at draws of q: its mean is the KL."""
+
+    def one(key: jax.Array) -> jax.Array:
+        z, log_posterior = posterior.sample_and_log_prob(key)
+        return log_posterior - prior.log_prob(z)
+
+    return np.asarray(jax.vmap(one)(jax.random.split(jax.random.key(seed), NUM_DRAWS)))
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(("posterior_name", "prior_name"), PAIRS)
+def test_closed_form_is_the_monte_carlo_mean(posterior_name: str, prior_name: str, seed: int) -> None:
+    posterior, prior = _conditioned(posterior_name, seed), PRIORS[prior_name](jax.random.key(seed))
+    closed = posterior.kl_to(prior)
+    if closed is None:
+        pytest.skip("this pair has no closed form")
+    assert closed.shape == (LATENT_DIM,)
+    mean, error = mean_and_error(_monte_carlo(posterior, prior, seed))
+    # Four standard errors: one seed in 16,000 would fail by chance.
+    assert float(closed.sum()) == pytest.approx(mean, abs=4 * error)
+    # The negative control: the same error bars tell a KL whose prior is a tenth too narrow.
+    scale = jnp.float32(0.9)
+    narrow = _monte_carlo(posterior, StandardNormalOfWidth(scale), seed)
+    narrow_mean, narrow_error = mean_and_error(narrow)
+    assert abs(float(closed.sum()) - narrow_mean) > 4 * narrow_error
+
+
+class StandardNormalOfWidth(AbstractPrior):
+    """N(0, width^2 I), in this test alone."""
+
+    width: jax.Array
+    latent_dim: int = LATENT_DIM
+
+    def log_prob(self, z: jax.Array) -> jax.Array:
+        return StandardNormal(self.latent_dim).log_prob(z / self.width) - self.latent_dim * jnp.log(self.width)
+
+    def sample(self, key: jax.Array) -> jax.Array:
+        return self.width * jax.random.normal(key, (self.latent_dim,))
+
+
+def test_closed_form_is_none_for_a_prior_that_it_does_not_know() -> None:
+    assert _conditioned("diagonal-gaussian", 0).kl_to(StandardNormalOfWidth(jnp.float32(2.0))) is None
+
+
+@pytest.mark.parametrize("mu", [-3.0, 0.0, 0.7])
+@pytest.mark.parametrize("log_variance", [-8.0, -1.0, 0.0, 1.5])
+def test_gaussian_kl_is_the_integral(mu: float, log_variance: float) -> None:
+    """One latent: the integral of q (log q - log p), by SciPy's adaptive quadrature in double precision."""
+    sigma = np.exp(0.5 * log_variance)
+    q, p = scipy.stats.norm(mu, sigma), scipy.stats.norm(0, 1)
+    limits = mu - 12 * sigma, mu + 12 * sigma
+    integral, _ = scipy.integrate.quad(lambda z: q.pdf(z) * (q.logpdf(z) - p.logpdf(z)), *limits, epsabs=1e-12)
+    closed = DiagonalGaussian(1).condition(jnp.array([[mu], [log_variance]])).kl_to(StandardNormal(1))
+    assert closed is not None
+    assert float(closed[0]) == pytest.approx(integral, rel=1e-5, abs=1e-6)
+
+
+def test_density_of_a_draw_is_the_density_there() -> None:
+    posterior = _conditioned("diagonal-gaussian", 3)
+    for seed in range(5):
+        z, log_posterior = posterior.sample_and_log_prob(jax.random.key(seed))
+        assert float(log_posterior) == pytest.approx(float(posterior.log_prob(z)), abs=1e-5)
+
+
+def test_wide_and_narrow_encoder_outputs_are_held_at_e15() -> None:
+    posterior = DiagonalGaussian(2).condition(jnp.array([[0.0, 0.0], [-1e9, 1e9]]))
+    z, log_posterior = posterior.sample_and_log_prob(jax.random.key(0))
+    assert np.isfinite(np.asarray(z)).all()
+    assert np.isfinite(float(log_posterior))
+    kl = posterior.kl_to(StandardNormal(2))
+    np.testing.assert_allclose(np.asarray(kl), [0.5 * (np.exp(-15) + 15 - 1), 0.5 * (np.exp(15) - 15 - 1)], rtol=1e-5)
