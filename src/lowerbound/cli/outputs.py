@@ -51,8 +51,10 @@ def show_evaluation(evaluation: Evaluation) -> None:
 
     kind = "log-probability" if evaluation.measure == "counting" else "log-density in the data's own units"
     table = Table(title=f"{evaluation.split} split, {evaluation.num_examples:,} examples", title_justify="left")
-    for column, justify in (("score", "left"), ("value", "right"), ("standard error", "right"), ("what it is", "left")):
-        table.add_column(column, justify=justify)
+    table.add_column("score")
+    table.add_column("value", justify="right")
+    table.add_column("standard error", justify="right")
+    table.add_column("what it is")
 
     def row(name: str, value: float | None, error: float | None, what: str) -> None:
         if value is not None:

@@ -2,35 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import math
-from types import TracebackType
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import typer
 
 from ..runs.training import TrainingRun
 from ..training import Record
 
-
-class Display(Protocol):
-    """A context manager that is told of every record."""
-
-    def __enter__(self) -> Display: ...
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None: ...
-    def update(self, record: Record, run: TrainingRun) -> None:
-        """Show one record."""
-        ...
+Show = Callable[[Record, TrainingRun], None]
 
 
-def choose_display(*, as_json: bool, is_terminal: bool) -> Display:
-    """JSON lines where asked for, a bar on a terminal, plain lines elsewhere."""
+@contextlib.contextmanager
+def display(*, as_json: bool, is_terminal: bool) -> Iterator[Show]:
+    """The function that shows a record: JSON lines where asked for, a bar on a terminal, plain lines elsewhere."""
     if as_json:
-        return JsonLines()
-    return Bar() if is_terminal else PlainLines()
+        yield lambda record, run: print_json({"event": "progress", **dataclasses.asdict(record)})
+    elif is_terminal:
+        with _bar() as show:
+            yield show
+    else:
+        yield _PlainLines().show
 
 
 def describe_record(record: Record, run: TrainingRun) -> dict[str, str]:
@@ -48,76 +44,48 @@ def describe_record(record: Record, run: TrainingRun) -> dict[str, str]:
     return figures
 
 
-class Bar:
+@contextlib.contextmanager
+def _bar() -> Iterator[Show]:
     """A live progress bar (Rich): epoch, bounds in nats, speed, time left."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-    def __init__(self) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    progress = Progress(
+        TextColumn("epoch {task.completed:.0f}/{task.total}"),
+        BarColumn(bar_width=16),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}"),
+        console=Console(stderr=True),
+    )
+    with progress:
+        task = progress.add_task("compiling", total=None)
 
-        self._progress = Progress(
-            TextColumn("epoch {task.completed:.0f}/{task.total:.0f}"),
-            BarColumn(bar_width=20),
-            TextColumn("{task.description}"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-        )
-        self._task = self._progress.add_task("compiling", total=None)
+        def show(record: Record, run: TrainingRun) -> None:
+            text = "  ".join(f"{name} {value}" for name, value in describe_record(record, run).items())
+            total = run.config.training.epochs
+            progress.update(task, completed=record.epoch, total=total, description=f"nats: {text}")
 
-    def __enter__(self) -> Bar:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def update(self, record: Record, run: TrainingRun) -> None:
-        """Move the bar and show the record's figures in nats."""
-        figures = describe_record(record, run)
-        text = "  ".join(f"{name} {value}" for name, value in figures.items())
-        total = run.config.training.epochs
-        self._progress.update(self._task, completed=record.epoch, total=total, description=text.replace("KL", "nats · KL", 1))
+        yield show
 
 
-class PlainLines:
+class _PlainLines:
     """About ten lines of key=value a run: quiet in a log, and easy to search."""
 
     def __init__(self) -> None:
         self._next_epoch = 0.0
 
-    def __enter__(self) -> PlainLines:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return None
-
-    def update(self, record: Record, run: TrainingRun) -> None:
+    def show(self, record: Record, run: TrainingRun) -> None:
         """Print the record if a tenth of the run has passed since the last line."""
         epochs = run.config.training.epochs
         if record.epoch < self._next_epoch and record.epoch < epochs:
             return
         self._next_epoch = record.epoch + epochs / 10
         figures = describe_record(record, run)
-        pairs = [
-            f"{name.lower().replace(' ', '_').replace('/', '_per_')}={value.replace(',', '')}" for name, value in figures.items()
-        ]
+        names = (name.lower().replace(" ", "_").replace("/", "_per_") for name in figures)
+        pairs = [f"{name}={value.replace(',', '')}" for name, value in zip(names, figures.values(), strict=True)]
         typer.echo(f"epoch={record.epoch:g}/{epochs} " + " ".join(pairs))
-
-
-class JsonLines:
-    """One JSON object a record on stdout."""
-
-    def __enter__(self) -> JsonLines:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return None
-
-    def update(self, record: Record, run: TrainingRun) -> None:
-        """Print the record."""
-        print_json({"event": "progress", **dataclasses.asdict(record)})
 
 
 def print_json(fields: dict[str, Any], *, indent: int | None = None) -> None:

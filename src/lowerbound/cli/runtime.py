@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import threading
 import warnings
@@ -18,7 +19,7 @@ def prepare_jax() -> None:
     import jax
     import platformdirs
 
-    if jax.config.jax_compilation_cache_dir is None:
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         jax.config.update("jax_compilation_cache_dir", platformdirs.user_cache_dir("lowerbound") + "/compiled")
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
         # Each entry would otherwise be looked for again by XLA's own caches, which CPU does not have.

@@ -28,10 +28,8 @@ def show_info(run: Path, *, as_json: bool) -> None:
         ("data", f"{config.data.name}: {data['num_examples']:,} examples of {shape}, {data['dtype']}"),
         ("split", f"{sizes['train']:,} train, {sizes['validation']:,} validation, {sizes['test']:,} test ({data['method']})"),
         ("recipe", record["recipe"]),
-        (
-            "model",
-            f"{config.model.name}: {config.model.latent_dim} latents, prior {config.prior.name}, posterior {config.posterior.name}",
-        ),
+        ("latents", f"{config.model.latent_dim} ({config.model.name})"),
+        ("prior, posterior", f"{config.prior.name}, {config.posterior.name}"),
         ("likelihood", config.likelihood.name),
         ("network", f"{config.network.name} {list(config.network.hidden_widths)}"),
         ("trained", _how_it_went(record)),

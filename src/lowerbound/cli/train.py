@@ -69,7 +69,7 @@ def resume_training(path: Path, epochs: int | None, data_dir: Path | None, *, as
 
 def _train(run: TrainingRun, *, as_json: bool, resumed: bool) -> None:
     from ..report.training_log import TrainingLog
-    from .progress import choose_display, print_json
+    from .progress import display, print_json
 
     step = int(run.progress.state.step)
     if not as_json:
@@ -79,13 +79,12 @@ def _train(run: TrainingRun, *, as_json: bool, resumed: bool) -> None:
             f"training on {run.dataset.name} ({sizes['train']:,} train, {sizes['validation']:,} validation, "
             f"{sizes['test']:,} test){where}, into {run.folder.path}"
         )
-    display = choose_display(as_json=as_json, is_terminal=sys.stderr.isatty())
     with StopRequest() as stop_request, TrainingLog(run, resume_step=step if resumed else None) as log:
-        with display:
+        with display(as_json=as_json, is_terminal=sys.stderr.isatty()) as show:
 
             def on_record(record: Any, run: TrainingRun) -> None:
                 log.record(record, run)
-                display.update(record, run)
+                show(record, run)
 
             model = run.run(on_record=on_record, should_stop=stop_request)
         if not run.is_finished:

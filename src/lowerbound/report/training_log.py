@@ -53,6 +53,8 @@ class TrainingLog:
             batch = run.trainer.fixed.data[: run.trainer.schedule.batch_size]
             model = run.trainer.current_model(run.progress)
             self._writer.graph(loss_graph(model, run.trainer.fixed.objective, batch))
+            # A run killed before its first record would lose its graph: a resumed run does not draw it again.
+            self._writer.flush()
 
     def record(self, record: Record, run: TrainingRun) -> None:
         """Write the record's scalars, and pictures when they are due."""

@@ -12,7 +12,7 @@ class TrainingOptions:
 
     - `epochs`, `batch_size`: passes over the training data, examples a step (at most the number of examples).
     - `optimizer`: "adam" or "adamw"; `learning_rate`; `learning_rate_schedule`: "constant" or "cosine" (to 0 at the end);
-      `learning_rate_warmup_epochs`: linear rise from 0; `weight_decay`: of AdamW, per unit learning rate;
+      `learning_rate_warmup_epochs`: linear rise from 0; `weight_decay`: of AdamW's matrices (not biases), per unit learning rate;
       `gradient_clip`: largest global norm of the gradient, 0 for none.
     - `ema_decay`: decay of the running average of the weights that validation, early stopping and the saved model use;
       0 for none.
