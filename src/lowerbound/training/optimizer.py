@@ -23,17 +23,9 @@ def learning_rate(options: TrainingOptions, schedule: Schedule, step: ArrayLike)
     return optax.join_schedules([optax.linear_schedule(0.0, options.learning_rate, warmup), decay], [warmup])(step)
 
 
-def is_decayed(params: Any) -> Any:
-    """The same tree with True where weight decay applies: in arrays of two or more axes, not in biases."""
-    return jax.tree.map(lambda leaf: leaf.ndim > 1, params)
-
-
 @functools.lru_cache(maxsize=32)
 def make_optimizer(options: TrainingOptions, schedule: Schedule) -> optax.GradientTransformation:
     """Gradient clipping, then Adam (Kingma and Ba 2015) or AdamW (Loshchilov and Hutter 2019), from Optax.
-
-    AdamW decays the matrices and leaves the biases: the decoder's biases start at the data's own marginal, and shrinking
-    them would pull it away from there.
 
     Cached, because the compiled program is found again only when it is given the very same transformation.
     """
