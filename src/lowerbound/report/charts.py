@@ -7,6 +7,7 @@ import math
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm, ListedColormap
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from .latent_view import LatentView
@@ -17,7 +18,6 @@ from .summary import RunSummary
 EARLY_SHARE = 0.1
 # Beyond so many points a noisy curve is a band of ink: its running median is drawn over it.
 MOST_POINTS = 300
-MOST_CATEGORIES = len(CATEGORIES)
 MINUS = "\N{MINUS SIGN}"
 
 
@@ -64,23 +64,19 @@ def draw_bound(axes: Axes, summary: RunSummary) -> None:
     if len(bounds):
         best = int(np.argmax(bounds))
         axes.axvline(epochs[best], color=MUTED, linewidth=0.9, linestyle=(0, (2, 3)))
-        axes.plot(epochs[best], bounds[best], "o", color=ORANGE, markeredgecolor=PAPER, markeredgewidth=1.2, markersize=7)
-        text = f"best validation {tick_text(round(float(bounds[best]), 1))}\nat epoch {epochs[best]:,.0f}"
-        on_right = epochs[best] > 0.5 * epochs[-1]
-        axes.annotate(
-            text,
-            (epochs[best], low + 0.30 * (high - low)),
-            xytext=(-7 if on_right else 7, 0),
-            textcoords="offset points",
-            ha="right" if on_right else "left",
-            va="center",
-            fontsize=8.5,
-            color=MUTED,
+        axes.plot(
+            epochs[best],
+            bounds[best],
+            "o",
+            color=ORANGE,
+            markeredgecolor=PAPER,
+            markeredgewidth=1.2,
+            markersize=7,
+            label=f"best: {tick_text(round(float(bounds[best]), 1))}, epoch {epochs[best]:,.0f}",
         )
     if hidden:
-        note = f"the first {'value lies' if hidden == 1 else f'{hidden} values lie'} below this axis"
-        axes.text(0.015, 0.02, note, transform=axes.transAxes, fontsize=8, color=MUTED, va="bottom")
-    axes.legend(loc="lower right", ncols=2)
+        axes.set_xlabel(f"epoch ({hidden} early {'value lies' if hidden == 1 else 'values lie'} below the axis)")
+    axes.legend(loc="best")
 
 
 def draw_kl(axes: Axes, summary: RunSummary) -> None:
@@ -118,7 +114,8 @@ def draw_latent_means(axes: Axes, view: LatentView, *, colour_bar: bool = True) 
     angle = np.linspace(0, 2 * math.pi, 181)
     for radius in (1, 2, 3):
         axes.plot(radius * np.cos(angle), radius * np.sin(angle), color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
-        axes.text(0, radius, f"{radius}σ", fontsize=7.5, color=MUTED, ha="center", va="bottom", zorder=3)
+        label = axes.text(0, -radius, f"{radius}σ", fontsize=7.5, color=MUTED, ha="center", va="center", zorder=3)
+        label.set_path_effects([withStroke(linewidth=2.5, foreground=PAPER)])
     x, y = view.points.T
     size = float(np.clip(4000 / max(len(x), 1), 4, 22))
     style = {"s": size, "linewidths": 0, "alpha": 0.75, "zorder": 2, "rasterized": True}
@@ -167,7 +164,7 @@ def draw_latent_kl(axes: Axes, summary: RunSummary) -> None:
         stub = np.maximum(heights[order][~active], 0.012 * top)
         axes.bar(positions[~active], stub, width=0.78, color=ORANGE, label=f"{int((~active).sum())} unused")
     axes.set_ylabel(label)
-    axes.set_xlabel("latent, in order")
+    axes.set_xlabel("latent, the most informative first")
     few = len(order) <= 24
     shown = positions if few else positions[:: math.ceil(len(order) / 16)]
     axes.set_xticks(shown, [f"{order[index]}" for index in shown])
@@ -254,7 +251,7 @@ def _shared_bins(real: np.ndarray, samples: np.ndarray) -> np.ndarray:
         high = min(max(high, float(np.percentile(drawn, 99.5))), high + 0.5 * width)
     if high <= low:
         low, high = low - 0.5 * width, low + 0.5 * width
-    return np.linspace(low, high, 33)
+    return np.linspace(low, high, int(np.clip(1.5 * math.sqrt(len(finite)), 8, 32)) + 1)
 
 
 def _inside(values: np.ndarray, bins: np.ndarray) -> np.ndarray:

@@ -29,7 +29,7 @@ __all__ = [
 
 WIDTH = 800
 MOST_IMAGES = 100
-MOST_PAIRS = 20
+MOST_PAIRS = 24
 MOST_COLUMNS = 12
 _MARGIN, _TITLE, _LARGEST_SIDE = 16, 44, 256
 
@@ -60,7 +60,7 @@ def save_samples(summary: RunSummary, path: str | Path) -> None:
 def save_reconstructions(summary: RunSummary, path: str | Path) -> None:
     """Originals above what the decoder makes of their codes; for a table, one against the other. Raises `SavingError`."""
     if summary.spec.is_image:
-        title = f"{summary.split_shown} examples above their reconstructions"
+        title = f"{summary.split_shown.capitalize()} examples above their reconstructions"
         _save_picture(pair_picture(summary.originals, summary.reconstructions, summary.spec), title, path)
     else:
         _save_columns(summary, path, "reconstructions")
@@ -75,7 +75,7 @@ def save_learning_curve(summary: RunSummary, path: str | Path) -> None:
         upper, lower = figure.subplots(2, 1, height_ratios=[1.35, 1])
         draw_bound(upper, summary)
         draw_kl(lower, summary)
-        upper.set_xlabel("")
+        upper.set_xlabel(upper.get_xlabel().removeprefix("epoch").strip(" ()"))
         save_png(figure, path)
 
 
@@ -96,22 +96,30 @@ def limits_of(spec: DataSpec) -> tuple[float, float]:
     return spec.low, spec.high
 
 
-def sample_picture(images: np.ndarray, spec: DataSpec, number: int = MOST_IMAGES, aspect: float = 1.0) -> np.ndarray:
+def sample_picture(
+    images: np.ndarray, spec: DataSpec, number: int = MOST_IMAGES, aspect: float = 1.0, background: int = 255
+) -> np.ndarray:
     """Up to `number` images as one RGB picture, about `aspect` times as wide as high."""
     images = shrink(images[:number], _LARGEST_SIDE)
     height, width = images.shape[1:3]
     columns = choose_columns(len(images), height, width, aspect)
-    return image_grid(images, columns, _gap(height, width), limits=limits_of(spec))
+    return image_grid(images, columns, _gap(height, width), limits=limits_of(spec), background=background)
 
 
 def pair_picture(
-    originals: np.ndarray, reconstructions: np.ndarray, spec: DataSpec, number: int = MOST_PAIRS, aspect: float = 2.0
+    originals: np.ndarray,
+    reconstructions: np.ndarray,
+    spec: DataSpec,
+    number: int = MOST_PAIRS,
+    aspect: float = 2.6,
+    background: int = 255,
 ) -> np.ndarray:
     """Up to `number` originals, each above its reconstruction, as one RGB picture."""
-    both = pairs(shrink(originals[:number], _LARGEST_SIDE), shrink(reconstructions[:number], _LARGEST_SIDE))
-    height, width = both.shape[1:3]
-    columns = choose_columns(len(both), height, width, aspect)
-    return image_grid(both, columns, 2 * _gap(height // 2, width), limits=limits_of(spec))
+    originals, reconstructions = (shrink(images[:number], _LARGEST_SIDE) for images in (originals, reconstructions))
+    gap = _gap(*originals.shape[1:3])
+    both = pairs(originals, reconstructions, gap, spec.high if background else spec.low)
+    columns = choose_columns(len(both), both.shape[1], both.shape[2], aspect)
+    return image_grid(both, columns, 2 * gap, limits=limits_of(spec), background=background)
 
 
 def _gap(height: int, width: int) -> int:
@@ -143,27 +151,31 @@ def _save_columns(summary: RunSummary, path: str | Path, what: str) -> None:
         save_png(figure, path)
 
 
+def column_name(summary: RunSummary, index: int) -> str:
+    """The name of one element of a table's row."""
+    names = summary.spec.feature_names
+    return names[index] if index < len(names) else f"column {index}"
+
+
 def draw_columns(figure: object, summary: RunSummary, what: str, across: int) -> None:
-    """Up to 12 columns of a table, the most variable first: their distributions, or their reconstructions."""
+    """Up to 12 columns of a table: their distributions, or their reconstructions."""
     from matplotlib.figure import Figure
 
     from .charts import draw_marginal, draw_reconstructed_column
 
     assert isinstance(figure, Figure)
     number = min(summary.spec.num_elements, MOST_COLUMNS)
-    chosen = np.arange(number)
-    names = summary.spec.feature_names or tuple(f"column {index}" for index in range(summary.spec.num_elements))
     axes = np.atleast_1d(figure.subplots(math.ceil(number / across), min(across, number), squeeze=False)).ravel()
     for spare in axes[number:]:
         spare.set_axis_off()
     real = summary.real if what == "samples" else summary.originals
     made = summary.samples if what == "samples" else summary.reconstructions
     real, made = (np.asarray(array, float).reshape(len(array), -1) for array in (real, made))
-    for place, column in enumerate(chosen):
+    for column in range(number):
         if what == "samples":
-            draw_marginal(axes[place], real[:, column], made[:, column], names[column])
+            draw_marginal(axes[column], real[:, column], made[:, column], column_name(summary, column))
         else:
-            draw_reconstructed_column(axes[place], real[:, column], made[:, column], names[column])
+            draw_reconstructed_column(axes[column], real[:, column], made[:, column], column_name(summary, column))
     beyond = "" if number == summary.spec.num_elements else f" (the first {number} of {summary.spec.num_elements} columns)"
     if what == "samples":
         figure.suptitle(f"Data and samples, column by column{beyond}", x=0.01, ha="left", fontsize=10.5, fontweight="bold")

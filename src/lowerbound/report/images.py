@@ -59,9 +59,10 @@ def as_rgb(
     return np.broadcast_to((unit * 255 + 0.5).astype(np.uint8), (*images.shape[:3], 3)).copy()
 
 
-def pairs(originals: np.ndarray, reconstructions: np.ndarray) -> np.ndarray:
-    """Each original above its reconstruction, as images of twice the height."""
-    return np.concatenate([originals.astype(np.float32), reconstructions.astype(np.float32)], axis=1)
+def pairs(originals: np.ndarray, reconstructions: np.ndarray, gap: int = 1, gap_value: float = 255.0) -> np.ndarray:
+    """Each original above its reconstruction as one image, with `gap` rows of `gap_value` between them."""
+    line = np.full((len(originals), gap, *originals.shape[2:]), gap_value, np.float32)
+    return np.concatenate([originals.astype(np.float32), line, reconstructions.astype(np.float32)], axis=1)
 
 
 def choose_columns(number: int, height: int, width: int, aspect: float = 1.0) -> int:
@@ -86,7 +87,9 @@ def shrink(images: np.ndarray, most: int) -> np.ndarray:
     return whole.reshape(number, height, times, width, times, *images.shape[3:]).mean(axis=(2, 4))
 
 
-def enlarge(picture: Picture, width: int) -> Picture:
+def enlarge(
+    picture: UInt8[np.ndarray, "height width channels"], width: int
+) -> UInt8[np.ndarray, "larger_height larger_width channels"]:
     """Repeat pixels a whole number of times, so that the picture is as wide as possible without exceeding `width`."""
     times = max(1, width // picture.shape[1])
     return picture.repeat(times, axis=0).repeat(times, axis=1)

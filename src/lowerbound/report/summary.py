@@ -67,7 +67,8 @@ class RunSummary:
     - `history`: the columns of `metrics.csv`, equally long float arrays (NaN where there is no validation).
     - `measure`: the base measure of the likelihood, "counting" or "lebesgue".
     - `scores`: of the kept weights; splits in the order in which they should be shown.
-    - `samples`, `real`: (n, *event_shape), the model's draws, and examples of the data, in the user's units.
+    - `samples`, `real`: (n, *event_shape), draws z ~ p(z), x ~ p(x|z) from the model, and examples of the data, in the user's
+      units. `sample_means`: E[x|z] of the samples' own z, or None.
     - `originals`, `reconstructions`: (n, *event_shape), examples that were not trained on where there are any, and what the
       decoder makes of their codes.
     - `latent_means`: (n, latent_dim), E[z|x]. `labels`: (n,) integers, `factors`: (n, k) numbers, of the same examples.
@@ -96,6 +97,7 @@ class RunSummary:
     latent_means: np.ndarray
     latent_is_active: np.ndarray
     kl_by_latent_nats: np.ndarray | None = None
+    sample_means: np.ndarray | None = None
     scores: tuple[Score, ...] = ()
     labels: np.ndarray | None = None
     factors: np.ndarray | None = None
@@ -121,8 +123,11 @@ class RunSummary:
                 )
         if len(self.originals) != len(self.reconstructions):
             raise DataError(
-                f"RunSummary has {len(self.originals)} originals and {len(self.reconstructions)} reconstructions; expected one each."
+                f"RunSummary has {len(self.originals)} originals but {len(self.reconstructions)} reconstructions; "
+                "expected one of each."
             )
+        if self.sample_means is not None and self.sample_means.shape[1:] != self.spec.event_shape:
+            raise DataError(f"RunSummary.sample_means has shape {self.sample_means.shape}; expected that of samples.")
         of_each_example = {"labels": self.labels, "factors": self.factors}
         for name, array in of_each_example.items():
             if array is not None and len(array) != len(self.latent_means):
@@ -174,4 +179,5 @@ class RunSummary:
             return f"all {epochs} epochs"
         if self.stop_reason == "early stopping":
             return f"early stopping at epoch {epochs}, best epoch {self.best_epoch:,.0f}"
-        return f"stopped at epoch {epochs} ({self.stop_reason or 'not ended'})"
+        reason = self.stop_reason.removeprefix("stopped by ")
+        return f"stopped at epoch {epochs} ({reason or 'not ended'})"

@@ -1,0 +1,288 @@
+"""`report.html`: one self-contained page about a run, for a person to open first."""
+
+from __future__ import annotations
+
+import html
+import importlib.resources
+import math
+import re
+import urllib.parse
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from .page_pictures import charts, column_charts, grid, latent_charts, reconstruction_grid
+from .score_text import error_text, explanation, measure_note, measure_text, number, title_of
+from .summary import RunSummary, Score
+from .worries import Worry, checked, worries
+
+_TAGS = {"serious": "Serious", "warning": "Warning", "note": "Good to know"}
+_escape = html.escape
+
+
+def render_report(summary: RunSummary) -> str:
+    """The page as one string of HTML: no script, and nothing fetched from anywhere."""
+    found = worries(summary)
+    sections: dict[str, tuple[str, Callable[[], str]]] = {
+        "worries": ("What to worry about", lambda: _worries(summary, found)),
+        "scores": ("Scores", lambda: _scores(summary)),
+        "training": ("Training", lambda: _training(summary)),
+        "samples": ("Samples", lambda: _samples(summary)),
+        "reconstructions": ("Reconstructions", lambda: _reconstructions(summary)),
+        "latent-space": ("Latent space", lambda: _latent_space(summary)),
+        "configuration": ("Configuration", lambda: _configuration(summary.config)),
+        "reproduce": ("Reproduce", lambda: _reproduce(summary)),
+    }
+    links = "".join(f'<a href="#{name}">{title}</a>' for name, (title, _) in sections.items())
+    body = "".join(
+        f'<section id="{name}" aria-labelledby="{name}-title"><h2 id="{name}-title">{title}</h2>{content()}</section>'
+        for name, (title, content) in sections.items()
+    )
+    style = importlib.resources.files(__package__).joinpath("page.css").read_text(encoding="utf-8")
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{_escape(summary.name)} · lowerbound report</title>\n"
+        f'<link rel="icon" href="data:,">\n<style>\n{style}</style>\n</head>\n<body>\n'
+        f'<header><div><p class="kicker">lowerbound report</p><h1>{_escape(summary.name)}</h1>'
+        f'<p class="lead">{_lead(summary)}</p><nav aria-label="Sections">{links}</nav></div></header>\n'
+        f'<main><div class="tiles">{"".join(_tiles(summary))}</div>\n{body}</main>\n{_footer(summary)}</body>\n</html>\n'
+    )
+
+
+def _lead(summary: RunSummary) -> str:
+    """The run in one or two sentences."""
+    likelihood = str(summary.config.get("likelihood", {}).get("name", "")).replace("-", " ").replace("discretized", "discretised")
+    model = f"a variational autoencoder with {summary.latent_dim} latent {'variable' if summary.latent_dim == 1 else 'variables'}"
+    if likelihood:
+        model += f" and a {likelihood.replace('gaussian', 'Gaussian').replace('bernoulli', 'Bernoulli')} likelihood"
+    text = (
+        f"{model[0].upper()}{model[1:]}, trained on {summary.num_train:,} examples of "
+        f"<strong>{_escape(summary.data_name)}</strong> ({_escape(describe_data(summary))}): "
+        f"{_escape(summary.how_it_ended)}, {duration(summary.seconds)}."
+    )
+    score = summary.score("elbo_nats")
+    if score is not None and math.isfinite(score.value):
+        text += (
+            f" It gives an average {_escape(score.split)} example a log-{measure_text(score)} of at least "
+            f"{number(score.value, score.standard_error)} nats."
+        )
+    return text
+
+
+def describe_data(summary: RunSummary) -> str:
+    """What one example is."""
+    spec = summary.spec
+    if spec.is_image:
+        channels = spec.event_shape[2] if len(spec.event_shape) == 3 else 1
+        colour = {1: "grey", 3: "colour", 4: "colour with opacity"}[channels]
+        what = f"{colour} images of {spec.event_shape[0]} × {spec.event_shape[1]} pixels"
+    else:
+        what = f"{' × '.join(map(str, spec.event_shape))} {'column' if spec.num_elements == 1 else 'columns'}"
+    values = {
+        "binary": "values 0 or 1",
+        "integer": f"whole numbers from {spec.low:g} to {spec.high:g}",
+        "continuous": f"real values from {spec.low:.4g} to {spec.high:.4g}",
+    }[spec.kind]
+    return f"{what}, {values}"
+
+
+def duration(seconds: float) -> str:
+    """`1 min 13 s`."""
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def _tiles(summary: RunSummary) -> list[str]:
+    """The four figures that a person looks for first."""
+    tiles: list[str] = []
+    preferred = ("unit_scale_elbo_nats", "bits_per_dim")
+    names = ["elbo_nats", "log_evidence_nats", *[name for name in preferred if summary.score(name)][:1], "kl_nats"]
+    for score in filter(None, map(summary.score, names)):
+        error = error_text(score)
+        value = number(score.value, score.standard_error) + (f" <small>{error}</small>" if error else "")
+        samples = f", {score.num_samples:,} samples" if score.name == "log_evidence_nats" else ""
+        tiles.append(_tile(title_of(score), value, f"{score.unit}, {score.split}{samples}"))
+    active = int(summary.latent_is_active.sum())
+    tiles.append(_tile("Active latents", f"{active} <small>of {summary.latent_dim}</small>", "variance of the mean above 0.01"))
+    return tiles
+
+
+def _tile(name: str, value: str, unit: str) -> str:
+    return (
+        f'<div class="card tile"><div class="name">{_escape(name)}</div><div class="value">{value}</div>'
+        f'<div class="unit">{_escape(unit)}</div></div>'
+    )
+
+
+def _worries(summary: RunSummary, found: list[Worry]) -> str:
+    done, impossible = checked(summary)
+    items = [
+        f'<li class="worry {worry.severity}"><p class="tag">{_TAGS[worry.severity]}</p>'
+        f'<p class="what">{_escape(worry.sentence)}</p>'
+        f'<p class="figure">{_escape(_sentence(worry.figure))}</p><p class="advice">{_with_code(worry.advice)}</p></li>'
+        for worry in found
+    ]
+    if not any(worry.severity != "note" for worry in found):
+        items.insert(
+            0,
+            '<li class="worry good"><p class="tag">All clear</p><p class="what">Nothing to worry about.</p>'
+            f'<p class="figure">{len(done)} things were checked.</p></li>',
+        )
+    text = f"Checked: {'; '.join(done)}."
+    if impossible:
+        text += f" Could not be checked, for want of data: {'; '.join(impossible)}."
+    return f'<ul class="worries">{"".join(items)}</ul><p class="small">{_escape(text)}</p>'
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:] + "."
+
+
+_CODE = re.compile(
+    r"--set [\w.]+=[\w.-]*\w"
+    r"|lowerbound train --resume \S+?(?: --epochs \d+)?(?=\.(?:\s|$))"
+    r"|\b(?:training|objective|likelihood|model)\.\w+(?:=[\w.-]*\w)?"
+)
+
+
+def _with_code(text: str) -> str:
+    """Options, commands and configuration keys in a fixed width."""
+    return _CODE.sub(lambda match: f"<code>{match[0]}</code>", _escape(text))
+
+
+def _scores(summary: RunSummary) -> str:
+    if not summary.scores:
+        return '<p class="intro">This run was not evaluated: <code>lowerbound evaluate</code> does it at any time.</p>'
+    names = [score.name for score in summary.scores]
+    firsts = [name not in names[:index] for index, name in enumerate(names)]
+    rows = "".join(_score_row(score, summary, is_first) for score, is_first in zip(summary.scores, firsts, strict=True))
+    return (
+        f'<p class="intro">{_escape(measure_note(summary))}</p>'
+        '<div class="card scroll"><table class="scores"><thead><tr><th>Score</th><th class="value">Value</th><th>Unit</th>'
+        f"<th>Measure</th><th>Split</th></tr></thead><tbody>{rows}</tbody></table></div>"
+        '<p class="small">± is one standard error over the examples of the split. One nat is log<sub>2</sub> e = 1.443 bits.</p>'
+    )
+
+
+def _score_row(score: Score, summary: RunSummary, is_first: bool) -> str:
+    """A row of the table; what a score is, is said once."""
+    explained = f'<div class="explained">{_escape(explanation(score, summary))}</div>' if is_first else ""
+    samples = f", {score.num_samples:,} samples an example" if "evidence" in score.name or score.name == "bits_per_dim" else ""
+    return (
+        f'<tr><th scope="row">{_escape(title_of(score))}{explained}</th>'
+        f'<td class="value">{number(score.value, score.standard_error)} <span class="error">{error_text(score)}</span></td>'
+        f"<td>{_escape(score.unit)}</td><td>{measure_text(score)}</td><td>{_escape(score.split)}{samples}</td></tr>"
+    )
+
+
+def _training(summary: RunSummary) -> str:
+    speed = summary.last("examples_per_second")
+    facts = [
+        f"{summary.num_train:,} training, {summary.num_validation:,} validation and {summary.num_test:,} test examples",
+        summary.how_it_ended,
+        duration(summary.seconds),
+    ]
+    if math.isfinite(speed):
+        facts.append(f"{speed:,.0f} examples a second at the end")
+    floor = summary.last("fraction_at_floor")
+    if math.isfinite(floor):
+        facts.append(f"{floor:.1%} of the decoder's scales at their floor")
+    cards = "".join(f'<div class="card">{chart}</div>' for chart in charts(summary))
+    return f'<p class="intro">{_escape("; ".join(facts))}.</p><div class="two">{cards}</div>'
+
+
+def _samples(summary: RunSummary) -> str:
+    if not summary.spec.is_image:
+        key = (
+            '<p class="key small"><i style="background:var(--blue);opacity:.45;margin-left:0"></i>data'
+            '<i style="background:var(--orange)"></i>samples</p>'
+        )
+        return (
+            '<p class="intro">Each column in the data and in the model\'s samples. Where the two part, the model has not learnt '
+            f'the column.</p>{key}<div class="columns">{column_charts(summary, "samples")}</div>'
+        )
+    pictures = [
+        ("Real", f"{len(summary.real[:100])} examples of the data", summary.real),
+        ("Samples", "z ~ p(z), then x ~ p(x|z): noise included", summary.samples),
+    ]
+    if summary.sample_means is not None:
+        pictures.append(("Their means", "E[x|z] for the same z: noise left out", summary.sample_means))
+    cards = "".join(
+        f'<figure class="card"><figcaption><b>{title}</b><span>{_escape(caption)}</span></figcaption>'
+        f"{grid(images, summary.spec, f'{title}: {caption}')}</figure>"
+        for title, caption, images in pictures
+    )
+    return f'<p class="intro">New examples beside real ones. None was picked by hand.</p><div class="three">{cards}</div>'
+
+
+def _reconstructions(summary: RunSummary) -> str:
+    split = _escape(summary.split_shown)
+    if not summary.spec.is_image:
+        return (
+            f'<p class="intro">Each column of the {split} examples (across) and what the decoder makes of their codes (up). '
+            f'On the dashed line the two are equal.</p><div class="columns">{column_charts(summary, "reconstructions")}</div>'
+        )
+    return (
+        f'<p class="intro">Examples of the {split} split, each above what the decoder makes of its code: '
+        "E[x|z] at z = E[z|x].</p>"
+        f'<figure class="card">{reconstruction_grid(summary)}</figure>'
+    )
+
+
+def _latent_space(summary: RunSummary) -> str:
+    cards = "".join(f'<div class="card">{chart}</div>' for chart in latent_charts(summary))
+    return (
+        f'<p class="intro">Each dot is the code of one example of the {_escape(summary.split_shown)} split. The circles are '
+        "one, two and three standard deviations of the prior: where the dots fill them, samples from the prior look like data.</p>"
+        f'<div class="two">{cards}</div>'
+    )
+
+
+def _configuration(config: Mapping[str, Mapping[str, Any]]) -> str:
+    blocks = "".join(
+        f"<div><h3>[{_escape(section)}]</h3><dl>"
+        + "".join(f"<dt>{_escape(key)}</dt><dd>{_escape(_value(value))}</dd>" for key, value in keys.items())
+        + "</dl></div>"
+        for section, keys in config.items()
+    )
+    return (
+        '<p class="intro">As resolved: what was chosen by hand, by the recipe, and from the data.</p>'
+        f'<div class="card"><div class="sections">{blocks}</div></div>'
+    )
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_value, value))}]"
+    return str(value) if value != "" else "\N{EN DASH}"
+
+
+def _reproduce(summary: RunSummary) -> str:
+    facts = {"recipe": summary.recipe, **summary.versions, **summary.machine}
+    if summary.started:
+        facts["started"] = summary.started
+    made_with = "".join(f"<dt>{_escape(name)}</dt><dd>{_escape(str(value))}</dd>" for name, value in facts.items())
+    files = "".join(f"<dt>{_file_link(name)}</dt><dd>{_escape(what)}</dd>" for name, what in summary.files.items())
+    command = f"<p>The same numbers come again from</p><pre>{_escape(summary.command)}</pre>" if summary.command else ""
+    listed = f'<div class="card"><h3>Files beside this page</h3><dl>{files}</dl></div>' if files else ""
+    return f'{command}<div class="two"><div class="card"><h3>Made with</h3><dl>{made_with}</dl></div>{listed}</div>'
+
+
+def _file_link(name: str) -> str:
+    # A pattern or a folder is no file that a browser can show.
+    if name.endswith("/") or "*" in name:
+        return f"<code>{_escape(name)}</code>"
+    return f'<a href="{urllib.parse.quote(name)}">{_escape(name)}</a>'
+
+
+def _footer(summary: RunSummary) -> str:
+    version = summary.versions.get("lowerbound", "")
+    return f"<footer>Made by lowerbound {_escape(version)}. This page is one file: it can be moved and sent.</footer>\n"
