@@ -1,0 +1,45 @@
+# Two commands: `make demo` trains on the built-in faces, `make test` runs the whole test suite.
+# Python 3.11 or newer with venv, and make, are all they need.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test lint types format lock clean
+
+demo: .venv/.installed
+	$(BIN)/lowerbound train --out runs/demo-$$(date +%Y%m%d-%H%M%S)
+
+test: .venv/.installed-test
+	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+
+lint: .venv/.installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/.installed-test
+	$(BIN)/pyright
+
+format: .venv/.installed-test
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# The lock files pin every version with its hash, and name no package index.
+lock: .venv/.installed-test
+	$(BIN)/python -m pip install --quiet uv==0.13.9
+	cd requirements && sh ./lock.sh ../$(BIN)/uv
+
+.venv/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit("lowerbound needs Python 3.11 or newer, this is " + sys.version) if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv .venv
+
+.venv/.installed: .venv/bin/python requirements/runtime.txt pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/runtime.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+.venv/.installed-test: .venv/.installed requirements/test.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/test.txt
+	touch $@
+
+clean:
+	rm -rf .venv build dist .pytest_cache .ruff_cache .coverage
