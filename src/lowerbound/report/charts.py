@@ -131,7 +131,8 @@ def draw_latent_means(axes: Axes, view: LatentView, *, colour_bar: bool = True) 
         bar = axes.figure.colorbar(dots, ax=axes, pad=0.02, aspect=28, ticks=ticks)
         bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
         bar.set_label(view.colour_label)
-        bar.solids.set_alpha(1.0)
+        if bar.solids is not None:
+            bar.solids.set_alpha(1.0)
         if view.categories:
             bar.ax.set_yticklabels(view.categories)
         bar.ax.tick_params(length=0)
@@ -235,12 +236,12 @@ def _nothing(axes: Axes, text: str) -> None:
     axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color=MUTED)
 
 
-def _shared_bins(real: np.ndarray, samples: np.ndarray) -> np.ndarray:
+def _shared_bins(real: np.ndarray, samples: np.ndarray) -> list[float]:
     """Bins over the data's own range, and over the samples' where that is not far wider; a bin a level for few levels."""
     finite = real[np.isfinite(real)]
     levels = np.unique(finite)
     if len(levels) <= 30 and np.allclose(levels, np.round(levels)) and levels[-1] - levels[0] <= 60:
-        return np.arange(levels[0] - 1, levels[-1] + 2) + 0.5
+        return (np.arange(levels[0] - 1, levels[-1] + 2) + 0.5).tolist()
     low, high = np.percentile(finite, [0.5, 99.5])
     if high <= low:
         low, high = float(finite.min()), float(finite.max())
@@ -251,10 +252,10 @@ def _shared_bins(real: np.ndarray, samples: np.ndarray) -> np.ndarray:
         high = min(max(high, float(np.percentile(drawn, 99.5))), high + 0.5 * width)
     if high <= low:
         low, high = low - 0.5 * width, low + 0.5 * width
-    return np.linspace(low, high, int(np.clip(1.5 * math.sqrt(len(finite)), 8, 32)) + 1)
+    return np.linspace(low, high, int(np.clip(1.5 * math.sqrt(len(finite)), 8, 32)) + 1).tolist()
 
 
-def _inside(values: np.ndarray, bins: np.ndarray) -> np.ndarray:
+def _inside(values: np.ndarray, bins: list[float]) -> np.ndarray:
     # What lies beyond the last bin is counted in it, so that both densities keep their whole mass.
     return np.clip(values[np.isfinite(values)], bins[0], bins[-1])
 

@@ -37,7 +37,7 @@ def render_report(summary: RunSummary) -> str:
         f'<section id="{name}" aria-labelledby="{name}-title"><h2 id="{name}-title">{title}</h2>{content()}</section>'
         for name, (title, content) in sections.items()
     )
-    style = importlib.resources.files(__package__).joinpath("page.css").read_text(encoding="utf-8")
+    style = importlib.resources.files("lowerbound.report").joinpath("page.css").read_text(encoding="utf-8")
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -237,7 +237,8 @@ def _latent_space(summary: RunSummary) -> str:
     cards = "".join(f'<div class="card">{chart}</div>' for chart in latent_charts(summary))
     return (
         f'<p class="intro">Each dot is the code of one example of the {_escape(summary.split_shown)} split. The circles are '
-        "one, two and three standard deviations of the prior: where the dots fill them, samples from the prior look like data.</p>"
+        "one, two and three standard deviations of the prior: where the dots fill them, samples from the prior look like "
+        "data.</p>"
         f'<div class="two">{cards}</div>'
     )
 

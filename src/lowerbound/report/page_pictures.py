@@ -64,7 +64,7 @@ def column_charts(summary: RunSummary, what: str) -> str:
     ]
     cards = "".join(f'<div class="card">{piece}</div>' for piece in pieces)
     rest = summary.spec.num_elements - number_shown
-    return cards + (f'<p class="small">and {rest} more columns, not shown</p>' if rest else "")
+    return cards + (f'<p class="small">and {rest} more {"column" if rest == 1 else "columns"}, not shown</p>' if rest else "")
 
 
 def grid(images: np.ndarray, spec: DataSpec, description: str) -> str:

@@ -41,7 +41,7 @@ def error_text(score: Score) -> str:
     """`± 11.2`, or nothing where the error is not known."""
     if not math.isfinite(score.standard_error):
         return ""
-    return f"± {score.standard_error:.2g}" if score.standard_error < 10 else f"± {score.standard_error:,.0f}"
+    return f"± {score.standard_error:#.2g}" if score.standard_error < 9.5 else f"± {score.standard_error:,.0f}"
 
 
 def measure_text(score: Score) -> str:

@@ -81,7 +81,7 @@ def sheet(width: float, height: float, *, tight: bool = True) -> Iterator[Figure
         # A column may be named in any script; where the font lacks a sign, a box is drawn.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update(_SETTINGS)
+        matplotlib.rcParams.update(_SETTINGS)  # pyright: ignore[reportCallIssue, reportArgumentType]
         yield Figure(figsize=(width / 100, height / 100), dpi=100, layout="constrained" if tight else None)
 
 

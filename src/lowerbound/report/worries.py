@@ -114,9 +114,7 @@ def _collapse(summary: RunSummary) -> Worry | None:
 
 
 def _alike(summary: RunSummary) -> Worry | None:
-    # Noise of the likelihood's own makes even copies of one average differ, so the means are compared where they are known.
-    made = summary.samples if summary.sample_means is None else summary.sample_means
-    ratio = mean_distance(made) / mean_distance(summary.real)
+    ratio = diversity(summary)
     if ratio >= LEAST_DIVERSITY:
         return None
     return Worry(
@@ -334,6 +332,22 @@ def _constant(summary: RunSummary) -> Worry | None:
     )
 
 
+def diversity(summary: RunSummary) -> float:
+    """The mean distance between two samples, as a share of that between two real examples; NaN where either is not known.
+
+    In images the likelihood's own noise makes even copies of one average differ, so their means are compared where they are
+    known. In a table the noise is part of what the model says, and each column counts in its own standard deviations.
+    """
+    if summary.spec.is_image:
+        made = summary.samples if summary.sample_means is None else summary.sample_means
+        real = summary.real
+    else:
+        std = np.asarray(summary.spec.std).reshape(summary.spec.event_shape)
+        made, real = (examples / np.where(std > 0, std, 1.0) for examples in (summary.samples, summary.real))
+    between_real = mean_distance(real)
+    return mean_distance(made) / between_real if between_real > 0 else math.nan
+
+
 def mean_distance(examples: np.ndarray) -> float:
     """The mean Euclidean distance between two different examples, from all pairs of at most 200; NaN for fewer than two."""
     flat = np.asarray(examples[:200], np.float64).reshape(min(len(examples), 200), -1)
@@ -356,7 +370,7 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "samples as varied as the data",
         _alike,
-        lambda s: s.spec.is_image and len(s.samples) > 1 and len(s.real) > 1 and mean_distance(s.real) > 0,
+        lambda s: math.isfinite(diversity(s)),
     ),
     Check("overfitting", _overfitting, lambda s: math.isfinite(_train_and_held_out(s)[1])),
     Check("the weights kept being the best ones", _past_best, lambda s: s.has_validation),
