@@ -89,6 +89,7 @@ def summarize(
         history=folder.metrics.read(),
         measure=model.measure,
         samples=sample(model, NUM_SAMPLES, draw=True, seed=config.training.seed),
+        sample_means=sample(model, NUM_SAMPLES, draw=False, seed=config.training.seed),
         real=dataset.examples[real],
         originals=examples[:NUM_PAIRS],
         reconstructions=decode(model, means[:NUM_PAIRS]),
