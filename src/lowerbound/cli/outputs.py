@@ -47,9 +47,10 @@ def evaluate_run(run: Path, num_samples: int, split: str, data_dir: Path | None,
 def show_evaluation(evaluation: Evaluation) -> None:
     """The scores as a small table: name, value, standard error, unit, and what the number is."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
-    kind = "log-probability" if evaluation.measure == "counting" else "log-density in the data's own units"
+    kind = "log-probability" if evaluation.measure == "counting" else "log-density in your units"
     table = Table(title=f"{evaluation.split} split, {evaluation.num_examples:,} examples", title_justify="left")
     table.add_column("score")
     table.add_column("value", justify="right")
@@ -58,7 +59,8 @@ def show_evaluation(evaluation: Evaluation) -> None:
 
     def row(name: str, value: float | None, error: float | None, what: str) -> None:
         if value is not None:
-            table.add_row(name, f"{value:,.3f}", "" if error is None else f"{error:.3f}", what)
+            cells = name, f"{value:,.3f}", "" if error is None else f"{error:.3f}", what
+            table.add_row(*(escape(cell) for cell in cells))
 
     elbo_error, error = evaluation.elbo_standard_error, evaluation.standard_error
     row("ELBO [nats]", evaluation.elbo_nats, elbo_error, f"a lower bound on log p(x), {kind}")
@@ -67,7 +69,8 @@ def show_evaluation(evaluation: Evaluation) -> None:
     row("log evidence on [0, 1] [nats]", evaluation.unit_scale_log_evidence_nats, error, "the same, for data scaled to [0, 1]")
     row("bits/dim", evaluation.bits_per_dim, None, "-log evidence / (dimensions x log 2)")
     row("KL [nats]", evaluation.kl_nats, None, "what the code tells about an example")
-    table.add_row("active units", f"{evaluation.active_units} of {evaluation.latent_dim}", "", "latents with Var(E[z|x]) > 0.01")
+    active = f"{evaluation.active_units} of {evaluation.latent_dim}"
+    table.add_row("active units", active, "", escape("latents with Var(E[z|x]) > 0.01"))
     # Not on a terminal, a table must not be cut to a guessed width.
     console = Console() if sys.stdout.isatty() else Console(width=120)
     console.print(table)
