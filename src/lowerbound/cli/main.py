@@ -92,8 +92,8 @@ def sample(
     out: Annotated[Path, typer.Option(help="A .png picture or a .npy array.")],
     count: Annotated[int, typer.Option("-n", help="How many examples to draw.")] = 100,
     mean: Annotated[
-        bool, typer.Option("--mean/--draw", help="E[x|z] for z from the prior, or a draw from p(x|z), noise and all.")
-    ] = True,
+        bool, typer.Option("--mean/--draw", help="E[x|z] of z ~ p(z), or a draw x ~ p(x|z), noise and all (the default).")
+    ] = False,
     seed: Annotated[int, typer.Option(help="The seed of the draws.")] = 0,
 ) -> None:
     """Draw new examples from a run's model."""
