@@ -19,7 +19,7 @@ from sklearn.utils import Tags, TransformerTags, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from . import evaluation
-from .config import SECTIONS, RunConfig, check_keys, merged
+from .config import RunConfig
 from .data.checks import check_array
 from .data.describe import describe
 from .data.levels import check_levels, for_device
@@ -29,7 +29,8 @@ from .errors import ConfigurationError, DataError
 from .models import AbstractLatentVariableModel
 from .recipes import load_recipe
 from .recipes.build import build_model, build_objective, resolve, training_options
-from .recipes.parts import KINDS, check_fit, check_kinds, part_from_json, part_to_json, sections_of
+from .recipes.parameters import PARAMETERS, configuration_of, parameters_of
+from .recipes.parts import check_fit, part_from_json, part_to_json
 from .runs.folder import RUN_FILE, RunFolder
 from .storage.arrays import arrays_to_bytes
 from .storage.atomic import new_folder, write_and_sync
@@ -40,36 +41,6 @@ from .training import Progress, Record, Schedule, Trainer
 # Importance samples of `score_samples`: enough to rank examples; a number to publish takes more.
 EVIDENCE_SAMPLES = 100
 
-# A parameter and the configuration key that it sets; the parts may also be objects.
-_KEYS = {
-    "latent_dim": ("model", "latent_dim"),
-    "likelihood": ("likelihood", "name"),
-    "mean": ("likelihood", "mean"),
-    "scale_floor": ("likelihood", "scale_floor"),
-    "prior": ("prior", "name"),
-    "posterior": ("posterior", "name"),
-    "objective": ("objective", "name"),
-    "beta": ("objective", "beta"),
-    "hidden_widths": ("network", "hidden_widths"),
-    "activations": ("network", "activations"),
-    "dropout": ("network", "dropout"),
-    "scaling": ("data", "scaling"),
-    "epochs": ("training", "epochs"),
-    "batch_size": ("training", "batch_size"),
-    "learning_rate": ("training", "learning_rate"),
-    "validation": ("data", "validation"),
-    "early_stopping_patience": ("training", "early_stopping_patience"),
-    "random_state": ("training", "seed"),
-}
-# Keys that a fit to an array in memory has no use for, and why.
-_WITHOUT_USE = {
-    ("data", "name"): "the data are what fit is given",
-    ("data", "key"): "the data are what fit is given",
-    ("data", "test"): "fit uses all that it is given; keep test data back yourself, with sklearn's train_test_split for example",
-    ("training", "checkpoint_every_seconds"): "only `lowerbound train` writes checkpoints",
-    ("training", "images_every"): "only `lowerbound train` writes pictures",
-}
-_DATA_NAME = "array"
 _ESTIMATOR_FILE = "estimator.json"
 _FORMAT_NAME = "lowerbound-estimator"
 _FORMAT_VERSION = 1
@@ -89,7 +60,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
 
     Examples are the rows of a table (n, features) or images (n, height, width) and (n, height, width, channels), of any numeric
     type, in your own units; no scaling is needed before. Every log-density is in nats and about x in those units. The
-    parameters carry the names of the configuration's keys, and their defaults are those of the recipe "default".
+    parameters carry the names and the defaults of the configuration's keys; `early_stopping_patience` alone has another.
 
     Parameters
     ----------
@@ -126,8 +97,9 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         Of Adam.
     validation : float or int, default=0.1
         Fraction or number of examples that are not trained on, to watch the bound and to stop early; 0 for none.
-    early_stopping_patience : int, default=20
-        Epochs without a better validation bound before training stops; the best weights are kept. 0 trains to the end.
+    early_stopping_patience : int, default=100
+        Epochs without a better validation bound before training stops. The weights kept are those of the best validation
+        bound; 0 trains to the end and keeps the last ones.
     config : dict, default=None
         Further keys of the configuration, by section: `{"training": {"gradient_clip": 100.0}}`.
     random_state : int, RandomState or None, default=None
@@ -154,13 +126,17 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
     --------
     >>> import numpy as np
     >>> from lowerbound import VAE
-    >>> angle = np.random.default_rng(0).uniform(0, np.pi, 400)
-    >>> X = 100 * np.stack([np.cos(angle), np.sin(angle)], axis=1)
-    >>> vae = VAE(latent_dim=1, hidden_widths=(32,), epochs=20, random_state=0).fit(X)
+    >>> rng = np.random.default_rng(0)
+    >>> height = rng.normal(170, 10, 500)
+    >>> X = np.stack([height, 0.9 * height - 80 + rng.normal(0, 3, 500)], axis=1)  # cm and kg
+    >>> vae = VAE(latent_dim=2, hidden_widths=(32,), learning_rate=0.01, random_state=0).fit(X)
+    >>> round(vae.score(X), 1)  # nats per example; the truth is known here, and is -6.2
+    -6.2
+    >>> usual, unusual = vae.score_samples([[170, 73], [170, 103]])
+    >>> bool(unusual < usual - 20)
+    True
     >>> vae.transform(X).shape, vae.sample(5, random_state=0).shape
-    ((400, 1), (5, 2))
-    >>> vae.score_samples([[0, 100], [0, -100]]).round(0)  # on the arc, and far from it
-    array([-9., -19.])
+    ((500, 2), (5, 2))
 
     References
     ----------
@@ -187,7 +163,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         batch_size: int = 100,
         learning_rate: float = 0.001,
         validation: float | int = 0.1,
-        early_stopping_patience: int = 20,
+        early_stopping_patience: int = 100,
         config: Mapping[str, Mapping[str, Any]] | None = None,
         random_state: Any = None,
         verbose: bool = False,
@@ -222,7 +198,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         >>> VAE.from_recipe("frey-faces", epochs=10).dropout
         0.1
         """
-        settings = _parameters_of(load_recipe(recipe).run_config(), {})
+        settings = parameters_of(load_recipe(recipe).run_config(), {})
         return cls(**{**settings, "random_state": None, **parameters})
 
     def fit(self, X: Any, y: Any = None) -> VAE:
@@ -365,7 +341,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
                 parts = {name: part_from_json(name, stored) for name, stored in document["parts"].items()}
                 history = {name: np.asarray(column, np.float64) for name, column in document["history"].items()}
             model = load_arrays_into(path, build_model(config, spec, jax.random.key(0), **_of_model(parts)))
-        return cls(**_parameters_of(config, parts))._set_fitted(model, spec, config, parts, history)
+        return cls(**parameters_of(config, parts))._set_fitted(model, spec, config, parts, history)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -379,28 +355,11 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         return self.model_.latent_dim
 
     def _configuration(self) -> tuple[RunConfig, dict[str, Any]]:
-        """The configuration that the parameters ask for, and the parts that were given as objects."""
-        parts = {name: getattr(self, name) for name in KINDS if not isinstance(getattr(self, name), str)}
-        check_kinds(parts)
         seed = self.random_state
         if not isinstance(seed, int | np.integer):
             seed = int(check_random_state(seed).randint(2**31 - 1))
-        further = {} if self.config is None else self.config
-        _check_further(further, parts)
-        flat: dict[str, dict[str, Any]] = {"data": {"name": _DATA_NAME, "test": 0, "split_seed": seed}}
-        for name, (section, key) in _KEYS.items():
-            value = seed if name == "random_state" else getattr(self, name)
-            if section not in parts:
-                flat = merged(flat, {section: {key: value}})
-            elif name != section and value != _DEFAULTS[name]:
-                raise ConfigurationError(
-                    f"{name} is {value!r}, but {section} is a part, {type(parts[section]).__name__}, which brings its own; "
-                    f"expected one or the other: leave {name} out, or give {section} by name."
-                )
-        described = sections_of(parts)
-        if self.scaling != "auto":
-            described.pop("data", None)
-        return RunConfig.from_dict(merged(merged(flat, further), described)), parts
+        values = {name: getattr(self, name) for name in PARAMETERS}
+        return configuration_of({**values, "random_state": seed}, self.config, _DEFAULTS)
 
     def _set_fitted(
         self,
@@ -459,50 +418,6 @@ def _as_numbers(X: Any) -> Any:
         ) from error
     except ValueError:
         return X
-
-
-def _check_further(further: Any, parts: Mapping[str, Any]) -> None:
-    """Refuse in `config` what has a parameter of its own or no use here."""
-    if not isinstance(further, Mapping):
-        raise ConfigurationError(
-            f"config is {further!r}; expected a dictionary by section, for example {{'training': {{'gradient_clip': 100.0}}}}. "
-            "For a recipe's settings: VAE.from_recipe('frey-faces')."
-        )
-    check_keys(further, "config")
-    parameters = {key: name for name, key in _KEYS.items()}
-    for section, keys in further.items():
-        for key in keys:
-            if (section, key) in parameters:
-                name = parameters[section, key]
-                raise ConfigurationError(
-                    f"config has {section}.{key}, which is the parameter {name}; expected it there: VAE({name}={keys[key]!r})."
-                )
-            if (section, key) in _WITHOUT_USE:
-                raise ConfigurationError(
-                    f"config has {section}.{key}, which an estimator has no use for: {_WITHOUT_USE[section, key]}. Leave it out."
-                )
-            if section in parts:
-                raise ConfigurationError(
-                    f"config has {section}.{key}, but {section} is a part, {type(parts[section]).__name__}, which brings its "
-                    f"own; expected one or the other: leave {section}.{key} out, or give {section} by name."
-                )
-
-
-def _parameters_of(config: RunConfig, parts: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters with which an estimator has this configuration and these parts."""
-    values: dict[str, Any] = dict(parts)
-    further: dict[str, dict[str, Any]] = {}
-    names = {key: name for name, key in _KEYS.items()}
-    for section, cls in SECTIONS.items():
-        for field in dataclasses.fields(cls):
-            where, value = (section, field.name), getattr(getattr(config, section), field.name)
-            if section in parts or where in _WITHOUT_USE:
-                continue
-            if where in names:
-                values[names[where]] = value
-            elif value != field.default:
-                further = merged(further, {section: {field.name: value}})
-    return {**values, "config": further or None}
 
 
 def _of_model(parts: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,118 @@
+"""The estimator's flat parameters and the configuration's sections: the one from the other, both ways."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from ..config import SECTIONS, RunConfig, check_keys, merged
+from ..errors import ConfigurationError
+from .parts import KINDS, check_kinds, sections_of
+
+# A parameter and the configuration key that it sets. The parts' parameters may also hold a part itself.
+PARAMETERS: dict[str, tuple[str, str]] = {
+    "latent_dim": ("model", "latent_dim"),
+    "likelihood": ("likelihood", "name"),
+    "mean": ("likelihood", "mean"),
+    "scale_floor": ("likelihood", "scale_floor"),
+    "prior": ("prior", "name"),
+    "posterior": ("posterior", "name"),
+    "objective": ("objective", "name"),
+    "beta": ("objective", "beta"),
+    "hidden_widths": ("network", "hidden_widths"),
+    "activations": ("network", "activations"),
+    "dropout": ("network", "dropout"),
+    "scaling": ("data", "scaling"),
+    "epochs": ("training", "epochs"),
+    "batch_size": ("training", "batch_size"),
+    "learning_rate": ("training", "learning_rate"),
+    "validation": ("data", "validation"),
+    "early_stopping_patience": ("training", "early_stopping_patience"),
+    "random_state": ("training", "seed"),
+}
+# Keys that a fit to an array in memory has no use for, and why.
+_WITHOUT_USE: dict[tuple[str, str], str] = {
+    ("data", "name"): "the data are what fit is given",
+    ("data", "key"): "the data are what fit is given",
+    ("data", "test"): "fit uses all that it is given; keep test data back yourself, with sklearn's train_test_split for example",
+    ("training", "checkpoint_every_seconds"): "only `lowerbound train` writes checkpoints",
+    ("training", "images_every"): "only `lowerbound train` writes pictures",
+}
+_DATA_NAME = "array"
+
+
+def configuration_of(
+    parameters: Mapping[str, Any], further: Any, defaults: Mapping[str, Any]
+) -> tuple[RunConfig, dict[str, Any]]:
+    """The configuration that the parameters ask for, and the parts that were given as objects.
+
+    - `parameters`: a value for each of `PARAMETERS`; `random_state` is an integer.
+    - `further`: more keys, by section, or None.
+    - `defaults`: the parameters' defaults. One that a part makes meaningless must be left at its default.
+
+    Raises `ConfigurationError`.
+    """
+    parts = {name: parameters[name] for name in KINDS if not isinstance(parameters[name], str)}
+    check_kinds(parts)
+    further = {} if further is None else further
+    _check_further(further, parts)
+    nested: dict[str, dict[str, Any]] = {"data": {"name": _DATA_NAME, "test": 0, "split_seed": parameters["random_state"]}}
+    for name, (section, key) in PARAMETERS.items():
+        if section not in parts:
+            nested = merged(nested, {section: {key: parameters[name]}})
+        elif name != section and parameters[name] != defaults[name]:
+            raise ConfigurationError(f"{name} is {parameters[name]!r}, but {_one_or_the_other(section, parts, name)}")
+    described = sections_of(parts)
+    if parameters["scaling"] != defaults["scaling"]:
+        described.pop("data", None)
+    return RunConfig.from_dict(merged(merged(nested, further), described)), parts
+
+
+def parameters_of(config: RunConfig, parts: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters, and `config` for the rest, with which an estimator has this configuration and these parts."""
+    names = {key: name for name, key in PARAMETERS.items()}
+    values: dict[str, Any] = dict(parts)
+    further: dict[str, dict[str, Any]] = {}
+    for section, cls in SECTIONS.items():
+        for field in dataclasses.fields(cls):
+            where, value = (section, field.name), getattr(getattr(config, section), field.name)
+            if section in parts or where in _WITHOUT_USE:
+                continue
+            if where in names:
+                values[names[where]] = value
+            elif value != field.default:
+                further = merged(further, {section: {field.name: value}})
+    return {**values, "config": further or None}
+
+
+def _check_further(further: Any, parts: Mapping[str, Any]) -> None:
+    """Refuse what has a parameter of its own, belongs to a part that was given, or has no use."""
+    if not isinstance(further, Mapping):
+        raise ConfigurationError(
+            f"config is {further!r}; expected a dictionary by section, for example {{'training': {{'gradient_clip': 100.0}}}}. "
+            "For a recipe's settings: VAE.from_recipe('frey-faces')."
+        )
+    check_keys(further, "config")
+    names = {key: name for name, key in PARAMETERS.items()}
+    for section, keys in further.items():
+        for key, value in keys.items():
+            if (section, key) in names:
+                name = names[section, key]
+                raise ConfigurationError(
+                    f"config has {section}.{key}, which is the parameter {name}; expected it there: VAE({name}={value!r})."
+                )
+            if (section, key) in _WITHOUT_USE:
+                raise ConfigurationError(
+                    f"config has {section}.{key}, which an estimator has no use for: {_WITHOUT_USE[section, key]}. Leave it out."
+                )
+            if section in parts:
+                where = f"{section}.{key}"
+                raise ConfigurationError(f"config has {where}, but {_one_or_the_other(section, parts, where)}")
+
+
+def _one_or_the_other(section: str, parts: Mapping[str, Any], what: str) -> str:
+    return (
+        f"{section} is a part, {type(parts[section]).__name__}, which brings its own; expected one or the other: "
+        f"leave {what} out, or give {section} by name."
+    )
