@@ -10,7 +10,7 @@ demo: .venv/.installed
 	$(BIN)/lowerbound train --out runs/demo-$$(date +%Y%m%d-%H%M%S)
 
 test: .venv/.installed-test
-	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --cov --cov-report=term:skip-covered
 
 lint: .venv/.installed-test
 	$(BIN)/ruff check .

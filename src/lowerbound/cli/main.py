@@ -157,12 +157,13 @@ def recipes(json: Json = False) -> None:
     show_recipes(as_json=json)
 
 
-def _show_version(wanted: bool) -> None:
+def _show_version(wanted: bool) -> bool:
     if wanted:
         from .. import __version__
 
         typer.echo(f"lowerbound {__version__}")
         raise typer.Exit
+    return wanted
 
 
 @app.callback()
