@@ -66,9 +66,8 @@ def splits(recipe: str, count: int, folder: Path) -> None:
         print(f"split {seed}: " + "  ".join(f"{name} {value:.3f}" for name, value in rows[-1].items()), flush=True)
     for name in rows[0]:
         values = np.array([row[name] for row in rows])
-        print(
-            f"{recipe} mean of {count} splits: {name} {values.mean():.3f} (standard deviation over splits {values.std(ddof=1):.3f})"
-        )
+        spread = f"standard deviation over splits {values.std(ddof=1):.3f}" if count > 1 else "one split"
+        print(f"{recipe}, mean of {count}: {name} {values.mean():.3f} ({spread})")
 
 
 def post_2018(folder: Path, run: Path | None) -> None:
