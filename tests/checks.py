@@ -22,9 +22,9 @@ def count_compilations() -> Iterator[collections.Counter[str]]:
     """Counts, by function name, what XLA really compiles inside the `with`."""
     counter: collections.Counter[str] = collections.Counter()
 
-    def listen(event: str, duration: float, **details: str | int) -> None:
+    def listen(event: str, duration_secs: float, **kwargs: str | int) -> None:
         if event == _COMPILE_EVENT:
-            counter[str(details["fun_name"]).removeprefix("jit(").removesuffix(")")] += 1
+            counter[str(kwargs["fun_name"]).removeprefix("jit(").removesuffix(")")] += 1
 
     jax.monitoring.register_event_duration_secs_listener(listen)
     try:

@@ -47,7 +47,7 @@ def _gradient(case: Case, trained: Any, rest: Any) -> Any:
     def total(trained: Any) -> jax.Array:
         part, inputs = eqx.combine(trained, rest)
         leaves = jax.tree.leaves(case.call(part, *inputs))
-        return sum((leaf.sum() for leaf in leaves if jnp.issubdtype(leaf.dtype, jnp.inexact)), jnp.float32(0))
+        return jnp.stack([leaf.sum() for leaf in leaves if jnp.issubdtype(leaf.dtype, jnp.inexact)]).sum()
 
     return jax.grad(total)(trained)
 

@@ -84,7 +84,7 @@ class LinearGaussian:
 
     def log_evidence(self, x: np.ndarray) -> np.ndarray:
         """log p(x), exactly."""
-        return scipy.stats.multivariate_normal(self.bias, self.covariance).logpdf(np.asarray(x, np.float64))
+        return scipy.stats.multivariate_normal.logpdf(np.asarray(x, np.float64), self.bias, self.covariance)
 
     def posterior(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean and covariance of p(z|x)."""
@@ -100,15 +100,20 @@ class LinearGaussian:
         m = np.sum(self.weight**2, axis=0) + self.scale**2
         encoder_weight = self.weight.T / m[:, None]
         encoder = LinearEncoder(
-            jnp.asarray(encoder_weight),
-            jnp.asarray(mean_shift - encoder_weight @ self.bias),
-            jnp.asarray(np.log(variance_factor * self.scale**2 / m)),
-            (data_dim,),
-            (2, latent_dim),
+            weight=jnp.asarray(encoder_weight),
+            bias=jnp.asarray(mean_shift - encoder_weight @ self.bias),
+            log_variance=jnp.asarray(np.log(variance_factor * self.scale**2 / m)),
+            in_shape=(data_dim,),
+            out_shape=(2, latent_dim),
         )
-        log_scale = jnp.asarray(np.log(self.scale) + log_scale_error)
-        decoder = LinearDecoder(jnp.asarray(self.weight), jnp.asarray(self.bias), log_scale, (latent_dim,), (2, data_dim))
-        unchanged = Affine(0.0, 1.0)
+        decoder = LinearDecoder(
+            weight=jnp.asarray(self.weight),
+            bias=jnp.asarray(self.bias),
+            log_scale=jnp.asarray(np.log(self.scale) + log_scale_error),
+            in_shape=(latent_dim,),
+            out_shape=(2, data_dim),
+        )
+        unchanged = Affine(shift=np.float32(0), scale=np.float32(1))
         posterior, prior = DiagonalGaussian(latent_dim), StandardNormal(latent_dim)
         return SingleLayer(unchanged, unchanged, encoder, posterior, prior, decoder, Gaussian((data_dim,), np.float32(1e-6)))
 

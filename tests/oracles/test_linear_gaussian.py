@@ -126,14 +126,18 @@ def test_trained_by_elbo_the_evidence_reaches_the_maximum_likelihood_optimum() -
     data = LinearGaussian.random(data_dim, latent_dim, orthogonal=False, seed=5).draw(1000, seed=6)
     rng = np.random.default_rng(7)
     decoder = LinearDecoder(
-        jnp.asarray(0.1 * rng.normal(size=(data_dim, latent_dim)), jnp.float32),
-        jnp.zeros(data_dim),
-        jnp.float32(0.0),
-        (latent_dim,),
-        (2, data_dim),
+        weight=jnp.asarray(0.1 * rng.normal(size=(data_dim, latent_dim)), jnp.float32),
+        bias=jnp.zeros(data_dim),
+        log_scale=jnp.float32(0.0),
+        in_shape=(latent_dim,),
+        out_shape=(2, data_dim),
     )
     encoder = MLP((data_dim,), (2, latent_dim), hidden_widths=(), key=jax.random.key(0))
-    unchanged, posterior, prior = Affine(0.0, 1.0), DiagonalGaussian(latent_dim), StandardNormal(latent_dim)
+    unchanged, posterior, prior = (
+        Affine(shift=np.float32(0), scale=np.float32(1)),
+        DiagonalGaussian(latent_dim),
+        StandardNormal(latent_dim),
+    )
     start = SingleLayer(unchanged, unchanged, encoder, posterior, prior, decoder, Gaussian((data_dim,), np.float32(1e-3)))
     options = TrainingOptions(epochs=200, batch_size=100, learning_rate=0.02, learning_rate_schedule="cosine", validate_every=100)
     trainer = Trainer(start, data, data[:0], ELBO(num_samples=4), options)

@@ -82,8 +82,11 @@ class Schedule:
         return cls(batch_size, steps, epochs_per_chunk, chunks_per_epoch, validate_every, options.epochs)
 
     def next_chunk(self, step: int) -> Schedule:
-        """The schedule whose chunk starts at `step`: this one, but for a shorter last chunk of the run."""
-        epochs_left = self.epochs - step // self.steps_per_epoch
-        if epochs_left >= self.epochs_per_chunk:
-            return self
-        return dataclasses.replace(self, epochs_per_chunk=epochs_left)
+        """The schedule whose chunk starts at `step`: this one, or one whose chunk is cut short by the end of the run.
+
+        A run resumed with other epochs may start off this schedule's beat; its first chunk is cut to fall in with it, or no
+        chunk would ever end where a validation is due.
+        """
+        epoch = step // self.steps_per_epoch
+        epochs = min(self.epochs_per_chunk - epoch % self.epochs_per_chunk, self.epochs - epoch)
+        return self if epochs == self.epochs_per_chunk else dataclasses.replace(self, epochs_per_chunk=epochs)
