@@ -52,8 +52,7 @@ def choose_view(summary: RunSummary) -> LatentView:
     else:
         points, shares = _principal_axes(means)
         x_label, y_label = (
-            f"principal axis {number} of the {dim} latents ({share:.0%} of the variance)"
-            for number, share in enumerate(shares, start=1)
+            f"principal axis {number} of {dim} ({share:.0%} of variance)" for number, share in enumerate(shares, start=1)
         )
     colour, colour_label, categories = _choose_colour(summary, points)
     return LatentView(points[kept], x_label, y_label, colour[kept], colour_label, categories)

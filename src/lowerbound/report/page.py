@@ -10,6 +10,8 @@ import urllib.parse
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+
 from .page_pictures import charts, column_charts, grid, latent_charts, reconstruction_grid
 from .score_text import error_text, explanation, measure_note, measure_text, number, title_of
 from .summary import RunSummary, Score
@@ -180,16 +182,16 @@ def _score_row(score: Score, summary: RunSummary, is_first: bool) -> str:
 
 
 def _training(summary: RunSummary) -> str:
-    speed = summary.last("examples_per_second")
+    speeds = summary.finite("examples_per_second")[1]
     facts = [
         f"{summary.num_train:,} training, {summary.num_validation:,} validation and {summary.num_test:,} test examples",
         summary.how_it_ended,
         duration(summary.seconds),
     ]
-    if math.isfinite(speed):
-        facts.append(f"{speed:,.0f} examples a second at the end")
+    if len(speeds):
+        facts.append(f"{np.median(speeds):,.0f} examples a second")
     floor = summary.last("fraction_at_floor")
-    if math.isfinite(floor):
+    if floor > 0:
         facts.append(f"{floor:.1%} of the decoder's scales at their floor")
     cards = "".join(f'<div class="card">{chart}</div>' for chart in charts(summary))
     return f'<p class="intro">{_escape("; ".join(facts))}.</p><div class="two">{cards}</div>'
@@ -272,7 +274,8 @@ def _reproduce(summary: RunSummary) -> str:
         facts["started"] = summary.started
     made_with = "".join(f"<dt>{_escape(name)}</dt><dd>{_escape(str(value))}</dd>" for name, value in facts.items())
     files = "".join(f"<dt>{_file_link(name)}</dt><dd>{_escape(what)}</dd>" for name, what in summary.files.items())
-    command = f"<p>The same numbers come again from</p><pre>{_escape(summary.command)}</pre>" if summary.command else ""
+    lead = "With the same versions and kind of machine, the same numbers come again from"
+    command = f"<p>{lead}</p><pre>{_escape(summary.command)}</pre>" if summary.command else ""
     listed = f'<div class="card"><h3>Files beside this page</h3><dl>{files}</dl></div>' if files else ""
     return f'{command}<div class="two"><div class="card"><h3>Made with</h3><dl>{made_with}</dl></div>{listed}</div>'
 

@@ -72,7 +72,7 @@ _SETTINGS: dict[str, Any] = {
 
 
 @contextlib.contextmanager
-def sheet(width: float, height: float, *, tight: bool = True) -> Iterator[Figure]:
+def sheet(width: float | int, height: float | int, *, tight: bool = True) -> Iterator[Figure]:
     """An empty figure of so many CSS pixels, to draw on and save inside the `with`; matplotlib's settings stay a person's own.
 
     - `tight`: let matplotlib make room for labels; otherwise everything is placed by hand.
@@ -105,8 +105,9 @@ def svg_markup(figure: Figure, name: str, description: str) -> str:
     markup = re.sub(r"<metadata>.*?</metadata>", "", markup, flags=re.DOTALL)
     markup = re.sub(r"<!--.*?-->", "", markup, flags=re.DOTALL)
     markup = re.sub(r' xmlns(:xlink)?="[^"]*"| version="[^"]*"', "", markup).replace("xlink:href", "href")
-    # Matplotlib numbers its groups from 1 in every figure; in a page an id must be unique.
-    markup = re.sub(r' id="[a-z0-9]+[._][A-Za-z_0-9]*\d*"', "", markup)
+    # Matplotlib names every group, with the same names in every figure; in a page an id must be unique.
+    used = set(re.findall(r'(?:url\(|href=")#([^)"]+)', markup))
+    markup = re.sub(r' id="([^"]*)"', lambda match: match[0] if match[1] in used else "", markup)
     width, height = (round(inches * 100) for inches in figure.get_size_inches())
     opening = (
         f'<svg class="chart" viewBox="0 0 {width * 0.72:g} {height * 0.72:g}" role="img" aria-label="{html.escape(description)}">'

@@ -187,13 +187,15 @@ def _overfitting(summary: RunSummary) -> Worry | None:
     )
     if relative < least:
         return None
+    keeps_best = summary.config.get("training", {}).get("early_stopping_patience", 0) > 0
+    keep = "" if keeps_best else "Keep the best validated weights (--set training.early_stopping_patience=50). "
     how_much = f"{relative:.0%} of the bound" if counting else f"{relative:.2f} nats an element"
     return Worry(
         "serious" if relative > serious else "warning",
         f"Overfitting: the model explains its training examples better than new ones ({split}).",
         f"gap {_short(gap)} nats: train {_short(train)}, {split} {_short(held_out)} ({how_much})",
-        "Keep the best validated weights (--set training.early_stopping_patience=50), use dropout (--set network.dropout=0.2), "
-        "a smaller network, or more data. Report the bound on data that were not trained on.",
+        f"{keep}Use dropout (--set network.dropout=0.2), a smaller network, or more data. "
+        "Report the bound on data that were not trained on.",
     )
 
 

@@ -1,0 +1,226 @@
+"""Each worry: a run that gives cause for it, and the healthy run, which gives none."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+from support_report import CONFIG, healthy_faces, history, settled_bound, table
+
+from lowerbound.report.summary import NATS, RunSummary, Score
+from lowerbound.report.worries import checked, diversity, mean_distance, worries
+
+
+def found(summary: RunSummary, text: str) -> list[tuple[str, str]]:
+    """Severity and figure of the worries whose sentence holds `text`."""
+    return [(worry.severity, worry.figure) for worry in worries(summary) if text in worry.sentence]
+
+
+def config(section: str, **keys: Any) -> dict[str, dict[str, Any]]:
+    return {**CONFIG, section: {**CONFIG[section], **keys}}
+
+
+def with_score(name: str, value: float, split: str, error: float = 1.0, measure: str = "lebesgue") -> tuple[Score, ...]:
+    kept = tuple(score for score in healthy_faces().scores if (score.name, score.split) != (name, split))
+    return (*kept, Score(name, value, NATS, measure, split, standard_error=error))
+
+
+def test_a_healthy_run_gives_no_worry() -> None:
+    assert worries(healthy_faces()) == []
+    done, impossible = checked(healthy_faces())
+    assert len(done) >= 10
+    assert impossible == []
+
+
+class TestCollapse:
+    def test_no_active_latent(self) -> None:
+        summary = healthy_faces(
+            latent_is_active=np.zeros(4, bool), kl_by_latent_nats=np.full(4, 5e-6), scores=with_score("kl_nats", 2e-5, "test")
+        )
+        assert found(summary, "Posterior collapse") == [("serious", "0 of 4 latents active, KL 2e−05 nats")]
+
+    def test_little_kl_is_collapse_even_if_a_latent_moves(self) -> None:
+        summary = healthy_faces(latent_is_active=np.array([True, False, False, False]), scores=with_score("kl_nats", 0.3, "test"))
+        assert found(summary, "Posterior collapse") == [("serious", "1 of 4 latents active, KL 0.3 nats")]
+
+    def test_kl_comes_from_the_latents_where_there_is_no_score(self) -> None:
+        summary = healthy_faces(scores=(), kl_by_latent_nats=np.full(4, 0.01))
+        assert found(summary, "Posterior collapse") == [("serious", "4 of 4 latents active, KL 0.04 nats")]
+
+    def test_most_latents_dead(self) -> None:
+        means = np.random.default_rng(0).standard_normal((120, 20))
+        active = np.arange(20) < 3
+        summary = healthy_faces(latent_means=means, latent_is_active=active, kl_by_latent_nats=np.where(active, 4.0, 0.0))
+        assert found(summary, "Most latents are dead: 17 of 20") == [("warning", "3 of 20 latents active, KL 12.0 nats")]
+        assert found(summary, "Posterior collapse") == []
+
+    def test_a_few_unused_latents_are_only_noted(self) -> None:
+        summary = healthy_faces(latent_is_active=np.array([True, True, False, True]))
+        assert found(summary, "1 latent is not used. This is harmless") == [("note", "3 of 4 latents active, KL 12.0 nats")]
+
+
+class TestSamplesAlike:
+    def test_copies_of_one_average(self) -> None:
+        real = healthy_faces().real.astype(np.float32)
+        average = np.repeat(real.mean(axis=0, keepdims=True), 60, axis=0)
+        [(severity, _)] = found(healthy_faces(samples=average + 0.1 * real), "more alike than real examples")
+        assert severity == "serious"
+
+    def test_noise_does_not_hide_it_where_the_means_are_known(self) -> None:
+        real = healthy_faces().real.astype(np.float32)
+        average = np.repeat(real.mean(axis=0, keepdims=True), 60, axis=0)
+        noisy = average + np.random.default_rng(0).standard_normal(average.shape).astype(np.float32) * real.std(axis=0)
+        fooled = healthy_faces(samples=noisy)
+        assert diversity(fooled) > 0.9, "the control: from the draws alone the copies look as varied as faces"
+        [(severity, figure)] = found(dataclasses.replace(fooled, sample_means=average), "more alike than real examples")
+        assert (severity, figure) == ("serious", "two samples differ by 0% of what two real examples differ by")
+
+    def test_columns_of_a_table_count_alike(self) -> None:
+        rows = table().real.copy()
+        made = np.repeat(rows.mean(axis=0, keepdims=True), 200, axis=0)
+        made[:, 0] = rows[:, 0]
+        assert found(table(samples=made), "more alike than real examples") != []
+        assert found(table(), "more alike than real examples") == []
+
+    def test_mean_distance_is_that_of_all_pairs(self) -> None:
+        points = np.array([[0.0, 0.0], [3.0, 4.0], [0.0, 8.0]])
+        assert mean_distance(points) == pytest.approx((5 + 8 + 5) / 3)
+        assert np.isnan(mean_distance(points[:1]))
+
+
+@pytest.mark.parametrize(("share", "severity"), [(0.005, None), (0.05, "warning"), (0.6, "serious")])
+def test_scales_at_their_floor(share: float, severity: str | None) -> None:
+    summary = healthy_faces(history=history(settled_bound(), fraction_at_floor=np.full(100, share)))
+    expected = [] if severity is None else [(severity, f"{share:.1%} of elements at the floor of 0.5")]
+    assert found(summary, "scales lie at their floor") == expected
+
+
+class TestOverfitting:
+    @pytest.mark.parametrize(("gap", "severity"), [(20.0, None), (60.0, "warning"), (200.0, "serious")])
+    def test_of_a_density_counts_by_the_element(self, gap: float, severity: str | None) -> None:
+        summary = healthy_faces(history=history(settled_bound(), gap=gap))
+        assert [worry[0] for worry in found(summary, "Overfitting")] == ([] if severity is None else [severity])
+
+    @pytest.mark.parametrize(("gap", "severity"), [(3.0, None), (8.0, "warning"), (30.0, "serious")])
+    def test_of_a_probability_counts_by_the_bound(self, gap: float, severity: str | None) -> None:
+        bound = settled_bound(end=-90.0, start=-300.0) * 1.0
+        summary = healthy_faces(history=history(bound, gap=gap), measure="counting", scores=())
+        assert [worry[0] for worry in found(summary, "Overfitting")] == ([] if severity is None else [severity])
+
+    def test_scores_of_both_splits_go_before_the_history(self) -> None:
+        scores = with_score("elbo_nats", -1700.0, "train")
+        [(severity, figure)] = found(healthy_faces(scores=scores), "(test)")
+        assert severity == "warning"
+        assert figure == "gap 102.2 nats: train −1,700.0, test −1,802.2 (0.18 nats an element)"
+
+    def test_a_gap_within_its_error_is_no_worry(self) -> None:
+        scores = with_score("elbo_nats", -1700.0, "train", error=60.0)
+        assert found(healthy_faces(scores=scores), "Overfitting") == []
+
+    def test_advice_leaves_out_what_is_done_already(self) -> None:
+        summary = healthy_faces(history=history(settled_bound(), gap=60.0))
+        advice = {worry.advice.split(".")[0] for worry in worries(summary)}
+        assert any("Keep the best validated weights" in text for text in advice)
+        early = dataclasses.replace(summary, config=config("training", early_stopping_patience=20))
+        assert all("Keep the best validated weights" not in worry.advice for worry in worries(early))
+
+    def test_cannot_be_checked_without_held_out_data(self) -> None:
+        nothing = np.full(100, np.nan)
+        summary = healthy_faces(history=history(settled_bound(), validation_elbo_nats=nothing), scores=())
+        done, impossible = checked(summary)
+        assert "overfitting" in impossible
+        assert "overfitting" not in done
+
+
+class TestPastTheBest:
+    fallen = history(settled_bound(), validation_elbo_nats=settled_bound() - 2 - np.maximum(np.arange(100) - 50, 0) * 0.4)
+
+    def test_last_weights_kept(self) -> None:
+        [(severity, figure)] = found(healthy_faces(history=self.fallen), "fell afterwards")
+        assert severity == "warning"
+        assert 15 < float(figure.split()[0]) < 25
+
+    def test_best_weights_kept(self) -> None:
+        best = float(np.argmax(self.fallen["validation_elbo_nats"]) + 1)
+        summary = healthy_faces(history=self.fallen, config=config("training", early_stopping_patience=60), best_epoch=best)
+        assert found(summary, "fell afterwards") == []
+
+
+class TestUndertrained:
+    rising = history(-4000 + 20.0 * np.arange(100))
+
+    def test_still_rising(self) -> None:
+        summary = healthy_faces(history=self.rising)
+        assert found(summary, "still rising") == [("warning", "200.0 nats gained in the last tenth of the epochs")]
+        [advice] = [worry.advice for worry in worries(summary) if "still rising" in worry.sentence]
+        assert advice == "Go on from here: lowerbound train --resume healthy --epochs 200."
+
+    def test_without_validation_the_training_bound_tells(self) -> None:
+        history_of_training = {**self.rising, "validation_elbo_nats": np.full(100, np.nan)}
+        assert found(healthy_faces(history=history_of_training), "still rising") != []
+
+    def test_early_stopping_is_no_early_end(self) -> None:
+        assert found(healthy_faces(history=self.rising, stop_reason="early stopping"), "still rising") == []
+
+    def test_noise_is_no_rise(self) -> None:
+        """Of 200 runs that are done and noisy, fewer than one in fifty may be called too short (a 3-sigma rule)."""
+        rng = np.random.default_rng(0)
+        summary, alarms = healthy_faces(), 0
+        for _ in range(200):
+            noisy = history(-1800 + 10 * rng.standard_normal(100))
+            noisy["validation_elbo_nats"] = -1810 + 10 * rng.standard_normal(100)
+            alarms += bool(found(dataclasses.replace(summary, history=noisy), "still rising"))
+        assert alarms <= 4
+
+
+class TestDiverging:
+    def test_not_a_number(self) -> None:
+        bound = settled_bound()
+        bound[-3:] = np.nan
+        assert found(healthy_faces(history=history(bound)), "Training diverged") == [("serious", "3 of 100 looks")]
+
+    def test_backwards(self) -> None:
+        bound = settled_bound()
+        bound[60:] -= np.linspace(0, 4000, 40)
+        [(severity, _)] = found(healthy_faces(history=history(bound)), "Training went backwards")
+        assert severity == "serious"
+
+
+class TestKlWeight:
+    def test_other_than_one(self) -> None:
+        summary = healthy_faces(config=config("objective", beta=4.0))
+        assert found(summary, "what was minimised is not a bound") == [("warning", "objective.beta = 4")]
+
+    def test_warm_up_not_ended(self) -> None:
+        summary = healthy_faces(
+            config=config("objective", warmup_epochs=200), history=history(settled_bound(), kl_weight=np.linspace(0, 0.5, 100))
+        )
+        assert found(summary, "warm-up had not ended") == [("warning", "KL weight 0.50 at the end")]
+
+
+def test_stopped_by_a_signal() -> None:
+    summary = healthy_faces(stop_reason="stopped by SIGINT", epochs_run=40.0)
+    assert found(summary, "stopped before its end") == [("warning", "epoch 40 of 100")]
+    assert summary.how_it_ended == "stopped at epoch 40 (SIGINT)"
+
+
+def test_codes_wider_than_the_prior() -> None:
+    means = healthy_faces().latent_means * [3, 1, 1, 1]
+    [(severity, figure)] = found(healthy_faces(latent_means=means), "spread more widely than the prior")
+    assert severity == "warning"
+    assert figure.startswith("1 of 4 latents; largest mean square ")
+
+
+def test_elements_that_never_change() -> None:
+    assert found(table(), "never change") == [("note", "1 of 5 columns")]
+
+
+def test_the_most_serious_comes_first() -> None:
+    summary = healthy_faces(
+        latent_is_active=np.zeros(4, bool),
+        stop_reason="stopped by SIGTERM",
+        spec=dataclasses.replace(healthy_faces().spec, std=(0.0, *healthy_faces().spec.std[1:])),
+    )
+    assert [worry.severity for worry in worries(summary)] == ["serious", "warning", "note"]
