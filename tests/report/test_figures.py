@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
 from PIL import Image
 from support_report import healthy_faces, history, settled_bound, table
 
 from lowerbound.data.spec import DataSpec
 from lowerbound.errors import DataError, SavingError
-from lowerbound.report.charts import robust_limits
+from lowerbound.report.charts import draw_bound, draw_kl, draw_marginal, robust_limits
 from lowerbound.report.figures import (
     WIDTH,
     pair_picture,
@@ -27,6 +31,7 @@ from lowerbound.report.figures import (
 from lowerbound.report.images import choose_columns, enlarge, image_grid, shrink
 from lowerbound.report.latent_view import choose_view
 from lowerbound.report.style import BLUE, ORANGE, sheet
+from lowerbound.report.summary import RunSummary
 
 FILES = ("samples.png", "reconstructions.png", "learning_curve.png", "latent_space.png")
 
@@ -190,6 +195,55 @@ def test_first_epochs_do_not_squash_the_curve() -> None:
     # A fall at the end is no first epoch: it must be seen.
     fallen = np.concatenate([bound, np.linspace(-1800, -3000, 60)])
     assert robust_limits([fallen])[0] < -2900
+
+
+def axes_of(draw: Callable[[Axes, RunSummary], None], summary: RunSummary) -> Axes:
+    with sheet(400, 300) as figure:
+        axes = figure.add_subplot()
+        draw(axes, summary)
+    return axes
+
+
+def test_axes_have_titles_units_and_say_what_they_hide() -> None:
+    axes = axes_of(draw_bound, healthy_faces(history=history(settled_bound(200, start=-1e6))))
+    assert axes.get_title(loc="left") == "Evidence lower bound (higher is better)"
+    assert axes.get_ylabel() == "ELBO [nats per example]"
+    hidden = re.fullmatch(r"epoch \(those before (\d+) lie below the axis\)", axes.get_xlabel())
+    assert hidden is not None
+    first = int(hidden[1])
+    low = axes.get_ylim()[0]
+    validation = settled_bound(200, start=-1e6) - 2
+    assert validation[first - 1] >= low > validation[first - 2]
+    assert axes_of(draw_bound, healthy_faces(history=history(np.linspace(0, 1, 50)))).get_xlabel() == "epoch"
+
+
+def test_best_epoch_is_marked_where_validation_was_best() -> None:
+    bound = settled_bound(200)
+    fallen = bound - 0.5 * np.maximum(np.arange(200) - 120, 0)
+    axes = axes_of(draw_bound, healthy_faces(history=history(bound, validation_elbo_nats=fallen)))
+    legend = axes.get_legend()
+    assert legend is not None
+    best = int(np.argmax(fallen))
+    assert f"epoch {best + 1}" in [text.get_text() for text in legend.get_texts()][-1]
+    marks = [line for line in axes.get_lines() if line.get_marker() == "o"]
+    assert [(line.get_xdata(), line.get_ydata()) for line in marks] == [([best + 1], [fallen[best]])]
+
+
+def test_a_peak_of_the_first_kl_does_not_squash_the_rest() -> None:
+    kl = np.full(100, 12.0)
+    kl[:5] = 5000
+    axes = axes_of(draw_kl, healthy_faces(history=history(settled_bound(), train_kl_nats=kl)))
+    assert 12 < axes.get_ylim()[1] < 20
+    assert axes.get_ylim()[0] == 0
+    assert "[nats]" in axes.get_ylabel()
+
+
+def test_bins_of_whole_numbers_are_the_numbers() -> None:
+    with sheet(200, 200) as figure:
+        axes = figure.add_subplot()
+        draw_marginal(axes, np.array([0.0, 1, 1, 2]), np.array([1.0, 1, 2, 2]), "count")
+    bars = [(patch.get_x(), patch.get_width(), patch.get_height()) for patch in axes.patches if isinstance(patch, Rectangle)]
+    assert bars == [(-0.5, 1.0, 0.25), (0.5, 1.0, 0.5), (1.5, 1.0, 0.25)]
 
 
 @pytest.mark.parametrize("dim", [1, 2, 3, 40])

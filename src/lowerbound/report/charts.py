@@ -59,7 +59,6 @@ def draw_bound(axes: Axes, summary: RunSummary) -> None:
         return
     low, high = robust_limits(drawn)
     axes.set_ylim(low, high)
-    hidden = sum(int((values < low).sum()) for values in drawn)
     epochs, bounds = summary.finite("validation_elbo_nats")
     if len(bounds):
         best = int(np.argmax(bounds))
@@ -74,8 +73,9 @@ def draw_bound(axes: Axes, summary: RunSummary) -> None:
             markersize=7,
             label=f"best: {tick_text(round(float(bounds[best]), 1))}, epoch {epochs[best]:,.0f}",
         )
-    if hidden:
-        axes.set_xlabel(f"epoch ({hidden} early {'value lies' if hidden == 1 else 'values lie'} below the axis)")
+    shown_from = max(_first_above(summary, column, low) for column in ("train_elbo_nats", "validation_elbo_nats"))
+    if shown_from > 0:
+        axes.set_xlabel(f"epoch (those before {tick_text(shown_from)} lie below the axis)")
     axes.legend(loc="best")
 
 
@@ -214,6 +214,13 @@ def _curve(axes: Axes, summary: RunSummary, column: str, colour: str, label: str
     return values
 
 
+def _first_above(summary: RunSummary, column: str, low: float) -> float:
+    """The first epoch whose value lies on the axis, or 0 where all do."""
+    epochs, values = summary.finite(column)
+    inside = values >= low
+    return float(epochs[np.argmax(inside)]) if len(values) and not inside[0] else 0.0
+
+
 def _running_median(epochs: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The medians of `MOST_POINTS` equal stretches of a curve, at the stretches' middles; the two ends are kept."""
     stretches = np.array_split(np.arange(len(values)), MOST_POINTS)
@@ -241,7 +248,7 @@ def _shared_bins(real: np.ndarray, samples: np.ndarray) -> list[float]:
     finite = real[np.isfinite(real)]
     levels = np.unique(finite)
     if len(levels) <= 30 and np.allclose(levels, np.round(levels)) and levels[-1] - levels[0] <= 60:
-        return (np.arange(levels[0] - 1, levels[-1] + 2) + 0.5).tolist()
+        return (np.arange(levels[0] - 1, levels[-1] + 1) + 0.5).tolist()
     low, high = np.percentile(finite, [0.5, 99.5])
     if high <= low:
         low, high = float(finite.min()), float(finite.max())

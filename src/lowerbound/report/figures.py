@@ -75,7 +75,7 @@ def save_learning_curve(summary: RunSummary, path: str | Path) -> None:
         upper, lower = figure.subplots(2, 1, height_ratios=[1.35, 1])
         draw_bound(upper, summary)
         draw_kl(lower, summary)
-        upper.set_xlabel(upper.get_xlabel().removeprefix("epoch").strip(" ()"))
+        upper.set_xlabel(upper.get_xlabel().removeprefix("epoch").replace("those", "epochs").strip(" ()"))
         save_png(figure, path)
 
 
