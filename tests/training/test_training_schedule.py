@@ -27,7 +27,7 @@ def test_chunks_divide_the_run(num_examples: int) -> None:
         schedule = Schedule.plan(options, num_examples)
         assert 1 <= schedule.batch_size <= min(options.batch_size, num_examples)
         in_an_epoch = schedule.steps_per_epoch * schedule.batch_size
-        # What does not fill a batch waits, and, in a long epoch, so do less than a thousandth of its batches, to make parts equal.
+        # What does not fill a batch waits, and, in a long epoch, so does less than a thousandth of its batches, for equal parts.
         assert num_examples - in_an_epoch < schedule.batch_size * (1 + in_an_epoch / schedule.batch_size / MAX_STEPS_PER_CHUNK)
         assert schedule.epochs == options.epochs
         assert schedule.num_steps == options.epochs * schedule.steps_per_epoch
@@ -91,7 +91,7 @@ def test_an_epoch_is_a_fresh_permutation() -> None:
     assert epochs.shape == (6, 100)
     for epoch in epochs:
         assert len(set(epoch.tolist())) == 100
-        assert 0 <= epoch.min()
+        assert epoch.min() >= 0
         assert epoch.max() < 103
     assert all((one != other).mean() > 0.9 for one, other in itertools.combinations(epochs, 2))
     # What waits is another three examples each time, so over a run every example is seen.

@@ -120,12 +120,11 @@ class Trainer:
     def model_of(self, progress: Progress) -> AbstractLatentVariableModel:
         """The model to keep: the best validated weights under early stopping, otherwise the newest (averaged) ones."""
         keep_best = self.options.early_stopping_patience > 0 and math.isfinite(progress.best_bound)
-        params = progress.best_params if keep_best else program.averaged(progress.state)
-        return eqx.combine(params, self._rest)
+        return self._model(progress.best_params if keep_best else program.averaged(progress.state))
 
     def current_model(self, progress: Progress) -> AbstractLatentVariableModel:
         """The model as it stands now, for pictures while training."""
-        return eqx.combine(program.averaged(progress.state), self._rest)
+        return self._model(program.averaged(progress.state))
 
     def run(
         self,
@@ -162,6 +161,10 @@ class Trainer:
             progress.stop_reason = progress.stop_reason or should_stop() or ""
             on_chunk(progress)
         return progress
+
+    def _model(self, params: Any) -> AbstractLatentVariableModel:
+        # A copy, because the next chunk takes the memory of the state that it is given.
+        return eqx.combine(jax.tree.map(jnp.copy, params), self._rest)
 
     def _record(self, progress: Progress, pending: list[program.StepMetrics], epoch: float) -> Record:
         means = [float(np.concatenate(columns).mean(dtype=np.float64)) for columns in zip(*pending, strict=True)]
