@@ -12,6 +12,7 @@ import numpyro.distributions as dist
 from jaxtyping import Array, Float
 
 from .base import AbstractLikelihood, Measure
+from .diagonal_normal import DiagonalNormal
 
 # The scale stays below e^30, so that an example far from all training data gets a very low score and not an infinite one.
 LARGEST_LOG_SCALE = 30.0
@@ -51,11 +52,14 @@ class Gaussian(AbstractLikelihood):
 
     def distribution(self, params: Float[Array, "two ..."]) -> dist.Distribution:
         """Normal(mu, sigma) over the event."""
-        raw_mean, raw_log_scale = params[0], params[1]
-        # Held before exp: that keeps one transcendental function where softplus would take two more.
-        scale = jnp.exp(jnp.clip(raw_log_scale, jnp.log(self.scale_floor), LARGEST_LOG_SCALE))
+        # The gradient of a split is one concatenation; that of params[0] and params[1] is two padded arrays and their sum.
+        raw_mean, raw_log_scale = (part[0] for part in jnp.split(params, 2))
+        # Held before exp: that keeps one transcendental function where softplus would take two more. The gradient of clamp
+        # is a selection; those of maximum and minimum share out ties with two divisions for each element.
+        lowest = jnp.broadcast_to(jnp.log(self.scale_floor), self.event_shape)
+        log_scale = jax.lax.clamp(lowest, raw_log_scale, jnp.full_like(lowest, LARGEST_LOG_SCALE))
         mean = raw_mean if self.mean_range is None else squeeze(raw_mean, self.mean_range[0], self.mean_range[1])
-        return dist.Normal(mean, scale).to_event(len(self.event_shape))
+        return DiagonalNormal(mean, log_scale)
 
     def initial_params(self, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
         """(mean, log std), the mean through the inverse of the sigmoid where there is one."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
+from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Num, PRNGKeyArray
+from jaxtyping import Array, Float, Key, Num, PRNGKeyArray
 
 from ..data.transforms import Affine
 from ..errors import ConfigurationError
@@ -15,6 +17,8 @@ from ..networks import AbstractNetwork
 from ..posteriors import AbstractPosterior, AbstractPosteriorFamily
 from ..priors import AbstractPrior
 from .base import AbstractLatentVariableModel, LogTerms
+
+_Output = TypeVar("_Output")
 
 
 class SingleLayer(AbstractLatentVariableModel):
@@ -59,25 +63,23 @@ class SingleLayer(AbstractLatentVariableModel):
 
     def log_terms(self, x: Num[Array, "..."], key: PRNGKeyArray, num_samples: int, *, training: bool = False) -> LogTerms:
         """The logarithms of which every bound on log p(x) is made, from `num_samples` draws of z."""
-        # One split serves all: each further one would cost a tenth of a second to compile.
-        keys = jax.random.split(key, num_samples + 2)
+        draw_keys, encoder_key, decoder_keys = self._keys(key, num_samples, training)
         with jax.named_scope("X_encoder"):
-            encoder_output = self.encoder(self.input_transform.forward(x), keys[-1] if training else None)
+            encoder_output = self.encoder(self.input_transform.forward(x), encoder_key)
             posterior = self.posterior.condition(encoder_output)
         with jax.named_scope("reparametrization"):
-            z, log_posterior = jax.vmap(posterior.sample_and_log_prob)(keys[:num_samples])
+            z, log_posterior = _each_draw(posterior.sample_and_log_prob, draw_keys)
         with jax.named_scope("X_decoder"):
-            decoder_keys = jax.random.split(keys[-2], num_samples) if training else None
-            params = jax.vmap(self.decoder, in_axes=(0, 0 if training else None))(z, decoder_keys)
+            params = _each_draw(self.decoder, z, decoder_keys)
         with jax.named_scope("ELB"), _numpyro_promotion():
             y = self.transform.forward(x)
-            log_likelihood = jax.vmap(lambda param: jnp.asarray(self.likelihood.distribution(param).log_prob(y)))(params)
+            log_likelihood = _each_draw(lambda param: jnp.asarray(self.likelihood.distribution(param).log_prob(y)), params)
             return LogTerms(
                 log_likelihood=log_likelihood + self._log_jacobian(),
-                log_prior=jax.vmap(self.prior.log_prob)(z),
+                log_prior=_each_draw(self.prior.log_prob, z),
                 log_posterior=log_posterior,
                 kl_by_latent=posterior.kl_to(self.prior),
-                monitors=jax.tree.map(jnp.mean, jax.vmap(self.likelihood.monitors)(params)),
+                monitors=jax.tree.map(jnp.mean, _each_draw(self.likelihood.monitors, params)),
             )
 
     def encode(self, x: Num[Array, "..."]) -> AbstractPosterior:
@@ -100,8 +102,30 @@ class SingleLayer(AbstractLatentVariableModel):
         """One draw z ~ p(z)."""
         return self.prior.sample(key)
 
+    def _keys(
+        self, key: PRNGKeyArray, num_samples: int, training: bool
+    ) -> tuple[Key[Array, " draws"], PRNGKeyArray | None, Key[Array, " draws"] | None]:
+        """Keys for the draws, for the encoder and for the decoder at each draw."""
+        # A split is a twentieth of a training step, so there is none without need.
+        if not (training and (self.encoder.is_random_in_training or self.decoder.is_random_in_training)):
+            return (key[None] if num_samples == 1 else jax.random.split(key, num_samples)), None, None
+        keys = jax.random.split(key, 2 * num_samples + 1)
+        return keys[:num_samples], keys[-1], keys[num_samples:-1]
+
     def _log_jacobian(self) -> Float[Array, ""] | float:
         return self.transform.log_abs_det_jacobian(self.event_shape) if self.measure == "lebesgue" else 0.0
+
+
+def _each_draw(function: Callable[..., _Output], *arguments: Array | None) -> _Output:
+    """`function` of each draw, as an array over draws; an argument is None or has the draws along its first axis.
+
+    A single draw is not mapped: an axis of length 1 would make XLA transpose the gradients of every product in the decoder,
+    a seventh of the training step.
+    """
+    if any(argument is not None and len(argument) > 1 for argument in arguments):
+        return jax.vmap(function)(*arguments)
+    output = function(*(None if argument is None else argument[0] for argument in arguments))
+    return jax.tree.map(lambda leaf: leaf[None], output)
 
 
 def _numpyro_promotion() -> AbstractContextManager[None]:

@@ -13,6 +13,11 @@ class AbstractNetwork(eqx.Module):
     in_shape: eqx.AbstractVar[tuple[int, ...]]
     out_shape: eqx.AbstractVar[tuple[int, ...]]
 
+    @property
+    @abstractmethod
+    def is_random_in_training(self) -> bool:
+        """Whether a key changes the output: false where there is no dropout, and then no random number is drawn for it."""
+
     @abstractmethod
     def __call__(self, x: Float[Array, "..."], key: PRNGKeyArray | None = None) -> Float[Array, "..."]:
         """The output for one example; `key` turns on whatever is random in training."""

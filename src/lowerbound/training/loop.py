@@ -26,7 +26,8 @@ class Record:
     """One look of the host. Bounds and terms in nats per example, in the user's units; NaN where there is no validation.
 
     The training figures are means over the steps since the previous record, with dropout and with the weights of their
-    own moment; the validation figures are for the weights that would be kept now (the running average where it is on).
+    own moment; `gradient_norm` is that of the newest step, before clipping. The validation figures are for the weights that
+    would be kept now (the running average where it is on).
     """
 
     epoch: float
@@ -140,7 +141,7 @@ class Trainer:
         Raises `NonFiniteLossError`, naming the term and the step, at the first NaN or infinity.
         """
         progress.state = program.placed(self.fixed, progress.state)
-        pending: list[program.StepMetrics] = []
+        pending: list[program.ChunkMetrics] = []
         clock = time.perf_counter()
         while not progress.stop_reason:
             step = int(progress.state.step)
@@ -166,15 +167,15 @@ class Trainer:
         # A copy, because the next chunk takes the memory of the state that it is given.
         return eqx.combine(jax.tree.map(jnp.copy, params), self._rest)
 
-    def _record(self, progress: Progress, pending: list[program.StepMetrics], epoch: float) -> Record:
-        means = [float(np.concatenate(columns).mean(dtype=np.float64)) for columns in zip(*pending, strict=True)]
-        loss, elbo, reconstruction, kl, gradient_norm = means
+    def _record(self, progress: Progress, pending: list[program.ChunkMetrics], epoch: float) -> Record:
+        columns = zip(*(chunk.steps for chunk in pending), strict=True)
+        loss, elbo, reconstruction, kl = (float(np.concatenate(column).mean(dtype=np.float64)) for column in columns)
         step = int(progress.state.step)
         found = program.validate(self.fixed, program.averaged(progress.state), self._watched, progress.state.step)
         bounds = [float(value) if self.has_validation else math.nan for value in found[:4]]
         if self.has_validation:
             self._note_validation(progress, epoch, bounds[0])
-        examples = sum(len(chunk.loss) for chunk in pending) * self.schedule.batch_size
+        examples = sum(len(chunk.steps.loss) for chunk in pending) * self.schedule.batch_size
         duration = progress.seconds - progress.seconds_at_record
         progress.seconds_at_record = progress.seconds
         return Record(
@@ -191,7 +192,7 @@ class Trainer:
             fraction_at_floor=float(found.monitors.get("fraction_at_floor", math.nan)),
             learning_rate=float(np.asarray(learning_rate(self.options, self.schedule, step - 1))),
             kl_weight=float(self.fixed.objective.kl_weight(jnp.int32(step - 1))),
-            gradient_norm=gradient_norm,
+            gradient_norm=float(pending[-1].gradient_norm),
             examples_per_second=examples / max(duration, 1e-9),
             seconds=progress.seconds,
         )
@@ -205,12 +206,15 @@ class Trainer:
             progress.stop_reason = STOPPED_EARLY
 
 
-def _check_finite(metrics: program.StepMetrics, first_step: int, schedule: Schedule) -> None:
+def _check_finite(metrics: program.ChunkMetrics, first_step: int, schedule: Schedule) -> None:
+    steps = metrics.steps
+    # A gradient that is not finite shows in the next step's loss; only the last step's has no next step in this chunk.
+    gradient_norm = np.append(np.zeros(len(steps.loss) - 1), metrics.gradient_norm)
     terms = {
-        "the reconstruction term E_q[log p(x|z)]": metrics.reconstruction,
-        "the KL term": metrics.kl,
-        "the loss": metrics.loss,
-        "the gradient": metrics.gradient_norm,
+        "the reconstruction term E_q[log p(x|z)]": steps.reconstruction,
+        "the KL term": steps.kl,
+        "the loss": steps.loss,
+        "the gradient": gradient_norm,
     }
     bad = {name: np.flatnonzero(~np.isfinite(values)) for name, values in terms.items()}
     bad = {name: where[0] for name, where in bad.items() if len(where)}

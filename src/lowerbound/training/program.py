@@ -22,6 +22,14 @@ from .optimizer import make_optimizer
 from .options import Schedule, TrainingOptions
 
 Params = Any
+
+# What XLA is told on CPU. Without the first, a scan copies all weights and both of Adam's moments once a step. The second
+# leaves the matrix products to YNNPACK and takes the sums from it, which are slow there. The third uses the whole register.
+CPU_OPTIONS = {
+    "xla_cpu_copy_insertion_use_region_analysis": True,
+    "xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT",
+    "xla_cpu_prefer_vector_width": 512,
+}
 _STREAM_PERMUTATION, _STREAM_STEP, _STREAM_VALIDATION = 0, 1, 2
 
 
@@ -35,13 +43,22 @@ class TrainState(eqx.Module):
 
 
 class StepMetrics(NamedTuple):
-    """One number a step, in nats per example, in the user's units; `gradient_norm` is before any clipping."""
+    """One number a step, in nats per example, in the user's units."""
 
     loss: Float[Array, "..."]
     elbo: Float[Array, "..."]
     reconstruction: Float[Array, "..."]
     kl: Float[Array, "..."]
-    gradient_norm: Float[Array, "..."]
+
+
+class ChunkMetrics(NamedTuple):
+    """What a chunk of steps tells: its steps, and the norm of its last step's gradient before any clipping.
+
+    The norm of every step's gradient would cost a tenth of the training time, for a number that is only looked at.
+    """
+
+    steps: StepMetrics
+    gradient_norm: Float[Array, ""]
 
 
 class ValidationMetrics(NamedTuple):
@@ -105,8 +122,10 @@ def batch_indices(
     return jax.lax.dynamic_slice_in_dim(rows, offset, schedule.steps_per_chunk)
 
 
-def train_step(fixed: Fixed, state: TrainState, index: Int[Array, " batch"], key: PRNGKeyArray) -> tuple[TrainState, StepMetrics]:
-    """One optimiser step on the examples `index`."""
+def train_step(
+    fixed: Fixed, state: TrainState, index: Int[Array, " batch"], key: PRNGKeyArray
+) -> tuple[TrainState, Params, StepMetrics]:
+    """One optimiser step on the examples `index`: the new state, the gradient that led to it, and the numbers to watch."""
 
     def loss_and_record(params: Params) -> tuple[Array, Any]:
         record = fixed.objective(eqx.combine(params, fixed.rest), batch, key, state.step, training=True)
@@ -121,11 +140,11 @@ def train_step(fixed: Fixed, state: TrainState, index: Int[Array, " batch"], key
         updates, optimizer_state = optimizer.update(gradient, state.optimizer_state, state.params)
     params = optax.apply_updates(state.params, updates)
     average = _update_average(state, params, fixed.options.ema_decay)
-    metrics = StepMetrics(loss, record.bound.mean(), record.log_likelihood.mean(), record.kl.mean(), optax.tree.norm(gradient))
-    return TrainState(params, optimizer_state, average, state.step + 1), metrics
+    metrics = StepMetrics(loss, record.bound.mean(), record.log_likelihood.mean(), record.kl.mean())
+    return TrainState(params, optimizer_state, average, state.step + 1), gradient, metrics
 
 
-def run_chunk(fixed: Fixed, state: TrainState) -> tuple[TrainState, StepMetrics]:
+def run_chunk(fixed: Fixed, state: TrainState) -> tuple[TrainState, ChunkMetrics]:
     """`schedule.steps_per_chunk` steps as one compiled scan; the memory of `state` is taken for the new one."""
     return compiled_chunk(jax.default_backend())(fixed, state)
 
@@ -134,22 +153,25 @@ def run_chunk(fixed: Fixed, state: TrainState) -> tuple[TrainState, StepMetrics]
 def compiled_chunk(backend: str) -> Any:
     """The compiled program of `run_chunk`, with what XLA is told besides.
 
-    On CPU a scan otherwise copies all weights and both of Adam's moments once a step, about a fifth of the step's time;
-    the option changes not one bit of the results.
+    `benchmarks/seed_job.py` shows what these options are worth on a machine.
     """
-    options = {"xla_cpu_copy_insertion_use_region_analysis": True} if backend == "cpu" else {}
-    return eqx.filter_jit(_chunk, donate="all-except-first", compiler_options=options)  # pyright: ignore[reportCallIssue]
+    return eqx.filter_jit(_chunk, donate="all-except-first", compiler_options=CPU_OPTIONS if backend == "cpu" else {})  # pyright: ignore[reportCallIssue]
 
 
-def _chunk(fixed: Fixed, state: TrainState) -> tuple[TrainState, StepMetrics]:
+def _chunk(fixed: Fixed, state: TrainState) -> tuple[TrainState, ChunkMetrics]:
     seed = fixed.options.seed
     indices = batch_indices(stream(seed, _STREAM_PERMUTATION), state.step, fixed.schedule, fixed.data.shape[0])
     step_key = stream(seed, _STREAM_STEP)
 
-    def body(state: TrainState, index: Int[Array, " batch"]) -> tuple[TrainState, StepMetrics]:
-        return train_step(fixed, state, index, jax.random.fold_in(step_key, state.step))
+    # All at once: inside the scan each step would wait for its own.
+    keys = jax.vmap(jax.random.fold_in, (None, 0))(step_key, state.step + jnp.arange(len(indices)))
 
-    return jax.lax.scan(body, state, indices)
+    def body(carry: tuple[TrainState, Params], inputs: tuple[Array, Array]) -> tuple[tuple[TrainState, Params], StepMetrics]:
+        state, gradient, metrics = train_step(fixed, carry[0], *inputs)
+        return (state, gradient), metrics
+
+    (state, gradient), metrics = jax.lax.scan(body, (state, jax.tree.map(jnp.zeros_like, state.params)), (indices, keys))
+    return state, ChunkMetrics(metrics, optax.tree.norm(gradient))
 
 
 @eqx.filter_jit
