@@ -203,6 +203,8 @@ class TestKlWeight:
 def test_stopped_by_a_signal() -> None:
     summary = healthy_faces(stop_reason="stopped by SIGINT", epochs_run=40.0)
     assert found(summary, "stopped before its end") == [("warning", "epoch 40 of 100")]
+    [worry] = worries(dataclasses.replace(summary, folder="runs/my run"))
+    assert worry.advice == "Go on from here: lowerbound train --resume 'runs/my run'."
     assert summary.how_it_ended == "stopped at epoch 40 (SIGINT)"
 
 

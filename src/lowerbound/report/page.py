@@ -146,7 +146,7 @@ def _sentence(text: str) -> str:
 
 _CODE = re.compile(
     r"--set [\w.]+=[\w.-]*\w"
-    r"|lowerbound train --resume \S+?(?: --epochs \d+)?(?=\.(?:\s|$))"
+    r"|lowerbound train --resume (?:&#x27;.+?&#x27;|\S+?)(?: --epochs \d+)?(?=\.(?:\s|$))"
     r"|\b(?:training|objective|likelihood|model)\.\w+(?:=[\w.-]*\w)?"
 )
 

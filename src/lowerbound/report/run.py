@@ -79,6 +79,7 @@ def summarize(
     info = folder.info()
     return RunSummary(
         name=folder.path.name,
+        folder=str(folder.path),
         data_name=config.data.name,
         spec=spec,
         num_train=len(split.train),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -59,7 +60,8 @@ def scores_of(evaluation: Mapping[str, Any]) -> tuple[Score, ...]:
 class RunSummary:
     """A finished (or stopped) run.
 
-    - `name`: the run folder's name. `data_name`, `spec` and the three counts: what it was trained on.
+    - `name`: the run folder's name; `folder`: its path, for commands that a person can type.
+    - `data_name`, `spec` and the three counts: what it was trained on.
     - `recipe`, `config`: the recipe's name, and the configuration as resolved (section, key, value).
     - `command`: what a person types to repeat it. `versions`, `machine`: what `run.json` records.
     - `seconds`, `epochs_run`, `stop_reason`, `best_epoch`: how training went; `stop_reason` is "all epochs", "early stopping",
@@ -103,6 +105,7 @@ class RunSummary:
     factors: np.ndarray | None = None
     factor_names: tuple[str, ...] = ()
     split_shown: str = "test"
+    folder: str = ""
     command: str = ""
     versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
     machine: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -144,6 +147,11 @@ class RunSummary:
     def latent_dim(self) -> int:
         """The number of latent variables."""
         return self.latent_means.shape[1]
+
+    @property
+    def resume_command(self) -> str:
+        """What a person types to train further."""
+        return f"lowerbound train --resume {shlex.quote(self.folder or self.name)}"
 
     @property
     def has_validation(self) -> bool:

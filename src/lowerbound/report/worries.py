@@ -233,7 +233,7 @@ def _undertrained(summary: RunSummary) -> Worry | None:
         "warning",
         "Training ended too soon: the bound was still rising.",
         f"{_short(rise)} nats gained in the last tenth of the epochs",
-        f"Go on from here: lowerbound train --resume {summary.name} --epochs {2 * max(round(summary.epochs_run), 1)}.",
+        f"Go on from here: {summary.resume_command} --epochs {2 * max(round(summary.epochs_run), 1)}.",
     )
 
 
@@ -299,7 +299,7 @@ def _stopped(summary: RunSummary) -> Worry | None:
         "warning",
         "Training was stopped before its end; everything here is about the last checkpoint.",
         f"epoch {summary.epochs_run:,.4g}" + (f" of {planned:,}" if planned else ""),
-        f"Go on from here: lowerbound train --resume {summary.name}.",
+        f"Go on from here: {summary.resume_command}.",
     )
 
 
