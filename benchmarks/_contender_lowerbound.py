@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from _job import BATCH, EPOCHS_PER_ROUND, IMPORTANCE_SAMPLES, product_flops_per_second, random_matrices
+from _products import step_product_seconds
 
 from lowerbound.data.describe import describe
 from lowerbound.evaluation.evidence import estimate_evidence
@@ -58,6 +59,10 @@ class Contender:
         """Importance-sample the evidence of some examples; the number of importance samples drawn."""
         estimate_evidence(self.trainer.current_model(self.progress), self.images[:examples], IMPORTANCE_SAMPLES)
         return examples * IMPORTANCE_SAMPLES
+
+    def products_alone(self) -> float:
+        """Seconds for the matrix products of one step by themselves."""
+        return step_product_seconds()
 
     def product_rate(self) -> float:
         """Floating-point operations a second of a large product in JAX."""

@@ -133,6 +133,7 @@ def measure(entries: list[Entry], images: Path, rounds: int, console: Console) -
             rate = process.ask("product")["rate"]
             if rate is not None:
                 found[name]["product_gflops"].append(rate / 1e9)
+    found[OURS]["products_alone_ms"] = 1000 * running[OURS].ask("products")["seconds"]
     for name, process in running.items():
         found[name]["loss"] = process.ask("loss")["loss"]
         result = process.ask(f"evaluate {EVALUATED_EXAMPLES}")
@@ -204,6 +205,11 @@ def show(result: dict[str, Any], skipped: dict[str, str], console: Console) -> N
     console.print(
         f"{OURS}: {100 * ours['median_share_of_library']:.0f} % of the rate of JAX's own product (median), "
         f"{100 * ours['minimum_share_of_library']:.0f} % (fastest round)."
+    )
+    alone = ours["products_alone_ms"]
+    console.print(
+        f"The step's matrix products by themselves, each in a loop of its own in JAX, add up to {alone:.2f} ms: "
+        f"{100 * result['limit_ms'] / alone:.0f} % of the machine's limit is all that this JAX could reach."
     )
     for kind in ("median", "minimum"):
         if f"fastest_peer_by_{kind}" in result:
