@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixin
 from sklearn.utils import Tags, TransformerTags, check_random_state
@@ -20,6 +21,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from . import evaluation
 from .config import RunConfig
+from .config.sections import LARGEST_SEED
 from .data.checks import check_array
 from .data.describe import describe
 from .data.levels import check_levels, for_device
@@ -195,8 +197,8 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
 
         - `parameters`: those that shall differ.
 
-        >>> VAE.from_recipe("frey-faces", epochs=10).dropout
-        0.1
+        >>> VAE.from_recipe("post-2018").epochs
+        10000
         """
         settings = parameters_of(load_recipe(recipe).run_config(), {})
         return cls(**{**settings, "random_state": None, **parameters})
@@ -209,7 +211,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         """
         seen = type(self)()
         array = _examples(X, seen)
-        spec = describe(array, getattr(seen, "feature_names_in_", ()))
+        spec = describe(array, tuple(getattr(seen, "feature_names_in_", ())))
         config, parts = self._configuration()
         if config.likelihood.name != "auto" or "likelihood" not in parts:
             config = resolve(config, spec)
@@ -276,10 +278,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
 
         Raises `DataError` when the examples are not like those of `fit` or outside the likelihood's support.
         """
-        array = self._check_examples(X)
-        if self.model_.measure == "counting" and self.config_.likelihood.name != "auto":
-            check_levels(array, self.spec_, self.config_.likelihood.name)
-        data, count = for_device(array), _count("num_samples", num_samples)
+        data, count = self._check_support(X), _count("num_samples", num_samples)
         streams = np.asarray([zlib.crc32(row.astype(np.float32).tobytes()) >> 1 for row in data], np.int32)
         estimate = evaluation.estimate_evidence(self.model_, data, count, seed=_EVIDENCE_SEED, streams=streams)
         return np.asarray(estimate.log_evidence, np.float64)
@@ -293,10 +292,10 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
 
         - `num_samples`: importance samples of each example.
 
-        Raises `DataError` when the examples are not like those of `fit`.
+        Raises `DataError` when the examples are not like those of `fit` or outside the likelihood's support.
         """
-        data = for_device(self._check_examples(X))
-        return evaluation.evaluate(self.model_, self.spec_, data, num_samples=_count("num_samples", num_samples), split="X")
+        data, count = self._check_support(X), _count("num_samples", num_samples)
+        return evaluation.evaluate(self.model_, self.spec_, data, num_samples=count, split="X")
 
     def save(self, path: str | Path) -> None:
         """Make `path` a folder with the model: its configuration and weights, nothing pickled.
@@ -358,6 +357,10 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         seed = self.random_state
         if not isinstance(seed, int | np.integer):
             seed = int(check_random_state(seed).randint(2**31 - 1))
+        elif not 0 <= seed <= LARGEST_SEED:
+            raise ConfigurationError(
+                f"random_state is {seed}; expected an integer from 0 to {LARGEST_SEED}, a RandomState, or None."
+            )
         values = {name: getattr(self, name) for name in PARAMETERS}
         return configuration_of({**values, "random_state": seed}, self.config, _DEFAULTS)
 
@@ -369,7 +372,9 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         parts: dict[str, Any],
         history: dict[str, np.ndarray],
     ) -> VAE:
-        self.model_, self.spec_, self.config_, self.history_ = model, spec, config, history
+        # Training leaves its arrays laid out on its mesh, and a program would be compiled again for one loaded or unpickled.
+        self.model_ = jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf)) if isinstance(leaf, jax.Array) else leaf, model)
+        self.spec_, self.config_, self.history_ = spec, config, history
         self._parts = parts
         self.n_features_in_ = spec.num_elements
         if spec.feature_names:
@@ -381,6 +386,13 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
     def _check_examples(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
         return _examples(X, self, event_shape=self.spec_.event_shape)
+
+    def _check_support(self, X: Any) -> np.ndarray:
+        array = self._check_examples(X)
+        # Of a likelihood of a class of your own only itself knows the support; it has no name in the configuration.
+        if self.model_.measure == "counting" and self.config_.likelihood.name != "auto":
+            check_levels(array, self.spec_, self.config_.likelihood.name)
+        return for_device(array)
 
     def _posterior_means(self, array: np.ndarray) -> np.ndarray:
         return _in_blocks(lambda block: evaluation.posterior_means(self.model_, block), for_device(array))
@@ -407,16 +419,16 @@ def _examples(X: Any, estimator: VAE, event_shape: tuple[int, ...] | None = None
 
 def _as_numbers(X: Any) -> Any:
     """Object arrays as float64, as everywhere in scikit-learn; everything else as it is."""
-    if hasattr(X, "toarray") or np.asarray(X).dtype != object:
-        return X
     try:
-        return np.asarray(X).astype(np.float64)
+        is_object = not hasattr(X, "toarray") and np.asarray(X).dtype == object
+        return np.asarray(X).astype(np.float64) if is_object else X
     except TypeError as error:
         raise NotNumberError(
             f"X has an element that is no number: {error}. Encode text and categories as numbers, fill missing cells, or drop "
             "those columns."
         ) from error
     except ValueError:
+        # Text, or rows of different lengths: `check_array` says it better.
         return X
 
 

@@ -8,7 +8,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from lowerbound import VAE
 
 
-# The checks fit columns that never change and arrays without the column names of the fit: both are warned of, rightly.
+# Some checks fit columns that never change, of which `fit` warns, rightly.
 @pytest.mark.filterwarnings("ignore::lowerbound.errors.DataWarning")
 @parametrize_with_checks([VAE(latent_dim=2, hidden_widths=(8,), epochs=5)])
 def test_scikit_learn_check(estimator, check):
