@@ -33,6 +33,10 @@ class LinearDecoder(AbstractNetwork):
     in_shape: tuple[int, ...] = eqx.field(static=True)
     out_shape: tuple[int, ...] = eqx.field(static=True)
 
+    @property
+    def is_random_in_training(self) -> bool:
+        return False
+
     def __call__(self, x: Float[Array, " latent"], key: PRNGKeyArray | None = None) -> Float[Array, "two data"]:
         mean = self.weight @ x + self.bias
         return jnp.stack([mean, jnp.broadcast_to(self.log_scale, mean.shape)])
@@ -49,6 +53,10 @@ class LinearEncoder(AbstractNetwork):
     log_variance: Float[Array, " latent"]
     in_shape: tuple[int, ...] = eqx.field(static=True)
     out_shape: tuple[int, ...] = eqx.field(static=True)
+
+    @property
+    def is_random_in_training(self) -> bool:
+        return False
 
     def __call__(self, x: Float[Array, " data"], key: PRNGKeyArray | None = None) -> Float[Array, "two latent"]:
         return jnp.stack([self.weight @ x + self.bias, self.log_variance])

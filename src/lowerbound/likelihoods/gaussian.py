@@ -56,7 +56,7 @@ class Gaussian(AbstractLikelihood):
         raw_mean, raw_log_scale = (part[0] for part in jnp.split(params, 2))
         # Held before exp: that keeps one transcendental function where softplus would take two more. The gradient of clamp
         # is a selection; those of maximum and minimum share out ties with two divisions for each element.
-        lowest = jnp.broadcast_to(jnp.log(self.scale_floor), self.event_shape)
+        lowest = jnp.broadcast_to(jnp.log(self.scale_floor).astype(params.dtype), self.event_shape)
         log_scale = jax.lax.clamp(lowest, raw_log_scale, jnp.full_like(lowest, LARGEST_LOG_SCALE))
         mean = raw_mean if self.mean_range is None else squeeze(raw_mean, self.mean_range[0], self.mean_range[1])
         return DiagonalNormal(mean, log_scale)
