@@ -39,7 +39,7 @@ class SavingError(LowerboundError, OSError):
 
 
 class NonFiniteLossError(LowerboundError, ArithmeticError):
-    """Training met a NaN or infinite loss; the last good checkpoint is kept."""
+    """Training met a NaN or infinite loss; the checkpoints from before it are kept."""
 
 
 class DataWarning(UserWarning):

@@ -37,7 +37,7 @@ def train(
     data: Annotated[
         str | None,
         typer.Argument(
-            metavar="[DATA]", help="A named set (see `lowerbound datasets`), a .npy, .npz or .mat file, or a folder of images."
+            metavar="DATA", help="A named set (see `lowerbound datasets`), a .npy, .npz or .mat file, or a folder of images."
         ),
     ] = None,
     recipe: Annotated[
@@ -60,7 +60,7 @@ def train(
         start_training(data, recipe, overrides or [], epochs, seed, out, data_dir, as_json=json)
         return
     given = {"DATA": data, "--recipe": recipe, "--set": overrides, "--seed": seed, "--out": out}
-    unwanted = [name for name, value in given.items() if value]
+    unwanted = [name for name, value in given.items() if value is not None and value != []]
     if unwanted:
         raise ConfigurationError(
             f"--resume continues a run as it was configured; {', '.join(unwanted)} cannot be given with it (only --epochs, "
@@ -108,7 +108,7 @@ def reconstruct(
     out: Annotated[
         Path, typer.Option(help="A .png picture (originals above reconstructions) or a .npy array of reconstructions.")
     ],
-    data: Annotated[str | None, typer.Argument(metavar="[DATA]", help="Other data than the run's own.")] = None,
+    data: Annotated[str | None, typer.Argument(metavar="DATA", help="Other data than the run's own.")] = None,
     split: Split = "test",
     key: Annotated[str, typer.Option(help="The variable in a .npz or .mat file.")] = "",
     data_dir: DataDir = None,
@@ -173,6 +173,10 @@ def _options(
     pass
 
 
+# Typer's status for a KeyboardInterrupt.
+_INTERRUPTED = 130
+
+
 def main() -> None:
     """Run the command line; exit status 0, 1 (failed) or 2 (wrong use)."""
     try:
@@ -181,7 +185,9 @@ def main() -> None:
         _fail(error, 2)
     except LowerboundError as error:
         _fail(error, 1)
-    except KeyboardInterrupt:
+    except SystemExit as leaving:
+        if leaving.code != _INTERRUPTED:
+            raise
         typer.echo("stopped", err=True)
         sys.exit(1)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, DataError
 from .runtime import prepare_jax, say, warnings_as_sentences
 
 if TYPE_CHECKING:
@@ -100,9 +101,10 @@ def reconstruct_run(run: Path, data: str | None, out: Path, split: str, key: str
     _check_split(split)
     _check_suffix(out, (".png", ".npy"))
     folder, model, spec, config = _open(run)
-    examples = (
-        _own_examples(folder, config, split, data_dir) if data is None else _other_examples(data, key, data_dir, model, spec)
-    )
+    if data is None:
+        examples = _own_examples(folder, config, split, data_dir)
+    else:
+        examples = _other_examples(data, key, data_dir, model, spec, config)
     from ..evaluation import decode, posterior_means
 
     if out.suffix == ".npy":
@@ -119,8 +121,8 @@ def reconstruct_run(run: Path, data: str | None, out: Path, split: str, key: str
 def encode_run(run: Path, data: str, out: Path, key: str, data_dir: Path | None) -> None:
     """Write posterior means, one row for each example."""
     _check_suffix(out, (".npy", ".csv"))
-    _, model, spec, _ = _open(run)
-    examples = _other_examples(data, key, data_dir, model, spec)
+    _, model, spec, config = _open(run)
+    examples = _other_examples(data, key, data_dir, model, spec, config)
     from ..evaluation import posterior_means
     from ..storage.atomic import write_text
 
@@ -136,9 +138,16 @@ def encode_run(run: Path, data: str, out: Path, key: str, data_dir: Path | None)
 
 def _open(run: Path) -> tuple[RunFolder, AbstractLatentVariableModel, DataSpec, RunConfig]:
     prepare_jax()
-    from ..runs.folder import RunFolder
+    from ..runs.folder import RunFolder, load_model
+    from ..storage.checkpoints import latest_checkpoint
 
     folder = RunFolder.open(run)
+    if not folder.model.exists() and (checkpoint := latest_checkpoint(folder.checkpoints)) is not None:
+        say(
+            f"note: {run} has not ended; this is its checkpoint of step {checkpoint.step:,}. "
+            f"Continue it with: lowerbound train --resume {shlex.quote(str(run))}"
+        )
+        return folder, *load_model(checkpoint.path)
     return folder, *folder.load_model()
 
 
@@ -151,10 +160,18 @@ def _own_examples(folder: RunFolder, config: RunConfig, split: str, data_dir: Pa
         dataset: Dataset = load_dataset(config.data.name, config.data.key, data_dir)
     rows = folder.split()
     check_same_data(folder.info()["data"], split_record(dataset.examples, rows))
+    if rows.sizes[split] == 0:
+        held = next(name for name in ("test", "validation", "train") if rows.sizes[name])
+        raise DataError(
+            f"the {split} split of {folder.path} is empty: nothing was held out for it. "
+            f"Use --split {held} ({rows.sizes[held]:,} examples), or train again with data.{split} above 0."
+        )
     return for_device(dataset.examples[getattr(rows, split)])
 
 
-def _other_examples(data: str, key: str, data_dir: Path | None, model: AbstractLatentVariableModel, spec: DataSpec) -> np.ndarray:
+def _other_examples(
+    data: str, key: str, data_dir: Path | None, model: AbstractLatentVariableModel, spec: DataSpec, config: RunConfig
+) -> np.ndarray:
     from ..data.checks import check_array
     from ..data.datasets import load_dataset
     from ..data.levels import check_levels, for_device
@@ -163,7 +180,7 @@ def _other_examples(data: str, key: str, data_dir: Path | None, model: AbstractL
         dataset = load_dataset(data, key, data_dir)
     examples = check_array(dataset.examples, name=data, event_shape=spec.event_shape)
     if model.measure == "counting":
-        check_levels(examples, spec, "of this run", name=data)
+        check_levels(examples, spec, config.likelihood.name, name=data)
     return for_device(examples)
 
 
@@ -176,7 +193,8 @@ def _check_split(split: str) -> None:
 
 def _check_suffix(out: Path, allowed: tuple[str, ...]) -> None:
     if out.suffix not in allowed:
-        raise ConfigurationError(f"--out is {out}, which ends in {out.suffix or 'nothing'!r}; expected {' or '.join(allowed)}.")
+        ending = repr(out.suffix) if out.suffix else "nothing"
+        raise ConfigurationError(f"--out is {out}, which ends in {ending}; expected {' or '.join(allowed)}.")
 
 
 def _require_images(spec: DataSpec, out: Path) -> None:

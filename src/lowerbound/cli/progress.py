@@ -31,7 +31,7 @@ def display(*, as_json: bool, is_terminal: bool) -> Iterator[Show]:
 
 def describe_record(record: Record, run: TrainingRun) -> dict[str, str]:
     """The figures of one record as short texts; bounds and terms in nats per example."""
-    watched = not math.isnan(record.validation_elbo_nats)
+    watched = run.trainer.has_validation
     bound = record.validation_elbo_nats if watched else record.train_elbo_nats
     figures = {"train ELBO": f"{record.train_elbo_nats:.2f}"}
     if watched:
@@ -46,26 +46,31 @@ def describe_record(record: Record, run: TrainingRun) -> dict[str, str]:
 
 @contextlib.contextmanager
 def _bar() -> Iterator[Show]:
-    """A live progress bar (Rich): epoch, bounds in nats, speed, time left."""
-    from rich.console import Console
+    """A live bar (Rich) of epochs, time and speed, and below it the figures, which a narrow terminal wraps."""
+    from rich.console import Console, Group
+    from rich.live import Live
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.text import Text
 
     progress = Progress(
-        TextColumn("epoch {task.completed:.0f}/{task.total}"),
-        BarColumn(bar_width=16),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
         TextColumn("{task.description}"),
-        console=Console(stderr=True),
+        BarColumn(bar_width=24),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[left]}"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[speed]}"),
     )
-    with progress:
-        task = progress.add_task("compiling", total=None)
+    task = progress.add_task("compiling", total=None, left="", speed="")
+    figures = Text()
+    with Live(Group(progress, figures), console=Console(stderr=True)):
 
         def show(record: Record, run: TrainingRun) -> None:
-            text = "  ".join(f"{name} {value}" for name, value in describe_record(record, run).items())
-            total = run.config.training.epochs
-            progress.update(task, completed=record.epoch, total=total, description=f"nats: {text}")
+            texts = describe_record(record, run)
+            epochs = run.config.training.epochs
+            speed = f"{texts.pop('examples/s')} examples/s"
+            where = f"epoch {record.epoch:g}/{epochs}"
+            progress.update(task, completed=record.epoch, total=epochs, description=where, left="left", speed=speed)
+            figures.plain = "nats: " + "  ".join(f"{name} {value}" for name, value in texts.items())
 
         yield show
 

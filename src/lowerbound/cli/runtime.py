@@ -13,6 +13,8 @@ from typing import Any
 
 import typer
 
+from ..errors import DataWarning
+
 
 def prepare_jax() -> None:
     """Keep compiled programs on disk, so that only the first run of a kind waits for the compiler."""
@@ -35,6 +37,7 @@ def warnings_as_sentences(say: Callable[[str], None]) -> Iterator[None]:
 
     with warnings.catch_warnings():
         warnings.showwarning = show
+        warnings.simplefilter("always", DataWarning)
         yield
 
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import typer
 
+from ..errors import ModelFolderError
+
 
 def show_info(run: Path, *, as_json: bool) -> None:
     """Say what a run is, from its files alone."""
@@ -17,8 +19,7 @@ def show_info(run: Path, *, as_json: bool) -> None:
 
     folder = RunFolder.open(run)
     record, config = folder.info(), folder.config()
-    scores_file = folder.path / "evaluation.json"
-    scores = json.loads(scores_file.read_text(encoding="utf-8")) if scores_file.exists() else None
+    scores = _scores(folder.path / "evaluation.json")
     if as_json:
         _print({"path": str(folder.path), **record, "config": config.to_dict(), "scores": scores})
         return
@@ -94,6 +95,15 @@ def show_recipes(*, as_json: bool) -> None:
             if text:
                 typer.echo(f"    {label + ':':<11}{text}")
     typer.echo("Use one: lowerbound train --recipe NAME; see its keys: lowerbound recipes --json")
+
+
+def _scores(file: Path) -> dict[str, Any] | None:
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise ModelFolderError(f"{file} cannot be read: {error}. Delete it; `lowerbound evaluate` gives the scores.") from error
 
 
 def _how_it_went(record: dict[str, Any]) -> str:

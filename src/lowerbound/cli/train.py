@@ -17,6 +17,8 @@ from .runtime import StopRequest, prepare_jax, say, warnings_as_sentences
 if TYPE_CHECKING:
     from ..runs.training import TrainingRun
 
+REPORT = "report.html"
+
 
 def start_training(
     data: str | None,
@@ -35,34 +37,42 @@ def start_training(
     config = _with_absolute_path(config)
     path = out or _free_folder(config.data.name)
 
+    prepare_jax()
     from ..data.datasets import load_dataset
+    from ..runs.folder import RunFolder
+    from ..runs.training import TrainingRun
 
+    RunFolder.check_free(path)
     with warnings_as_sentences(say):
         dataset = load_dataset(config.data.name, config.data.key, data_dir)
-        prepare_jax()
-        from ..runs.training import TrainingRun
-
         run = TrainingRun.begin(path, config, dataset, recipe=chosen.name, command=_command())
     _train(run, as_json=as_json, resumed=False)
 
 
 def resume_training(path: Path, epochs: int | None, data_dir: Path | None, *, as_json: bool) -> None:
     """Continue a run at its newest whole checkpoint."""
+    prepare_jax()
     from ..data.datasets import load_dataset
     from ..runs.folder import RunFolder
+    from ..runs.training import TrainingRun
+    from ..training import STOPPED_EARLY
 
     folder = RunFolder.open(path)
     data = folder.config().data
     with warnings_as_sentences(say):
         dataset = load_dataset(data.name, data.key, data_dir)
-        prepare_jax()
-        from ..runs.training import TrainingRun
-
         run = TrainingRun.resume(path, dataset, epochs=epochs)
-    for note in run.notes:
-        say(f"note: {note}")
-    if run.is_finished and folder.model.exists():
-        say(f"nothing to do: {path} has ended already ({run.progress.stop_reason}). To train longer: --epochs N.")
+    report = folder.path / REPORT
+    if not run.is_finished:
+        # It shows the run as it was before.
+        report.unlink(missing_ok=True)
+    elif folder.model.exists() and report.exists():
+        longer = (
+            "To train on all the same, start a new run with --set training.early_stopping_patience=0."
+            if run.progress.stop_reason == STOPPED_EARLY
+            else "To train longer: --epochs N."
+        )
+        say(f"nothing to do: {path} has ended already ({run.progress.stop_reason}). {longer}")
         return
     _train(run, as_json=as_json, resumed=True)
 
@@ -71,6 +81,8 @@ def _train(run: TrainingRun, *, as_json: bool, resumed: bool) -> None:
     from ..report.training_log import TrainingLog
     from .progress import display, print_json
 
+    for note in run.notes:
+        say(f"note: {note}")
     step = int(run.progress.state.step)
     if not as_json:
         sizes = run.split.sizes
@@ -88,22 +100,30 @@ def _train(run: TrainingRun, *, as_json: bool, resumed: bool) -> None:
 
             model = run.run(on_record=on_record, should_stop=stop_request)
         if not run.is_finished:
-            say(
-                f"{run.progress.stop_reason} after step {int(run.progress.state.step):,}; everything is saved. "
-                f"Continue with: lowerbound train --resume {shlex.quote(str(run.folder.path))}"
-            )
+            step, reason, path = int(run.progress.state.step), run.progress.stop_reason, str(run.folder.path)
+            if as_json:
+                print_json({"event": "stopped", "run": path, "reason": reason, "step": step})
+            say(f"{reason} after step {step:,}; all is saved. Continue with: lowerbound train --resume {shlex.quote(path)}")
             raise typer.Exit(1)
         from ..report.run import write_report
 
         evaluation = write_report(run.folder, model, run.spec, run.config, run.dataset, run.split)
-    report = run.folder.path / "report.html"
+    report = run.folder.path / REPORT
     if as_json:
         print_json({"event": "finished", "run": str(run.folder.path), "report": str(report), **evaluation.to_json()})
         return
     from .outputs import show_evaluation
 
     show_evaluation(evaluation)
-    say(f"{run.progress.stop_reason}: {run.progress.seconds:.1f} s of training. Open {report}")
+    say(f"{_how_it_ended(run)} in {run.progress.seconds:.1f} s of training. Open {report}")
+
+
+def _how_it_ended(run: TrainingRun) -> str:
+    progress = run.progress
+    epoch = int(progress.state.step) / run.trainer.schedule.steps_per_epoch
+    if run.config.training.early_stopping_patience == 0:
+        return f"{progress.stop_reason}: {epoch:g} epochs"
+    return f"{progress.stop_reason}: {epoch:g} epochs, of which the weights of epoch {progress.best_epoch:g} are kept,"
 
 
 def _free_folder(data_name: str) -> Path:

@@ -12,7 +12,7 @@ from ..data.spec import DataSpec
 from ..data.splits import Split
 from ..errors import ConfigurationError, ModelFolderError, SavingError
 from ..models import AbstractLatentVariableModel
-from ..storage.atomic import write_text
+from ..storage.atomic import recover_folder, write_text
 from ..storage.model_folder import load_arrays_into, read_config
 from .metrics import MetricsFile
 
@@ -59,17 +59,22 @@ class RunFolder:
         Raises `ConfigurationError` when there is something there already, `SavingError` when it cannot be made.
         """
         path = Path(path)
+        cls.check_free(path)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SavingError(f"could not make the run folder {path}: {error.strerror}. Give --out another folder.") from error
+        return cls(path)
+
+    @staticmethod
+    def check_free(path: Path) -> None:
+        """Raise `ConfigurationError` when there is something at `path` already."""
         if path.is_file() or (path.is_dir() and any(path.iterdir())):
             what = "is a file" if path.is_file() else "is not empty"
             resume = (
                 f" To continue the run that is there: lowerbound train --resume {path}." if (path / RUN_FILE).exists() else ""
             )
             raise ConfigurationError(f"the run folder {path} {what}; nothing was touched. Give --out another folder.{resume}")
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise SavingError(f"could not make the run folder {path}: {error.strerror}. Give --out another folder.") from error
-        return cls(path)
 
     @classmethod
     def open(cls, path: str | Path) -> RunFolder:
@@ -86,18 +91,21 @@ class RunFolder:
         file = self.path / RUN_FILE
         try:
             fields = json.loads(file.read_text(encoding="utf-8"))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
+            what = "it is a file" if self.path.is_file() else f"there is no {RUN_FILE} in it"
+            what = what if self.path.exists() else "it does not exist"
             raise ModelFolderError(
-                f"{self.path} is not a run folder: there is no {RUN_FILE} in it. "
+                f"{self.path} is not a run folder: {what}. "
                 "Give the folder that `lowerbound train` made (its --out, or runs/NAME)."
             ) from None
         except (OSError, ValueError) as error:
             raise ModelFolderError(f"{file} cannot be read: {error}. The run folder is damaged; train again.") from error
-        if not isinstance(fields, dict) or fields.get("format") != RUN_FORMAT:
+        version = fields.get("version") if isinstance(fields, dict) and fields.get("format") == RUN_FORMAT else None
+        if not isinstance(version, int):
             raise ModelFolderError(f"{file} is not one of ours; expected the folder of a `lowerbound train`.")
-        if fields["version"] > RUN_VERSION:
+        if version > RUN_VERSION:
             raise ModelFolderError(
-                f"{file} has format version {fields['version']}, made by a newer lowerbound; this one reads up to {RUN_VERSION}. "
+                f"{file} has format version {version}, made by a newer lowerbound; this one reads up to {RUN_VERSION}. "
                 "Upgrade: pip install --upgrade lowerbound."
             )
         return fields
@@ -124,9 +132,10 @@ class RunFolder:
 
         Raises `ModelFolderError` when training has not ended yet, or the folder is damaged.
         """
-        if not self.model.exists() and self.checkpoints.is_dir():
+        recover_folder(self.model)
+        if not self.model.exists():
             raise ModelFolderError(
-                f"{self.path} holds a run that has not ended: there are checkpoints but no model yet. "
+                f"{self.path} holds a run that has not ended: there is no model yet. "
                 f"Continue it: lowerbound train --resume {self.path}."
             )
         return load_model(self.model)

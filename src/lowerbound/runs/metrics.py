@@ -15,6 +15,7 @@ from ..storage.atomic import write_text
 from ..training import Record
 
 COLUMNS = tuple(field.name for field in dataclasses.fields(Record))
+_HEADER = ",".join(COLUMNS) + "\n"
 
 
 class MetricsFile:
@@ -28,9 +29,8 @@ class MetricsFile:
         values = dataclasses.asdict(record).values()
         line = ",".join("" if math.isnan(value) else repr(value) for value in values) + "\n"
         try:
-            is_new = not self.path.exists()
             with self.path.open("a", encoding="utf-8") as file:
-                file.write((",".join(COLUMNS) + "\n" if is_new else "") + line)
+                file.write((_HEADER if file.tell() == 0 else "") + line)
         except OSError as error:
             raise SavingError(f"could not add to {self.path}: {error.strerror}. Free some space and resume the run.") from error
 
@@ -40,7 +40,7 @@ class MetricsFile:
             lines = self.path.read_text(encoding="utf-8").splitlines(keepends=True)
             column = COLUMNS.index("step")
             kept = [line for line in lines[1:] if _is_whole(line) and int(line.split(",")[column]) <= step]
-            write_text(self.path, "".join([lines[0], *kept]))
+            write_text(self.path, "".join([_HEADER, *kept]))
 
     def read(self) -> dict[str, np.ndarray]:
         """The columns as arrays, float64; empty cells are NaN.

@@ -22,7 +22,7 @@ from ..data.describe import describe
 from ..data.levels import for_device
 from ..data.spec import DataSpec
 from ..data.splits import Split, check_same_data, shuffled_split, split_record
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, NonFiniteLossError
 from ..models import AbstractLatentVariableModel
 from ..recipes.build import build_model, build_objective, resolve, training_options
 from ..storage.checkpoints import latest_checkpoint, load_checkpoint_into, save_checkpoint
@@ -74,7 +74,7 @@ class TrainingRun:
                 "best_epoch": 0.0,
             }
         )
-        return cls(folder, config, spec, dataset, split, trainer, trainer.start())
+        return cls(folder, config, spec, dataset, split, trainer, trainer.start(), _notes(dataset))
 
     @classmethod
     def resume(cls, path: str | Path, dataset: Dataset, *, epochs: int | None = None) -> TrainingRun:
@@ -82,12 +82,12 @@ class TrainingRun:
 
         - `epochs`: train up to this many epochs instead of the configured number.
 
-        Raises `DataError` when `dataset` is not what the run began with, `ModelFolderError` when no checkpoint can be used.
+        Raises `DataError` when `dataset` is not what the run began with, `ConfigurationError` when it has done more than
+        `epochs` already, `ModelFolderError` when no checkpoint can be used.
         """
         folder = RunFolder.open(path)
-        config = folder.config()
-        if epochs is not None:
-            config = config.updated({"training": {"epochs": epochs}})
+        begun = folder.config()
+        config = begun if epochs is None else begun.updated({"training": {"epochs": epochs}})
         split = folder.split()
         check_same_data(folder.info()["data"], split_record(dataset.examples, split))
         spec = describe(dataset.examples[split.train], num_levels=dataset.num_levels, name=dataset.name)
@@ -97,13 +97,20 @@ class TrainingRun:
         if checkpoint is None:
             folder.metrics.keep_until(0)
             return cls(folder, config, spec, dataset, split, trainer, start, ("there was no checkpoint yet: starting again",))
+        if checkpoint.step > trainer.schedule.num_steps:
+            done = checkpoint.step / trainer.schedule.steps_per_epoch
+            raise ConfigurationError(
+                f"epochs is {epochs}, but the run in {path} has done {done:g} epochs already, and training cannot be undone. "
+                "Give more epochs, or start a new run in another folder."
+            )
         _, (state, best) = load_checkpoint_into(checkpoint.path, trainer.current_model(start), (start.state, start.best_params))
         progress = Progress.restore(state, best, checkpoint.counters)
         has_more_epochs = progress.stop_reason == ALL_EPOCHS and checkpoint.step < trainer.schedule.num_steps
         if has_more_epochs or progress.stop_reason not in FINISHED:
             progress.stop_reason = ""
         folder.metrics.keep_until(checkpoint.step)
-        write_toml(folder.config_file, config)
+        if not progress.stop_reason and config != begun:
+            write_toml(folder.config_file, config)
         return cls(folder, config, spec, dataset, split, trainer, progress, checkpoint.refused)
 
     @property
@@ -123,7 +130,7 @@ class TrainingRun:
     ) -> AbstractLatentVariableModel:
         """Train to the end, checkpointing on the way; then write the model. A stopped run only leaves its checkpoint.
 
-        Raises `NonFiniteLossError`, with the last good checkpoint kept, and `SavingError`.
+        Raises `NonFiniteLossError`, saying which checkpoint is the last good one, and `SavingError`.
         """
         last_saved = time.monotonic()
 
@@ -137,20 +144,32 @@ class TrainingRun:
                 self.save_checkpoint()
                 last_saved = time.monotonic()
 
-        self.trainer.run(self.progress, on_record=record, on_chunk=maybe_checkpoint, should_stop=should_stop)
+        try:
+            self.trainer.run(self.progress, on_record=record, on_chunk=maybe_checkpoint, should_stop=should_stop)
+        except NonFiniteLossError as error:
+            self._note_end("the loss was not finite")
+            raise NonFiniteLossError(f"{error} {self._what_is_kept()}") from error
         self.save_checkpoint()
         model = self.trainer.model_of(self.progress)
         if self.is_finished:
             save_model_folder(self.folder.model, self.config.to_dict(), self.spec, model)
-        schedule = self.trainer.schedule
+        self._note_end(self.progress.stop_reason)
+        return model
+
+    def _note_end(self, reason: str) -> None:
         self.folder.update_info(
             ended=_now(),
-            stop_reason=self.progress.stop_reason,
+            stop_reason=reason,
             seconds=self.progress.seconds,
-            epochs_done=int(self.progress.state.step) / schedule.steps_per_epoch,
+            epochs_done=int(self.progress.state.step) / self.trainer.schedule.steps_per_epoch,
             best_epoch=self.progress.best_epoch,
         )
-        return model
+
+    def _what_is_kept(self) -> str:
+        checkpoint = latest_checkpoint(self.folder.checkpoints)
+        if checkpoint is None:
+            return "There was no checkpoint yet."
+        return f"The last good checkpoint, of step {checkpoint.step:,}, is kept in {checkpoint.path}."
 
     def save_checkpoint(self) -> Path:
         """Write a checkpoint of this very moment; raises `SavingError`."""
@@ -172,6 +191,12 @@ def choose_split(config: RunConfig, dataset: Dataset) -> Split:
         return dataset.split
     data = config.data
     return shuffled_split(len(dataset.examples), validation=data.validation, test=data.test, seed=data.split_seed)
+
+
+def _notes(dataset: Dataset) -> tuple[str, ...]:
+    if dataset.split is None:
+        return ()
+    return (f"{dataset.name} comes with its own split; data.validation, data.test and data.split_seed are not used.",)
 
 
 def versions() -> dict[str, str]:

@@ -50,7 +50,10 @@ class Record:
 
 @dataclasses.dataclass
 class Progress:
-    """Where a run stands: everything that a checkpoint must hold, besides the model's own constants."""
+    """Where a run stands: everything that a checkpoint must hold, besides the model's own constants.
+
+    `since_record`: sums over the steps since the last record, in double precision: their number, then those of `StepMetrics`.
+    """
 
     state: program.TrainState
     best_params: Any
@@ -58,6 +61,7 @@ class Progress:
     best_bound: float = -math.inf
     seconds: float = 0.0
     seconds_at_record: float = 0.0
+    since_record: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0, 0.0)
     stop_reason: str = ""
 
     @property
@@ -67,6 +71,8 @@ class Progress:
             "best_epoch": self.best_epoch,
             "best_bound": self.best_bound if math.isfinite(self.best_bound) else None,
             "seconds": self.seconds,
+            "seconds_at_record": self.seconds_at_record,
+            "since_record": list(self.since_record),
             "stop_reason": self.stop_reason,
         }
 
@@ -74,8 +80,8 @@ class Progress:
     def restore(cls, state: program.TrainState, best_params: Any, counters: dict[str, Any]) -> Progress:
         """The progress that `counters` and two PyTrees describe."""
         best_bound = -math.inf if counters["best_bound"] is None else counters["best_bound"]
-        seconds = counters["seconds"]
-        return cls(state, best_params, counters["best_epoch"], best_bound, seconds, seconds, counters["stop_reason"])
+        since_record = tuple(counters["since_record"])
+        return cls(state, best_params, **{**counters, "best_bound": best_bound, "since_record": since_record})
 
 
 STOPPED_EARLY = "early stopping"
@@ -141,7 +147,6 @@ class Trainer:
         Raises `NonFiniteLossError`, naming the term and the step, at the first NaN or infinity.
         """
         progress.state = program.placed(self.fixed, progress.state)
-        pending: list[program.ChunkMetrics] = []
         clock = time.perf_counter()
         while not progress.stop_reason:
             step = int(progress.state.step)
@@ -151,14 +156,15 @@ class Trainer:
             schedule = self.schedule.next_chunk(step)
             fixed = self.fixed if schedule is self.schedule else dataclasses.replace(self.fixed, schedule=schedule)
             progress.state, metrics = program.run_chunk(fixed, progress.state)
-            pending.append(jax.tree.map(np.asarray, metrics))
-            _check_finite(pending[-1], step, self.schedule)
+            metrics = jax.tree.map(np.asarray, metrics)
+            _check_finite(metrics, step, self.schedule)
+            sums = len(metrics.steps.loss), *(float(column.sum(dtype=np.float64)) for column in metrics.steps)
+            progress.since_record = tuple(old + new for old, new in zip(progress.since_record, sums, strict=True))
             now = time.perf_counter()
             progress.seconds, clock = progress.seconds + now - clock, now
             epoch = (step + schedule.steps_per_chunk) / self.schedule.steps_per_epoch
             if epoch % self.schedule.validate_every == 0 or epoch >= self.schedule.epochs:
-                on_record(self._record(progress, pending, epoch), progress)
-                pending = []
+                on_record(self._record(progress, float(metrics.gradient_norm), epoch), progress)
             progress.stop_reason = progress.stop_reason or should_stop() or ""
             on_chunk(progress)
         return progress
@@ -167,17 +173,16 @@ class Trainer:
         # A copy, because the next chunk takes the memory of the state that it is given.
         return eqx.combine(jax.tree.map(jnp.copy, params), self._rest)
 
-    def _record(self, progress: Progress, pending: list[program.ChunkMetrics], epoch: float) -> Record:
-        columns = zip(*(chunk.steps for chunk in pending), strict=True)
-        loss, elbo, reconstruction, kl = (float(np.concatenate(column).mean(dtype=np.float64)) for column in columns)
+    def _record(self, progress: Progress, gradient_norm: float, epoch: float) -> Record:
+        num_steps, *sums = progress.since_record
+        loss, elbo, reconstruction, kl = (total / num_steps for total in sums)
         step = int(progress.state.step)
         found = program.validate(self.fixed, program.averaged(progress.state), self._watched, progress.state.step)
         bounds = [float(value) if self.has_validation else math.nan for value in found[:4]]
         if self.has_validation:
             self._note_validation(progress, epoch, bounds[0])
-        examples = sum(len(chunk.steps.loss) for chunk in pending) * self.schedule.batch_size
         duration = progress.seconds - progress.seconds_at_record
-        progress.seconds_at_record = progress.seconds
+        progress.seconds_at_record, progress.since_record = progress.seconds, Progress.since_record
         return Record(
             epoch=epoch,
             step=step,
@@ -192,8 +197,8 @@ class Trainer:
             fraction_at_floor=float(found.monitors.get("fraction_at_floor", math.nan)),
             learning_rate=float(np.asarray(learning_rate(self.options, self.schedule, step - 1))),
             kl_weight=float(self.fixed.objective.kl_weight(jnp.int32(step - 1))),
-            gradient_norm=float(pending[-1].gradient_norm),
-            examples_per_second=examples / max(duration, 1e-9),
+            gradient_norm=gradient_norm,
+            examples_per_second=num_steps * self.schedule.batch_size / max(duration, 1e-9),
             seconds=progress.seconds,
         )
 
@@ -225,7 +230,6 @@ def _check_finite(metrics: program.ChunkMetrics, first_step: int, schedule: Sche
     step = first_step + int(bad[name])
     value = terms[name][bad[name]]
     raise NonFiniteLossError(
-        f"{name} became {value} at step {step + 1} (epoch {step // schedule.steps_per_epoch + 1}). Training has stopped; "
-        "the last good checkpoint is kept. Try a lower training.learning_rate, or training.gradient_clip=100, "
-        "and look for extreme values in the data."
+        f"{name} became {value} at step {step + 1} (epoch {step // schedule.steps_per_epoch + 1}). Training has stopped. "
+        "Try a lower training.learning_rate, or training.gradient_clip=100, and look for extreme values in the data."
     )
