@@ -48,13 +48,20 @@ def save_all(summary: RunSummary, folder: str | Path) -> list[Path]:
 
 
 def save_samples(summary: RunSummary, path: str | Path) -> None:
-    """Up to 100 draws from the model; for a table, the columns' histograms beside the data's. Raises `SavingError`."""
-    number = min(len(summary.samples), MOST_IMAGES)
-    if summary.spec.is_image:
-        title = f"{number} samples from the model trained on {summary.data_name}: z ~ p(z), then x ~ p(x|z)"
-        _save_picture(sample_picture(summary.samples, summary.spec), title, path)
-    else:
+    """Up to 100 new examples; for a table, the columns' histograms beside the data's. Raises `SavingError`.
+
+    Images are shown as decoder means where the summary has them, and the title says so: a pixel's own noise, drawn
+    independently of its neighbours', hides what z has decided. The page shows the draws beside them.
+    """
+    if not summary.spec.is_image:
         _save_columns(summary, path, "samples")
+        return
+    images, what = summary.samples, "draws x ~ p(x|z)"
+    if summary.sample_means is not None:
+        images, what = summary.sample_means, "decoder means E[x|z]"
+    number = min(len(images), MOST_IMAGES)
+    title = f"{number} new examples from the model trained on {summary.data_name}: {what} of z ~ p(z)"
+    _save_picture(sample_picture(images, summary.spec), title, path)
 
 
 def save_reconstructions(summary: RunSummary, path: str | Path) -> None:

@@ -23,7 +23,7 @@ MANY_SAMPLES, FEW_SAMPLES, FEW_EXAMPLES = 1000, 100, 1000
 NUM_SAMPLES, NUM_PAIRS, NUM_LATENT_POINTS = 100, 40, 3000
 FILES: Mapping[str, str] = {
     "report.html": "this page",
-    "samples.png": "draws from the model",
+    "samples.png": "new examples: decoder means of draws from the prior",
     "reconstructions.png": "examples above what the decoder makes of their codes",
     "learning_curve.png": "bound and KL against epochs",
     "latent_space.png": "where the encoder puts the examples, and what each latent carries",
