@@ -21,7 +21,7 @@ from lowerbound.training import Progress, Record, Trainer, TrainingOptions
 
 # Everything that draws random numbers or remembers is on: dropout, warm-up, running average, best weights.
 MODEL = "table-gaussian-dropout"
-OBJECTIVE = ELBO(num_samples=2, warmup_steps=20)
+OBJECTIVE = ELBO(warmup_steps=20)
 OPTIONS = TrainingOptions(
     epochs=6,
     batch_size=7,
@@ -77,12 +77,11 @@ def test_another_seed_gives_other_numbers(run_seed: int, weights_seed: int, neve
     assert records[-1].validation_elbo_nats != never_stopped[1][-1].validation_elbo_nats
 
 
-@pytest.mark.parametrize("validate_every", [2, 4])
-def test_how_often_the_host_looks_changes_no_weight(validate_every: int, never_stopped: tuple[Progress, list[Record]]) -> None:
-    """Chunks of 1 epoch; of 2; of 4 and a shorter last one."""
-    trainer = _trainer(dataclasses.replace(OPTIONS, validate_every=validate_every))
+def test_how_often_the_host_looks_changes_no_weight(never_stopped: tuple[Progress, list[Record]]) -> None:
+    """Chunks of 1 epoch; chunks of 4 and a shorter last one."""
+    trainer = _trainer(dataclasses.replace(OPTIONS, validate_every=4))
     progress, records = _run(trainer, trainer.start())
-    assert len(records) < 6
+    assert len(records) == 2
     assert eqx.tree_equal(progress.state, never_stopped[0].state)
     by_step = {record["step"]: record for record in _numbers(never_stopped[1])}
     for record in _numbers(records):
