@@ -8,6 +8,7 @@ with M = W^T W + s^2 I. Where the columns of W are orthogonal, M is diagonal and
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -92,7 +93,8 @@ class LinearGaussian:
 
     def log_evidence(self, x: np.ndarray) -> np.ndarray:
         """log p(x), exactly."""
-        return scipy.stats.multivariate_normal.logpdf(np.asarray(x, np.float64), self.bias, self.covariance)
+        law: Any = scipy.stats.multivariate_normal  # SciPy's stubs take the covariance for a number
+        return law.logpdf(np.asarray(x, np.float64), self.bias, self.covariance)
 
     def posterior(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean and covariance of p(z|x)."""
