@@ -1,0 +1,99 @@
+"""What only a process shows: how fast help answers, what is imported for it, exit statuses, and which stream says what."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from commands import process_environment, run, started
+
+HEAVY = ("jax", "equinox", "numpyro", "matplotlib", "tensorboard", "sklearn", "pandas")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["--version"]])
+def test_help_answers_in_half_a_second_of_processor_time(arguments: list[str]) -> None:
+    """The best of three, because a file's first reading is not the program's."""
+    best = min(_processor_seconds(arguments) for _ in range(3))
+    assert best < 0.5
+
+
+def _processor_seconds(arguments: list[str]) -> float:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, "-m", "lowerbound", *arguments], check=True, capture_output=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (["--help"], 0),
+        (["train", "--help"], 0),
+        (["recipes"], 0),
+        (["datasets"], 0),
+        (["train", "--recipe", "facs"], 2),
+        (["train", "--set", "model.latent_dimm=3"], 2),
+        (["train", "--epochs", "0"], 2),
+        (["sample", "RUN", "--out", "x.npy", "-n", "zero"], 2),
+        (["nonsense"], 2),
+    ],
+)
+def test_help_lists_and_wrong_use_import_nothing_heavy(arguments: list[str], status: int) -> None:
+    program = (
+        "import sys; from lowerbound.cli.main import main\n"
+        "try: main()\n"
+        f"finally: print('IMPORTED', *[name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True)
+    assert done.returncode == status
+    assert done.stderr.splitlines()[-1] == "IMPORTED"
+
+
+def test_the_check_of_imports_would_see_jax() -> None:
+    """The negative control."""
+    program = (
+        "import sys, lowerbound.cli.main, lowerbound.runs.folder; print(*[name in sys.modules for name in ('jax', 'equinox')])"
+    )
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout == "True True\n"
+
+
+def test_results_go_to_stdout_and_sentences_to_stderr(files: Path, tmp_path: Path) -> None:
+    environment = process_environment(tmp_path / "cache")
+    folder = tmp_path / "run"
+    options = ["--epochs", "2", "--set", "network.hidden_widths=[8]", "--set", "model.latent_dim=2", "--json"]
+    done = run(environment, "train", files / "images.npy", *options, "--out", folder)
+    assert done.status == 0
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [event["event"] for event in events] == ["progress", "progress", "finished"]
+    # Nothing is said that a person need not read: no warning of a library, no line of code.
+    assert done.stderr == ""
+    failed = run(environment, "train", files / "images.npy", "--out", folder)
+    assert (failed.status, failed.stdout) == (2, "")
+    assert failed.error.startswith(f"the run folder {folder} is not empty")
+    assert len(failed.stderr.splitlines()) == 1
+
+
+def test_the_command_and_the_module_are_one(tmp_path: Path) -> None:
+    script = Path(sys.executable).with_name("lowerbound")
+    if not script.exists():
+        pytest.skip(f"{script} is not installed")
+    words = [[str(script), "--version"], [sys.executable, "-m", "lowerbound", "--version"]]
+    first, second = (subprocess.run(each, capture_output=True, text=True, check=True).stdout for each in words)
+    assert first == second
+    assert first.startswith("lowerbound 0.")
+
+
+def test_an_interrupt_outside_training_says_so_and_fails(tmp_path: Path) -> None:
+    fifo = tmp_path / "run.toml"
+    os.mkfifo(fifo)
+    # It waits for someone to write the recipe; opening it for writing returns once it reads.
+    with started(dict(os.environ), "train", "--recipe", fifo) as process, open(fifo, "w"):
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=60)
+    assert (process.returncode, stdout, stderr) == (1, "", "stopped\n")

@@ -1,0 +1,95 @@
+"""`info`, `datasets` and `recipes`."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from commands import command, good
+
+from lowerbound.data.named import NAMED_SETS
+from lowerbound.recipes import recipe_names
+
+
+def test_datasets_says_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Presence is a matter of names and sizes here; what is in a file is checked when it is loaded.
+    (tmp_path / "frey_faces").mkdir()
+    (tmp_path / "frey_faces" / "frey_rawface.mat").write_bytes(b"123")
+    listed = json.loads(good("datasets", "--data-dir", tmp_path, "--json").stdout)
+    assert [each["name"] for each in listed] == list(NAMED_SETS)
+    present = {each["name"]: each["present"] for each in listed}
+    assert present == {"faces": True, "digits": True, "frey-faces": True, "binarized-mnist": False, "mnist": False}
+    monkeypatch.setenv("LOWERBOUND_DATA", str(tmp_path))
+    text = good("datasets").stdout
+    assert f"Data directory: {tmp_path}" in text
+    for name in NAMED_SETS:
+        assert f" {name} " in text
+    assert text.count("not here: fetched when first used") == 2
+    assert text.count("built in") == 2
+
+
+def test_recipes_are_listed_with_their_papers() -> None:
+    listed = json.loads(good("recipes", "--json").stdout)
+    assert [each["name"] for each in listed] == recipe_names()
+    by_name = {each["name"]: each for each in listed}
+    assert by_name["post-2018"]["config"]["training"]["epochs"] == 10_000
+    text = good("recipes").stdout
+    for each in listed:
+        assert f"{each['name']}: {each['title']}" in text
+        assert each["citation"]["identifier"] in text
+
+
+def test_info_says_what_a_run_is(images_run: Path) -> None:
+    text = " ".join(good("info", images_run).stdout.split())
+    scores = json.loads((images_run / "evaluation.json").read_text())
+    for part in (
+        "120 examples of 4 x 5, uint8",
+        "96 train, 12 validation, 12 test (shuffled)",
+        "mlp [8]",
+        "6 epochs in",
+        "all epochs",
+        f"{scores['elbo_nats']:,.2f} nats",
+        "report.html",
+    ):
+        assert part in text, part
+    fields = json.loads(good("info", images_run, "--json").stdout)
+    assert fields["scores"] == scores
+    assert fields["config"]["model"]["latent_dim"] == 2
+    assert fields["data"]["sizes"] == {"train": 96, "validation": 12, "test": 12}
+    assert fields["epochs_done"] == 6
+
+
+@pytest.mark.parametrize("name", ["info", "evaluate", "resume"])
+def test_what_is_no_run_is_refused(name: str, tmp_path: Path) -> None:
+    def refused(path: Path) -> str:
+        result = command("train", "--resume", path) if name == "resume" else command(name, path)
+        assert result.status == 1
+        return result.error
+
+    assert f"{tmp_path / 'none'} is not a run folder: it does not exist" in refused(tmp_path / "none")
+    assert "there is no run.json in it. Give the folder that `lowerbound train` made" in refused(tmp_path)
+    (tmp_path / "file").write_text("x")
+    assert "it is a file" in refused(tmp_path / "file")
+    for text, message in (
+        ("{", "cannot be read"),
+        ("[1]", "is not one of ours"),
+        ('{"format": "another", "version": 1}', "is not one of ours"),
+        ('{"format": "lowerbound-run"}', "is not one of ours"),
+        ('{"format": "lowerbound-run", "version": 2}', "made by a newer lowerbound; this one reads up to 1. Upgrade"),
+    ):
+        (tmp_path / "run.json").write_text(text)
+        assert message in refused(tmp_path)
+
+
+def test_info_names_a_file_of_scores_that_is_torn(images_run: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    for name in ("run.json", "config.toml"):
+        shutil.copy(images_run / name, run)
+    assert "(not ended yet)" in good("info", run).stdout
+    (run / "evaluation.json").write_text('{"elbo_nats": ')
+    result = command("info", run)
+    assert result.status == 1
+    assert f"{run / 'evaluation.json'} cannot be read" in result.error
