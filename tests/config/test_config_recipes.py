@@ -79,7 +79,7 @@ def test_what_comes_later_wins(tmp_path):
         "faces", path, ["training.epochs=8", "training.seed=2", "objective.beta=2"], {"training": {"seed": 3}}
     )
     assert recipe.name == str(path)
-    assert config.training.learning_rate_schedule == "cosine"  # the recipe it extends
+    assert config.training.optimizer == "adamw"  # the recipe it extends
     assert config.data.validation == 200
     assert config.model.latent_dim == 3  # the file
     assert config.training.batch_size == 50

@@ -181,7 +181,8 @@ def test_a_full_disk(tmp_path):
 
 @pytest.mark.skipif(not HAS_LIMITS, reason="needs POSIX permissions")
 def test_a_folder_of_another_user(tmp_path):
-    for folder in (tmp_path, *tmp_path.parents[:2]):
+    # All that pytest made above it, also when it runs in parallel, is closed to others.
+    for folder in (tmp_path, *tmp_path.parents[:3]):
         folder.chmod(0o755)
     # The superuser may write anywhere, and becomes another user first.
     condition = "os.setuid(65534) if os.getuid() == 0 else folder.chmod(0o555)"
