@@ -66,7 +66,7 @@ def test_the_bar_shows_every_figure_on_80_columns(run: TrainingRun, monkeypatch:
 def test_plain_lines_are_about_ten_a_run(run: TrainingRun, capsys: pytest.CaptureFixture[str]) -> None:
     with display(as_json=False, is_terminal=False) as show:
         for epoch in range(1, 41):
-            show(_record(epoch), run)
+            show(_record(float(epoch)), run)
     epochs = [line.split("/")[0] for line in capsys.readouterr().out.splitlines()]
     assert epochs == [f"epoch={epoch}" for epoch in (*range(1, 40, 4), 40)]
 

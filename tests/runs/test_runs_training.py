@@ -1,0 +1,276 @@
+"""A run in its folder, in this process: stopped and resumed, refused, finished, and what is left when it fails."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from commands import command, figures, good, small_images, weights
+from limits import file_size_limit
+
+from lowerbound.config import RunConfig
+from lowerbound.data.datasets import load_dataset
+from lowerbound.errors import ConfigurationError, ModelFolderError, NonFiniteLossError
+from lowerbound.runs.folder import load_model
+from lowerbound.runs.training import TrainingRun
+from lowerbound.storage.checkpoints import latest_checkpoint, load_checkpoint_into
+from lowerbound.training import STOPPED_EARLY, options
+
+EPOCHS = 8
+# The averaged weights, the best of them, and dropout are all part of what must come back.
+CHANGES: dict[str, dict[str, Any]] = {
+    "model": {"latent_dim": 2},
+    "network": {"hidden_widths": [8], "dropout": 0.1},
+    "training": {
+        "epochs": EPOCHS,
+        "batch_size": 20,
+        "learning_rate": 0.01,
+        "ema_decay": 0.9,
+        "early_stopping_patience": 100,
+        "validate_every": 2,
+        "checkpoint_every_seconds": 0.0,
+        "images_every": 1000,
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("data") / "images.npy"
+    np.save(file, small_images())
+    return file
+
+
+def _begin(folder: Path, data: Path, **training: Any) -> TrainingRun:
+    config = RunConfig().updated(CHANGES).updated({"data": {"name": str(data)}, "training": training})
+    return TrainingRun.begin(folder, config, load_dataset(data), recipe="default", command="")
+
+
+def _stop_after(chunks: int) -> Any:
+    answers = itertools.chain([None] * (chunks - 1), ["stopped by the test"])
+    return lambda: next(answers)
+
+
+def _resume(folder: Path, data: Path, **options: Any) -> TrainingRun:
+    return TrainingRun.resume(folder, load_dataset(data), **options)
+
+
+def _state(run: Path) -> bytes:
+    (newest, *_) = sorted((run / "checkpoints").iterdir(), reverse=True)
+    return (newest / "state.safetensors").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def never_stopped(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    _begin(folder, data).run()
+    return folder
+
+
+def _assert_same(run: Path, other: Path) -> None:
+    assert weights(run / "model") == weights(other / "model")
+    assert _state(run) == _state(other)
+    assert figures(run) == figures(other)
+
+
+# Stopped and resumed -------------------------------------------------------------------------------------------------------
+
+
+def test_stopped_and_resumed_twice_is_never_stopped(never_stopped: Path, data: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    run = _begin(folder, data)
+    run.run(should_stop=_stop_after(1))
+    assert not run.is_finished
+    assert not (folder / "model").exists()
+    assert run.folder.info()["stop_reason"] == "stopped by the test"
+    _resume(folder, data).run(should_stop=_stop_after(2))
+    finished = _resume(folder, data)
+    finished.run()
+    assert finished.is_finished
+    _assert_same(folder, never_stopped)
+    assert finished.folder.info()["epochs_done"] == EPOCHS
+
+
+def test_another_seed_is_another_run(never_stopped: Path, data: Path, tmp_path: Path) -> None:
+    """The negative control of all that compares runs here."""
+    _begin(tmp_path / "run", data, seed=1).run()
+    assert weights(tmp_path / "run" / "model") != weights(never_stopped / "model")
+    assert figures(tmp_path / "run") != figures(never_stopped)
+
+
+def test_a_stop_between_two_looks_loses_no_figure(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chunks of 2 epochs, a look every 4: the means over a look's steps must span the stop."""
+    monkeypatch.setattr(options, "MAX_STEPS_PER_CHUNK", 8)
+    whole = _begin(tmp_path / "whole", data, validate_every=4)
+    assert (whole.trainer.schedule.epochs_per_chunk, whole.trainer.schedule.validate_every) == (2, 4)
+    whole.run()
+    _begin(tmp_path / "run", data, validate_every=4).run(should_stop=_stop_after(1))
+    assert not (tmp_path / "run" / "metrics.csv").exists()
+    _resume(tmp_path / "run", data).run(should_stop=_stop_after(2))
+    assert len(figures(tmp_path / "run")) == 1 + 1
+    _resume(tmp_path / "run", data).run()
+    _assert_same(tmp_path / "run", tmp_path / "whole")
+
+
+def test_a_run_without_a_checkpoint_begins_again_and_says_so(never_stopped: Path, data: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    _begin(folder, data)
+    # As a kill in the middle of the first row would leave it.
+    (folder / "metrics.csv").write_bytes((never_stopped / "metrics.csv").read_bytes()[:300])
+    run = _resume(folder, data)
+    assert run.notes == ("there was no checkpoint yet: starting again",)
+    run.run()
+    _assert_same(folder, never_stopped)
+
+
+def test_a_torn_checkpoint_is_passed_over_with_its_reason(never_stopped: Path, data: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    _begin(folder, data).run(should_stop=_stop_after(3))
+    newest, previous = sorted((folder / "checkpoints").iterdir(), reverse=True)
+    file = newest / "state.safetensors"
+    file.write_bytes(file.read_bytes()[:-100])
+    run = _resume(folder, data)
+    (note,) = run.notes
+    assert note.startswith(f"checkpoint {newest.name} was refused: {file} is torn or changed")
+    assert int(run.progress.state.step) == int(previous.name.removeprefix("step-"))
+    # The command line says it, and goes on.
+    assert f"note: {note}\n" in good("train", "--resume", folder).stderr
+    _assert_same(folder, never_stopped)
+
+
+def test_with_every_checkpoint_torn_there_is_nothing_to_resume(data: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    _begin(folder, data).run(should_stop=_stop_after(3))
+    for checkpoint in (folder / "checkpoints").iterdir():
+        (checkpoint / "config.json").write_text("{")
+    with pytest.raises(ModelFolderError, match=r"(?s)no checkpoint can be used.*refused.*refused.*Train again from the start"):
+        _resume(folder, data)
+
+
+# Finished runs -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_finished_run_has_nothing_left(never_stopped: Path, data: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(never_stopped, folder)
+    # The process ended before its report: resuming makes it, without training.
+    first = good("train", "--resume", folder)
+    assert (folder / "report.html").exists()
+    assert (folder / "samples.png").exists()
+    assert "epoch=" not in first.stdout
+    _assert_same(folder, never_stopped)
+    files = sorted((path, path.stat().st_mtime_ns) for path in folder.rglob("*") if path.is_file())
+    second = good("train", "--resume", folder)
+    assert second.stderr == f"nothing to do: {folder} has ended already (all epochs). To train longer: --epochs N.\n"
+    unchanged = sorted((path, path.stat().st_mtime_ns) for path in folder.rglob("*") if path.is_file())
+    assert [path for path, _ in files] == [path for path, _ in unchanged]
+
+
+def test_more_epochs_make_the_longer_run(never_stopped: Path, data: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    _begin(folder, data, epochs=4).run()
+    run = _resume(folder, data, epochs=EPOCHS)
+    assert not run.is_finished
+    run.run()
+    _assert_same(folder, never_stopped)
+    assert run.folder.config().training.epochs == EPOCHS
+
+
+def test_fewer_epochs_than_are_done_are_refused(never_stopped: Path, data: Path) -> None:
+    before = (never_stopped / "config.toml").read_bytes()
+    with pytest.raises(ConfigurationError, match=r"epochs is 3, but the run in .* has done 8 epochs already"):
+        _resume(never_stopped, data, epochs=3)
+    assert (never_stopped / "config.toml").read_bytes() == before
+
+
+def test_a_run_that_stopped_early_is_not_trained_on(data: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    training = {"epochs": 400, "learning_rate": 0.1, "early_stopping_patience": 4}
+    run = _begin(folder, data, **training)
+    run.run()
+    assert run.progress.stop_reason == STOPPED_EARLY
+    before = (folder / "config.toml").read_bytes()
+    assert _resume(folder, data, epochs=800).is_finished
+    good("train", "--resume", folder)
+    result = good("train", "--resume", folder, "--epochs", 800)
+    assert result.stderr == (
+        f"nothing to do: {folder} has ended already (early stopping). "
+        "To train on all the same, start a new run with --set training.early_stopping_patience=0.\n"
+    )
+    assert (folder / "config.toml").read_bytes() == before
+
+
+# What is refused, and what is left -----------------------------------------------------------------------------------------
+
+
+def test_other_data_are_refused(never_stopped: Path, data: Path, tmp_path: Path) -> None:
+    folder, moved = tmp_path / "run", tmp_path / "images.npy"
+    np.save(moved, small_images())
+    _begin(folder, moved).run(should_stop=_stop_after(1))
+    before = sorted((path, path.read_bytes()) for path in folder.rglob("*") if path.is_file())
+    for other, message in (
+        (small_images(seed=1), "the shape is the same, but the values are not"),
+        (small_images(119), "the number of examples was 120 and is 119"),
+        (small_images().astype(np.float32), "the type of the values was uint8 and is float32"),
+    ):
+        np.save(moved, other)
+        result = command("train", "--resume", folder)
+        assert result.status == 1
+        assert f"these are not the data that the run began with: {message}" in result.error
+    moved.unlink()
+    assert "there is no file" in command("train", "--resume", folder).error
+    assert sorted((path, path.read_bytes()) for path in folder.rglob("*") if path.is_file()) == before
+
+
+def test_a_loss_that_is_not_finite_keeps_the_last_good_checkpoint(data: Path, tmp_path: Path) -> None:
+    """One step an epoch: the first moves the weights out of all bounds, the second cannot be computed."""
+    folder = tmp_path / "run"
+    run = _begin(folder, data, learning_rate=1e30, batch_size=96, validate_every=1)
+    with pytest.raises(NonFiniteLossError) as caught:
+        run.run()
+    pattern = (
+        r"the (reconstruction|KL) term.* became (nan|-?inf) at step 2 \(epoch 2\)\. .*Try a lower training\.learning_rate.*"
+        rf"The last good checkpoint, of step 1, is kept in {re.escape(str(folder))}/checkpoints/step-00000001\."
+    )
+    assert re.fullmatch(pattern, str(caught.value), re.DOTALL)
+    checkpoint = latest_checkpoint(folder / "checkpoints")
+    assert checkpoint is not None
+    blank = run.trainer.start()
+    like = run.trainer.current_model(blank), (blank.state, blank.best_params)
+    _, (state, _) = load_checkpoint_into(checkpoint.path, *like)
+    assert int(state.step) == 1
+    assert all(np.isfinite(np.asarray(layer.weight)).all() for layer in state.params.encoder.layers)
+    load_model(checkpoint.path)
+    assert run.folder.info()["stop_reason"] == "the loss was not finite"
+
+
+def test_a_loss_that_is_not_finite_at_once_claims_no_checkpoint(data: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    settings = ["learning_rate=1e30", "batch_size=20", "epochs=8"]
+    options = [word for setting in settings for word in ("--set", f"training.{setting}")]
+    result = command("train", data, *options, "--set", "network.hidden_widths=[8]", "--out", folder)
+    assert result.status == 1
+    assert result.error.endswith("There was no checkpoint yet.")
+    assert "the loss was not finite" in good("info", folder).stdout
+
+
+def test_a_full_disk_leaves_the_run_as_it_was_saved(never_stopped: Path, data: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    _begin(folder, data).run(should_stop=_stop_after(2))
+    before = latest_checkpoint(folder / "checkpoints")
+    assert before is not None
+    limit = (before.path / "state.safetensors").stat().st_size - 1
+    with file_size_limit(limit):
+        result = command("train", "--resume", folder)
+    assert result.status == 1
+    assert re.search(r"could not save .*step-\d{8}: File too large\. What was saved there before is untouched\.", result.error)
+    after = latest_checkpoint(folder / "checkpoints")
+    assert after is not None
+    assert (after.step, after.refused) == (before.step, ())
+    _resume(folder, data).run()
+    _assert_same(folder, never_stopped)
