@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import io
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -75,15 +74,7 @@ def started(environment: dict[str, str], *arguments: object, limit_bytes: int = 
     words = [sys.executable, "-m", "lowerbound", *map(str, arguments)]
     if limit_bytes:
         words = ["/bin/sh", "-c", f'ulimit -f {limit_bytes // 512}; exec "$@"', "sh", *words]
-    # A shell's background job ignores SIGINT, and so would its children: these tests send it.
-    process = subprocess.Popen(
-        words,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
     try:
         yield process
     finally:

@@ -51,8 +51,8 @@ def test_the_bar_shows_every_figure_on_80_columns(run: TrainingRun, monkeypatch:
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "80")
     with display(as_json=False, is_terminal=True) as show:
-        for epoch in (1.0, 20.0, 40.0):
-            show(_record(epoch), run)
+        for epoch in (1, 20, 40):
+            show(_record(float(epoch)), run)
     shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "\n", terminal.getvalue()).replace("\r", "\n").splitlines()
     assert max(map(len, shown)) <= 80
     last = " ".join(" ".join(shown[-12:]).split())
