@@ -17,6 +17,7 @@ from lowerbound import likelihoods, networks, objectives, posteriors, priors
 from lowerbound.config import RunConfig
 from lowerbound.data import transforms
 from lowerbound.data.describe import describe
+from lowerbound.data.examples import Examples
 from lowerbound.models import split_trained
 from lowerbound.recipes.build import build_model, build_objective
 from lowerbound.storage.model_folder import load_arrays_into, save_model_folder
@@ -152,7 +153,7 @@ def test_trained_numbers_are_the_networks_alone(case: Case) -> None:
 @pytest.mark.parametrize("config", RECIPES.values(), ids=RECIPES.keys())
 def test_every_recipe_builds_and_has_a_finite_bound_and_gradient(config: RunConfig) -> None:
     data = DATA["8-bit"]
-    objective = build_objective(config, steps_per_epoch=5)
+    objective = build_objective(config, steps_per_epoch=5, num_examples=len(data))
     # Two seeds of weights, one program.
     trained, rest = split_trained(build_model(config, describe(data), jax.random.key(0)))
     others, _ = split_trained(build_model(config, describe(data), jax.random.key(1)))
@@ -160,7 +161,9 @@ def test_every_recipe_builds_and_has_a_finite_bound_and_gradient(config: RunConf
     @eqx.filter_jit
     def step_of_this_test(trained: Any, rest: Any) -> Any:
         def loss(trained: Any) -> Any:
-            record = objective(eqx.combine(trained, rest), jnp.asarray(data), jax.random.key(2), jnp.int32(0), training=True)
+            record = objective(
+                eqx.combine(trained, rest), Examples(jnp.asarray(data)), jax.random.key(2), jnp.int32(0), training=True
+            )
             return record.loss, record
 
         return jax.value_and_grad(loss, has_aux=True)(trained)

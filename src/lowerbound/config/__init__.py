@@ -4,7 +4,6 @@ from .overrides import apply_overrides, parse_overrides, parse_value
 from .run import SECTIONS, RunConfig, check_keys, load_toml, merged, write_toml
 from .sections import (
     ACTIVATIONS,
-    LIKELIHOODS,
     DataConfig,
     LikelihoodConfig,
     ModelConfig,
@@ -17,7 +16,6 @@ from .sections import (
 
 __all__ = [
     "ACTIVATIONS",
-    "LIKELIHOODS",
     "SECTIONS",
     "DataConfig",
     "LikelihoodConfig",

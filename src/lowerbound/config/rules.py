@@ -10,6 +10,7 @@ import operator
 from typing import Any, NoReturn
 
 from ..errors import ConfigurationError, unknown_name_message
+from . import catalogue
 
 
 class Rule(abc.ABC):
@@ -97,6 +98,54 @@ class Real(Rule):
         if number is None or number < self.minimum or number >= self.below or (self.strictly_above and number == self.minimum):
             self.refuse(where, value)
         return number
+
+
+@dataclasses.dataclass(frozen=True)
+class AnyReal(Rule):
+    """Any finite number."""
+
+    def describe(self) -> str:
+        """For example "a number"."""
+        return "a number"
+
+    def convert(self, where: str, value: Any) -> float:
+        """An integer becomes a float."""
+        number = _finite(value)
+        if number is None:
+            self.refuse(where, value)
+        return number
+
+
+@dataclasses.dataclass(frozen=True)
+class Boolean(Rule):
+    """True or false, and nothing that merely looks like it."""
+
+    def describe(self) -> str:
+        """The two values."""
+        return "true or false"
+
+    def convert(self, where: str, value: Any) -> bool:
+        """The value itself."""
+        if not isinstance(value, bool):
+            self.refuse(where, value)
+        return value
+
+
+@dataclasses.dataclass(frozen=True)
+class PartName(Rule):
+    """The name of a part of a kind ("prior", ...) in the catalogue."""
+
+    kind: str
+
+    def describe(self) -> str:
+        """The names, quoted."""
+        return "one of " + ", ".join(repr(name) for name in catalogue.names_of(self.kind))
+
+    def convert(self, where: str, value: Any) -> str:
+        """An unknown name is refused with the nearest right one."""
+        if not isinstance(value, str):
+            self.refuse(where, value)
+        return OneOf(catalogue.names_of(self.kind)).convert(where, value)
 
 
 @dataclasses.dataclass(frozen=True)

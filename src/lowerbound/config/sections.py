@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import ConfigurationError
-from .rules import AutoOrReal, Integer, ListOf, NameOrList, OneOf, PartOfData, Real, Rule, Text
+from . import catalogue
+from .rules import AnyReal, AutoOrReal, Boolean, Integer, ListOf, NameOrList, OneOf, PartName, PartOfData, Real, Rule, Text
 
 LARGEST_SEED = 2**32 - 1
-LIKELIHOODS = ("auto", "gaussian", "bernoulli", "discretized-logistic")
 ACTIVATIONS = ("elu", "tanh", "relu", "silu", "gelu", "softplus")
 
 
@@ -36,6 +36,20 @@ def _convert_fields(section: Any) -> None:
         object.__setattr__(section, key, value)
 
 
+def _convert_part(section: Any) -> None:
+    """The same for a section that names a part: a key that this part does not read must be at its default."""
+    _convert_fields(section)
+    kind = section_name(section)
+    for field in dataclasses.fields(section):
+        value = getattr(section, field.name)
+        if field.name == "name" or value == field.default or catalogue.reads(kind, section.name, field.name):
+            continue
+        raise ConfigurationError(
+            f"{kind}.{field.name} is {value!r}, but {kind}.name is {section.name!r}, which does not read it; leave it out, or "
+            f"choose a {kind} that does: {', '.join(catalogue.readers_of(kind, field.name))}."
+        )
+
+
 @dataclasses.dataclass(frozen=True)
 class DataConfig:
     """Which data, how they are split, and how they are scaled before the networks see them."""
@@ -45,7 +59,16 @@ class DataConfig:
     validation: float | int = _key(0.1, PartOfData(), "examples kept for validation: a fraction or a count, 0 for none")
     test: float | int = _key(0.1, PartOfData(), "examples kept for the test: a fraction or a count, 0 for none")
     split_seed: int = _key(0, Integer(0, LARGEST_SEED), "the seed of the shuffle before splitting")
-    scaling: str = _key("auto", OneOf(("auto", "unit", "standard", "none")), "how a model sees the data: [0, 1], z-scores, raw")
+    condition: str = _key(
+        "",
+        Text(may_be_empty=True),
+        "given besides the example: labels, factors, or a variable of the data's own file; empty for none",
+    )
+    scaling: str = _key(
+        "auto",
+        OneOf(("auto", "unit", "open-unit", "standard", "none")),
+        "how a model sees the data: [0, 1], (0, 1) without its ends, z-scores, raw",
+    )
 
     def __post_init__(self) -> None:
         _convert_fields(self)
@@ -72,51 +95,79 @@ class ModelConfig:
 class PriorConfig:
     """p(z)."""
 
-    name: str = _key("standard-normal", OneOf(("standard-normal",)), "the prior over the latent variables")
+    name: str = _key("standard-normal", PartName("prior"), "the prior over the latent variables")
+    num_components: int = _key(10, Integer(1), "components of a mixture; pseudo-inputs of a VampPrior")
+    num_layers: int = _key(4, Integer(1), "layers of a flow")
+    hidden_width: int = _key(64, Integer(1), "units in the hidden layers of a flow's, or a conditional prior's, networks")
+    num_bins: int = _key(8, Integer(2), "bins of a rational-quadratic spline")
 
     def __post_init__(self) -> None:
-        _convert_fields(self)
+        _convert_part(self)
 
 
 @dataclasses.dataclass(frozen=True)
 class PosteriorConfig:
     """q(z | x)."""
 
-    name: str = _key("diagonal-gaussian", OneOf(("diagonal-gaussian",)), "the family of the approximate posterior")
+    name: str = _key("diagonal-gaussian", PartName("posterior"), "the family of the approximate posterior")
+    rank: int = _key(2, Integer(1), "rank of a low-rank covariance")
+    num_flows: int = _key(4, Integer(1), "steps of a flow")
+    num_directions: int = _key(8, Integer(1), "M, orthogonal directions of an orthogonal Sylvester flow (at most the latents)")
+    num_reflections: int = _key(8, Integer(1), "Householder reflections in each step of a Householder-Sylvester flow")
+    hidden_width: int = _key(128, Integer(1), "units in the hidden layers of a flow's networks")
+    context_dim: int = _key(32, Integer(1), "numbers that the encoder tells the networks of a flow")
+    num_bins: int = _key(8, Integer(2), "bins of a rational-quadratic spline")
+    refinement_steps: int = _key(0, Integer(0), "gradient steps on each example's posterior parameters; 0 for none")
+    refinement_rate: float = _key(0.1, Real(0.0, strictly_above=True), "the size of these steps")
 
     def __post_init__(self) -> None:
-        _convert_fields(self)
+        _convert_part(self)
 
 
 @dataclasses.dataclass(frozen=True)
 class LikelihoodConfig:
     """p(x | z)."""
 
-    name: str = _key("auto", OneOf(LIKELIHOODS), "the likelihood; auto chooses it from the kind of the data")
+    name: str = _key("auto", PartName("likelihood"), "the likelihood; auto chooses it from the kind of the data")
     mean: str = _key("free", OneOf(("free", "sigmoid")), "the mean: any number, or through a sigmoid into the data's range")
+    scale: str = _key(
+        "from-z",
+        OneOf(("from-z", "per-element", "shared", "fixed", "optimal")),
+        "a Gaussian's scale: a function of z, learned for each element, one learned number, fixed, or its analytic optimum",
+    )
+    fixed_scale: float = _key(0.1, Real(0.0, strictly_above=True), "the scale when it is fixed, in the data's units")
     scale_floor: float | str = _key(
         "auto",
         AutoOrReal(Real(0.0, strictly_above=True)),
         "the smallest scale, in the data's units; auto is half a step of the data",
     )
+    rank: int = _key(5, Integer(1), "rank of a low-rank covariance")
+    num_components: int = _key(3, Integer(1), "components of a mixture")
+    dispersion: str = _key("per-element", OneOf(("from-z", "per-element")), "counts' dispersion: a function of z, or learned")
+    library_size: bool = _key(True, Boolean(), "counts are given the example's own total; false for a size learned from z")
+    distribution: str = _key("", Text(may_be_empty=True), "the class in numpyro.distributions, for name = numpyro")
 
     def __post_init__(self) -> None:
-        _convert_fields(self)
+        _convert_part(self)
 
 
 @dataclasses.dataclass(frozen=True)
 class NetworkConfig:
     """The encoder's and the decoder's networks."""
 
-    name: str = _key("mlp", OneOf(("mlp",)), "the kind of network")
+    name: str = _key("mlp", PartName("network"), "the kind of network; auto chooses it, and its sizes, from the data's shape")
     hidden_widths: tuple[int, ...] = _key((200, 200), ListOf(Integer(1)), "units in each hidden layer; [] for a linear map")
     activations: str | tuple[str, ...] = _key(
         "elu", NameOrList(ACTIVATIONS), "one activation for all hidden layers, or a list with one for each"
     )
     dropout: float = _key(0.0, Real(0.0, below=1.0), "the probability with which a hidden unit is dropped in training")
+    layer_norm: bool = _key(False, Boolean(), "layer normalisation before each activation")
+    residual: bool = _key(False, Boolean(), "skip connections around hidden layers of equal width")
+    channels: tuple[int, ...] = _key((32, 64), ListOf(Integer(1)), "channels at each resolution of a network for images")
+    blocks: int = _key(1, Integer(1), "residual blocks at each resolution")
 
     def __post_init__(self) -> None:
-        _convert_fields(self)
+        _convert_part(self)
         if not isinstance(self.activations, str) and len(self.activations) != len(self.hidden_widths):
             raise ConfigurationError(
                 f"network.activations is {list(self.activations)} ({len(self.activations)} names) but network.hidden_widths is "
@@ -134,15 +185,34 @@ class NetworkConfig:
 
 @dataclasses.dataclass(frozen=True)
 class ObjectiveConfig:
-    """What is optimised: E_q[log p(x | z)] - beta KL(q(z | x), p(z)), estimated with `num_samples` draws."""
+    """What is optimised; by default E_q[log p(x | z)] - beta KL(q(z | x), p(z)), estimated with `num_samples` draws."""
 
-    name: str = _key("elbo", OneOf(("elbo",)), "the objective")
-    num_samples: int = _key(1, Integer(1), "Monte Carlo samples per example in each step")
+    name: str = _key("elbo", PartName("objective"), "the objective")
+    num_samples: int = _key(1, Integer(1), "Monte Carlo samples per example in each step (K, of importance weights)")
+    num_groups: int = _key(1, Integer(1), "M: groups of num_samples importance weights, for miwae and piwae")
     beta: float = _key(1.0, Real(0.0), "the weight of the KL term; 1 makes the loss minus the evidence lower bound")
     warmup_epochs: int = _key(0, Integer(0), "epochs over which the KL term's weight rises from 0 to beta")
+    warmup: str = _key("linear", OneOf(("linear", "cyclical")), "the rise: once, or again every warmup_epochs")
+    free_nats: float = _key(0.0, Real(0.0), "nats of each latent that cost nothing in the loss (free bits)")
+    capacity_nats: float = _key(
+        0.0, Real(0.0), "the KL's target in nats, beta times the distance to it being the cost; 0 for none"
+    )
+    capacity_epochs: int = _key(0, Integer(0), "epochs over which the target rises from 0")
+    gradient: str = _key("plain", OneOf(("plain", "stl", "dreg")), "the encoder's gradient estimator")
+    elbo_weight: float = _key(0.5, Real(0.0), "ciwae: the weight of the ELBO, the rest being IWAE's; from 0 to 1")
+    alpha: float = _key(1.0, AnyReal(), "renyi: the order; beta-tc: weight of the mutual information; info-vae: its alpha")
+    gamma: float = _key(1.0, Real(0.0), "beta-tc: the weight of the dimension-wise KL")
+    off_diagonal_weight: float = _key(10.0, Real(0.0), "dip: the weight of the covariances' squares")
+    diagonal_weight: float = _key(5.0, Real(0.0), "dip: the weight of the squared distances of the variances from 1")
+    mmd_weight: float = _key(10.0, Real(0.0), "info-vae, wae-mmd: the weight of the maximum mean discrepancy")
+    kernel: str = _key("imq", OneOf(("imq", "rbf")), "its kernel: inverse multiquadratic, or Gaussian")
+    noise: float = _key(0.1, Real(0.0), "denoising-autoencoder: the noise's standard deviation, in the elements' own deviations")
+    sparsity_weight: float = _key(0.01, Real(0.0), "sparse-autoencoder: the weight of the code's absolute values")
+    latent_weight: float = _key(1.0, Real(0.0), "rae-l2: the weight of the code's squared norm")
+    decoder_weight: float = _key(1e-4, Real(0.0), "rae-l2: the weight of the decoder's squared weights")
 
     def __post_init__(self) -> None:
-        _convert_fields(self)
+        _convert_part(self)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -151,7 +221,7 @@ class TrainingConfig:
 
     epochs: int = _key(100, Integer(1), "passes over the training data")
     batch_size: int = _key(100, Integer(1), "examples in a step")
-    optimizer: str = _key("adam", OneOf(("adam", "adamw")), "the optimiser")
+    optimizer: str = _key("adam", OneOf(("adam", "adamw", "adagrad", "adamax")), "the optimiser")
     learning_rate: float = _key(0.001, Real(0.0, strictly_above=True), "the optimiser's (largest) learning rate")
     learning_rate_schedule: str = _key("constant", OneOf(("constant", "cosine")), "the learning rate's course over the run")
     learning_rate_warmup_epochs: int = _key(0, Integer(0), "epochs over which the learning rate rises from 0")

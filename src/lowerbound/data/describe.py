@@ -52,7 +52,7 @@ def describe(array: Any, feature_names: Sequence[str] = (), *, num_levels: int |
         raise DataError(f"{name} has {num_elements} columns but feature_names has {len(feature_names)}; expected one for each.")
     moments = _Moments.of(array)
     is_image = _is_image(event_shape)
-    label = _Labeller(event_shape, feature_names)
+    label = DataSpec(event_shape, "continuous", 0.0, 1.0, (1.0,), (), (), feature_names)
     _check_resolution(array, moments, label, name)
     kind, low, high, limits_known = _kind_and_limits(array, moments, is_image, num_levels, name)
     _warn_constant(moments, label, kind, name)
@@ -66,6 +66,9 @@ def describe(array: Any, feature_names: Sequence[str] = (), *, num_levels: int |
         std=tuple(moments.std.tolist()),
         feature_names=feature_names,
         limits_known=limits_known,
+        element_low=tuple(moments.low.tolist()),
+        element_high=tuple(moments.high.tolist()),
+        is_whole=kind != "continuous" or array.dtype.kind in "iu" or _all_whole(array),
     )
 
 
@@ -97,64 +100,45 @@ class _Moments:
         return np.flatnonzero(self.low == self.high)
 
 
-@dataclasses.dataclass(frozen=True)
-class _Labeller:
-    """How an element is called in a message: a column's name or number, or a pixel's position."""
-
-    event_shape: tuple[int, ...]
-    feature_names: tuple[str, ...]
-
-    def __call__(self, element: int) -> str:
-        if self.feature_names:
-            return f"{self.feature_names[element]!r}"
-        if len(self.event_shape) == 1:
-            return str(element)
-        return str(tuple(int(i) for i in np.unravel_index(element, self.event_shape)))
-
-    @property
-    def what(self) -> str:
-        if len(self.event_shape) == 1:
-            return "column"
-        return "pixel" if _is_image(self.event_shape) else "element"
-
-
 def _is_image(event_shape: tuple[int, ...]) -> bool:
     return DataSpec(event_shape, "continuous", 0.0, 1.0, (1.0,), (), ()).is_image
 
 
-def _warn_constant(moments: _Moments, label: _Labeller, kind: Kind, name: str) -> None:
+def _warn_constant(moments: _Moments, label: DataSpec, kind: Kind, name: str) -> None:
     constant = moments.constant
     if len(constant) == 0:
         return
-    shown = ", ".join(f"{label(int(i))} (always {moments.low[i]:g})" for i in constant[:3])
+    shown = ", ".join(f"{label.element_name(int(i))} (always {moments.low[i]:g})" for i in constant[:3])
     more = f" and {len(constant) - 3} more" if len(constant) > 3 else ""
-    floor = "" if kind == "binary" else ", and a scale learned there will rest on its floor"
+    word, floor = label.element_word, "" if kind == "binary" else ", and a scale learned there will rest on its floor"
     warnings.warn(
-        f"{name}: {len(constant)} of {len(moments.low)} {label.what}s never change: {shown}{more}. They carry no information; "
+        f"{name}: {len(constant)} of {len(moments.low)} {word}s never change: {shown}{more}. They carry no information; "
         f"they are kept{floor}. Drop them if the score should not count them.",
         DataWarning,
         stacklevel=3,
     )
 
 
-def _check_resolution(array: np.ndarray, moments: _Moments, label: _Labeller, name: str) -> None:
+def _check_resolution(array: np.ndarray, moments: _Moments, label: DataSpec, name: str) -> None:
     if array.dtype.itemsize < 4 or array.dtype == np.float32:
         return
     largest = np.maximum(np.abs(moments.low), np.abs(moments.high))
     overflow = np.flatnonzero(largest > np.finfo(np.float32).max)
     if len(overflow):
         worst = int(overflow[0])
+        where = f"{label.element_word} {label.element_name(worst)}"
         raise DataError(
-            f"{name}: {label.what} {label(worst)} reaches {largest[worst]:g}, beyond the largest number of float32 (3.4e+38), "
+            f"{name}: {where} reaches {largest[worst]:g}, beyond the largest number of float32 (3.4e+38), "
             "in which models compute. Rescale it (or take its logarithm) before fitting."
         )
     rounding = largest * _SINGLE_EPS / 2
     lost = np.flatnonzero((rounding > 1e-3 * moments.std) & (moments.std > 0))
     if len(lost):
         worst = int(lost[0])
-        others = f" ({len(lost)} {label.what}s in all)" if len(lost) > 1 else ""
+        others = f" ({len(lost)} {label.element_word}s in all)" if len(lost) > 1 else ""
+        where = f"{label.element_word} {label.element_name(worst)}{others}"
         raise DataError(
-            f"{name}: {label.what} {label(worst)}{others} has values near {largest[worst]:.9g} that vary by only "
+            f"{name}: {where} has values near {largest[worst]:.9g} that vary by only "
             f"{moments.std[worst]:.3g} (standard deviation). Models compute in float32, which rounds such values by up to "
             f"{rounding[worst]:.3g}, so their differences would be lost. Subtract its mean ({moments.mean[worst]:.9g}) first."
         )

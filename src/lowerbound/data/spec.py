@@ -27,6 +27,8 @@ class DataSpec:
       binary and integer data; for continuous data the smallest gap between two distinct recorded values.
     - `mean`, `std`: of the training data, per element (flattened), in the user's units.
     - `feature_names`: names of the columns of a table, else empty.
+    - `element_low`, `element_high`: the training data's own extremes, per element (flattened). `is_whole`: every value is a whole
+      number.
     - `limits_known`: True when `low` and `high` are limits of the format (0 and 1 for floating-point pixels), False when they
       are only the extremes of the training data.
     """
@@ -40,6 +42,9 @@ class DataSpec:
     std: tuple[float, ...]
     feature_names: tuple[str, ...] = ()
     limits_known: bool = False
+    element_low: tuple[float, ...] = ()
+    element_high: tuple[float, ...] = ()
+    is_whole: bool = False
 
     @property
     def num_elements(self) -> int:
@@ -55,6 +60,21 @@ class DataSpec:
     def num_levels(self) -> int:
         """The number of levels of discrete data (256 for 8-bit pixels)."""
         return round(self.high - self.low) + 1
+
+    def element_name(self, element: int) -> str:
+        """How an element (numbered in the flattened example) is called in a message: its column's name, or its position."""
+        if self.feature_names:
+            return f"{self.feature_names[element]!r}"
+        if len(self.event_shape) == 1:
+            return str(element)
+        return str(tuple(int(i) for i in np.unravel_index(element, self.event_shape)))
+
+    @property
+    def element_word(self) -> str:
+        """ "column", "pixel" or "element"."""
+        if len(self.event_shape) == 1:
+            return "column"
+        return "pixel" if self.is_image else "element"
 
     @property
     def is_image(self) -> bool:

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Num
 from ..errors import ConfigurationError, unknown_name_message
 from .spec import DataSpec
 
-Scaling = Literal["unit", "standard", "none"]
+Scaling = Literal["unit", "open-unit", "standard", "none"]
 SMALLEST_SHARE_OF_TYPICAL_STD = 0.1
 
 
@@ -75,6 +75,7 @@ def choose_transform(spec: DataSpec, scaling: str) -> Affine:
     """The transform of the data that `spec` describes.
 
     - `"unit"`: [low, high] to [0, 1]. `"none"`: the data as they are.
+    - `"open-unit"`: [low - h, high + h] to [0, 1] with h half a step of the data, so that no value is 0 or 1 itself.
     - `"standard"`: to mean 0 and standard deviation 1, element by element. An element that never changes is only centred. In
       an image no deviation counts as less than a tenth of the typical one: a pixel that is lit once would otherwise be
       scaled to an enormous value where it is lit.
@@ -88,6 +89,9 @@ def choose_transform(spec: DataSpec, scaling: str) -> Affine:
     if scaling == "unit":
         width = spec.high - spec.low
         return Affine(shift=spec.low, scale=width if width > 0 and math.isfinite(width) else 1.0)
+    if scaling == "open-unit":
+        half = 0.5 * max(spec.step)
+        return Affine(shift=spec.low - half, scale=spec.high - spec.low + 2 * half)
     std = np.asarray(spec.std, np.float64).reshape(spec.event_shape)
     if spec.is_image:
         std = np.maximum(std, SMALLEST_SHARE_OF_TYPICAL_STD * np.sqrt(np.mean(std**2)))

@@ -1,4 +1,4 @@
-from .base import AbstractLikelihood, Measure
+from .base import AbstractLikelihood, Measure, Scaling, Support
 from .bernoulli import Bernoulli
 from .discretized_logistic import DiscretizedLogistic, DiscretizedLogisticDistribution
 from .gaussian import Gaussian
@@ -10,4 +10,6 @@ __all__ = [
     "DiscretizedLogisticDistribution",
     "Gaussian",
     "Measure",
+    "Scaling",
+    "Support",
 ]

@@ -8,7 +8,15 @@ import numpy as np
 import numpyro.distributions as dist
 from jaxtyping import Array, Float
 
+from ..config.context import BuildContext
+from ..config.sections import LikelihoodConfig
+
 Measure = Literal["counting", "lebesgue"]
+# Which values have a probability: any number; numbers above 0; [low, high] with known limits, with or without its ends; 0 and 1;
+# the whole numbers from low to high; whole numbers from 0 up.
+Support = Literal["real", "positive", "interval", "open-interval", "binary", "levels", "counts"]
+# The scaling of the data that a likelihood works in: any of them, or the one that its support asks for.
+Scaling = Literal["any", "unit", "open-unit", "none"]
 
 
 class AbstractLikelihood(eqx.Module):
@@ -18,10 +26,22 @@ class AbstractLikelihood(eqx.Module):
     or integrates to 1 ("lebesgue"). A reconstruction error such as a mean square is a Gaussian with a named scale.
 
     The likelihood lives in the model's own scale of the data, y = transform(x); the model adds the log-Jacobian.
+
+    - `support`: which data have a probability, in the user's units; `scaling`: the scale of y that the likelihood needs.
+    - `given_total`: True for a density of counts given their sum (a document's length, a cell's library size): then it is
+      normalised over the x with that sum, or given that size, and `distribution` needs it.
     """
 
     event_shape: eqx.AbstractVar[tuple[int, ...]]
     measure: eqx.AbstractClassVar[Measure]
+    support: eqx.AbstractClassVar[Support]
+    scaling: eqx.AbstractClassVar[Scaling]
+    given_total: eqx.AbstractClassVar[bool]
+
+    @classmethod
+    @abstractmethod
+    def build(cls, config: LikelihoodConfig, context: BuildContext) -> "AbstractLikelihood":
+        """The likelihood that a configuration asks for, in the model's scale of the data."""
 
     @property
     @abstractmethod
@@ -29,8 +49,11 @@ class AbstractLikelihood(eqx.Module):
         """The shape of the unconstrained parameters needed from the decoder for one example."""
 
     @abstractmethod
-    def distribution(self, params: Float[Array, "..."]) -> dist.Distribution:
-        """The NumPyro distribution of one example, its event shape equal to `event_shape`."""
+    def distribution(self, params: Float[Array, "..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
+        """The NumPyro distribution of one example, its event shape equal to `event_shape`.
+
+        - `total`: the sum of the example's counts, where `given_total`; None stands for that of a typical example.
+        """
 
     @abstractmethod
     def initial_params(self, mean: np.ndarray, std: np.ndarray) -> np.ndarray:

@@ -10,7 +10,9 @@ import numpy as np
 import numpyro.distributions as dist
 from jaxtyping import Array, Float
 
-from .base import AbstractLikelihood, Measure
+from ..config.context import BuildContext
+from ..config.sections import LikelihoodConfig
+from .base import AbstractLikelihood, Measure, Scaling, Support
 from .gaussian import unsqueeze
 
 
@@ -24,13 +26,21 @@ class Bernoulli(AbstractLikelihood):
 
     event_shape: tuple[int, ...] = eqx.field(static=True)
     measure: ClassVar[Measure] = "counting"
+    support: ClassVar[Support] = "binary"
+    scaling: ClassVar[Scaling] = "none"
+    given_total: ClassVar[bool] = False
+
+    @classmethod
+    def build(cls, config: LikelihoodConfig, context: BuildContext) -> Bernoulli:
+        """Over the data's event."""
+        return cls(context.spec.event_shape)
 
     @property
     def param_shape(self) -> tuple[int, ...]:
         """`event_shape`: one logit for each element."""
         return self.event_shape
 
-    def distribution(self, params: Float[Array, "..."]) -> dist.Distribution:
+    def distribution(self, params: Float[Array, "..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
         """BernoulliLogits over the event."""
         return dist.BernoulliLogits(params).to_event(len(self.event_shape))
 

@@ -12,7 +12,9 @@ import numpyro.distributions as dist
 from jaxtyping import Array, Float, PRNGKeyArray
 from numpyro.distributions import constraints
 
-from .base import AbstractLikelihood, Measure
+from ..config.context import BuildContext
+from ..config.sections import LikelihoodConfig
+from .base import AbstractLikelihood, Measure, Scaling, Support
 from .gaussian import LARGEST_LOG_SCALE, squeeze, unsqueeze
 
 
@@ -100,6 +102,16 @@ class DiscretizedLogistic(AbstractLikelihood):
     num_levels: int = eqx.field(static=True, default=256)
     bounded_mean: bool = eqx.field(static=True, default=True)
     measure: ClassVar[Measure] = "counting"
+    support: ClassVar[Support] = "levels"
+    scaling: ClassVar[Scaling] = "unit"
+    given_total: ClassVar[bool] = False
+
+    @classmethod
+    def build(cls, config: LikelihoodConfig, context: BuildContext) -> DiscretizedLogistic:
+        """On the data's own levels."""
+        spec = context.spec
+        bounded = config.mean == "sigmoid"
+        return cls(spec.event_shape, float(context.low), float(context.high), spec.num_levels, bounded_mean=bounded)
 
     @property
     def param_shape(self) -> tuple[int, ...]:
@@ -111,7 +123,7 @@ class DiscretizedLogistic(AbstractLikelihood):
         """The logarithm of the smallest scale, a tenth of the distance between two levels."""
         return float(np.log(0.1 * (self.high - self.low) / (self.num_levels - 1)))
 
-    def distribution(self, params: Float[Array, "two ..."]) -> dist.Distribution:
+    def distribution(self, params: Float[Array, "two ..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
         """DiscretizedLogisticDistribution over the event."""
         loc = squeeze(params[0], self.low, self.high) if self.bounded_mean else params[0]
         scale = jnp.exp(jnp.clip(params[1], self.log_scale_floor, LARGEST_LOG_SCALE))

@@ -1,7 +1,7 @@
 """The contract of a deep latent-variable model, and the split of its numbers into trained and fixed."""
 
 from abc import abstractmethod
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import equinox as eqx
 import jax
@@ -13,13 +13,18 @@ from ..posteriors import AbstractPosterior
 
 _Tree = TypeVar("_Tree")
 
+# The two halves of a model's trained numbers: phi, of the encoder and the posterior; theta, of the prior and the decoder.
+Half = Literal["recognition", "generative"]
+
 
 class LogTerms(eqx.Module):
     """What a model says of one example, from S draws z_s ~ q(z|x); all in nats.
 
     - `log_likelihood`: log p(x|z_s), about x in the user's own units.
     - `log_prior`: log p(z_s). `log_posterior`: log q(z_s|x).
-    - `kl_by_latent`: KL(q(z|x) || p(z)) in closed form, one term for each latent, where there is one; otherwise None.
+    - `closed_form_kl`: KL(q(z|x) || p(z)) where it has a closed form: one term for each latent where it is a sum over latents,
+      otherwise a scalar; None where there is none.
+    - `z`: the draws. `posterior`: q(z|x) itself.
     - `monitors`: fractions worth watching, from the likelihood (`fraction_at_floor`, for example).
 
     Their combination log p(x|z) + log p(z) - log q(z|x) is the importance weight of which every bound is made.
@@ -28,7 +33,9 @@ class LogTerms(eqx.Module):
     log_likelihood: Float[Array, " samples"]
     log_prior: Float[Array, " samples"]
     log_posterior: Float[Array, " samples"]
-    kl_by_latent: Float[Array, " latent"] | None
+    closed_form_kl: Float[Array, "..."] | None
+    z: Float[Array, "samples latent"]
+    posterior: AbstractPosterior
     monitors: dict[str, Float[Array, ""]]
 
     @property
@@ -37,15 +44,23 @@ class LogTerms(eqx.Module):
         return self.log_likelihood + self.log_prior - self.log_posterior
 
     @property
+    def kl_by_latent(self) -> Float[Array, " latent"] | None:
+        """KL(q(z_j|x) || p(z_j)) for each latent, where it has such a closed form."""
+        return self.closed_form_kl if self.closed_form_kl is not None and self.closed_form_kl.ndim == 1 else None
+
+    @property
     def kl(self) -> Float[Array, ""]:
         """KL(q(z|x) || p(z)): in closed form where there is one, otherwise the mean of log q - log p over the draws."""
-        if self.kl_by_latent is not None:
-            return self.kl_by_latent.sum()
+        if self.closed_form_kl is not None:
+            return self.closed_form_kl.sum()
         return jnp.mean(self.log_posterior - self.log_prior)
 
 
 class AbstractLatentVariableModel(eqx.Module):
-    """p(x, z) = p(z) p(x|z) with an amortised q(z|x), written for one example x in the user's own units."""
+    """p(x, z) = p(z) p(x|z) with an amortised q(z|x), written for one example x in the user's own units.
+
+    A model may be given a condition c for each example, a vector; then every density is one given c.
+    """
 
     @property
     @abstractmethod
@@ -59,28 +74,62 @@ class AbstractLatentVariableModel(eqx.Module):
 
     @property
     @abstractmethod
+    def condition_dim(self) -> int:
+        """The length of the condition; 0 where there is none."""
+
+    @property
+    @abstractmethod
     def measure(self) -> Measure:
         """The base measure of p(x)."""
 
+    @property
     @abstractmethod
-    def log_terms(self, x: Num[Array, "..."], key: PRNGKeyArray, num_samples: int, *, training: bool = False) -> LogTerms:
-        """The logarithms of which every bound on log p(x) is made, from `num_samples` draws of z."""
+    def has_density(self) -> bool:
+        """False for a deterministic code, of which no bound on log p(x) can be made."""
 
     @abstractmethod
-    def encode(self, x: Num[Array, "..."]) -> AbstractPosterior:
+    def log_terms(
+        self,
+        x: Num[Array, "..."],
+        key: PRNGKeyArray,
+        num_samples: int,
+        *,
+        condition: Float[Array, " condition"] | None = None,
+        training: bool = False,
+        encoded_x: Num[Array, "..."] | None = None,
+        path_only: bool = False,
+        path_scale: Float[Array, " samples"] | None = None,
+    ) -> LogTerms:
+        """The logarithms of which every bound on log p(x) is made, from `num_samples` draws of z.
+
+        - `training`: dropout is on.
+        - `encoded_x`: what the encoder sees in place of x (a corrupted x, say).
+        - `path_only`: the gradient of log q(z|x) flows through z alone and not through q's own parameters: its other part has
+          expectation 0 (Roeder et al. 2017, arXiv 1703.09194). The values stay the same.
+        - `path_scale`: the factor on the gradient that flows into each draw of z. The values stay the same.
+        """
+
+    @abstractmethod
+    def encode(self, x: Num[Array, "..."], condition: Float[Array, " condition"] | None = None) -> AbstractPosterior:
         """q(z|x); deterministic."""
 
     @abstractmethod
-    def decode_mean(self, z: Float[Array, " latent"]) -> Float[Array, "..."]:
+    def decode_mean(self, z: Float[Array, " latent"], condition: Float[Array, " condition"] | None = None) -> Float[Array, "..."]:
         """E[x|z] in the user's units."""
 
     @abstractmethod
-    def decode_draw(self, z: Float[Array, " latent"], key: PRNGKeyArray) -> Float[Array, "..."]:
+    def decode_draw(
+        self, z: Float[Array, " latent"], key: PRNGKeyArray, condition: Float[Array, " condition"] | None = None
+    ) -> Float[Array, "..."]:
         """One draw x ~ p(x|z) in the user's units, noise and all."""
 
     @abstractmethod
-    def sample_latent(self, key: PRNGKeyArray) -> Float[Array, " latent"]:
+    def sample_latent(self, key: PRNGKeyArray, condition: Float[Array, " condition"] | None = None) -> Float[Array, " latent"]:
         """One draw z ~ p(z)."""
+
+    @abstractmethod
+    def detached(self, half: Half) -> "AbstractLatentVariableModel":
+        """The same model, through one half of whose trained numbers no gradient flows."""
 
 
 def is_trained(leaf: Any) -> bool:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import TypeVar
+from typing import Any, TypeVar
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, Num, PRNGKeyArray
@@ -14,11 +15,13 @@ from ..data.transforms import Affine
 from ..errors import ConfigurationError
 from ..likelihoods import AbstractLikelihood, Measure
 from ..networks import AbstractNetwork
-from ..posteriors import AbstractPosterior, AbstractPosteriorFamily
-from ..priors import AbstractPrior
-from .base import AbstractLatentVariableModel, LogTerms
+from ..posteriors import AbstractPosterior, AbstractPosteriorFamily, Refinement
+from ..priors import AbstractLatentDensity, AbstractPrior
+from .base import AbstractLatentVariableModel, Half, LogTerms
 
 _Output = TypeVar("_Output")
+Condition = Float[Array, " condition"] | None
+_SPACES = {"euclidean": "R^latent_dim", "hypersphere": "the unit sphere |z| = 1"}
 
 
 class SingleLayer(AbstractLatentVariableModel):
@@ -27,6 +30,9 @@ class SingleLayer(AbstractLatentVariableModel):
     The likelihood sees y = transform(x), the encoder its own standardised input_transform(x): without centred inputs
     the posterior collapses before anything is learned. A density with respect to Lebesgue measure is brought back to the user's
     units by the log-Jacobian, log p(x|z) = log p(y|z) + log|dy/dx|; a probability mass needs no such term.
+
+    The encoder, the decoder and the prior take a condition where they were built to; each may or may not. A `refinement`
+    improves the posterior's parameters for each example by a few gradient steps (semi-amortised inference).
 
     Raises `ConfigurationError` when the parts do not fit together.
     """
@@ -38,6 +44,7 @@ class SingleLayer(AbstractLatentVariableModel):
     prior: AbstractPrior
     decoder: AbstractNetwork
     likelihood: AbstractLikelihood
+    refinement: Refinement | None = None
 
     def __check_init__(self) -> None:
         _require("encoder", self.encoder.in_shape, "the likelihood's event shape", self.likelihood.event_shape)
@@ -45,6 +52,7 @@ class SingleLayer(AbstractLatentVariableModel):
         _require("prior", (self.prior.latent_dim,), "the posterior's latents", (self.posterior.latent_dim,))
         _require("decoder", self.decoder.in_shape, "the prior's latents", (self.prior.latent_dim,))
         _require("decoder's output", self.decoder.out_shape, "likelihood.param_shape", self.likelihood.param_shape)
+        _check_space(self.prior, self.posterior)
 
     @property
     def latent_dim(self) -> int:
@@ -57,50 +65,108 @@ class SingleLayer(AbstractLatentVariableModel):
         return self.likelihood.event_shape
 
     @property
+    def condition_dim(self) -> int:
+        """The length of the condition; 0 where no part takes one."""
+        return max(self.encoder.condition_dim, self.decoder.condition_dim)
+
+    @property
     def measure(self) -> Measure:
         """The base measure of p(x)."""
         return self.likelihood.measure
 
-    def log_terms(self, x: Num[Array, "..."], key: PRNGKeyArray, num_samples: int, *, training: bool = False) -> LogTerms:
+    @property
+    def has_density(self) -> bool:
+        """False for a deterministic code."""
+        return self.posterior.has_density
+
+    def log_terms(
+        self,
+        x: Num[Array, "..."],
+        key: PRNGKeyArray,
+        num_samples: int,
+        *,
+        condition: Condition = None,
+        training: bool = False,
+        encoded_x: Num[Array, "..."] | None = None,
+        path_only: bool = False,
+        path_scale: Float[Array, " samples"] | None = None,
+    ) -> LogTerms:
         """The logarithms of which every bound on log p(x) is made, from `num_samples` draws of z."""
         draw_keys, encoder_key, decoder_keys = self._keys(key, num_samples, training)
         with jax.named_scope("X_encoder"):
-            encoder_output = self.encoder(self.input_transform.forward(x), encoder_key)
-            posterior = self.posterior.condition(encoder_output)
+            posterior = self._posterior(x if encoded_x is None else encoded_x, condition, encoder_key)
         with jax.named_scope("reparametrization"):
             z, log_posterior = _each_draw(posterior.sample_and_log_prob, draw_keys)
+            if path_scale is not None:
+                z = _each_draw(_scale_gradient, z, path_scale)
+            if path_only:
+                log_posterior = _each_draw(_stopped(posterior).log_prob, z)
         with jax.named_scope("X_decoder"):
-            params = _each_draw(self.decoder, z, decoder_keys)
+            params = _each_draw(lambda z, key: self.decoder(z, condition=condition, key=key), z, decoder_keys)
         with jax.named_scope("ELB"), _numpyro_promotion():
-            y = self.transform.forward(x)
-            log_likelihood = _each_draw(lambda param: jnp.asarray(self.likelihood.distribution(param).log_prob(y)), params)
+            y, prior = self.transform.forward(x), self._prior(condition)
             return LogTerms(
-                log_likelihood=log_likelihood + self._log_jacobian(),
-                log_prior=_each_draw(self.prior.log_prob, z),
+                log_likelihood=_each_draw(lambda param: self._log_likelihood(param, y), params),
+                log_prior=_each_draw(prior.log_prob, z),
                 log_posterior=log_posterior,
-                kl_by_latent=posterior.kl_to(self.prior),
+                closed_form_kl=posterior.kl_to(prior),
+                z=z,
+                posterior=posterior,
                 monitors=jax.tree.map(jnp.mean, _each_draw(self.likelihood.monitors, params)),
             )
 
-    def encode(self, x: Num[Array, "..."]) -> AbstractPosterior:
+    def encode(self, x: Num[Array, "..."], condition: Condition = None) -> AbstractPosterior:
         """q(z|x); deterministic."""
-        return self.posterior.condition(self.encoder(self.input_transform.forward(x)))
+        return self._posterior(x, condition, None)
 
-    def decode_mean(self, z: Float[Array, " latent"]) -> Float[Array, "..."]:
+    def decode_mean(self, z: Float[Array, " latent"], condition: Condition = None) -> Float[Array, "..."]:
         """E[x|z] in the user's units."""
         with _numpyro_promotion():
-            mean = jnp.asarray(self.likelihood.distribution(self.decoder(z)).mean)
+            mean = jnp.asarray(self.likelihood.distribution(self.decoder(z, condition=condition)).mean)
         return self.transform.inverse(mean)
 
-    def decode_draw(self, z: Float[Array, " latent"], key: PRNGKeyArray) -> Float[Array, "..."]:
+    def decode_draw(self, z: Float[Array, " latent"], key: PRNGKeyArray, condition: Condition = None) -> Float[Array, "..."]:
         """One draw x ~ p(x|z) in the user's units, noise and all."""
         with _numpyro_promotion():
-            draw = jnp.asarray(self.likelihood.distribution(self.decoder(z)).sample(key))
+            draw = jnp.asarray(self.likelihood.distribution(self.decoder(z, condition=condition)).sample(key))
         return self.transform.inverse(draw)
 
-    def sample_latent(self, key: PRNGKeyArray) -> Float[Array, " latent"]:
+    def sample_latent(self, key: PRNGKeyArray, condition: Condition = None) -> Float[Array, " latent"]:
         """One draw z ~ p(z)."""
-        return self.prior.sample(key)
+        return self._prior(condition).sample(key)
+
+    def detached(self, half: Half) -> SingleLayer:
+        """The same model, through one half of whose trained numbers no gradient flows."""
+
+        def parts(model: SingleLayer) -> tuple[Any, ...]:
+            if half == "recognition":
+                return model.encoder, model.posterior
+            return model.prior, model.decoder, model.likelihood
+
+        return eqx.tree_at(parts, self, _stopped(parts(self)))
+
+    def _recognise(self, encoder_input: Float[Array, "..."], condition: Condition) -> AbstractPosterior:
+        return self.posterior.condition(self.encoder(encoder_input, condition=condition))
+
+    def _prior(self, condition: Condition) -> AbstractLatentDensity:
+        return self.prior.bind(self._recognise, condition)
+
+    def _posterior(self, x: Num[Array, "..."], condition: Condition, key: PRNGKeyArray | None) -> AbstractPosterior:
+        params = self.encoder(self.input_transform.forward(x), condition=condition, key=key)
+        if self.refinement is not None:
+            y, prior = self.transform.forward(x), self._prior(condition)
+
+            def log_joint(z: Float[Array, " latent"]) -> Float[Array, ""]:
+                with _numpyro_promotion():
+                    return self._log_likelihood(self.decoder(z, condition=condition), y) + prior.log_prob(z)
+
+            params = self.refinement(params, self.posterior, log_joint)
+        return self.posterior.condition(params)
+
+    def _log_likelihood(self, params: Float[Array, "..."], y: Float[Array, "..."]) -> Float[Array, ""]:
+        """log p(x|z) about x in the user's units."""
+        total = y.sum() if self.likelihood.given_total else None
+        return jnp.asarray(self.likelihood.distribution(params, total).log_prob(y)) + self._log_jacobian()
 
     def _keys(
         self, key: PRNGKeyArray, num_samples: int, training: bool
@@ -126,6 +192,30 @@ def _each_draw(function: Callable[..., _Output], *arguments: Array | None) -> _O
         return jax.vmap(function)(*arguments)
     output = function(*(None if argument is None else argument[0] for argument in arguments))
     return jax.tree.map(lambda leaf: leaf[None], output)
+
+
+def _stopped(tree: _Output) -> _Output:
+    """The same arrays, through which no gradient flows."""
+    return jax.tree.map(lambda leaf: jax.lax.stop_gradient(leaf) if eqx.is_inexact_array(leaf) else leaf, tree)
+
+
+@jax.custom_vjp
+def _scale_gradient(z: Float[Array, " latent"], scale: Float[Array, ""]) -> Float[Array, " latent"]:
+    """z, with the gradient that flows into it multiplied by `scale`; none flows into the scale."""
+    return z
+
+
+_scale_gradient.defvjp(lambda z, scale: (z, scale), lambda scale, gradient: (gradient * scale, jnp.zeros_like(scale)))
+
+
+def _check_space(prior: AbstractPrior, posterior: AbstractPosteriorFamily) -> None:
+    if prior.space == posterior.space:
+        return
+    fits = {"euclidean": "standard-normal", "hypersphere": "hyperspherical-uniform"}[posterior.space]
+    raise ConfigurationError(
+        f"the prior {type(prior).__name__} lives in {_SPACES[prior.space]}, the posterior {type(posterior).__name__} in "
+        f"{_SPACES[posterior.space]}; they must share their space. With this posterior, prior.name={fits} works."
+    )
 
 
 def _numpyro_promotion() -> AbstractContextManager[None]:

@@ -1,4 +1,4 @@
-from .base import AbstractNetwork
-from .mlp import ACTIVATIONS, MLP
+from .base import AbstractNetwork, with_condition
+from .mlp import ACTIVATIONS, MLP, Linear
 
-__all__ = ["ACTIVATIONS", "MLP", "AbstractNetwork"]
+__all__ = ["ACTIVATIONS", "MLP", "AbstractNetwork", "Linear", "with_condition"]

@@ -11,8 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from ..config.sections import NetworkConfig
 from ..errors import ConfigurationError, unknown_name_message
-from .base import AbstractNetwork
+from .base import AbstractNetwork, with_condition
 
 
 def elu(x: Array) -> Array:
@@ -56,13 +57,15 @@ class MLP(AbstractNetwork):
 
     The last matrix holds every head side by side (mu and log sigma^2, say), so all heads share the hidden layers.
     Weights start as N(0, 1/fan_in), biases at 0 (LeCun et al. 1998); the last layer's weights at a tenth of that, so that
-    training starts from a nearly constant output. Dropout (Srivastava et al. 2014) follows each hidden layer.
+    training starts from a nearly constant output. Dropout (Srivastava et al. 2014) follows each hidden layer. A condition is
+    appended to the flattened input.
     """
 
     layers: tuple[Linear, ...]
     dropout: eqx.nn.Dropout
     in_shape: tuple[int, ...] = eqx.field(static=True)
     out_shape: tuple[int, ...] = eqx.field(static=True)
+    condition_dim: int = eqx.field(static=True)
     activations: tuple[str, ...] = eqx.field(static=True)
 
     def __init__(
@@ -73,6 +76,7 @@ class MLP(AbstractNetwork):
         hidden_widths: Sequence[int] = (200, 200),
         activations: str | Sequence[str] = "elu",
         dropout: float = 0.0,
+        condition_dim: int = 0,
         key: PRNGKeyArray,
     ) -> None:
         names = (activations,) * len(hidden_widths) if isinstance(activations, str) else tuple(activations)
@@ -85,7 +89,8 @@ class MLP(AbstractNetwork):
                 "give one name for all layers, or one for each."
             )
         self.in_shape, self.out_shape, self.activations = tuple(in_shape), tuple(out_shape), names
-        widths = [math.prod(in_shape), *hidden_widths, math.prod(out_shape)]
+        self.condition_dim = condition_dim
+        widths = [math.prod(in_shape) + condition_dim, *hidden_widths, math.prod(out_shape)]
         seeds = np.random.SeedSequence(np.asarray(jax.random.key_data(key)).tolist()).spawn(len(widths) - 1)
         gains = [1.0] * len(hidden_widths) + [0.1]
         self.layers = tuple(
@@ -94,14 +99,42 @@ class MLP(AbstractNetwork):
         )
         self.dropout = eqx.nn.Dropout(dropout)
 
+    @classmethod
+    def build(
+        cls,
+        config: NetworkConfig,
+        in_shape: tuple[int, ...],
+        out_shape: tuple[int, ...],
+        *,
+        condition_dim: int,
+        image_shape: tuple[int, ...],
+        key: PRNGKeyArray,
+    ) -> MLP:
+        """With the configured widths; an image is flattened."""
+        return cls(
+            in_shape,
+            out_shape,
+            hidden_widths=config.hidden_widths,
+            activations=config.activations,
+            dropout=config.dropout,
+            condition_dim=condition_dim,
+            key=key,
+        )
+
     @property
     def is_random_in_training(self) -> bool:
         """True with dropout."""
         return self.dropout.p > 0
 
-    def __call__(self, x: Float[Array, "..."], key: PRNGKeyArray | None = None) -> Float[Array, "..."]:
+    def __call__(
+        self,
+        x: Float[Array, "..."],
+        *,
+        condition: Float[Array, " condition"] | None = None,
+        key: PRNGKeyArray | None = None,
+    ) -> Float[Array, "..."]:
         """The output for one example, of shape `out_shape`."""
-        hidden = x.reshape(-1)
+        hidden = with_condition(x.reshape(-1), condition, self.condition_dim)
         keys = [None] * len(self.activations) if key is None else jax.random.split(key, len(self.activations))
         for layer, name, layer_key in zip(self.layers[:-1], self.activations, keys, strict=True):
             hidden = ACTIVATIONS[name](layer(hidden))

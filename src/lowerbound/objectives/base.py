@@ -1,40 +1,71 @@
 """The contract of an objective: a value that turns a model and a batch into a loss and a bound."""
 
 from abc import abstractmethod
+from typing import Any, Literal
 
 import equinox as eqx
-from jaxtyping import Array, Float, Int, Num, PRNGKeyArray
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from ..models import AbstractLatentVariableModel
+from ..config.context import ObjectiveContext
+from ..config.sections import ObjectiveConfig
+from ..data.examples import Examples
+from ..models import AbstractLatentVariableModel, LogTerms
+
+# What an objective may need of a model (`needs.py` checks it and says what fits).
+Need = Literal["density", "factorised-posterior", "kl-by-latent"]
+# How the gradient of log q(z|x) reaches the encoder: in full; through z alone ("sticking the landing", Roeder et al. 2017); or
+# doubly reparametrised (Tucker et al. 2019), for objectives of importance weights.
+GradientEstimator = Literal["plain", "stl", "dreg"]
 
 
 class LossRecord(eqx.Module):
     """What an objective says of a batch. `loss` is differentiated, `bound` is reported; they are never the same number.
 
     - `loss`: to be minimised; it may carry a KL weight or a penalty.
-    - `bound`: a lower bound on log p(x) for each example, in nats, in the user's units, whatever the loss is.
+    - `bound`: a lower bound on log p(x) for each example, in nats, in the user's units, whatever the loss is; the tightest that
+      the objective's own draws give (`bound_name` says which). None for a deterministic code, which has none.
     - `log_likelihood`: E_q[log p(x|z)] for each example, estimated by the mean over the draws.
-    - `kl`: KL(q(z|x) || p(z)) for each example.
+    - `kl`: KL(q(z|x) || p(z)) for each example; None for a deterministic code. The ELBO is always `log_likelihood` - `kl`.
     - `monitors`: batch means of the likelihood's fractions worth watching.
     """
 
     loss: Float[Array, ""]
-    bound: Float[Array, " batch"]
+    bound: Float[Array, " batch"] | None
     log_likelihood: Float[Array, " batch"]
-    kl: Float[Array, " batch"]
+    kl: Float[Array, " batch"] | None
     monitors: dict[str, Float[Array, ""]]
 
 
 class AbstractObjective(eqx.Module):
-    """A frozen value: called with a model, a batch, a key and the step's number, it gives a `LossRecord`."""
+    """A frozen value: called with a model, a batch, a key and the step's number, it gives a `LossRecord`.
+
+    - `num_samples`: draws of z for each example in a step.
+    """
 
     num_samples: eqx.AbstractVar[int]
+
+    @classmethod
+    @abstractmethod
+    def build(cls, config: ObjectiveConfig, context: ObjectiveContext) -> "AbstractObjective":
+        """The objective that a configuration asks for."""
+
+    @property
+    @abstractmethod
+    def needs(self) -> tuple[Need, ...]:
+        """What the model must be able to do."""
+
+    @property
+    @abstractmethod
+    def bound_name(self) -> str:
+        """What `bound` is, for people: "ELBO", "IWAE bound, 5 samples"; "" where there is none."""
 
     @abstractmethod
     def __call__(
         self,
         model: AbstractLatentVariableModel,
-        batch: Num[Array, "batch ..."],
+        batch: Examples,
         key: PRNGKeyArray,
         step: Int[Array, ""],
         *,
@@ -45,3 +76,42 @@ class AbstractObjective(eqx.Module):
     @abstractmethod
     def kl_weight(self, step: Int[Array, ""]) -> Float[Array, ""]:
         """The weight of the KL term in the loss at this step; 1 where the loss is a bound's negative."""
+
+
+def batch_terms(
+    model: AbstractLatentVariableModel,
+    batch: Examples,
+    key: PRNGKeyArray,
+    num_samples: int,
+    *,
+    training: bool,
+    encoded_x: Array | None = None,
+    path_only: bool = False,
+    path_scale: Float[Array, "batch samples"] | None = None,
+) -> LogTerms:
+    """`model.log_terms` of every example of a batch, the batch along the first axis of everything."""
+
+    def one(x: Array, condition: Array | None, key: PRNGKeyArray, encoded_x: Array | None, scale: Array | None) -> Any:
+        return model.log_terms(
+            x,
+            key,
+            num_samples,
+            condition=condition,
+            training=training,
+            encoded_x=encoded_x,
+            path_only=path_only,
+            path_scale=scale,
+        )
+
+    keys = jax.random.split(key, len(batch))
+    return jax.vmap(one)(jnp.asarray(batch.x), batch.condition, keys, encoded_x, path_scale)
+
+
+def kl_of(terms: LogTerms) -> Float[Array, " batch"]:
+    """KL(q(z|x) || p(z)) for each example of `batch_terms`."""
+    return jax.vmap(lambda term: term.kl)(terms)
+
+
+def mean_monitors(terms: LogTerms) -> dict[str, Float[Array, ""]]:
+    """The batch means of `terms.monitors`."""
+    return jax.tree.map(jnp.mean, terms.monitors)

@@ -1,15 +1,18 @@
-"""The evidence lower bound, with its KL term weighted and warmed up in the loss where asked."""
+"""The evidence lower bound, with its KL term weighted, warmed up, kept alive or given a capacity in the loss where asked."""
 
 from __future__ import annotations
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Num, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from ..config.context import ObjectiveContext
+from ..config.sections import ObjectiveConfig
+from ..data.examples import Examples
 from ..errors import ConfigurationError
 from ..models import AbstractLatentVariableModel
-from .base import AbstractObjective, LossRecord
+from .base import AbstractObjective, GradientEstimator, LossRecord, Need, batch_terms, kl_of, mean_monitors
+from .schedule import Course, WarmUp
 
 
 class ELBO(AbstractObjective):
@@ -18,17 +21,31 @@ class ELBO(AbstractObjective):
     The expectation is the mean over L = `num_samples` reparametrised draws (their eq. 7); the KL is exact where it has a
     closed form. The two roles of this number are kept apart:
 
-        loss  = mean over the batch of -(E_q[log p(x|z)] - w KL),  w = beta * min(1, (step + 1) / warmup_steps)
-        bound = E_q[log p(x|z)] - KL for each example, always with w = 1
+        loss  = mean over the batch of -(E_q[log p(x|z)] - w R),   w = beta * warm-up(step)
+        bound = E_q[log p(x|z)] - KL for each example, always with w = 1 and R = KL
+
+        R = KL                                                   as it is
+        R = sum_j max(free_nats, batch mean of KL_j)             with `free_nats` (Kingma et al. 2016, arXiv 1606.04934, eq. 15)
+        R = |KL - C|, C = capacity_nats min(1, t/capacity_steps) with `capacity_nats` (Burgess et al. 2018, arXiv 1804.03599,
+                                                                 eq. 8): the distance of each example's own KL
 
     - `num_samples`: L >= 1.
     - `beta`: weight of the KL in the loss (Higgins et al. 2017); with beta != 1 the loss is no bound, the bound still is.
-    - `warmup_steps`: steps over which the weight rises linearly from 0 to beta (Sonderby et al. 2016); 0 for none.
+    - `warmup_steps`, `warmup`: see `WarmUp`; 0 for none.
+    - `free_nats`: nats of each latent that cost nothing; needs a KL in closed form for each latent.
+    - `capacity_nats`, `capacity_steps`: the KL's target at the end of its rise, and the steps of that rise.
+    - `gradient`: "plain", or "stl" (sticking the landing, Roeder et al. 2017): the KL's gradient is then that of the draws'
+      log q - log p, through z alone; it has no variance where q is the exact posterior.
     """
 
     num_samples: int = eqx.field(static=True, default=1)
     beta: float = eqx.field(static=True, default=1.0)
     warmup_steps: int = eqx.field(static=True, default=0)
+    warmup: Course = eqx.field(static=True, default="linear")
+    free_nats: float = eqx.field(static=True, default=0.0)
+    capacity_nats: float = eqx.field(static=True, default=0.0)
+    capacity_steps: int = eqx.field(static=True, default=0)
+    gradient: GradientEstimator = eqx.field(static=True, default="plain")
 
     def __check_init__(self) -> None:
         if self.num_samples < 1:
@@ -37,27 +54,82 @@ class ELBO(AbstractObjective):
             raise ConfigurationError(f"objective.beta is {self.beta}; it must be 0 or more (1 gives the bound itself).")
         if self.warmup_steps < 0:
             raise ConfigurationError(f"objective.warmup_steps is {self.warmup_steps}; it must be 0 (none) or more.")
+        if self.free_nats < 0 or self.capacity_nats < 0 or self.capacity_steps < 0:
+            raise ConfigurationError(
+                f"objective.free_nats is {self.free_nats}, capacity_nats {self.capacity_nats}, capacity_steps "
+                f"{self.capacity_steps}; each must be 0 (off) or more."
+            )
+        if self.free_nats > 0 and self.capacity_nats > 0:
+            raise ConfigurationError(
+                "objective.free_nats and objective.capacity_nats are both set, and both replace the KL in the loss; set one to 0."
+            )
+        if self.gradient == "stl" and (self.free_nats > 0 or self.capacity_nats > 0):
+            raise ConfigurationError(
+                "objective.gradient is 'stl', which takes the KL from the draws, but free_nats or capacity_nats needs the KL "
+                "itself; set objective.gradient=plain, or both of them to 0."
+            )
+        if self.gradient not in ("plain", "stl"):
+            raise ConfigurationError(
+                f"objective.gradient is {self.gradient!r}, but the ELBO takes 'plain' or 'stl'. Doubly reparametrised gradients "
+                "('dreg') are for importance weights: objective.name=iwae."
+            )
+
+    @classmethod
+    def build(cls, config: ObjectiveConfig, context: ObjectiveContext) -> ELBO:
+        """With warm-up and capacity in steps."""
+        return cls(
+            num_samples=config.num_samples,
+            beta=config.beta,
+            warmup_steps=config.warmup_epochs * context.steps_per_epoch,
+            warmup=config.warmup,  # pyright: ignore[reportArgumentType]
+            free_nats=config.free_nats,
+            capacity_nats=config.capacity_nats,
+            capacity_steps=config.capacity_epochs * context.steps_per_epoch,
+            gradient=config.gradient,  # pyright: ignore[reportArgumentType]
+        )
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """A density, and the KL of each latent for free nats."""
+        return ("density", "kl-by-latent") if self.free_nats > 0 else ("density",)
+
+    @property
+    def bound_name(self) -> str:
+        """The ELBO."""
+        return "ELBO"
 
     def __call__(
         self,
         model: AbstractLatentVariableModel,
-        batch: Num[Array, "batch ..."],
+        batch: Examples,
         key: PRNGKeyArray,
         step: Int[Array, ""],
         *,
         training: bool = False,
     ) -> LossRecord:
         """The record of one batch at one step."""
-        keys = jax.random.split(key, batch.shape[0])
-        terms = jax.vmap(lambda x, k: model.log_terms(x, k, self.num_samples, training=training))(batch, keys)
-        with jax.named_scope("ELB"):
-            log_likelihood = terms.log_likelihood.mean(axis=1)
-            kl = jax.vmap(lambda term: term.kl)(terms)
-            loss = -jnp.mean(log_likelihood - self.kl_weight(step) * kl)
-            return LossRecord(loss, log_likelihood - kl, log_likelihood, kl, jax.tree.map(jnp.mean, terms.monitors))
+        is_stl = self.gradient == "stl"
+        terms = batch_terms(model, batch, key, self.num_samples, training=training, path_only=is_stl)
+        log_likelihood = terms.log_likelihood.mean(axis=1)
+        kl = kl_of(terms)
+        weight = self.kl_weight(step)
+        if self.free_nats > 0:
+            kl_by_latent = terms.closed_form_kl
+            assert kl_by_latent is not None  # `needs` was checked
+            cost = jnp.maximum(self.free_nats, kl_by_latent.mean(axis=0)).sum()
+        elif self.capacity_nats > 0:
+            cost = jnp.abs(kl - self.capacity(step))
+        elif is_stl:
+            cost = (terms.log_posterior - terms.log_prior).mean(axis=1)
+        else:
+            cost = kl
+        loss = -jnp.mean(log_likelihood - weight * cost)
+        return LossRecord(loss, log_likelihood - kl, log_likelihood, kl, mean_monitors(terms))
 
     def kl_weight(self, step: Int[Array, ""]) -> Float[Array, ""]:
-        """w = beta * min(1, (step + 1) / warmup_steps)."""
-        if self.warmup_steps == 0:
-            return jnp.float32(self.beta)
-        return self.beta * jnp.minimum(1.0, (step + 1).astype(jnp.float32) / self.warmup_steps)
+        """w = beta * warm-up(step)."""
+        return self.beta * WarmUp(self.warmup_steps, self.warmup)(step)
+
+    def capacity(self, step: Int[Array, ""]) -> Float[Array, ""]:
+        """C in nats at a step."""
+        return self.capacity_nats * WarmUp(self.capacity_steps)(step)

@@ -1,4 +1,13 @@
-from .base import AbstractPosterior, AbstractPosteriorFamily
+from .base import AbstractFactorisedPosterior, AbstractPosterior, AbstractPosteriorFamily, mean_of_draws
 from .diagonal_gaussian import ConditionedDiagonalGaussian, DiagonalGaussian
+from .refinement import Refinement
 
-__all__ = ["AbstractPosterior", "AbstractPosteriorFamily", "ConditionedDiagonalGaussian", "DiagonalGaussian"]
+__all__ = [
+    "AbstractFactorisedPosterior",
+    "AbstractPosterior",
+    "AbstractPosteriorFamily",
+    "ConditionedDiagonalGaussian",
+    "DiagonalGaussian",
+    "Refinement",
+    "mean_of_draws",
+]

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from ..priors import AbstractPrior, StandardNormal
-from .base import AbstractPosterior, AbstractPosteriorFamily
+from ..config.context import BuildContext
+from ..config.sections import PosteriorConfig
+from ..priors import AbstractLatentDensity, Space, StandardNormal
+from .base import AbstractFactorisedPosterior, AbstractPosteriorFamily
 
 # exp(+-LOG_VARIANCE_LIMIT) are still ordinary float32 numbers; no useful posterior is wider than e^7.5 or narrower than e^-7.5.
 LOG_VARIANCE_LIMIT = 15.0
 
 
-class ConditionedDiagonalGaussian(AbstractPosterior):
+class ConditionedDiagonalGaussian(AbstractFactorisedPosterior):
     """N(z; mu, diag(sigma^2)) for one example."""
 
     mu: Float[Array, " latent"]
@@ -26,17 +30,30 @@ class ConditionedDiagonalGaussian(AbstractPosterior):
         z = self.mu + jnp.exp(0.5 * self.log_variance) * epsilon
         return z, -0.5 * jnp.sum(jnp.square(epsilon) + self.log_variance + jnp.log(2 * jnp.pi))
 
+    def sample(self, key: PRNGKeyArray) -> Float[Array, " latent"]:
+        """One draw."""
+        return self.sample_and_log_prob(key)[0]
+
     def log_prob(self, z: Float[Array, " latent"]) -> Float[Array, ""]:
         """log N(z; mu, diag(sigma^2)) in nats."""
+        return jnp.sum(self.log_prob_by_latent(z))
+
+    def log_prob_by_latent(self, z: Float[Array, " latent"]) -> Float[Array, " latent"]:
+        """log N(z_j; mu_j, sigma_j^2) in nats."""
         squared = jnp.square(z - self.mu) * jnp.exp(-self.log_variance)
-        return -0.5 * jnp.sum(squared + self.log_variance + jnp.log(2 * jnp.pi))
+        return -0.5 * (squared + self.log_variance + jnp.log(2 * jnp.pi))
 
     @property
     def mean(self) -> Float[Array, " latent"]:
         """mu."""
         return self.mu
 
-    def kl_to(self, prior: AbstractPrior) -> Float[Array, " latent"] | None:
+    @property
+    def variance(self) -> Float[Array, " latent"]:
+        """sigma^2."""
+        return jnp.exp(self.log_variance)
+
+    def kl_to(self, prior: AbstractLatentDensity) -> Float[Array, " latent"] | None:
         """-(1 + log sigma^2 - mu^2 - sigma^2) / 2 for each latent, to N(0, I) (Kingma and Welling 2014, appendix B)."""
         if not isinstance(prior, StandardNormal):
             return None
@@ -50,12 +67,20 @@ class DiagonalGaussian(AbstractPosteriorFamily):
     """
 
     latent_dim: int = eqx.field(static=True)
+    space: ClassVar[Space] = "euclidean"
+    has_density: ClassVar[bool] = True
+    is_factorised: ClassVar[bool] = True
+
+    @classmethod
+    def build(cls, config: PosteriorConfig, context: BuildContext) -> DiagonalGaussian:
+        """Over the model's latents."""
+        return cls(context.latent_dim)
 
     @property
     def param_shape(self) -> tuple[int, ...]:
         """(2, latent_dim): mu and log sigma^2."""
         return (2, self.latent_dim)
 
-    def condition(self, params: Float[Array, "two latent"]) -> AbstractPosterior:
+    def condition(self, params: Float[Array, "two latent"]) -> ConditionedDiagonalGaussian:
         """N(mu, diag(sigma^2)) from the stacked (mu, log sigma^2)."""
         return ConditionedDiagonalGaussian(params[0], jnp.clip(params[1], -LOG_VARIANCE_LIMIT, LOG_VARIANCE_LIMIT))

@@ -1,4 +1,4 @@
-from .base import AbstractPrior
+from .base import AbstractLatentDensity, AbstractPrior, Recognise, Space
 from .standard_normal import StandardNormal
 
-__all__ = ["AbstractPrior", "StandardNormal"]
+__all__ = ["AbstractLatentDensity", "AbstractPrior", "Recognise", "Space", "StandardNormal"]

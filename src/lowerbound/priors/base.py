@@ -1,20 +1,47 @@
-"""The contract of a prior p(z)."""
+"""The contract of a prior p(z), and of any density over the latents."""
 
 from abc import abstractmethod
+from collections.abc import Callable
+from typing import Literal
 
 import equinox as eqx
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from ..config.context import BuildContext
+from ..config.sections import PriorConfig
 
-class AbstractPrior(eqx.Module):
-    """p(z), a normalised density on R^latent_dim."""
+# Where z lives. On the hypersphere |z| = 1 and densities are with respect to its surface measure, so a prior and a posterior
+# must share their space.
+Space = Literal["euclidean", "hypersphere"]
 
-    latent_dim: eqx.AbstractVar[int]
+
+class AbstractLatentDensity(eqx.Module):
+    """A normalised density over z with all that it depends on already in place."""
 
     @abstractmethod
     def log_prob(self, z: Float[Array, " latent"]) -> Float[Array, ""]:
-        """log p(z) in nats."""
+        """The log-density at z in nats."""
 
     @abstractmethod
     def sample(self, key: PRNGKeyArray) -> Float[Array, " latent"]:
-        """One draw z ~ p(z)."""
+        """One draw."""
+
+
+# What an encoder and its posterior family say of one input of the encoder (a pseudo-input, say) under a condition.
+Recognise = Callable[[Float[Array, "..."], Float[Array, " condition"] | None], AbstractLatentDensity]
+
+
+class AbstractPrior(eqx.Module):
+    """p(z), or p(z|c) under a condition c: perhaps trained, perhaps made of the posterior (VampPrior)."""
+
+    latent_dim: eqx.AbstractVar[int]
+    space: eqx.AbstractClassVar[Space]
+
+    @classmethod
+    @abstractmethod
+    def build(cls, config: PriorConfig, context: BuildContext) -> "AbstractPrior":
+        """The prior that a configuration asks for, with fresh weights."""
+
+    @abstractmethod
+    def bind(self, recognise: Recognise, condition: Float[Array, " condition"] | None) -> AbstractLatentDensity:
+        """p(z|c) for one condition (None where the model has none); `recognise` is the model's own encoder and posterior."""

@@ -9,102 +9,73 @@ import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from ..config import RunConfig
+from ..config.catalogue import class_of
+from ..config.context import BuildContext, ObjectiveContext
 from ..data.spec import DataSpec
 from ..data.transforms import Affine, choose_transform
-from ..errors import ConfigurationError, DataError
-from ..likelihoods import AbstractLikelihood, Bernoulli, DiscretizedLogistic, Gaussian
+from ..errors import ConfigurationError
+from ..likelihoods import AbstractLikelihood
+from ..likelihoods.support import check_support
 from ..models import SingleLayer
-from ..networks import MLP
-from ..objectives import ELBO, AbstractObjective
-from ..posteriors import AbstractPosteriorFamily, DiagonalGaussian
-from ..priors import AbstractPrior, StandardNormal
+from ..objectives import AbstractObjective
+from ..posteriors import AbstractPosteriorFamily, Refinement
+from ..priors import AbstractPrior
 from ..training import TrainingOptions
-
-# Continuous data recorded to many digits have no step worth the name; below this part of an element's own standard
-# deviation a scale describes single examples, not the data.
-SMALLEST_RELATIVE_SCALE = 1e-3
+from .networks import resolve_network
 
 
 def resolve_likelihood_name(config: RunConfig, spec: DataSpec) -> str:
     """The likelihood that the configuration asks for; "auto" is Bernoulli for binary data, and Gaussian otherwise.
 
-    Raises `DataError` when the data are outside the support of the likelihood asked for, naming one that fits.
+    Raises `DataError` when the data are outside its support, naming where, and the likelihoods that fit.
     """
     name = config.likelihood.name
     if name == "auto":
         return "bernoulli" if spec.kind == "binary" else "gaussian"
-    if name == "bernoulli" and spec.kind != "binary":
-        fits = "discretized-logistic or gaussian" if spec.kind == "integer" else "gaussian"
-        raise DataError(
-            f"likelihood.name is 'bernoulli', whose support is {{0, 1}}, but the data are {spec.kind} with values from "
-            f"{spec.low:g} to {spec.high:g}. A likelihood that fits: {fits}; or binarise the data first."
-        )
-    if name == "discretized-logistic" and not spec.is_discrete:
-        raise DataError(
-            "likelihood.name is 'discretized-logistic', whose support is equally spaced levels, but the data are continuous "
-            f"with values from {spec.low:g} to {spec.high:g}. A likelihood that fits: gaussian; or give integer data "
-            "(8-bit pixels as uint8)."
-        )
+    check_support(name, class_of("likelihood", name).support, spec)
     return name
 
 
 def resolve_scaling(config: RunConfig, spec: DataSpec) -> str:
     """The scaling that the configuration asks for; "auto" is what its likelihood works best in.
 
-    A free Gaussian mean wants standardised data (a decoder starts near 0), a bounded mean its range on [0, 1], levels
-    [0, 1] and binary data themselves.
+    A free Gaussian mean wants standardised data (a decoder starts near 0), a bounded mean its range on [0, 1].
+
+    Raises `ConfigurationError` when the likelihood needs another one.
     """
-    if config.data.scaling != "auto":
-        return config.data.scaling
-    likelihood = resolve_likelihood_name(config, spec)
-    if likelihood == "gaussian":
+    name = resolve_likelihood_name(config, spec)
+    needed = class_of("likelihood", name).scaling
+    asked = config.data.scaling
+    if asked == "auto":
+        if needed != "any":
+            return needed
         return "standard" if config.likelihood.mean == "free" else "unit"
-    return "none" if likelihood == "bernoulli" else "unit"
+    if needed not in ("any", asked):
+        raise ConfigurationError(
+            f"data.scaling is {asked!r}, but the likelihood {name!r} is about data scaled as {needed!r}; set data.scaling=auto, "
+            f"which gives it that."
+        )
+    return asked
 
 
 def resolve(config: RunConfig, spec: DataSpec) -> RunConfig:
     """The configuration with every "auto" that the data decide replaced by what it stands for."""
-    return config.updated(
-        {"likelihood": {"name": resolve_likelihood_name(config, spec)}, "data": {"scaling": resolve_scaling(config, spec)}}
-    )
+    changes = {"likelihood": {"name": resolve_likelihood_name(config, spec)}, "data": {"scaling": resolve_scaling(config, spec)}}
+    return resolve_network(config, spec).updated(changes)
 
 
-def build_likelihood(config: RunConfig, spec: DataSpec, transform: Affine) -> AbstractLikelihood:
-    """The likelihood of the configuration, in the model's scale of the data that `transform` defines."""
-    name = resolve_likelihood_name(config, spec)
-    if name == "bernoulli":
-        return Bernoulli(spec.event_shape)
-    low, high = ((np.asarray(limit, np.float32) - transform.shift) / transform.scale for limit in (spec.low, spec.high))
-    if name == "discretized-logistic":
-        if low.ndim > 0:
-            raise ConfigurationError(
-                "data.scaling is 'standard', which gives each element levels of its own; a discretised logistic needs the same "
-                "levels everywhere. Set data.scaling to 'unit' (or 'auto')."
-            )
-        bounded = config.likelihood.mean == "sigmoid"
-        return DiscretizedLogistic(spec.event_shape, float(low), float(high), spec.num_levels, bounded_mean=bounded)
-    mean_range = None
-    if config.likelihood.mean == "sigmoid":
-        mean_range = np.stack([np.broadcast_to(limit, spec.event_shape) for limit in (low, high)])
-    return Gaussian(spec.event_shape, scale_floor(config, spec, transform), mean_range)
+def build_likelihood(config: RunConfig, context: BuildContext) -> AbstractLikelihood:
+    """The likelihood of the configuration, in the model's scale of the data."""
+    name = resolve_likelihood_name(config, context.spec)
+    return class_of("likelihood", name).build(config.likelihood, context)
 
 
-def scale_floor(config: RunConfig, spec: DataSpec, transform: Affine) -> np.ndarray:
-    """The smallest sigma in the model's scale: half a step of the data, or the configuration's own number.
-
-    For continuous data recorded more finely than a thousandth of their standard deviation, that thousandth takes the
-    step's place. One number when all elements share it.
-    """
-    if config.likelihood.scale_floor != "auto":
-        floor = np.asarray(config.likelihood.scale_floor, np.float64)
-    else:
-        floor = 0.5 * _per_element(spec.step, spec)
-        if not spec.is_discrete:
-            floor = np.maximum(floor, SMALLEST_RELATIVE_SCALE * _per_element(spec.std, spec))
-    scaled = floor / np.abs(transform.scale)
-    # An element that never changes has neither a step nor a deviation.
-    scaled = np.where(scaled > 0, scaled, SMALLEST_RELATIVE_SCALE)
-    return np.asarray(scaled.flat[0] if np.all(scaled == scaled.flat[0]) else scaled, np.float32)
+def build_context(
+    config: RunConfig, spec: DataSpec, key: PRNGKeyArray, *, condition_dim: int = 0, examples: np.ndarray | None = None
+) -> BuildContext:
+    """What the parts of this configuration are told."""
+    transform, input_transform = choose_transform(spec, resolve_scaling(config, spec)), choose_transform(spec, "standard")
+    return BuildContext(spec, transform, input_transform, config.model.latent_dim, condition_dim, key, examples)
 
 
 def build_model(
@@ -112,32 +83,41 @@ def build_model(
     spec: DataSpec,
     key: PRNGKeyArray,
     *,
+    condition_dim: int = 0,
+    examples: np.ndarray | None = None,
     likelihood: AbstractLikelihood | None = None,
     prior: AbstractPrior | None = None,
     posterior: AbstractPosteriorFamily | None = None,
 ) -> SingleLayer:
-    """The model of the configuration with fresh weights; a part that is given takes the place of the configured one."""
-    transform = choose_transform(spec, resolve_scaling(config, spec))
-    likelihood = likelihood or build_likelihood(config, spec, transform)
-    prior = prior or StandardNormal(config.model.latent_dim)
-    posterior = posterior or DiagonalGaussian(config.model.latent_dim)
-    network = config.network
+    """The model of the configuration with fresh weights; a part that is given takes the place of the configured one.
+
+    - `condition_dim`: the length of each example's condition; 0 for none.
+    - `examples`: training examples, from which some parts start (a VampPrior's pseudo-inputs).
+    """
+    config = resolve_network(config, spec)
     encoder_key, decoder_key = jax.random.split(key)
+    context = build_context(config, spec, key, condition_dim=condition_dim, examples=examples)
 
-    def mlp(in_shape: tuple[int, ...], out_shape: tuple[int, ...], widths: tuple[int, ...], key: PRNGKeyArray) -> MLP:
-        return MLP(in_shape, out_shape, hidden_widths=widths, activations=network.activations, dropout=network.dropout, key=key)
+    def part_context(number: int) -> BuildContext:
+        return dataclasses.replace(context, key=jax.random.fold_in(key, number))
 
-    encoder = mlp(spec.event_shape, posterior.param_shape, network.hidden_widths, encoder_key)
-    decoder = mlp((prior.latent_dim,), likelihood.param_shape, network.hidden_widths, decoder_key)
-    mean, std = _moments(spec, transform)
+    likelihood = likelihood or build_likelihood(config, part_context(1))
+    prior = prior or class_of("prior", config.prior.name).build(config.prior, part_context(2))
+    posterior = posterior or class_of("posterior", config.posterior.name).build(config.posterior, part_context(3))
+    network, sizes = class_of("network", config.network.name), {"condition_dim": condition_dim, "image_shape": spec.event_shape}
+    encoder = network.build(config.network, spec.event_shape, posterior.param_shape, key=encoder_key, **sizes)
+    decoder = network.build(config.network, (prior.latent_dim,), likelihood.param_shape, key=decoder_key, **sizes)
+    mean, std = _moments(spec, context.transform)
     decoder = decoder.with_output_bias(likelihood.initial_params(mean, std))
-    return SingleLayer(transform, choose_transform(spec, "standard"), encoder, posterior, prior, decoder, likelihood)
+    steps, rate = config.posterior.refinement_steps, config.posterior.refinement_rate
+    refinement = Refinement(steps, rate) if steps > 0 else None
+    return SingleLayer(context.transform, context.input_transform, encoder, posterior, prior, decoder, likelihood, refinement)
 
 
-def build_objective(config: RunConfig, steps_per_epoch: int) -> AbstractObjective:
+def build_objective(config: RunConfig, steps_per_epoch: int, num_examples: int) -> AbstractObjective:
     """The objective of the configuration; its warm-up is given in epochs there and in steps here."""
-    objective = config.objective
-    return ELBO(objective.num_samples, objective.beta, objective.warmup_epochs * steps_per_epoch)
+    context = ObjectiveContext(steps_per_epoch, num_examples)
+    return class_of("objective", config.objective.name).build(config.objective, context)
 
 
 def training_options(config: RunConfig) -> TrainingOptions:
@@ -151,9 +131,3 @@ def _moments(spec: DataSpec, transform: Affine) -> tuple[np.ndarray, np.ndarray]
     mean = (np.asarray(spec.mean).reshape(spec.event_shape) - transform.shift) / transform.scale
     std = np.asarray(spec.std).reshape(spec.event_shape) / np.abs(transform.scale)
     return mean, std
-
-
-def _per_element(values: tuple[float, ...], spec: DataSpec) -> np.ndarray:
-    """One number for all elements, or one for each in the event's shape."""
-    array = np.asarray(values, np.float64)
-    return array.reshape(()) if array.size == 1 else array.reshape(spec.event_shape)

@@ -13,7 +13,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..errors import ConfigurationError, NonFiniteLossError
+from .. import __version__
+from ..errors import ConfigurationError, ModelFolderError, NonFiniteLossError
 from ..models import AbstractLatentVariableModel, split_trained
 from ..objectives import AbstractObjective
 from . import program
@@ -78,7 +79,17 @@ class Progress:
 
     @classmethod
     def restore(cls, state: program.TrainState, best_params: Any, counters: dict[str, Any]) -> Progress:
-        """The progress that `counters` and two PyTrees describe."""
+        """The progress that `counters` and two PyTrees describe.
+
+        Raises `ModelFolderError` when the counters are not those of this version.
+        """
+        expected = {field.name for field in dataclasses.fields(cls)} - {"state", "best_params"}
+        if set(counters) != expected:
+            differing = ", ".join(sorted(set(counters) ^ expected))
+            raise ModelFolderError(
+                f"the checkpoint's counters are not those that lowerbound {__version__} writes (they differ in {differing}): "
+                "another version made it. Resume with that version, or start a new run in another folder."
+            )
         best_bound = -math.inf if counters["best_bound"] is None else counters["best_bound"]
         since_record = tuple(counters["since_record"])
         return cls(state, best_params, **{**counters, "best_bound": best_bound, "since_record": since_record})

@@ -1,0 +1,89 @@
+"""Every part by its name: where its class is, which keys of its section it reads, and the papers it comes from.
+
+One line here gives a part its name in TOML files, on the command line and in the estimator. Nothing here imports JAX: a class is
+imported when a model is built with it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+from typing import Any
+
+from ..errors import ConfigurationError, unknown_name_message
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """One part.
+
+    - `path`: "module:Class", the module within this package (".priors.vamp") or anywhere ("my_package.priors").
+    - `keys`: the keys of its section that it reads, besides `name`.
+    - `papers`: keys of `references.toml`, what `lowerbound cite` prints for it.
+    """
+
+    path: str
+    keys: tuple[str, ...] = ()
+    papers: tuple[str, ...] = ()
+
+
+_REFINEMENT = ("refinement_steps", "refinement_rate")
+_ELBO = ("num_samples", "beta", "warmup_epochs", "warmup")
+_MLP = ("hidden_widths", "activations", "dropout")
+
+CATALOGUE: dict[str, dict[str, Entry]] = {
+    "prior": {
+        "standard-normal": Entry(".priors:StandardNormal", papers=("kingma2014",)),
+    },
+    "posterior": {
+        "diagonal-gaussian": Entry(".posteriors:DiagonalGaussian", _REFINEMENT, ("kingma2014",)),
+    },
+    "likelihood": {
+        "gaussian": Entry(".likelihoods:Gaussian", ("mean", "scale_floor"), ("kingma2014",)),
+        "bernoulli": Entry(".likelihoods:Bernoulli", papers=("kingma2014",)),
+        "discretized-logistic": Entry(".likelihoods:DiscretizedLogistic", ("mean",), ("kingma2016",)),
+    },
+    "network": {
+        "mlp": Entry(".networks:MLP", _MLP),
+    },
+    "objective": {
+        "elbo": Entry(".objectives:ELBO", (*_ELBO, "free_nats", "capacity_nats", "capacity_epochs", "gradient"), ("kingma2014",)),
+    },
+}
+# Names that stand for another, chosen from the data when the model is built; they take the keys of all that they may become.
+AUTOMATIC: dict[str, str] = {"likelihood": "auto", "network": "auto"}
+
+
+def names_of(kind: str) -> tuple[str, ...]:
+    """The names of a kind of part ("prior", ...), in the catalogue's order; "auto" first where there is one."""
+    automatic = (AUTOMATIC[kind],) if kind in AUTOMATIC else ()
+    return (*automatic, *CATALOGUE[kind])
+
+
+def entry_of(kind: str, name: str) -> Entry:
+    """The entry of a name; raises `ConfigurationError` with the nearest right one."""
+    if name not in CATALOGUE[kind]:
+        raise ConfigurationError(unknown_name_message(f"{kind}.name", name, names_of(kind)))
+    return CATALOGUE[kind][name]
+
+
+def class_of(kind: str, name: str) -> Any:
+    """The class of a named part, imported now."""
+    module, _, cls = entry_of(kind, name).path.partition(":")
+    return getattr(importlib.import_module(module, __package__.rpartition(".")[0]), cls)
+
+
+def name_of(kind: str, cls: type) -> str | None:
+    """The name under which a class is in the catalogue; None for a class of a person's own."""
+    names = (name for name, entry in CATALOGUE[kind].items() if entry.path.endswith(f":{cls.__name__}"))
+    return next((name for name in names if class_of(kind, name) is cls), None)
+
+
+def reads(kind: str, name: str, key: str) -> bool:
+    """Whether the named part reads a key of its section; "auto" reads all."""
+    return name == AUTOMATIC.get(kind) or key in CATALOGUE[kind][name].keys
+
+
+def readers_of(kind: str, key: str) -> list[str]:
+    """The names of the parts that read a key of their section."""
+    return [name for name, entry in CATALOGUE[kind].items() if key in entry.keys]

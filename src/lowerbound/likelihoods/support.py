@@ -1,0 +1,77 @@
+"""Which data lie in the support of a likelihood, and a message that names the elements and the likelihoods that fit when not."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..config import catalogue
+from ..data.spec import DataSpec
+from ..errors import DataError
+from .base import Support
+
+_SUPPORTS: dict[Support, str] = {
+    "real": "any number",
+    "positive": "numbers above 0",
+    "interval": "an interval with known limits",
+    "open-interval": "an interval with known limits",
+    "binary": "{0, 1}",
+    "levels": "equally spaced levels, whole numbers from 0 up to a known limit",
+    "counts": "the whole numbers from 0 up",
+}
+_SHOWN = 3
+
+
+def outside(support: Support, spec: DataSpec) -> np.ndarray | None:
+    """Which elements (of the flattened example) hold training values outside the support; None when all data are inside.
+
+    Where the data as a whole do not fit (a limit is not known, say), every element is outside.
+    """
+    low, high = (np.asarray(values, np.float64) for values in (spec.element_low, spec.element_high))
+    everywhere = np.ones(spec.num_elements, bool)
+    if support == "real":
+        return None
+    if support == "positive":
+        found = low <= 0
+    elif support in ("interval", "open-interval"):
+        found = everywhere & (not (spec.limits_known or spec.is_discrete) or spec.high <= spec.low)
+    elif support == "binary":
+        found = (
+            everywhere & (spec.kind != "binary") & (((low != 0) & (low != 1)) | ((high != 0) & (high != 1)) | (not spec.is_whole))
+        )
+    elif support == "levels":
+        found = everywhere & (not spec.is_discrete)
+    else:
+        found = (low < 0) | (everywhere & (not spec.is_whole))
+    return found if found.any() else None
+
+
+def fits(support: Support, spec: DataSpec) -> bool:
+    """Whether all the data lie in the support."""
+    return outside(support, spec) is None
+
+
+def fitting_likelihoods(spec: DataSpec) -> list[str]:
+    """The names of the likelihoods in whose support the data lie."""
+    names = [name for name in catalogue.names_of("likelihood") if name not in ("auto", "numpyro")]
+    return [name for name in names if fits(catalogue.class_of("likelihood", name).support, spec)]
+
+
+def check_support(name: str, support: Support, spec: DataSpec) -> None:
+    """Raise `DataError` when the data are outside, naming where, and the likelihoods that fit."""
+    found = outside(support, spec)
+    if found is None:
+        return
+    where = np.flatnonzero(found)
+    word, more = spec.element_word, f" and {len(where) - _SHOWN} more" if len(where) > _SHOWN else ""
+    if len(where) == spec.num_elements > _SHOWN:
+        places = f"every {word}"
+    else:
+        places = f"{word} " + ", ".join(spec.element_name(int(i)) for i in where[:_SHOWN]) + more
+    low, high = min(spec.element_low[i] for i in where), max(spec.element_high[i] for i in where)
+    kind = "whole numbers" if spec.is_whole else "continuous values"
+    limits = "" if spec.limits_known or spec.is_discrete else ", of which no limit is known"
+    raise DataError(
+        f"likelihood.name is {name!r}, whose support is {_SUPPORTS[support]}, but {places} holds {kind} from {low:g} to "
+        f"{high:g}{limits}. Likelihoods that fit these data: {', '.join(fitting_likelihoods(spec))}; or bring the data into the "
+        "support first."
+    )

@@ -1,0 +1,41 @@
+"""Whether an objective and a model can work together, and a message that shows a combination that does when not."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+
+from ..errors import ConfigurationError
+from ..models import AbstractLatentVariableModel, SingleLayer
+from .base import AbstractObjective
+
+
+def check_needs(objective: AbstractObjective, model: AbstractLatentVariableModel) -> None:
+    """Raise `ConfigurationError` when the objective needs what the model cannot do."""
+    name = type(objective).__name__
+    posterior = type(model.posterior).__name__ if isinstance(model, SingleLayer) else type(model).__name__
+    if "density" in objective.needs and not model.has_density:
+        raise ConfigurationError(
+            f"the objective {name} is a bound on log p(x) and needs a posterior with a density, but {posterior} is a "
+            "deterministic code. With it, objective.name=autoencoder or wae-mmd works; with this objective, "
+            "posterior.name=diagonal-gaussian does."
+        )
+    if "factorised-posterior" in objective.needs and not (isinstance(model, SingleLayer) and model.posterior.is_factorised):
+        raise ConfigurationError(
+            f"the objective {name} compares the latents one by one and needs a posterior that is a product over latents, but "
+            f"{posterior} is not. posterior.name=diagonal-gaussian is."
+        )
+    if "kl-by-latent" in objective.needs and not has_kl_by_latent(model):
+        raise ConfigurationError(
+            f"the objective {name} with free_nats needs KL(q(z|x) || p(z)) of each latent in closed form, which {posterior} and "
+            "its prior do not have. posterior.name=diagonal-gaussian with prior.name=standard-normal does; or set "
+            "objective.free_nats=0."
+        )
+
+
+def has_kl_by_latent(model: AbstractLatentVariableModel) -> bool:
+    """Whether KL(q(z|x) || p(z)) has a closed form for each latent."""
+    condition = jnp.zeros(model.condition_dim) if model.condition_dim else None
+    x = jnp.zeros(model.event_shape)
+    shapes = jax.eval_shape(lambda: model.log_terms(x, jax.random.key(0), 1, condition=condition).closed_form_kl)
+    return shapes is not None and len(shapes.shape) == 1

@@ -1,0 +1,1 @@
+"""The registry, a kind of part to a file: each part once, with ordinary inputs for its tests."""
