@@ -33,12 +33,19 @@ class LinearDecoder(AbstractNetwork):
     log_scale: Float[Array, ""]
     in_shape: tuple[int, ...] = eqx.field(static=True)
     out_shape: tuple[int, ...] = eqx.field(static=True)
+    condition_dim: int = eqx.field(static=True, default=0)
+
+    @classmethod
+    def build(cls, *arguments: Any, **keywords: Any) -> AbstractNetwork:
+        raise NotImplementedError  # no configuration names it
 
     @property
     def is_random_in_training(self) -> bool:
         return False
 
-    def __call__(self, x: Float[Array, " latent"], key: PRNGKeyArray | None = None) -> Float[Array, "two data"]:
+    def __call__(
+        self, x: Float[Array, " latent"], *, condition: Array | None = None, key: PRNGKeyArray | None = None
+    ) -> Float[Array, "two data"]:
         mean = self.weight @ x + self.bias
         return jnp.stack([mean, jnp.broadcast_to(self.log_scale, mean.shape)])
 
@@ -54,12 +61,19 @@ class LinearEncoder(AbstractNetwork):
     log_variance: Float[Array, " latent"]
     in_shape: tuple[int, ...] = eqx.field(static=True)
     out_shape: tuple[int, ...] = eqx.field(static=True)
+    condition_dim: int = eqx.field(static=True, default=0)
+
+    @classmethod
+    def build(cls, *arguments: Any, **keywords: Any) -> AbstractNetwork:
+        raise NotImplementedError  # no configuration names it
 
     @property
     def is_random_in_training(self) -> bool:
         return False
 
-    def __call__(self, x: Float[Array, " data"], key: PRNGKeyArray | None = None) -> Float[Array, "two latent"]:
+    def __call__(
+        self, x: Float[Array, " data"], *, condition: Array | None = None, key: PRNGKeyArray | None = None
+    ) -> Float[Array, "two latent"]:
         return jnp.stack([self.weight @ x + self.bias, self.log_variance])
 
     def with_output_bias(self, bias: np.ndarray) -> LinearEncoder:
