@@ -23,17 +23,21 @@ from . import evaluation
 from .config import RunConfig
 from .config.sections import LARGEST_SEED
 from .data.checks import check_array
+from .data.conditions import describe_condition
 from .data.describe import describe
-from .data.levels import check_levels, for_device
+from .data.examples import Examples
+from .data.levels import for_device
 from .data.spec import DataSpec
 from .data.splits import shuffled_split
 from .errors import ConfigurationError, DataError
-from .models import AbstractLatentVariableModel
+from .likelihoods.support import check_values
+from .models import AbstractLatentVariableModel, SingleLayer
 from .recipes import load_recipe
 from .recipes.build import build_model, build_objective, resolve, training_options
 from .recipes.parameters import PARAMETERS, configuration_of, parameters_of
 from .recipes.parts import check_fit, part_from_json, part_to_json
 from .runs.folder import RUN_FILE, RunFolder
+from .runs.training import NUM_START_EXAMPLES
 from .storage.arrays import arrays_to_bytes
 from .storage.atomic import new_folder, write_and_sync
 from .storage.documents import document_bytes, read_document
@@ -203,8 +207,11 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         settings = parameters_of(load_recipe(recipe).run_config(), {})
         return cls(**{**settings, "random_state": None, **parameters})
 
-    def fit(self, X: Any, y: Any = None) -> VAE:
+    def fit(self, X: Any, y: Any = None, *, condition: Any = None) -> VAE:
         """Train on the examples `X`; `y` is ignored.
+
+        - `condition`: what is given with each example, for a conditional model p(x|c): (n,) whole numbers for a category, or
+          (n, k) numbers. Every method then takes the `condition` of its own examples.
 
         Raises `DataError` when `X` cannot be used, `ConfigurationError` when a parameter is not possible, and
         `NonFiniteLossError`; what was fitted before is untouched then.
@@ -212,15 +219,20 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         seen = type(self)()
         array = _examples(X, seen)
         spec = describe(array, tuple(getattr(seen, "feature_names_in_", ())))
+        if condition is not None:
+            values = _condition_values(condition, len(array))
+            spec = dataclasses.replace(spec, condition=describe_condition(values, "condition"))
         config, parts = self._configuration()
         if config.likelihood.name != "auto" or "likelihood" not in parts:
             config = resolve(config, spec)
         check_fit(parts, config, spec)
         split = shuffled_split(len(array), validation=config.data.validation, test=0, seed=config.data.split_seed)
-        data, options = for_device(array), training_options(config)
+        data, options = _with_condition(for_device(array), condition, spec), training_options(config)
         steps_per_epoch = Schedule.plan(options, len(split.train)).steps_per_epoch
-        objective = parts.get("objective") or build_objective(config, steps_per_epoch)
-        model = build_model(config, spec, jax.random.key(config.training.seed), **_of_model(parts))
+        objective = parts.get("objective") or build_objective(config, steps_per_epoch, len(split.train))
+        start = array[split.train[:NUM_START_EXAMPLES]]
+        key = jax.random.key(config.training.seed)
+        model = build_model(config, spec, key, condition_dim=spec.condition_dim, examples=start, **_of_model(parts))
         trainer = Trainer(model, data[split.train], data[split.validation], objective, options)
         records: list[Record] = []
 
@@ -233,32 +245,34 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         columns = {name: np.asarray([getattr(record, name) for record in records]) for name in _HISTORY}
         return self._set_fitted(trainer.model_of(progress), spec, config, parts, columns)
 
-    def transform(self, X: Any) -> np.ndarray:
+    def transform(self, X: Any, *, condition: Any = None) -> np.ndarray:
         """E_q[z|x] of each example: (n, latent_dim), float32. The same example gives the same numbers, bit for bit.
 
         Raises `DataError` when the examples are not like those of `fit`.
         """
-        return self._posterior_means(self._check_examples(X))
+        return self._posterior_means(self._checked(X, condition))
 
-    def inverse_transform(self, X: Any) -> np.ndarray:
+    def inverse_transform(self, X: Any, *, condition: Any = None) -> np.ndarray:
         """E[x|z] for each row z of `X`, (n, latent_dim): (n, *example), float32, in the data's units.
 
         Raises `DataError` when `X` does not have latent_dim columns.
         """
         check_is_fitted(self)
         latents = check_array(_as_numbers(X), event_shape=(self.model_.latent_dim,))
-        return self._decoder_means(latents)
+        return self._decoder_means(_with_condition(np.asarray(latents, np.float32), condition, self.spec_))
 
-    def reconstruct(self, X: Any) -> np.ndarray:
+    def reconstruct(self, X: Any, *, condition: Any = None) -> np.ndarray:
         """Each example as the model sees it: E[x|z] at z = E_q[z|x]; in the shape and the units of the data, float32.
 
         Raises `DataError` when the examples are not like those of `fit`.
         """
-        return self._decoder_means(self._posterior_means(self._check_examples(X)))
+        examples = self._checked(X, condition)
+        return self._decoder_means(Examples(self._posterior_means(examples), examples.condition))
 
-    def sample(self, n_samples: int = 1, *, random_state: Any = None, mean: bool = False) -> np.ndarray:
+    def sample(self, n_samples: int = 1, *, condition: Any = None, random_state: Any = None, mean: bool = False) -> np.ndarray:
         """New examples, (n_samples, *example), in the data's units: z ~ p(z), then x ~ p(x|z).
 
+        - `condition`: of each new example, (n_samples,) or (n_samples, k), for a model that was fitted with one.
         - `random_state`: an integer makes the draws repeatable; None draws others each time.
         - `mean`: True gives E[x|z] in place of a draw of x. It looks smoother, and it is not a sample of p(x).
 
@@ -267,9 +281,10 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         check_is_fitted(self)
         count = _count("n_samples", n_samples)
         seed = int(check_random_state(random_state).randint(2**31 - 1))
-        return evaluation.sample(self.model_, count, draw=not mean, seed=seed)
+        given = _with_condition(np.zeros((count, 1), np.float32), condition, self.spec_).condition
+        return evaluation.sample(self.model_, count, condition=given, draw=not mean, seed=seed)
 
-    def score_samples(self, X: Any, num_samples: int = EVIDENCE_SAMPLES) -> np.ndarray:
+    def score_samples(self, X: Any, num_samples: int = EVIDENCE_SAMPLES, *, condition: Any = None) -> np.ndarray:
         """log p(x) of each example in nats, about x in the data's units: (n,), by importance sampling.
 
         Each is a lower bound on log p(x) in expectation, log (1/K) sum_k p(x|z_k) p(z_k) / q(z_k|x) with K = `num_samples` draws
@@ -278,23 +293,23 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
 
         Raises `DataError` when the examples are not like those of `fit` or outside the likelihood's support.
         """
-        data, count = self._check_support(X), _count("num_samples", num_samples)
-        streams = np.asarray([zlib.crc32(row.astype(np.float32).tobytes()) >> 1 for row in data], np.int32)
+        data, count = self._checked(X, condition, in_support=True), _count("num_samples", num_samples)
+        streams = np.asarray([zlib.crc32(row.astype(np.float32).tobytes()) >> 1 for row in np.asarray(data.x)], np.int32)
         estimate = evaluation.estimate_evidence(self.model_, data, count, seed=_EVIDENCE_SEED, streams=streams)
         return np.asarray(estimate.log_evidence, np.float64)
 
-    def score(self, X: Any, y: Any = None) -> float:
+    def score(self, X: Any, y: Any = None, *, condition: Any = None) -> float:
         """The mean of `score_samples(X)`, nats per example: higher is better. `y` is ignored."""
-        return float(self.score_samples(X).mean())
+        return float(self.score_samples(X, condition=condition).mean())
 
-    def evaluate(self, X: Any, num_samples: int = 1000) -> evaluation.Evaluation:
+    def evaluate(self, X: Any, num_samples: int = 1000, *, condition: Any = None) -> evaluation.Evaluation:
         """All that can be said of `X` in numbers, with units and standard errors: ELBO, evidence, KL, bits/dim, active units.
 
         - `num_samples`: importance samples of each example.
 
         Raises `DataError` when the examples are not like those of `fit` or outside the likelihood's support.
         """
-        data, count = self._check_support(X), _count("num_samples", num_samples)
+        data, count = self._checked(X, condition, in_support=True), _count("num_samples", num_samples)
         return evaluation.evaluate(self.model_, self.spec_, data, num_samples=count, split="X")
 
     def save(self, path: str | Path) -> None:
@@ -339,7 +354,8 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
                 document = read_document(path / _ESTIMATOR_FILE, _FORMAT_NAME, _FORMAT_VERSION)
                 parts = {name: part_from_json(name, stored) for name, stored in document["parts"].items()}
                 history = {name: np.asarray(column, np.float64) for name, column in document["history"].items()}
-            model = load_arrays_into(path, build_model(config, spec, jax.random.key(0), **_of_model(parts)))
+            like = build_model(config, spec, jax.random.key(0), condition_dim=spec.condition_dim, **_of_model(parts))
+            model = load_arrays_into(path, like)
         return cls(**parameters_of(config, parts))._set_fitted(model, spec, config, parts, history)
 
     def __sklearn_tags__(self) -> Tags:
@@ -387,18 +403,22 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         check_is_fitted(self)
         return _examples(X, self, event_shape=self.spec_.event_shape)
 
-    def _check_support(self, X: Any) -> np.ndarray:
+    def _checked(self, X: Any, condition: Any, *, in_support: bool = False) -> Examples:
         array = self._check_examples(X)
-        # Of a likelihood of a class of your own only itself knows the support; it has no name in the configuration.
-        if self.model_.measure == "counting" and self.config_.likelihood.name != "auto":
-            check_levels(array, self.spec_, self.config_.likelihood.name)
-        return for_device(array)
+        if in_support and isinstance(self.model_, SingleLayer):
+            likelihood, name = self.model_.likelihood, self.config_.likelihood.name
+            check_values(array, type(likelihood).__name__ if name == "auto" else name, likelihood.support, self.spec_)
+        return _with_condition(for_device(array), condition, self.spec_)
 
-    def _posterior_means(self, array: np.ndarray) -> np.ndarray:
-        return _in_blocks(lambda block: evaluation.posterior_means(self.model_, block), for_device(array))
+    def _posterior_means(self, examples: Examples) -> np.ndarray:
+        return _in_blocks(lambda block: evaluation.posterior_means(self.model_, block), examples)
 
-    def _decoder_means(self, latents: np.ndarray) -> np.ndarray:
-        return _in_blocks(lambda block: evaluation.decode(self.model_, block), np.asarray(latents, np.float32))
+    def _decoder_means(self, latents: Examples) -> np.ndarray:
+        def means(block: Examples) -> np.ndarray:
+            condition = None if block.condition is None else np.asarray(block.condition)
+            return evaluation.decode(self.model_, np.asarray(block.x), condition=condition)
+
+        return _in_blocks(means, latents)
 
 
 _DEFAULTS = {name: parameter.default for name, parameter in inspect.signature(VAE).parameters.items()}
@@ -442,7 +462,28 @@ def _count(argument: str, value: Any) -> int:
     return int(value)
 
 
-def _in_blocks(function: Callable[[np.ndarray], np.ndarray], rows: np.ndarray) -> np.ndarray:
+def _condition_values(condition: Any, count: int) -> np.ndarray:
+    values = np.asarray(condition)
+    if values.ndim == 0 or len(values) != count:
+        raise DataError(f"condition has shape {values.shape}; expected a row for each of the {count} examples.")
+    return values
+
+
+def _with_condition(x: np.ndarray, condition: Any, spec: DataSpec) -> Examples:
+    """The rows with their conditions as the model takes them; one is refused where the model takes none, and the reverse."""
+    if spec.condition is None:
+        if condition is not None:
+            raise ConfigurationError("condition is given, but this model was fitted without one; leave it out, or fit with one.")
+        return Examples(x)
+    if condition is None:
+        raise ConfigurationError(
+            f"condition is missing: this model was fitted with one ({spec.condition.words}); give a row for each of the "
+            f"{len(x)} examples."
+        )
+    return Examples(x, spec.condition.encode(_condition_values(condition, len(x))))
+
+
+def _in_blocks(function: Callable[[Examples], np.ndarray], rows: Examples) -> np.ndarray:
     # Blocks of one size, the last filled up with the first rows: one compiled program whatever the number of rows, and what is
     # said of a row does not depend on how many others there are.
     starts = range(0, len(rows), _BLOCK)

@@ -95,11 +95,14 @@ def sample(
         bool, typer.Option("--mean/--draw", help="E[x|z] of z ~ p(z), or a draw x ~ p(x|z), noise and all (the default).")
     ] = False,
     seed: Annotated[int, typer.Option(help="The seed of the draws.")] = 0,
+    condition: Annotated[
+        str, typer.Option(metavar="VALUES", help="For a conditional model: a category, `all` in turn, or numbers with commas.")
+    ] = "",
 ) -> None:
     """Draw new examples from a run's model."""
     from .outputs import sample_run
 
-    sample_run(run, out, count, mean, seed)
+    sample_run(run, out, count, mean, seed, condition)
 
 
 @app.command(epilog="Example: lowerbound reconstruct runs/faces-1 --out pairs.png")

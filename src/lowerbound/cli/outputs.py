@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import io
 import shlex
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from .runtime import prepare_jax, say, warnings_as_sentences
 if TYPE_CHECKING:
     from ..config import RunConfig
     from ..data.dataset import Dataset
+    from ..data.examples import Examples
     from ..data.spec import DataSpec
     from ..evaluation import Evaluation
     from ..models import AbstractLatentVariableModel
@@ -32,7 +34,7 @@ def evaluate_run(run: Path, num_samples: int, split: str, data_dir: Path | None,
     if num_samples < 1:
         raise ConfigurationError(f"--samples is {num_samples}; it must be a whole number from 1 up, for example 1000.")
     folder, model, spec, config = _open(run)
-    data = _own_examples(folder, config, split, data_dir)
+    data = _own_examples(folder, config, spec, split, data_dir)
     from ..evaluation import evaluate
 
     with _counting(len(data), quiet=as_json) as advance:
@@ -77,7 +79,7 @@ def show_evaluation(evaluation: Evaluation) -> None:
     console.print(table)
 
 
-def sample_run(run: Path, out: Path, count: int, mean: bool, seed: int) -> None:
+def sample_run(run: Path, out: Path, count: int, mean: bool, seed: int, condition: str = "") -> None:
     """Write new examples to a picture or an array."""
     if count < 1:
         raise ConfigurationError(f"-n is {count}; it must be a whole number from 1 up, for example 100.")
@@ -85,7 +87,7 @@ def sample_run(run: Path, out: Path, count: int, mean: bool, seed: int) -> None:
     _, model, spec, _ = _open(run)
     from ..evaluation import sample
 
-    examples = sample(model, count, draw=not mean, seed=seed)
+    examples = sample(model, count, condition=_condition_rows(condition, count, spec), draw=not mean, seed=seed)
     if out.suffix == ".npy":
         _write_npy(out, examples)
     else:
@@ -102,19 +104,20 @@ def reconstruct_run(run: Path, data: str | None, out: Path, split: str, key: str
     _check_suffix(out, (".png", ".npy"))
     folder, model, spec, config = _open(run)
     if data is None:
-        examples = _own_examples(folder, config, split, data_dir)
+        examples = _own_examples(folder, config, spec, split, data_dir)
     else:
         examples = _other_examples(data, key, data_dir, model, spec, config)
     from ..evaluation import decode, posterior_means
 
     if out.suffix == ".npy":
-        _write_npy(out, decode(model, posterior_means(model, examples)))
+        _write_npy(out, decode(model, posterior_means(model, examples), condition=_rows(examples.condition)))
     else:
         _require_images(spec, out)
         from ..report.figures import MOST_PAIRS, pair_picture
 
         examples = examples[:MOST_PAIRS]
-        _write_png(out, pair_picture(examples, decode(model, posterior_means(model, examples)), spec))
+        means = decode(model, posterior_means(model, examples), condition=_rows(examples.condition))
+        _write_png(out, pair_picture(np.asarray(examples.x), means, spec))
     say(f"wrote {len(examples):,} reconstructions E[x | z = E[z|x]] to {out}")
 
 
@@ -136,6 +139,32 @@ def encode_run(run: Path, data: str, out: Path, key: str, data_dir: Path | None)
     say(f"wrote the codes E[z|x] of {len(means):,} examples, {means.shape[1]} latents each, to {out}")
 
 
+def _rows(condition: Any) -> np.ndarray | None:
+    return None if condition is None else np.asarray(condition)
+
+
+def _condition_rows(text: str, count: int, spec: DataSpec) -> np.ndarray | None:
+    """`--condition` as a row for each of `count` examples; categories are cycled through when none is chosen."""
+    given = spec.condition
+    if given is None:
+        if text:
+            raise ConfigurationError(f"--condition is {text!r}, but this model was trained without a condition; leave it out.")
+        return None
+    if not text:
+        raise ConfigurationError(
+            f"the model was trained with the condition {given.name!r} ({given.words}), and none was given; add for example "
+            f"--condition {f'{given.categories[0]:g}' if given.categories else ','.join(f'{value:.3g}' for value in given.mean)}"
+            f"{', or --condition all for every category in turn' if given.categories else ''}."
+        )
+    if text == "all" and given.categories:
+        return given.encode(np.resize(np.asarray(given.categories), count))
+    try:
+        values = np.asarray([float(piece) for piece in text.split(",")])
+    except ValueError:
+        raise ConfigurationError(f"--condition is {text!r}; expected {given.words}, separated by commas.") from None
+    return given.encode(np.repeat(values, count) if given.categories else np.tile(values, (count, 1)))
+
+
 def _open(run: Path) -> tuple[RunFolder, AbstractLatentVariableModel, DataSpec, RunConfig]:
     prepare_jax()
     from ..runs.folder import RunFolder, load_model
@@ -151,37 +180,39 @@ def _open(run: Path) -> tuple[RunFolder, AbstractLatentVariableModel, DataSpec, 
     return folder, *folder.load_model()
 
 
-def _own_examples(folder: RunFolder, config: RunConfig, split: str, data_dir: Path | None) -> np.ndarray:
+def _own_examples(folder: RunFolder, config: RunConfig, spec: DataSpec, split: str, data_dir: Path | None) -> Examples:
     from ..data.datasets import load_dataset
-    from ..data.levels import for_device
+    from ..data.examples import examples_of
     from ..data.splits import check_same_data, split_record
 
     with warnings_as_sentences(say):
-        dataset: Dataset = load_dataset(config.data.name, config.data.key, data_dir)
+        dataset: Dataset = load_dataset(config.data.name, config.data.key, data_dir, config.data.condition)
     rows = folder.split()
-    check_same_data(folder.info()["data"], split_record(dataset.examples, rows))
+    check_same_data(folder.info()["data"], split_record(dataset.examples, rows, dataset.condition))
     if rows.sizes[split] == 0:
         held = next(name for name in ("test", "validation", "train") if rows.sizes[name])
         raise DataError(
             f"the {split} split of {folder.path} is empty: nothing was held out for it. "
             f"Use --split {held} ({rows.sizes[held]:,} examples), or train again with data.{split} above 0."
         )
-    return for_device(dataset.examples[getattr(rows, split)])
+    return examples_of(dataset, getattr(rows, split), spec)
 
 
 def _other_examples(
     data: str, key: str, data_dir: Path | None, model: AbstractLatentVariableModel, spec: DataSpec, config: RunConfig
-) -> np.ndarray:
+) -> Examples:
     from ..data.checks import check_array
     from ..data.datasets import load_dataset
-    from ..data.levels import check_levels, for_device
+    from ..data.examples import examples_of
+    from ..likelihoods.support import check_values
+    from ..models import SingleLayer
 
     with warnings_as_sentences(say):
-        dataset = load_dataset(data, key, data_dir)
+        dataset = load_dataset(data, key, data_dir, config.data.condition)
     examples = check_array(dataset.examples, name=data, event_shape=spec.event_shape)
-    if model.measure == "counting":
-        check_levels(examples, spec, config.likelihood.name, name=data)
-    return for_device(examples)
+    if isinstance(model, SingleLayer):
+        check_values(examples, config.likelihood.name, model.likelihood.support, spec, name=data)
+    return examples_of(dataclasses.replace(dataset, examples=examples), np.arange(len(examples)), spec)
 
 
 def _check_split(split: str) -> None:

@@ -44,7 +44,7 @@ def start_training(
 
     RunFolder.check_free(path)
     with warnings_as_sentences(say):
-        dataset = load_dataset(config.data.name, config.data.key, data_dir)
+        dataset = load_dataset(config.data.name, config.data.key, data_dir, config.data.condition)
         run = TrainingRun.begin(path, config, dataset, recipe=chosen.name, command=_command())
     _train(run, as_json=as_json, resumed=False)
 
@@ -60,7 +60,7 @@ def resume_training(path: Path, epochs: int | None, data_dir: Path | None, *, as
     folder = RunFolder.open(path)
     data = folder.config().data
     with warnings_as_sentences(say):
-        dataset = load_dataset(data.name, data.key, data_dir)
+        dataset = load_dataset(data.name, data.key, data_dir, data.condition)
         run = TrainingRun.resume(path, dataset, epochs=epochs)
     report = folder.path / REPORT
     if not run.is_finished:
@@ -110,11 +110,13 @@ def _train(run: TrainingRun, *, as_json: bool, resumed: bool) -> None:
         evaluation = write_report(run.folder, model, run.spec, run.config, run.dataset, run.split)
     report = run.folder.path / REPORT
     if as_json:
-        print_json({"event": "finished", "run": str(run.folder.path), "report": str(report), **evaluation.to_json()})
+        scores = {} if evaluation is None else evaluation.to_json()
+        print_json({"event": "finished", "run": str(run.folder.path), "report": str(report), **scores})
         return
     from .outputs import show_evaluation
 
-    show_evaluation(evaluation)
+    if evaluation is not None:
+        show_evaluation(evaluation)
     say(f"{_how_it_ended(run)} in {run.progress.seconds:.1f} s of training. Open {report}")
 
 

@@ -70,7 +70,7 @@ def entry_of(kind: str, name: str) -> Entry:
 def class_of(kind: str, name: str) -> Any:
     """The class of a named part, imported now."""
     module, _, cls = entry_of(kind, name).path.partition(":")
-    return getattr(importlib.import_module(module, __package__.rpartition(".")[0]), cls)
+    return getattr(importlib.import_module(module, __name__.partition(".")[0]), cls)
 
 
 def name_of(kind: str, cls: type) -> str | None:

@@ -18,6 +18,7 @@ class Dataset:
     - `split`: the split that comes with the data, or None where the run makes its own.
     - `labels`: (n,) integers, or None.
     - `factors`: (n, k) float32, what the examples were generated from, named by `factor_names`; or None.
+    - `condition`: (n,) or (n, k), what a conditional model is given with each example; None where none was asked for.
     - `num_levels`: the number of levels of integer data where the source states it, for `describe`.
     """
 
@@ -27,4 +28,6 @@ class Dataset:
     labels: np.ndarray | None = None
     factors: np.ndarray | None = None
     factor_names: tuple[str, ...] = ()
+    condition: np.ndarray | None = None
+    condition_name: str = ""
     num_levels: int | None = None

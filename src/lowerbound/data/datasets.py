@@ -7,21 +7,24 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import MissingDataError, closest_name
+from ..errors import DataError, MissingDataError, closest_name
 from .cache import data_directory
 from .checks import check_array
+from .conditions import require
 from .dataset import Dataset
 from .files import load_array_file
 from .images import load_image_folder
 from .named import NAMED_SETS, NamedSet, read_original
 
 
-def load_dataset(name_or_path: str | Path, key: str = "", data_dir: str | Path | None = None) -> Dataset:
+def load_dataset(name_or_path: str | Path, key: str = "", data_dir: str | Path | None = None, condition: str = "") -> Dataset:
     """Load a named data set, or the user's own file or folder.
 
     - `name_or_path`: `"faces"`, `"digits"`, `"frey-faces"`, `"binarized-mnist"`, `"mnist"`; or the path of a .npy, .npz or .mat
       file whose first axis is the examples, or of a folder of PNG or JPEG images.
     - `key`: the variable in a .npz or .mat file; empty for the only one there.
+    - `condition`: what a conditional model is given with each example: "labels", "factors", or a variable of the same .npz or
+      .mat file, with a row for each example; empty for nothing.
     - `data_dir`: where the files of named sets are, and where downloads go; else `$LOWERBOUND_DATA`, else the user's cache.
 
     Raises `MissingDataError`, `ChecksumError` or `DataError`, each saying which file and what to do.
@@ -29,6 +32,27 @@ def load_dataset(name_or_path: str | Path, key: str = "", data_dir: str | Path |
     >>> load_dataset("digits").examples.shape
     (1797, 8, 8)
     """
+    dataset = _load(name_or_path, key, data_dir)
+    if not condition:
+        return dataset
+    return dataclasses.replace(dataset, condition=_condition(dataset, condition), condition_name=condition)
+
+
+def _condition(dataset: Dataset, name: str) -> np.ndarray:
+    own = {"labels": dataset.labels, "factors": dataset.factors}
+    path = Path(dataset.name).expanduser()
+    if own.get(name) is None and path.is_file():
+        values = load_array_file(path, name)
+        if len(values) != len(dataset.examples):
+            raise DataError(
+                f"data.condition is {name!r}, which has {len(values)} rows in {path}, but there are {len(dataset.examples)} "
+                "examples; expected a row for each."
+            )
+        return values
+    return require(own.get(name), name, dataset.name, tuple(each for each, values in own.items() if values is not None))
+
+
+def _load(name_or_path: str | Path, key: str, data_dir: str | Path | None) -> Dataset:
     text = str(name_or_path)
     path = Path(text).expanduser()
     if text in NAMED_SETS:

@@ -11,6 +11,8 @@ import numpy as np
 
 from ..errors import DataError, DataWarning
 from .checks import check_array, chunks_of_rows
+from .conditions import describe_condition
+from .dataset import Dataset
 from .spec import DataSpec, Kind
 
 # Enough values to meet every level of a lattice; sorting hundreds of millions of pixels would take minutes.
@@ -70,6 +72,14 @@ def describe(array: Any, feature_names: Sequence[str] = (), *, num_levels: int |
         element_high=tuple(moments.high.tolist()),
         is_whole=kind != "continuous" or array.dtype.kind in "iu" or _all_whole(array),
     )
+
+
+def describe_dataset(dataset: Dataset, rows: np.ndarray) -> DataSpec:
+    """The `DataSpec` of a data set's training rows, with the condition where it has one; raises and warns as `describe` does."""
+    spec = describe(dataset.examples[rows], num_levels=dataset.num_levels, name=dataset.name)
+    if dataset.condition is None:
+        return spec
+    return dataclasses.replace(spec, condition=describe_condition(dataset.condition[rows], dataset.condition_name))
 
 
 @dataclasses.dataclass(frozen=True)

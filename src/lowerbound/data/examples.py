@@ -6,8 +6,13 @@ from typing import Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Num
+
+from .dataset import Dataset
+from .levels import for_device
+from .spec import DataSpec
 
 
 class Examples(eqx.Module):
@@ -22,8 +27,24 @@ class Examples(eqx.Module):
     x: Num[Array | np.ndarray, "examples ..."]
     condition: Float[Array | np.ndarray, "examples condition"] | None = None
 
+    @property
+    def arrays(self) -> tuple[Array, Array | None]:
+        """(x, condition) as JAX arrays."""
+        return jnp.asarray(self.x), None if self.condition is None else jnp.asarray(self.condition)
+
     def __len__(self) -> int:
         return self.x.shape[0]
 
     def __getitem__(self, index: Any) -> Examples:
         return jax.tree.map(lambda array: array[index], self)
+
+
+def examples_of(dataset: Dataset, rows: np.ndarray, spec: DataSpec) -> Examples:
+    """Some rows of a data set as the device gets them, each with its condition where `spec` has one.
+
+    Raises `DataError` when a condition is not of the described kind.
+    """
+    x = for_device(dataset.examples[rows])
+    if spec.condition is None or dataset.condition is None:
+        return Examples(x)
+    return Examples(x, spec.condition.encode(dataset.condition[rows]))

@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from ..errors import ModelFolderError
+from .conditions import ConditionSpec
 
 Kind = Literal["binary", "integer", "continuous"]
 
@@ -29,6 +30,7 @@ class DataSpec:
     - `feature_names`: names of the columns of a table, else empty.
     - `element_low`, `element_high`: the training data's own extremes, per element (flattened). `is_whole`: every value is a whole
       number.
+    - `condition`: what is given besides the example; None for nothing.
     - `limits_known`: True when `low` and `high` are limits of the format (0 and 1 for floating-point pixels), False when they
       are only the extremes of the training data.
     """
@@ -45,6 +47,7 @@ class DataSpec:
     element_low: tuple[float, ...] = ()
     element_high: tuple[float, ...] = ()
     is_whole: bool = False
+    condition: ConditionSpec | None = None
 
     @property
     def num_elements(self) -> int:
@@ -77,6 +80,11 @@ class DataSpec:
         return "pixel" if self.is_image else "element"
 
     @property
+    def condition_dim(self) -> int:
+        """The length of the condition; 0 for none."""
+        return 0 if self.condition is None else self.condition.dim
+
+    @property
     def is_image(self) -> bool:
         """True for H x W (grey) and H x W x C with C = 1, 3 or 4 channels."""
         shape = self.event_shape
@@ -96,4 +104,6 @@ class DataSpec:
                 f"expected {sorted(expected)} and a kind among {', '.join(get_args(Kind))}. The file is not one of ours."
             )
         as_tuple: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
+        if fields["condition"] is not None:
+            as_tuple["condition"] = ConditionSpec.from_json(fields["condition"])
         return cls(**as_tuple)

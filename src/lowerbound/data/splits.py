@@ -121,7 +121,7 @@ def data_sha256(array: np.ndarray) -> str:
     return digest.hexdigest()
 
 
-def split_record(array: np.ndarray, split: Split) -> dict[str, Any]:
+def split_record(array: np.ndarray, split: Split, condition: np.ndarray | None = None) -> dict[str, Any]:
     """What a run keeps of its data and split: plain numbers and text for JSON, compared by `check_same_data` on resuming."""
     return {
         "num_examples": len(array),
@@ -132,6 +132,7 @@ def split_record(array: np.ndarray, split: Split) -> dict[str, Any]:
         "seed": split.seed,
         "sizes": split.sizes,
         "split_sha256": split.sha256(),
+        "condition_sha256": None if condition is None else data_sha256(condition),
     }
 
 
@@ -156,6 +157,8 @@ def check_same_data(saved: dict[str, Any], current: dict[str, Any]) -> None:
         differences = ["the shape is the same, but the values are not (their SHA-256 differs)"]
     if not differences and saved.get("split_sha256") != current.get("split_sha256"):
         differences = ["the data are the same, but the rows of the split are not (their SHA-256 differs)"]
+    if not differences and saved.get("condition_sha256") != current.get("condition_sha256"):
+        differences = ["the examples are the same, but what is given with them (data.condition) is not (its SHA-256 differs)"]
     if differences:
         raise DataError(
             f"these are not the data that the run began with: {'; '.join(differences)}. "

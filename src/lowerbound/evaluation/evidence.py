@@ -11,8 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Num, PRNGKeyArray
 
+from ..data.examples import Examples
 from ..errors import ConfigurationError
 from ..models import AbstractLatentVariableModel
+from .latents import check_condition
 
 # Rows of decoder output in flight at once: enough to fill a matrix product, few enough to stay in the caches.
 ROWS_PER_PRODUCT = 2048
@@ -34,7 +36,7 @@ class EvidenceEstimate(NamedTuple):
 
 def estimate_evidence(
     model: AbstractLatentVariableModel,
-    data: np.ndarray,
+    data: Examples,
     num_samples: int,
     *,
     seed: int = 0,
@@ -49,8 +51,15 @@ def estimate_evidence(
     from (seed, its position in `data`) alone, or from (seed, its number in `streams`) where that is given. `on_progress` is
     told how many examples are done.
 
-    Raises `ConfigurationError` when `num_samples` is below 1.
+    Raises `ConfigurationError` when `num_samples` is below 1, when the model has no density, and when its condition is missing.
     """
+    if not model.has_density:
+        raise ConfigurationError(
+            "this model is a deterministic autoencoder: it defines no log p(x), so there is no evidence to estimate. Its "
+            "reconstruction and its codes are what it has; for a likelihood train with posterior.name=diagonal-gaussian and "
+            "objective.name=elbo."
+        )
+    check_condition(model, data.condition)
     if num_samples < 1:
         raise ConfigurationError(f"num_samples is {num_samples}; it must be a whole number from 1 up, for example 1000.")
     per_product = min(num_samples, SAMPLES_PER_PRODUCT)
@@ -62,7 +71,8 @@ def estimate_evidence(
     # data, and what is said of an example does not depend on how many others come with it.
     for start in range(0, len(data), size):
         index = np.arange(start, start + size) % len(data)
-        batch = _estimate_batch(model, jnp.asarray(data[index]), key, jnp.asarray(streams[index]), num_samples, per_product)
+        rows = jax.tree.map(jnp.asarray, data[index])
+        batch = _estimate_batch(model, rows, key, jnp.asarray(streams[index]), num_samples, per_product)
         kept = min(size, len(data) - start)
         parts.append(EvidenceEstimate(*(np.asarray(values)[:kept] for values in batch)))
         on_progress(start + kept)
@@ -72,15 +82,15 @@ def estimate_evidence(
 @eqx.filter_jit
 def _estimate_batch(
     model: AbstractLatentVariableModel,
-    batch: Num[Array, "batch ..."],
+    batch: Examples,
     key: PRNGKeyArray,
     index: Int[Array, " batch"],
     num_samples: int,
     per_product: int,
 ) -> EvidenceEstimate:
-    def one_example(x: Num[Array, "..."], example_key: PRNGKeyArray) -> EvidenceEstimate:
+    def one_example(x: Num[Array, "..."], condition: Array | None, example_key: PRNGKeyArray) -> EvidenceEstimate:
         def draw(chunk: Int[Array, ""] | int, count: int) -> tuple[Array, Array, Array]:
-            terms = model.log_terms(x, jax.random.fold_in(example_key, chunk), count)
+            terms = model.log_terms(x, jax.random.fold_in(example_key, chunk), count, condition=condition)
             log_sum = jax.nn.logsumexp(terms.log_weight)
             return log_sum, terms.log_likelihood.sum(), terms.kl * count
 
@@ -96,7 +106,7 @@ def _estimate_batch(
         return EvidenceEstimate(log_sum - jnp.log(jnp.float32(num_samples)), log_likelihood - kl, kl)
 
     keys = jax.vmap(lambda i: jax.random.fold_in(key, i))(index)
-    return jax.vmap(one_example)(batch, keys)
+    return jax.vmap(one_example)(*batch.arrays, keys)
 
 
 def _add(totals: tuple[Array, Array, Array], more: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:

@@ -6,8 +6,10 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Num
+from jaxtyping import Array, Float
 
+from ..data.examples import Examples
+from ..errors import ConfigurationError
 from ..models import AbstractLatentVariableModel
 
 # Burda et al. (2016), section 5.2: the variances fall in two clear groups on either side of it.
@@ -15,14 +17,14 @@ ACTIVE_VARIANCE = 0.01
 _BATCH = 512
 
 
-def posterior_means(model: AbstractLatentVariableModel, data: np.ndarray) -> np.ndarray:
+def posterior_means(model: AbstractLatentVariableModel, data: Examples) -> np.ndarray:
     """E_q[z] of each example, (n, latent_dim); deterministic."""
-    return np.asarray(_means(model, jnp.asarray(data)))
+    return np.asarray(_means(model, jax.tree.map(jnp.asarray, data)))
 
 
-def kl_by_latent(model: AbstractLatentVariableModel, data: np.ndarray, *, seed: int = 0) -> np.ndarray | None:
+def kl_by_latent(model: AbstractLatentVariableModel, data: Examples, *, seed: int = 0) -> np.ndarray | None:
     """KL(q(z_j|x) || p(z_j)) in nats for each latent, the mean over `data`; None where there is no closed form."""
-    values = _kl_by_latent(model, jnp.asarray(data), jax.random.key(seed))
+    values = _kl_by_latent(model, jax.tree.map(jnp.asarray, data), jax.random.key(seed))
     return None if values is None else np.asarray(values).mean(axis=0, dtype=np.float64)
 
 
@@ -31,33 +33,82 @@ def active_units(means: np.ndarray) -> np.ndarray:
     return np.var(means, axis=0) > ACTIVE_VARIANCE
 
 
-def decode(model: AbstractLatentVariableModel, latents: np.ndarray, *, draw: bool = False, seed: int = 0) -> np.ndarray:
-    """E[x|z] for each row of `latents`, or one draw x ~ p(x|z), in the user's units."""
+def decode(
+    model: AbstractLatentVariableModel,
+    latents: np.ndarray,
+    *,
+    condition: Array | np.ndarray | None = None,
+    draw: bool = False,
+    seed: int = 0,
+) -> np.ndarray:
+    """E[x|z] for each row of `latents`, or one draw x ~ p(x|z), in the user's units.
+
+    - `condition`: (n, condition_dim), as `ConditionSpec.encode` gives it, where the model takes one.
+
+    Raises `ConfigurationError` when the model takes a condition and none is given.
+    """
+    check_condition(model, condition)
     keys = jax.random.split(jax.random.key(seed), len(latents))
-    return np.asarray(_decode(model, jnp.asarray(latents, jnp.float32), keys, draw))
+    return np.asarray(_decode(model, jnp.asarray(latents, jnp.float32), _on_device(condition), keys, draw))
 
 
-def sample(model: AbstractLatentVariableModel, num_samples: int, *, draw: bool = True, seed: int = 0) -> np.ndarray:
-    """`num_samples` new examples in the user's units: z ~ p(z), then x ~ p(x|z), or its mean when `draw` is False."""
+def sample(
+    model: AbstractLatentVariableModel,
+    num_samples: int,
+    *,
+    condition: Array | np.ndarray | None = None,
+    draw: bool = True,
+    seed: int = 0,
+) -> np.ndarray:
+    """`num_samples` new examples in the user's units: z ~ p(z), then x ~ p(x|z), or its mean when `draw` is False.
+
+    - `condition`: (num_samples, condition_dim), where the model takes one.
+
+    Raises `ConfigurationError` when the model takes a condition and none is given.
+    """
+    check_condition(model, condition)
     prior_key, _ = jax.random.split(jax.random.key(seed))
-    latents = jax.vmap(model.sample_latent)(jax.random.split(prior_key, num_samples))
-    return decode(model, np.asarray(latents), draw=draw, seed=seed + 1)
+    latents = _prior_draws(model, _on_device(condition), jax.random.split(prior_key, num_samples))
+    return decode(model, np.asarray(latents), condition=condition, draw=draw, seed=seed + 1)
+
+
+def check_condition(model: AbstractLatentVariableModel, condition: Array | np.ndarray | None) -> None:
+    """Raise `ConfigurationError` when a model that takes a condition is given none."""
+    if model.condition_dim > 0 and condition is None:
+        raise ConfigurationError(
+            f"the model was trained with a condition of {model.condition_dim} numbers for each example, and none was given. Give "
+            "one row for each example: condition=... in Python, --condition on the command line."
+        )
+
+
+def _on_device(condition: Array | np.ndarray | None) -> Array | None:
+    return None if condition is None else jnp.asarray(condition, jnp.float32)
 
 
 @eqx.filter_jit
-def _means(model: AbstractLatentVariableModel, data: Num[Array, "examples ..."]) -> Float[Array, "examples latent"]:
-    return jax.lax.map(lambda x: model.encode(x).mean, data, batch_size=_BATCH)
+def _prior_draws(model: AbstractLatentVariableModel, condition: Array | None, keys: Array) -> Array:
+    return jax.lax.map(lambda pair: model.sample_latent(*pair), (keys, condition), batch_size=_BATCH)
 
 
 @eqx.filter_jit
-def _kl_by_latent(model: AbstractLatentVariableModel, data: Num[Array, "examples ..."], key: Array) -> Array | None:
-    return jax.lax.map(lambda x: model.log_terms(x, key, 1).kl_by_latent, data, batch_size=_BATCH)
+def _means(model: AbstractLatentVariableModel, data: Examples) -> Float[Array, "examples latent"]:
+    return jax.lax.map(lambda pair: model.encode(*pair).mean, data.arrays, batch_size=_BATCH)
 
 
 @eqx.filter_jit
-def _decode(model: AbstractLatentVariableModel, latents: Float[Array, "n latent"], keys: Array, draw: bool) -> Array:
-    def one(pair: tuple[Array, Array]) -> Array:
-        z, key = pair
-        return model.decode_draw(z, key) if draw else model.decode_mean(z)
+def _kl_by_latent(model: AbstractLatentVariableModel, data: Examples, key: Array) -> Array | None:
+    def one(pair: tuple[Array, Array | None]) -> Array | None:
+        return model.log_terms(pair[0], key, 1, condition=pair[1]).kl_by_latent
 
-    return jax.lax.map(one, (latents, keys), batch_size=_BATCH)
+    return jax.lax.map(one, data.arrays, batch_size=_BATCH)
+
+
+@eqx.filter_jit
+def _decode(
+    model: AbstractLatentVariableModel, latents: Float[Array, "n latent"], condition: Array | None, keys: Array, draw: bool
+) -> Array:
+    def one(row: tuple[Array, Array | None, Array]) -> Array:
+        z, condition, key = row
+        return model.decode_draw(z, key, condition) if draw else model.decode_mean(z, condition)
+
+    return jax.lax.map(one, (latents, condition, keys), batch_size=_BATCH)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..data.examples import Examples
 from ..data.spec import DataSpec
 from ..errors import DataError
 from ..likelihoods import Measure
@@ -56,7 +57,7 @@ class Evaluation:
 def evaluate(
     model: AbstractLatentVariableModel,
     spec: DataSpec,
-    data: np.ndarray,
+    data: Examples,
     *,
     num_samples: int = 1000,
     split: str = "test",

@@ -15,7 +15,7 @@ from numpyro.distributions import constraints
 from ..config.context import BuildContext
 from ..config.sections import LikelihoodConfig
 from .base import AbstractLikelihood, Measure, Scaling, Support
-from .gaussian import LARGEST_LOG_SCALE, squeeze, unsqueeze
+from .location_scale import LARGEST_LOG_SCALE, squeeze, unsqueeze
 
 
 class DiscretizedLogisticDistribution(dist.Distribution):
@@ -112,6 +112,11 @@ class DiscretizedLogistic(AbstractLikelihood):
         spec = context.spec
         bounded = config.mean == "sigmoid"
         return cls(spec.event_shape, float(context.low), float(context.high), spec.num_levels, bounded_mean=bounded)
+
+    @property
+    def mean(self) -> str:
+        """ "sigmoid" for a bounded location, or "free"."""
+        return "sigmoid" if self.bounded_mean else "free"
 
     @property
     def param_shape(self) -> tuple[int, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..config import catalogue
+from ..data.checks import chunks_of_rows
 from ..data.spec import DataSpec
 from ..errors import DataError
 from .base import Support
@@ -75,3 +76,45 @@ def check_support(name: str, support: Support, spec: DataSpec) -> None:
         f"{high:g}{limits}. Likelihoods that fit these data: {', '.join(fitting_likelihoods(spec))}; or bring the data into the "
         "support first."
     )
+
+
+def check_values(array: np.ndarray, likelihood: str, support: Support, spec: DataSpec, *, name: str = "X") -> None:
+    """Refuse new examples whose values are outside the support of a model's likelihood.
+
+    Raises `DataError` that says how many, where the first one is, and which likelihood takes such values.
+    """
+    if support == "real":
+        return
+    count, first = 0, None
+    chunks = chunks_of_rows(array)
+    for start in chunks:
+        block = array[start : start + chunks.step]
+        wrong = _wrong(block, support, spec)
+        if wrong.any():
+            count += int(wrong.sum())
+            if first is None:
+                index = np.unravel_index(int(wrong.argmax()), wrong.shape)
+                first = (start + int(index[0]), *(int(i) for i in index[1:]))
+    if first is not None:
+        raise DataError(
+            f"{name} has {count} of {array.size} values outside the support of the likelihood {likelihood!r}: the first is "
+            f"{array[first]:g} at index {first}; expected {_expected(support, spec)}. Bring the data there, or train a model whose "
+            "likelihood takes any number: gaussian."
+        )
+
+
+def _wrong(block: np.ndarray, support: Support, spec: DataSpec) -> np.ndarray:
+    if support == "positive":
+        return block <= 0
+    if support == "counts":
+        return (block < 0) | (block != np.rint(block))
+    outside_limits = (block < spec.low) | (block > spec.high)
+    return outside_limits if support in ("interval", "open-interval") else outside_limits | (block != np.rint(block))
+
+
+def _expected(support: Support, spec: DataSpec) -> str:
+    if support in ("binary", "levels"):
+        return "0 or 1" if spec.num_levels == 2 else f"whole numbers from {spec.low:g} to {spec.high:g}"
+    if support in ("interval", "open-interval"):
+        return f"numbers from {spec.low:g} to {spec.high:g}"
+    return "whole numbers from 0 up" if support == "counts" else "numbers above 0"

@@ -14,7 +14,7 @@ from ..data.examples import Examples
 from ..models import AbstractLatentVariableModel, LogTerms
 
 # What an objective may need of a model (`needs.py` checks it and says what fits).
-Need = Literal["density", "factorised-posterior", "kl-by-latent"]
+Need = Literal["density", "deterministic-posterior", "factorised-posterior", "kl-by-latent"]
 # How the gradient of log q(z|x) reaches the encoder: in full; through z alone ("sticking the landing", Roeder et al. 2017); or
 # doubly reparametrised (Tucker et al. 2019), for objectives of importance weights.
 GradientEstimator = Literal["plain", "stl", "dreg"]
@@ -24,8 +24,8 @@ class LossRecord(eqx.Module):
     """What an objective says of a batch. `loss` is differentiated, `bound` is reported; they are never the same number.
 
     - `loss`: to be minimised; it may carry a KL weight or a penalty.
-    - `bound`: a lower bound on log p(x) for each example, in nats, in the user's units, whatever the loss is; the tightest that
-      the objective's own draws give (`bound_name` says which). None for a deterministic code, which has none.
+    - `bound`: a lower bound on log p(x) for each example (in expectation over the draws), in nats, in the user's units, whatever
+      the loss is: the one that `bound_name` says. None for a deterministic code, which has none.
     - `log_likelihood`: E_q[log p(x|z)] for each example, estimated by the mean over the draws.
     - `kl`: KL(q(z|x) || p(z)) for each example; None for a deterministic code. The ELBO is always `log_likelihood` - `kl`.
     - `monitors`: batch means of the likelihood's fractions worth watching.
@@ -104,12 +104,26 @@ def batch_terms(
         )
 
     keys = jax.random.split(key, len(batch))
-    return jax.vmap(one)(jnp.asarray(batch.x), batch.condition, keys, encoded_x, path_scale)
+    return jax.vmap(one)(*batch.arrays, keys, encoded_x, path_scale)
 
 
 def kl_of(terms: LogTerms) -> Float[Array, " batch"]:
     """KL(q(z|x) || p(z)) for each example of `batch_terms`."""
     return jax.vmap(lambda term: term.kl)(terms)
+
+
+def record_of(
+    model: AbstractLatentVariableModel,
+    terms: LogTerms,
+    loss: Float[Array, ""],
+    bound: Float[Array, " batch"] | None = None,
+) -> LossRecord:
+    """The record of `batch_terms` with this loss; the bound is the ELBO where none is given, and None without a density."""
+    log_likelihood, monitors = terms.log_likelihood.mean(axis=1), mean_monitors(terms)
+    if not model.has_density:
+        return LossRecord(loss, None, log_likelihood, None, monitors)
+    kl = kl_of(terms)
+    return LossRecord(loss, log_likelihood - kl if bound is None else bound, log_likelihood, kl, monitors)
 
 
 def mean_monitors(terms: LogTerms) -> dict[str, Float[Array, ""]]:

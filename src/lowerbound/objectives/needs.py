@@ -20,6 +20,11 @@ def check_needs(objective: AbstractObjective, model: AbstractLatentVariableModel
             "deterministic code. With it, objective.name=autoencoder or wae-mmd works; with this objective, "
             "posterior.name=diagonal-gaussian does."
         )
+    if "deterministic-posterior" in objective.needs and model.has_density:
+        raise ConfigurationError(
+            f"the objective {name} trains a code without a KL term, and nothing in it would keep the spread of {posterior} from "
+            "shrinking to 0; set posterior.name=deterministic. With this posterior, objective.name=elbo or wae-mmd works."
+        )
     if "factorised-posterior" in objective.needs and not (isinstance(model, SingleLayer) and model.posterior.is_factorised):
         raise ConfigurationError(
             f"the objective {name} compares the latents one by one and needs a posterior that is a product over latents, but "

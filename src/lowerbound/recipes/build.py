@@ -101,9 +101,13 @@ def build_model(
     def part_context(number: int) -> BuildContext:
         return dataclasses.replace(context, key=jax.random.fold_in(key, number))
 
-    likelihood = likelihood or build_likelihood(config, part_context(1))
-    prior = prior or class_of("prior", config.prior.name).build(config.prior, part_context(2))
-    posterior = posterior or class_of("posterior", config.posterior.name).build(config.posterior, part_context(3))
+    likelihood = build_likelihood(config, part_context(1)) if likelihood is None else likelihood
+    if prior is None:
+        made: AbstractPrior = class_of("prior", config.prior.name).build(config.prior, part_context(2))
+        prior = made
+    if posterior is None:
+        family: AbstractPosteriorFamily = class_of("posterior", config.posterior.name).build(config.posterior, part_context(3))
+        posterior = family
     network, sizes = class_of("network", config.network.name), {"condition_dim": condition_dim, "image_shape": spec.event_shape}
     encoder = network.build(config.network, spec.event_shape, posterior.param_shape, key=encoder_key, **sizes)
     decoder = network.build(config.network, (prior.latent_dim,), likelihood.param_shape, key=decoder_key, **sizes)

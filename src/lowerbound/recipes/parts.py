@@ -6,21 +6,23 @@ as its keys can say, and the part's own fields are kept beside it, so that a sav
 
 from __future__ import annotations
 
-import dataclasses
+import importlib
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
+import jax
 import numpy as np
 
 from ..config import RunConfig
+from ..config.catalogue import CATALOGUE, name_of
 from ..data.spec import DataSpec
-from ..data.transforms import choose_transform
 from ..errors import ConfigurationError, ModelFolderError
-from ..likelihoods import AbstractLikelihood, Bernoulli, DiscretizedLogistic, Gaussian
-from ..objectives import ELBO, AbstractObjective
-from ..posteriors import AbstractPosteriorFamily, DiagonalGaussian
-from ..priors import AbstractPrior, StandardNormal
-from .build import build_likelihood, resolve_scaling
+from ..likelihoods import AbstractLikelihood, DiscretizedLogistic
+from ..objectives import AbstractObjective
+from ..posteriors import AbstractPosteriorFamily
+from ..priors import AbstractPrior
+from .build import build_context, build_likelihood
 
 KINDS: dict[str, type] = {
     "likelihood": AbstractLikelihood,
@@ -28,13 +30,7 @@ KINDS: dict[str, type] = {
     "posterior": AbstractPosteriorFamily,
     "objective": AbstractObjective,
 }
-# What a stored part may be rebuilt as: a name in a file chooses among these and can reach nothing else.
-STORABLE: dict[str, dict[str, type]] = {
-    "likelihood": {cls.__name__: cls for cls in (Gaussian, Bernoulli, DiscretizedLogistic)},
-    "prior": {"StandardNormal": StandardNormal},
-    "posterior": {"DiagonalGaussian": DiagonalGaussian},
-    "objective": {"ELBO": ELBO},
-}
+_PACKAGES = {"likelihood": "likelihoods", "prior": "priors", "posterior": "posteriors", "objective": "objectives"}
 
 
 def check_kinds(parts: Mapping[str, Any]) -> None:
@@ -66,19 +62,25 @@ def sections_of(parts: Mapping[str, Any], steps_per_epoch: int = 1) -> dict[str,
     """What the configuration can say of these parts: nested keys; a part of a class of your own has no name there."""
     sections: dict[str, dict[str, Any]] = {}
     for argument, part in parts.items():
-        if type(part) is Gaussian:
-            sections[argument] = {"name": "gaussian", "mean": "free" if part.mean_range is None else "sigmoid"}
-        elif type(part) is DiscretizedLogistic:
-            sections[argument] = {"name": "discretized-logistic", "mean": "sigmoid" if part.bounded_mean else "free"}
-        elif type(part) is Bernoulli:
-            sections[argument] = {"name": "bernoulli"}
-        elif type(part) is ELBO:
-            warmup = -(-part.warmup_steps // steps_per_epoch)
-            sections[argument] = {"name": "elbo", "num_samples": part.num_samples, "beta": part.beta, "warmup_epochs": warmup}
+        name = name_of(argument, type(part))
+        if name is not None:
+            keys = CATALOGUE[argument][name].keys
+            said = {key: _said_of(part, key, steps_per_epoch) for key in keys}
+            sections[argument] = {"name": name, **{key: value for key, value in said.items() if value is not None}}
         elif isinstance(part, AbstractLikelihood):
-            # "auto" would look at the data for a scaling; without a name, the base measure decides.
-            sections["data"] = {"scaling": "none" if part.measure == "counting" else "standard"}
+            # "auto" would look at the data for a scaling; without a name, the part itself decides.
+            free = "none" if part.measure == "counting" else "standard"
+            sections["data"] = {"scaling": free if part.scaling == "any" else part.scaling}
     return sections
+
+
+def _said_of(part: Any, key: str, steps_per_epoch: int) -> Any:
+    """What a part says of one key of its section: its field or property of the same name, steps being turned into epochs."""
+    if key.endswith("_epochs"):
+        steps = getattr(part, key.replace("_epochs", "_steps"), None)
+        return None if steps is None else -(-steps // steps_per_epoch)
+    value = getattr(part, key, None)
+    return value if isinstance(value, int | float | str | tuple) else None
 
 
 def check_fit(parts: Mapping[str, Any], config: RunConfig, spec: DataSpec) -> None:
@@ -102,7 +104,7 @@ def check_fit(parts: Mapping[str, Any], config: RunConfig, spec: DataSpec) -> No
             f"{spec.event_shape}; build it as {type(likelihood).__name__}({spec.event_shape}, ...)."
         )
     if type(likelihood) is DiscretizedLogistic:
-        fitting = build_likelihood(config, spec, choose_transform(spec, resolve_scaling(config, spec)))
+        fitting = build_likelihood(config, build_context(config, spec, jax.random.key(0)))
         got, expected = (
             (part.low, part.high, part.num_levels) for part in (likelihood, fitting) if isinstance(part, DiscretizedLogistic)
         )
@@ -115,36 +117,48 @@ def check_fit(parts: Mapping[str, Any], config: RunConfig, spec: DataSpec) -> No
             )
 
 
+def storable(argument: str) -> dict[str, type]:
+    """What a stored part of a kind may be rebuilt as: a name in a file chooses among these and can reach nothing else."""
+    package = importlib.import_module(f"..{_PACKAGES[argument]}", __package__)
+    classes = (cls for _, cls in inspect.getmembers(package, inspect.isclass) if issubclass(cls, KINDS[argument]))
+    return {cls.__name__: cls for cls in classes if not inspect.isabstract(cls)}
+
+
 def part_to_json(argument: str, part: Any) -> dict[str, Any]:
-    """A part's class and fields as plain values.
+    """A part's class and the arguments that it was made with, as plain values; its trained numbers are saved elsewhere.
 
     Raises `ConfigurationError` for a class that is not this package's own: rebuilding it would mean to run what a file names.
     """
     cls = type(part)
-    if STORABLE[argument].get(cls.__name__) is not cls:
+    if storable(argument).get(cls.__name__) is not cls:
         raise ConfigurationError(
             f"{argument} is a {cls.__name__}, a class of your own, and a model with it cannot be saved: a saved model holds only "
-            f"numbers and the names of this package's parts ({', '.join(STORABLE[argument])}), and no code. Keep the code "
+            f"numbers and the names of this package's parts ({', '.join(storable(argument))}), and no code. Keep the code "
             "that makes the part, and pickle the estimator where you trust the file."
         )
-    fields = {field.name: getattr(part, field.name) for field in dataclasses.fields(part)}
-    return {"part": cls.__name__, "fields": {name: _to_plain(value) for name, value in fields.items()}}
+    return {"part": cls.__name__, "fields": {name: _to_plain(getattr(part, name)) for name in _arguments(cls) if name != "key"}}
 
 
 def part_from_json(argument: str, stored: Any) -> Any:
-    """The part that `part_to_json` described; raises `ModelFolderError` when this is not such a description."""
+    """The part that `part_to_json` described, with fresh weights; raises `ModelFolderError` when it is no such description."""
     try:
-        cls = STORABLE[argument][stored["part"]]
-        return cls(**{name: _from_plain(value) for name, value in stored["fields"].items()})
+        cls = storable(argument)[stored["part"]]
+        fields = {name: _from_plain(value) for name, value in stored["fields"].items()}
+        return cls(**fields, **({"key": jax.random.key(0)} if "key" in _arguments(cls) else {}))
     except (KeyError, TypeError, ValueError, AttributeError, ConfigurationError) as error:
         raise ModelFolderError(
-            f"the stored {argument} {stored!r} is not one of ours ({error}); expected one of {', '.join(STORABLE[argument])} "
+            f"the stored {argument} {stored!r} is not one of ours ({error}); expected one of {', '.join(storable(argument))} "
             "with its own fields."
         ) from error
 
 
+def _arguments(cls: type) -> list[str]:
+    """The names of a part's constructor's arguments; every part keeps each, but `key`, under its own name."""
+    return list(inspect.signature(cls).parameters)
+
+
 def _to_plain(value: Any) -> Any:
-    if isinstance(value, np.ndarray):
+    if isinstance(value, np.ndarray | jax.Array):
         return {"shape": list(value.shape), "float32": np.asarray(value, np.float32).ravel().tolist()}
     return value
 

@@ -38,18 +38,21 @@ _LONGEST_ATTRIBUTE = 160
 def loss_graph(model: AbstractLatentVariableModel, objective: AbstractObjective, batch: Any) -> Any:
     """The GraphDef of `objective`'s loss on a batch, as the training step computes it (dropout and all).
 
-    - `batch`: an array, or its `jax.ShapeDtypeStruct`, of shape (batch, *event_shape); its values do not matter.
+    - `batch`: `Examples` of arrays, or of their `jax.ShapeDtypeStruct`; their values do not matter.
 
-    Its placeholders are `X`, `key`, `step` where the loss needs them, and the trained parameters by their path in the model.
+    Its placeholders are `X`, `C` (a condition), `key`, `step` where the loss needs them, and the trained parameters by their path
+    in the model.
     """
     params, rest = split_trained(model)
 
     def loss(params: Any, batch: Any, key: Any, step: Any) -> Any:
         return objective(eqx.combine(params, rest), batch, key, step, training=True).loss
 
-    free = jax.ShapeDtypeStruct(batch.shape, batch.dtype), jax.eval_shape(jax.random.key, 0), jax.ShapeDtypeStruct((), np.int32)
+    shapes = jax.tree.map(lambda array: jax.ShapeDtypeStruct(array.shape, array.dtype), batch)
+    free = shapes, jax.eval_shape(jax.random.key, 0), jax.ShapeDtypeStruct((), np.int32)
+    arguments = ("X", *(() if batch.condition is None else ("C",)), "key", "step")
     paths = [jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in jax.tree.leaves_with_path(params)]
-    return graph_def(jax.make_jaxpr(loss)(params, *free), parameters=paths, arguments=("X", "key", "step"), outputs=("loss",))
+    return graph_def(jax.make_jaxpr(loss)(params, *free), parameters=paths, arguments=arguments, outputs=("loss",))
 
 
 def graph_def(program: ClosedJaxpr, *, parameters: Sequence[str], arguments: Sequence[str], outputs: Sequence[str]) -> Any:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..config import RunConfig
 from ..data.dataset import Dataset
-from ..data.levels import for_device
+from ..data.examples import examples_of
 from ..data.spec import DataSpec
 from ..data.splits import Split
 from ..evaluation import Evaluation, active_units, decode, evaluate, kl_by_latent, posterior_means, sample
@@ -40,8 +40,10 @@ FILES: Mapping[str, str] = {
 
 def write_report(
     folder: RunFolder, model: AbstractLatentVariableModel, spec: DataSpec, config: RunConfig, dataset: Dataset, split: Split
-) -> Evaluation:
+) -> Evaluation | None:
     """Evaluate a finished run on its best held-out split; write evaluation.json, the four pictures and report.html.
+
+    A deterministic autoencoder has no scores: None, and no evaluation.json.
 
     Raises `SavingError`.
     """
@@ -50,10 +52,12 @@ def write_report(
     from .page import render_report
 
     shown = next(name for name in ("test", "validation", "train") if len(getattr(split, name)))
-    data = for_device(dataset.examples[getattr(split, shown)])
-    num_samples = MANY_SAMPLES if len(data) <= FEW_EXAMPLES else FEW_SAMPLES
-    evaluation = evaluate(model, spec, data, num_samples=num_samples, split=shown)
-    write_text(folder.path / "evaluation.json", json.dumps(evaluation.to_json(), indent=2) + "\n")
+    evaluation = None
+    if model.has_density:
+        data = examples_of(dataset, getattr(split, shown), spec)
+        num_samples = MANY_SAMPLES if len(data) <= FEW_EXAMPLES else FEW_SAMPLES
+        evaluation = evaluate(model, spec, data, num_samples=num_samples, split=shown)
+        write_text(folder.path / "evaluation.json", json.dumps(evaluation.to_json(), indent=2) + "\n")
     summary = summarize(folder, model, spec, config, dataset, split, shown, evaluation)
     save_all(summary, folder.path)
     write_text(folder.path / "report.html", render_report(summary))
@@ -68,14 +72,17 @@ def summarize(
     dataset: Dataset,
     split: Split,
     shown: str,
-    evaluation: Evaluation,
+    evaluation: Evaluation | None,
 ) -> RunSummary:
     """Everything that the pictures and the page show of a run, from its folder, its model and its data."""
     rows = getattr(split, shown)[:NUM_LATENT_POINTS]
-    examples = dataset.examples[rows]
-    means = posterior_means(model, for_device(examples))
+    examples, shown_data = dataset.examples[rows], examples_of(dataset, rows, spec)
+    means = posterior_means(model, shown_data)
     # Seeded, so that a report made again is the same report.
     real = np.random.default_rng(config.training.seed).permutation(split.train)[:NUM_SAMPLES]
+    # A conditional model draws its samples under the conditions of the real examples beside them.
+    given = examples_of(dataset, np.resize(real, NUM_SAMPLES), spec).condition
+    condition = None if given is None else np.asarray(given)
     info = folder.info()
     return RunSummary(
         name=folder.path.name,
@@ -89,15 +96,15 @@ def summarize(
         config=config.to_dict(),
         history=folder.metrics.read(),
         measure=model.measure,
-        samples=sample(model, NUM_SAMPLES, draw=True, seed=config.training.seed),
-        sample_means=sample(model, NUM_SAMPLES, draw=False, seed=config.training.seed),
+        samples=sample(model, NUM_SAMPLES, condition=condition, draw=True, seed=config.training.seed),
+        sample_means=sample(model, NUM_SAMPLES, condition=condition, draw=False, seed=config.training.seed),
         real=dataset.examples[real],
         originals=examples[:NUM_PAIRS],
-        reconstructions=decode(model, means[:NUM_PAIRS]),
+        reconstructions=decode(model, means[:NUM_PAIRS], condition=shown_data[:NUM_PAIRS].condition),
         latent_means=means,
         latent_is_active=active_units(means),
-        kl_by_latent_nats=kl_by_latent(model, for_device(examples)),
-        scores=scores_of(evaluation.to_json()),
+        kl_by_latent_nats=kl_by_latent(model, shown_data) if model.has_density else None,
+        scores=() if evaluation is None else scores_of(evaluation.to_json()),
         labels=None if dataset.labels is None else dataset.labels[rows],
         factors=None if dataset.factors is None else dataset.factors[rows],
         factor_names=dataset.factor_names,

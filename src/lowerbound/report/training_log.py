@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 SCALARS = {
     "elbo_nats/train": "train_elbo_nats",
     "elbo_nats/validation": "validation_elbo_nats",
+    "bound_nats/train": "train_bound_nats",
+    "bound_nats/validation": "validation_bound_nats",
     "kl_nats/train": "train_kl_nats",
     "kl_nats/validation": "validation_kl_nats",
     "reconstruction_nats/train": "train_reconstruction_nats",
@@ -79,11 +81,13 @@ class TrainingLog:
         from .images import enlarge
 
         model = run.trainer.current_model(run.progress)
-        samples = sample(model, NUM_SAMPLES, draw=False, seed=run.config.training.seed)
-        reconstructions = decode(model, posterior_means(model, self._shown))
+        condition = self._shown.condition
+        for_samples = None if condition is None else np.resize(np.asarray(condition), (NUM_SAMPLES, condition.shape[1]))
+        samples = sample(model, NUM_SAMPLES, condition=for_samples, draw=False, seed=run.config.training.seed)
+        reconstructions = decode(model, posterior_means(model, self._shown), condition=condition)
         pictures = {
             "samples": sample_picture(samples, run.spec),
-            "reconstructions": pair_picture(np.asarray(self._shown, np.float32), reconstructions, run.spec),
+            "reconstructions": pair_picture(np.asarray(self._shown.x, np.float32), reconstructions, run.spec),
         }
         for name, picture in pictures.items():
             self._writer.image(name, enlarge(picture, 480), step)

@@ -152,4 +152,4 @@ def load_model(path: str | Path) -> tuple[AbstractLatentVariableModel, DataSpec,
 
     fields, spec = read_config(path)
     config = RunConfig.from_dict(fields)
-    return load_arrays_into(path, build_model(config, spec, jax.random.key(0))), spec, config
+    return load_arrays_into(path, build_model(config, spec, jax.random.key(0), condition_dim=spec.condition_dim)), spec, config

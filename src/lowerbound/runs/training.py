@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
 
 from .. import __version__
 from ..config import RunConfig, write_toml
 from ..data.dataset import Dataset
-from ..data.describe import describe
-from ..data.levels import for_device
+from ..data.describe import describe_dataset
+from ..data.examples import Examples, examples_of
 from ..data.spec import DataSpec
 from ..data.splits import Split, check_same_data, shuffled_split, split_record
 from ..errors import ConfigurationError, NonFiniteLossError
@@ -31,6 +30,9 @@ from ..training import ALL_EPOCHS, STOPPED_EARLY, Progress, Record, Schedule, Tr
 from .folder import RunFolder
 
 FINISHED = (ALL_EPOCHS, STOPPED_EARLY)
+
+# Enough training examples to start a few hundred pseudo-inputs from.
+NUM_START_EXAMPLES = 1000
 
 
 @dataclasses.dataclass
@@ -53,7 +55,7 @@ class TrainingRun:
         Raises `DataError` or `ConfigurationError` before anything is written, and `SavingError`.
         """
         split = choose_split(config, dataset)
-        spec = describe(dataset.examples[split.train], num_levels=dataset.num_levels, name=dataset.name)
+        spec = describe_dataset(dataset, split.train)
         config = resolve(config, spec)
         trainer = _make_trainer(config, spec, dataset, split)
         folder = RunFolder.create(path)
@@ -63,7 +65,7 @@ class TrainingRun:
             {
                 "recipe": recipe,
                 "command": command,
-                "data": split_record(dataset.examples, split),
+                "data": split_record(dataset.examples, split, dataset.condition),
                 "versions": versions(),
                 "machine": machine(),
                 "started": _now(),
@@ -89,8 +91,8 @@ class TrainingRun:
         begun = folder.config()
         config = begun if epochs is None else begun.updated({"training": {"epochs": epochs}})
         split = folder.split()
-        check_same_data(folder.info()["data"], split_record(dataset.examples, split))
-        spec = describe(dataset.examples[split.train], num_levels=dataset.num_levels, name=dataset.name)
+        check_same_data(folder.info()["data"], split_record(dataset.examples, split, dataset.condition))
+        spec = describe_dataset(dataset, split.train)
         trainer = _make_trainer(config, spec, dataset, split)
         start = trainer.start()
         checkpoint = latest_checkpoint(folder.checkpoints)
@@ -118,9 +120,9 @@ class TrainingRun:
         """True when there is nothing left to train."""
         return self.progress.stop_reason in FINISHED
 
-    def part(self, name: str) -> np.ndarray:
+    def part(self, name: str) -> Examples:
         """The examples of "train", "validation" or "test", as the device gets them."""
-        return for_device(self.dataset.examples[getattr(self.split, name)])
+        return examples_of(self.dataset, getattr(self.split, name), self.spec)
 
     def run(
         self,
@@ -223,10 +225,12 @@ def _make_trainer(config: RunConfig, spec: DataSpec, dataset: Dataset, split: Sp
             f"training.early_stopping_patience is {config.training.early_stopping_patience}, but the data have no validation "
             "part. Set training.early_stopping_patience=0."
         )
-    model = build_model(config, spec, jax.random.key(config.training.seed))
-    train = for_device(dataset.examples[split.train])
-    objective = build_objective(config, Schedule.plan(options, len(train)).steps_per_epoch)
-    return Trainer(model, train, for_device(dataset.examples[split.validation]), objective, options)
+    start = dataset.examples[split.train[:NUM_START_EXAMPLES]]
+    key = jax.random.key(config.training.seed)
+    model = build_model(config, spec, key, condition_dim=spec.condition_dim, examples=start)
+    train, validation = (examples_of(dataset, rows, spec) for rows in (split.train, split.validation))
+    objective = build_objective(config, Schedule.plan(options, len(train)).steps_per_epoch, len(train))
+    return Trainer(model, train, validation, objective, options)
 
 
 def _now() -> str:

@@ -14,9 +14,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from .. import __version__
+from ..data.examples import Examples
 from ..errors import ConfigurationError, ModelFolderError, NonFiniteLossError
 from ..models import AbstractLatentVariableModel, split_trained
-from ..objectives import AbstractObjective
+from ..objectives import AbstractObjective, check_needs
 from . import program
 from .optimizer import learning_rate
 from .options import Schedule, TrainingOptions
@@ -28,17 +29,20 @@ class Record:
 
     The training figures are means over the steps since the previous record, with dropout and with the weights of their
     own moment; `gradient_norm` is that of the newest step, before clipping. The validation figures are for the weights that
-    would be kept now (the running average where it is on).
+    would be kept now (the running average where it is on). The bound is the objective's own: for the ELBO objective the ELBO
+    itself, for IWAE its tighter bound; a deterministic code has neither, and both are NaN.
     """
 
     epoch: float
     step: int
     loss: float
+    train_bound_nats: float
     train_elbo_nats: float
     train_reconstruction_nats: float
     train_kl_nats: float
-    validation_elbo_nats: float
+    validation_bound_nats: float
     validation_standard_error_nats: float
+    validation_elbo_nats: float
     validation_reconstruction_nats: float
     validation_kl_nats: float
     fraction_at_floor: float
@@ -103,17 +107,18 @@ class Trainer:
     """Trains one model on one data set that lives on the device.
 
     - `model`: its trained parameters are the starting point.
-    - `train`, `validation`: arrays of examples in the user's units; validation may be empty.
+    - `train`, `validation`: examples in the user's units; validation may be empty.
     - `objective`: what is minimised, and the bound that is reported.
 
-    Raises `ConfigurationError` when early stopping is asked for without validation data.
+    Raises `ConfigurationError` when early stopping is asked for without validation data, and when the model cannot do what the
+    objective needs.
     """
 
     def __init__(
         self,
         model: AbstractLatentVariableModel,
-        train: np.ndarray,
-        validation: np.ndarray,
+        train: Examples,
+        validation: Examples,
         objective: AbstractObjective,
         options: TrainingOptions,
     ) -> None:
@@ -122,13 +127,14 @@ class Trainer:
                 f"training.early_stopping_patience is {options.early_stopping_patience}, but there are no validation data. "
                 "Set data.validation above 0, or training.early_stopping_patience to 0."
             )
+        check_needs(objective, model)
         self.options = options
         self.schedule = Schedule.plan(options, len(train))
         self._params, self._rest = split_trained(model)
-        self.fixed = program.make_fixed(self._rest, jnp.asarray(train), objective, options, self.schedule)
+        self.fixed = program.make_fixed(self._rest, train, objective, options, self.schedule)
         self.has_validation = len(validation) > 0
         # Without validation data the monitors (scales at their floor) are still looked at, on some of the training data.
-        self._watched = jnp.asarray(validation) if self.has_validation else self.fixed.data[:1000]
+        self._watched = jax.tree.map(jnp.asarray, validation) if self.has_validation else self.fixed.data[:1000]
 
     def start(self) -> Progress:
         """The progress before the first step."""
@@ -168,7 +174,7 @@ class Trainer:
             fixed = self.fixed if schedule is self.schedule else dataclasses.replace(self.fixed, schedule=schedule)
             progress.state, metrics = program.run_chunk(fixed, progress.state)
             metrics = jax.tree.map(np.asarray, metrics)
-            _check_finite(metrics, step, self.schedule)
+            _check_finite(metrics, step, self.schedule, has_density=self._rest.has_density)
             sums = len(metrics.steps.loss), *(float(column.sum(dtype=np.float64)) for column in metrics.steps)
             progress.since_record = tuple(old + new for old, new in zip(progress.since_record, sums, strict=True))
             now = time.perf_counter()
@@ -186,25 +192,27 @@ class Trainer:
 
     def _record(self, progress: Progress, gradient_norm: float, epoch: float) -> Record:
         num_steps, *sums = progress.since_record
-        loss, elbo, reconstruction, kl = (total / num_steps for total in sums)
+        loss, bound, reconstruction, kl = (total / num_steps for total in sums)
         step = int(progress.state.step)
         found = program.validate(self.fixed, program.averaged(progress.state), self._watched, progress.state.step)
-        bounds = [float(value) if self.has_validation else math.nan for value in found[:4]]
+        score, *validation = (float(value) if self.has_validation else math.nan for value in found[:5])
         if self.has_validation:
-            self._note_validation(progress, epoch, bounds[0])
+            self._note_validation(progress, epoch, score)
         duration = progress.seconds - progress.seconds_at_record
         progress.seconds_at_record, progress.since_record = progress.seconds, Progress.since_record
         return Record(
             epoch=epoch,
             step=step,
             loss=loss,
-            train_elbo_nats=elbo,
+            train_bound_nats=bound,
+            train_elbo_nats=reconstruction - kl,
             train_reconstruction_nats=reconstruction,
             train_kl_nats=kl,
-            validation_elbo_nats=bounds[0],
-            validation_standard_error_nats=bounds[1],
-            validation_reconstruction_nats=bounds[2],
-            validation_kl_nats=bounds[3],
+            validation_bound_nats=validation[0],
+            validation_standard_error_nats=validation[1],
+            validation_elbo_nats=validation[2] - validation[3],
+            validation_reconstruction_nats=validation[2],
+            validation_kl_nats=validation[3],
             fraction_at_floor=float(found.monitors.get("fraction_at_floor", math.nan)),
             learning_rate=float(np.asarray(learning_rate(self.options, self.schedule, step - 1))),
             kl_weight=float(self.fixed.objective.kl_weight(jnp.int32(step - 1))),
@@ -222,7 +230,7 @@ class Trainer:
             progress.stop_reason = STOPPED_EARLY
 
 
-def _check_finite(metrics: program.ChunkMetrics, first_step: int, schedule: Schedule) -> None:
+def _check_finite(metrics: program.ChunkMetrics, first_step: int, schedule: Schedule, *, has_density: bool) -> None:
     steps = metrics.steps
     # A gradient that is not finite shows in the next step's loss; only the last step's has no next step in this chunk.
     gradient_norm = np.append(np.zeros(len(steps.loss) - 1), metrics.gradient_norm)
@@ -232,6 +240,8 @@ def _check_finite(metrics: program.ChunkMetrics, first_step: int, schedule: Sche
         "the loss": steps.loss,
         "the gradient": gradient_norm,
     }
+    if not has_density:
+        del terms["the KL term"]
     bad = {name: np.flatnonzero(~np.isfinite(values)) for name, values in terms.items()}
     bad = {name: where[0] for name, where in bad.items() if len(where)}
     if not bad:

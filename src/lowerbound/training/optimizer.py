@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import jax
 import optax
 from jaxtyping import ArrayLike
 
 from .options import Schedule, TrainingOptions
+from .tracked import with_moving_averages
 
 
 def learning_rate(options: TrainingOptions, schedule: Schedule, step: ArrayLike) -> ArrayLike:
@@ -33,10 +35,20 @@ def make_optimizer(options: TrainingOptions, schedule: Schedule) -> optax.Gradie
     if options.optimizer == "adam":
         adam = optax.adam(rate)
     else:
-        # Only matrices decay: a decaying bias would pull the decoder away from the data's own marginal, where it starts.
-        adam = optax.adamw(
-            rate, weight_decay=options.weight_decay, mask=lambda params: jax.tree.map(lambda leaf: leaf.ndim > 1, params)
-        )
-    if options.gradient_clip == 0:
-        return adam
-    return optax.chain(optax.clip_by_global_norm(options.gradient_clip), adam)
+        adam = optax.adamw(rate, weight_decay=options.weight_decay, mask=_decays)
+    if options.gradient_clip > 0:
+        adam = optax.chain(optax.clip_by_global_norm(options.gradient_clip), adam)
+    return with_moving_averages(adam)
+
+
+def _decays(params: Any) -> Any:
+    """Which numbers decay: the networks' matrices alone.
+
+    A decaying bias would pull the decoder away from the data's own marginal, where it starts, and a decaying log-scale or
+    pseudo-input towards a value that means nothing.
+    """
+
+    def decays(path: Any, leaf: jax.Array) -> bool:
+        return leaf.ndim > 1 and jax.tree_util.keystr(path, simple=True, separator=".").endswith("weight")
+
+    return jax.tree_util.tree_map_with_path(decays, params)

@@ -15,8 +15,9 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jax.sharding import NamedSharding, PartitionSpec
-from jaxtyping import Array, Float, Int, Num, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from ..data.examples import Examples
 from ..objectives import AbstractObjective
 from .optimizer import make_optimizer
 from .options import Schedule, TrainingOptions
@@ -30,6 +31,7 @@ CPU_OPTIONS = {
     "xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT",
     "xla_cpu_prefer_vector_width": 512,
 }
+_LOSS = "the loss"
 _STREAM_PERMUTATION, _STREAM_STEP, _STREAM_VALIDATION = 0, 1, 2
 
 
@@ -43,10 +45,13 @@ class TrainState(eqx.Module):
 
 
 class StepMetrics(NamedTuple):
-    """One number a step, in nats per example, in the user's units."""
+    """One number a step, in nats per example, in the user's units; NaN where the model has no density.
+
+    `bound` is the objective's own; the ELBO is `reconstruction` - `kl` whatever the objective.
+    """
 
     loss: Float[Array, "..."]
-    elbo: Float[Array, "..."]
+    bound: Float[Array, "..."]
     reconstruction: Float[Array, "..."]
     kl: Float[Array, "..."]
 
@@ -62,9 +67,13 @@ class ChunkMetrics(NamedTuple):
 
 
 class ValidationMetrics(NamedTuple):
-    """Means over a split in nats per example, the standard error of the bound, and the monitors."""
+    """Means over a split in nats per example, the standard error of the bound, and the monitors.
 
-    elbo: Float[Array, ""]
+    `score` is what early stopping maximises: the bound, or minus the loss where there is no bound.
+    """
+
+    score: Float[Array, ""]
+    bound: Float[Array, ""]
     standard_error: Float[Array, ""]
     reconstruction: Float[Array, ""]
     kl: Float[Array, ""]
@@ -75,7 +84,7 @@ class Fixed(eqx.Module):
     """All that a step reads and does not change: the model's constants and structure, the data, and what to do."""
 
     rest: Any
-    data: Num[Array, "examples ..."]
+    data: Examples
     objective: AbstractObjective
     options: TrainingOptions = eqx.field(static=True)
     schedule: Schedule = eqx.field(static=True)
@@ -140,7 +149,7 @@ def train_step(
         updates, optimizer_state = optimizer.update(gradient, state.optimizer_state, state.params)
     params = optax.apply_updates(state.params, updates)
     average = _update_average(state, params, fixed.options.ema_decay)
-    metrics = StepMetrics(loss, record.bound.mean(), record.log_likelihood.mean(), record.kl.mean())
+    metrics = StepMetrics(loss, _mean(record.bound), record.log_likelihood.mean(), _mean(record.kl))
     return TrainState(params, optimizer_state, average, state.step + 1), gradient, metrics
 
 
@@ -160,7 +169,7 @@ def compiled_chunk(backend: str) -> Any:
 
 def _chunk(fixed: Fixed, state: TrainState) -> tuple[TrainState, ChunkMetrics]:
     seed = fixed.options.seed
-    indices = batch_indices(stream(seed, _STREAM_PERMUTATION), state.step, fixed.schedule, fixed.data.shape[0])
+    indices = batch_indices(stream(seed, _STREAM_PERMUTATION), state.step, fixed.schedule, len(fixed.data))
     step_key = stream(seed, _STREAM_STEP)
 
     # All at once: inside the scan each step would wait for its own.
@@ -174,45 +183,56 @@ def _chunk(fixed: Fixed, state: TrainState) -> tuple[TrainState, ChunkMetrics]:
     return state, ChunkMetrics(metrics, optax.tree.norm(gradient))
 
 
+def _mean(values: Float[Array, " batch"] | None) -> Float[Array, ""]:
+    return jnp.float32(jnp.nan) if values is None else values.mean()
+
+
 @eqx.filter_jit
-def validate(fixed: Fixed, params: Params, data: Num[Array, "examples ..."], step: Int[Array, ""]) -> ValidationMetrics:
+def validate(fixed: Fixed, params: Params, data: Examples, step: Int[Array, ""]) -> ValidationMetrics:
     """The same objective on a whole split, without dropout, always with the same random numbers.
 
     The same draws every time make two epochs comparable: early stopping looks at a difference, not at noise.
     """
     model = eqx.combine(params, fixed.rest)
     key = stream(fixed.options.seed, _STREAM_VALIDATION)
-    size = min(data.shape[0], 10 * fixed.schedule.batch_size)
-    whole = data.shape[0] // size * size
+    size = min(len(data), 10 * fixed.schedule.batch_size)
+    whole = len(data) // size * size
 
-    def record_of(batch: Num[Array, "batch ..."], index: Int[Array, ""]) -> Any:
-        return fixed.objective(model, batch, jax.random.fold_in(key, index), step)
+    def columns_of(batch: Examples, index: Int[Array, ""]) -> tuple[dict[str, Array], dict[str, Array]]:
+        """(what the objective says of each example, the means over the batch)."""
+        record = fixed.objective(model, batch, jax.random.fold_in(key, index), step)
+        missing = jnp.full(len(batch), jnp.nan, jnp.float32)
+        bound, kl = (missing if values is None else values for values in (record.bound, record.kl))
+        each = {"bound": bound, "reconstruction": record.log_likelihood, "kl": kl}
+        return each, {**record.monitors, _LOSS: record.loss}
 
-    batches = data[:whole].reshape(-1, size, *data.shape[1:])
-    records = jax.lax.map(lambda pair: record_of(*pair), (batches, jnp.arange(len(batches))))
-    weights = jnp.full(len(batches), size / data.shape[0], jnp.float32)
-    parts = [records.bound.reshape(-1)], [records.log_likelihood.reshape(-1)], [records.kl.reshape(-1)]
-    monitors = {name: values @ weights for name, values in records.monitors.items()}
-    if whole < data.shape[0]:
-        last = record_of(data[whole:], jnp.int32(len(batches)))
-        for part, values in zip(parts, (last.bound, last.log_likelihood, last.kl), strict=True):
-            part.append(values)
-        monitors = {name: value + last.monitors[name] * (1 - whole / data.shape[0]) for name, value in monitors.items()}
-    bound, log_likelihood, kl = (jnp.concatenate(part) for part in parts)
-    error = bound.std() / jnp.sqrt(jnp.float32(data.shape[0]))
-    return ValidationMetrics(bound.mean(), error, log_likelihood.mean(), kl.mean(), monitors)
+    batches = jax.tree.map(lambda array: array[:whole].reshape(-1, size, *array.shape[1:]), data)
+    count = whole // size
+    each, means = jax.lax.map(lambda pair: columns_of(*pair), (batches, jnp.arange(count)))
+    each = {name: values.reshape(-1) for name, values in each.items()}
+    weights = jnp.full(count, size / len(data), jnp.float32)
+    means = {name: values @ weights for name, values in means.items()}
+    if whole < len(data):
+        last, last_means = columns_of(data[whole:], jnp.int32(count))
+        each = {name: jnp.concatenate([values, last[name]]) for name, values in each.items()}
+        means = {name: value + last_means[name] * (1 - whole / len(data)) for name, value in means.items()}
+    loss = means.pop(_LOSS)
+    bound = each["bound"]
+    error = bound.std() / jnp.sqrt(jnp.float32(len(data)))
+    score = bound.mean() if model.has_density else -loss
+    return ValidationMetrics(score, bound.mean(), error, each["reconstruction"].mean(), each["kl"].mean(), means)
 
 
 def make_fixed(
     rest: Any,
-    data: Num[Array, "examples ..."],
+    data: Examples,
     objective: AbstractObjective,
     options: TrainingOptions,
     schedule: Schedule,
 ) -> Fixed:
     """Put the data on the device once, laid out for a mesh of one device."""
     mesh = jax.make_mesh((1,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
-    placed = jax.device_put(data, NamedSharding(mesh, PartitionSpec()))
+    placed = jax.device_put(jax.tree.map(jnp.asarray, data), NamedSharding(mesh, PartitionSpec()))
     return Fixed(rest, placed, objective, options, schedule, mesh)
 
 

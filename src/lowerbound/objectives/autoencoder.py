@@ -1,0 +1,248 @@
+"""Autoencoders without a likelihood of the data: a deterministic code, and a prior fitted to the codes as they are."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from ..config.context import ObjectiveContext
+from ..config.sections import ObjectiveConfig
+from ..data.examples import Examples
+from ..errors import ConfigurationError
+from ..models import AbstractLatentVariableModel, LogTerms, SingleLayer, split_trained
+from .base import AbstractObjective, LossRecord, Need, batch_terms, record_of
+
+
+class Autoencoder(AbstractObjective):
+    r"""The reconstruction of x from its code z(x), and a prior fitted to the codes.
+
+        loss = mean over the batch of -log p(x|z) - log p(stop(z))
+
+    The second term trains a prior's own numbers, if it has any (a mixture, a flow), and nothing else: no gradient of it reaches
+    the encoder. So the codes can be drawn from at any time (the ex-post density estimation of Ghosh et al. 2020, arXiv
+    1903.12436, done on the way). With prior standard-normal it is a constant to the optimiser, and draws are poor.
+
+    There is no density of x, so no bound and no KL are reported.
+    """
+
+    num_samples: ClassVar[int] = 1
+
+    @classmethod
+    def build(cls, config: ObjectiveConfig, context: ObjectiveContext) -> Autoencoder:
+        """It has nothing to configure."""
+        return cls()
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """A deterministic code."""
+        return ("deterministic-posterior",)
+
+    @property
+    def bound_name(self) -> str:
+        """None."""
+        return ""
+
+    def __call__(
+        self,
+        model: AbstractLatentVariableModel,
+        batch: Examples,
+        key: PRNGKeyArray,
+        step: Int[Array, ""],
+        *,
+        training: bool = False,
+    ) -> LossRecord:
+        """The record of one batch at one step."""
+        terms, loss = reconstruction_and_prior(model, batch, key, training=training)
+        return record_of(model, terms, loss)
+
+    def kl_weight(self, step: Int[Array, ""]) -> Float[Array, ""]:
+        """0: there is no KL term."""
+        return jnp.float32(0.0)
+
+
+class DenoisingAutoencoder(AbstractObjective):
+    r"""The reconstruction of x from the code of a corrupted x + s * noise * epsilon, epsilon ~ N(0, I) (Vincent et al. 2008).
+
+        loss = mean over the batch of -log p(x|z~) - log p(stop(z~)),   z~ = z(x + s * noise * epsilon)
+
+    s is each element's own standard deviation, as in the model's input_transform. The validation loss is corrupted as well;
+    `encode` sees x as it is.
+
+    - `noise`: standard deviation of the noise, in each element's own; 0 is the plain autoencoder.
+    """
+
+    noise: float = eqx.field(static=True, default=0.1)
+    num_samples: ClassVar[int] = 1
+
+    def __check_init__(self) -> None:
+        _check_weight("noise", self.noise)
+
+    @classmethod
+    def build(cls, config: ObjectiveConfig, context: ObjectiveContext) -> DenoisingAutoencoder:
+        """With the configured noise."""
+        return cls(config.noise)
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """A deterministic code."""
+        return ("deterministic-posterior",)
+
+    @property
+    def bound_name(self) -> str:
+        """None."""
+        return ""
+
+    def __call__(
+        self,
+        model: AbstractLatentVariableModel,
+        batch: Examples,
+        key: PRNGKeyArray,
+        step: Int[Array, ""],
+        *,
+        training: bool = False,
+    ) -> LossRecord:
+        """The record of one batch at one step."""
+        noise_key, key = jax.random.split(key)
+        units = _single_layer(model).input_transform
+        x = jnp.asarray(batch.x)
+        corrupted = units.inverse(units.forward(x) + self.noise * jax.random.normal(noise_key, x.shape))
+        terms, loss = reconstruction_and_prior(model, batch, key, training=training, encoded_x=corrupted)
+        return record_of(model, terms, loss)
+
+    def kl_weight(self, step: Int[Array, ""]) -> Float[Array, ""]:
+        """0: there is no KL term."""
+        return jnp.float32(0.0)
+
+
+class SparseAutoencoder(AbstractObjective):
+    r"""The autoencoder with a cost for the code's absolute values.
+
+        loss = mean over the batch of -log p(x|z) - log p(stop(z)) + w sum_j |z_j|
+
+    - `sparsity_weight`: w, 0 or more.
+    """
+
+    sparsity_weight: float = eqx.field(static=True, default=0.01)
+    num_samples: ClassVar[int] = 1
+
+    def __check_init__(self) -> None:
+        _check_weight("sparsity_weight", self.sparsity_weight)
+
+    @classmethod
+    def build(cls, config: ObjectiveConfig, context: ObjectiveContext) -> SparseAutoencoder:
+        """With the configured weight."""
+        return cls(config.sparsity_weight)
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """A deterministic code."""
+        return ("deterministic-posterior",)
+
+    @property
+    def bound_name(self) -> str:
+        """None."""
+        return ""
+
+    def __call__(
+        self,
+        model: AbstractLatentVariableModel,
+        batch: Examples,
+        key: PRNGKeyArray,
+        step: Int[Array, ""],
+        *,
+        training: bool = False,
+    ) -> LossRecord:
+        """The record of one batch at one step."""
+        terms, loss = reconstruction_and_prior(model, batch, key, training=training)
+        return record_of(model, terms, loss + self.sparsity_weight * jnp.abs(terms.z).sum(axis=-1).mean())
+
+    def kl_weight(self, step: Int[Array, ""]) -> Float[Array, ""]:
+        """0: there is no KL term."""
+        return jnp.float32(0.0)
+
+
+class RegularisedAutoencoder(AbstractObjective):
+    r"""RAE-L2: the autoencoder with costs for the code's norm and the decoder's weights (Ghosh et al. 2020, arXiv 1903.12436).
+
+        loss = mean over the batch of -log p(x|z) - log p(stop(z)) + b |z|^2 / 2, + l |theta|^2
+
+    theta are all trained numbers of the decoder, biases too.
+
+    - `latent_weight`: b. `decoder_weight`: l; both 0 or more. Without either, codes can grow and the decoder shrink for ever.
+    """
+
+    latent_weight: float = eqx.field(static=True, default=1.0)
+    decoder_weight: float = eqx.field(static=True, default=1e-4)
+    num_samples: ClassVar[int] = 1
+
+    def __check_init__(self) -> None:
+        _check_weight("latent_weight", self.latent_weight)
+        _check_weight("decoder_weight", self.decoder_weight)
+
+    @classmethod
+    def build(cls, config: ObjectiveConfig, context: ObjectiveContext) -> RegularisedAutoencoder:
+        """With the configured weights."""
+        return cls(config.latent_weight, config.decoder_weight)
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """A deterministic code."""
+        return ("deterministic-posterior",)
+
+    @property
+    def bound_name(self) -> str:
+        """None."""
+        return ""
+
+    def __call__(
+        self,
+        model: AbstractLatentVariableModel,
+        batch: Examples,
+        key: PRNGKeyArray,
+        step: Int[Array, ""],
+        *,
+        training: bool = False,
+    ) -> LossRecord:
+        """The record of one batch at one step."""
+        terms, loss = reconstruction_and_prior(model, batch, key, training=training)
+        of_code = 0.5 * jnp.square(terms.z).sum(axis=-1).mean()
+        theta = jax.tree.leaves(split_trained(_single_layer(model).decoder)[0])
+        of_decoder = sum((jnp.square(leaf).sum() for leaf in theta), jnp.float32(0.0))
+        return record_of(model, terms, loss + self.latent_weight * of_code + self.decoder_weight * of_decoder)
+
+    def kl_weight(self, step: Int[Array, ""]) -> Float[Array, ""]:
+        """0: there is no KL term."""
+        return jnp.float32(0.0)
+
+
+def reconstruction_and_prior(
+    model: AbstractLatentVariableModel,
+    batch: Examples,
+    key: PRNGKeyArray,
+    *,
+    training: bool,
+    encoded_x: Float[Array, "batch ..."] | None = None,
+) -> tuple[LogTerms, Float[Array, ""]]:
+    """The terms of a batch, and the batch's mean of -log p(x|z) - log p(stop(z))."""
+    terms = batch_terms(model, batch, key, 1, training=training, encoded_x=encoded_x)
+    # The same code again, with the encoder stopped: XLA computes it once.
+    stopped = batch_terms(model.detached("recognition"), batch, key, 1, training=training, encoded_x=encoded_x)
+    return terms, -jnp.mean(terms.log_likelihood + stopped.log_prior)
+
+
+def _single_layer(model: AbstractLatentVariableModel) -> SingleLayer:
+    if not isinstance(model, SingleLayer):
+        raise ConfigurationError(
+            f"this objective is about one encoder and one decoder, but the model is {type(model).__name__}; set "
+            "model.name=single-layer, or objective.name=elbo."
+        )
+    return model
+
+
+def _check_weight(name: str, weight: float) -> None:
+    if weight < 0:
+        raise ConfigurationError(f"objective.{name} is {weight}; it must be 0 (off) or more.")

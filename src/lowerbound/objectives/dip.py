@@ -1,0 +1,146 @@
+"""Disentangled inferred priors: the ELBO with a pull of the aggregate posterior's covariance towards the identity."""
+
+from __future__ import annotations
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from ..config.context import ObjectiveContext
+from ..config.sections import ObjectiveConfig
+from ..data.examples import Examples
+from ..errors import ConfigurationError
+from ..models import AbstractLatentVariableModel
+from .base import AbstractObjective, LossRecord, Need, batch_terms, kl_of, record_of
+from .importance_weighted import check_draws
+
+
+class DIPVAEI(AbstractObjective):
+    r"""The ELBO and the covariance C = Cov_x[mu(x)] of the posteriors' means (Kumar et al. 2018, arXiv 1711.00848, eq. 6).
+
+        loss  = mean over the batch of -ELBO + od sum_{i != j} C_ij^2 + d sum_i (C_ii - 1)^2
+        bound = the ELBO of each example
+
+    C is the batch's own, with 1/B. The sums run over ordered pairs, so each pair of latents counts twice, as in the paper.
+
+    - `off_diagonal_weight`: od. `diagonal_weight`: d; the paper takes d = 10 od for this form.
+    """
+
+    num_samples: int = eqx.field(static=True, default=1)
+    off_diagonal_weight: float = eqx.field(static=True, default=10.0)
+    diagonal_weight: float = eqx.field(static=True, default=5.0)
+
+    def __check_init__(self) -> None:
+        check_draws(self.num_samples)
+        _check_weights(self.off_diagonal_weight, self.diagonal_weight)
+
+    @classmethod
+    def build(cls, config: ObjectiveConfig, context: ObjectiveContext) -> DIPVAEI:
+        """With the configured weights."""
+        return cls(config.num_samples, config.off_diagonal_weight, config.diagonal_weight)
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """A density."""
+        return ("density",)
+
+    @property
+    def bound_name(self) -> str:
+        """The ELBO."""
+        return "ELBO"
+
+    def __call__(
+        self,
+        model: AbstractLatentVariableModel,
+        batch: Examples,
+        key: PRNGKeyArray,
+        step: Int[Array, ""],
+        *,
+        training: bool = False,
+    ) -> LossRecord:
+        """The record of one batch at one step."""
+        terms = batch_terms(model, batch, key, self.num_samples, training=training)
+        mean = jax.vmap(lambda posterior: posterior.mean)(terms.posterior)
+        penalty = distance_from_identity(covariance(mean), self.off_diagonal_weight, self.diagonal_weight)
+        return record_of(model, terms, penalty - jnp.mean(terms.log_likelihood.mean(axis=1) - kl_of(terms)))
+
+    def kl_weight(self, step: Int[Array, ""]) -> Float[Array, ""]:
+        """1."""
+        return jnp.float32(1.0)
+
+
+class DIPVAEII(AbstractObjective):
+    r"""The ELBO and the covariance of the aggregate posterior, C = E_x[Cov[z|x]] + Cov_x[mu(x)] (Kumar et al. 2018, eq. 7).
+
+        loss  = mean over the batch of -ELBO + od sum_{i != j} C_ij^2 + d sum_i (C_ii - 1)^2
+        bound = the ELBO of each example
+
+    C is that of the batch's own mixture (1/B) sum_i q(z|x_i), exactly.
+
+    - `off_diagonal_weight`: od. `diagonal_weight`: d; the paper takes d = od for this form.
+    """
+
+    num_samples: int = eqx.field(static=True, default=1)
+    off_diagonal_weight: float = eqx.field(static=True, default=10.0)
+    diagonal_weight: float = eqx.field(static=True, default=5.0)
+
+    def __check_init__(self) -> None:
+        check_draws(self.num_samples)
+        _check_weights(self.off_diagonal_weight, self.diagonal_weight)
+
+    @classmethod
+    def build(cls, config: ObjectiveConfig, context: ObjectiveContext) -> DIPVAEII:
+        """With the configured weights."""
+        return cls(config.num_samples, config.off_diagonal_weight, config.diagonal_weight)
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """A density that is a product over latents, of which the variances are known."""
+        return ("density", "factorised-posterior")
+
+    @property
+    def bound_name(self) -> str:
+        """The ELBO."""
+        return "ELBO"
+
+    def __call__(
+        self,
+        model: AbstractLatentVariableModel,
+        batch: Examples,
+        key: PRNGKeyArray,
+        step: Int[Array, ""],
+        *,
+        training: bool = False,
+    ) -> LossRecord:
+        """The record of one batch at one step."""
+        terms = batch_terms(model, batch, key, self.num_samples, training=training)
+        mean, variance = jax.vmap(lambda posterior: (posterior.mean, posterior.variance))(terms.posterior)
+        aggregate = covariance(mean) + jnp.diag(variance.mean(axis=0))
+        penalty = distance_from_identity(aggregate, self.off_diagonal_weight, self.diagonal_weight)
+        return record_of(model, terms, penalty - jnp.mean(terms.log_likelihood.mean(axis=1) - kl_of(terms)))
+
+    def kl_weight(self, step: Int[Array, ""]) -> Float[Array, ""]:
+        """1."""
+        return jnp.float32(1.0)
+
+
+def covariance(values: Float[Array, "batch latent"]) -> Float[Array, "latent latent"]:
+    """The covariance of the rows, with 1/B."""
+    centred = values - values.mean(axis=0)
+    return centred.T @ centred / len(values)
+
+
+def distance_from_identity(
+    matrix: Float[Array, "latent latent"], off_diagonal_weight: float, diagonal_weight: float
+) -> Float[Array, ""]:
+    """od sum_{i != j} C_ij^2 + d sum_i (C_ii - 1)^2."""
+    diagonal = jnp.diag(matrix)
+    off_diagonal = matrix - jnp.diag(diagonal)
+    return off_diagonal_weight * jnp.square(off_diagonal).sum() + diagonal_weight * jnp.square(diagonal - 1).sum()
+
+
+def _check_weights(off_diagonal_weight: float, diagonal_weight: float) -> None:
+    for name, weight in (("off_diagonal_weight", off_diagonal_weight), ("diagonal_weight", diagonal_weight)):
+        if weight < 0:
+            raise ConfigurationError(f"objective.{name} is {weight}; it must be 0 (off) or more.")

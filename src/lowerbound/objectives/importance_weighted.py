@@ -1,0 +1,327 @@
+"""Bounds of importance weights: tighter with more draws, in groups or mixed with the ELBO, with low-variance gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from ..config.context import ObjectiveContext
+from ..config.sections import ObjectiveConfig
+from ..data.examples import Examples
+from ..errors import ConfigurationError
+from ..models import AbstractLatentVariableModel, LogTerms
+from .base import AbstractObjective, GradientEstimator, LossRecord, Need, batch_terms, record_of
+
+# A function of one example's log-weights, all draws side by side; the draws of a group lie next to each other.
+Bound = Callable[[Float[Array, " draws"]], Float[Array, ""]]
+PathScale = Callable[[Float[Array, " draws"]], Float[Array, " draws"]]
+
+
+class IWAE(AbstractObjective):
+    r"""log p(x) >= IWAE_K(x) = E[log (1/K) sum_k w_k],   w_k = p(x, z_k) / q(z_k|x)  (Burda et al. 2016, arXiv 1509.00519, eq. 8).
+
+        loss = -mean over the batch of log (1/K) sum_k w_k,   bound = the same for each example
+
+    With v_k = w_k / sum_l w_l the decoder's gradient is always sum_k v_k d log w_k / d theta; the encoder's is, for `gradient`
+
+        plain   sum_k v_k (d log w_k / d phi, z and q both moving): right in expectation, its signal falls with K
+        stl     sum_k v_k (d log w_k / d z_k)(d z_k / d phi): less noise, but biased for K > 1, since v_k depends on q too
+        dreg    sum_k v_k^2 (d log w_k / d z_k)(d z_k / d phi): right in expectation, and with less noise
+                (Tucker et al. 2019, arXiv 1810.04152, eq. 8)
+
+    A prior that shares the encoder (VampPrior) belongs to the decoder's side, and gets v_k.
+
+    - `num_samples`: K >= 1 draws of z for each example.
+    """
+
+    num_samples: int = eqx.field(static=True, default=5)
+    gradient: GradientEstimator = eqx.field(static=True, default="plain")
+
+    def __check_init__(self) -> None:
+        check_draws(self.num_samples)
+        _check_gradient(self.gradient)
+
+    @classmethod
+    def build(cls, config: ObjectiveConfig, context: ObjectiveContext) -> IWAE:
+        """With the configured number of draws and gradient."""
+        return cls(config.num_samples, config.gradient)  # pyright: ignore[reportArgumentType]
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """A density."""
+        return ("density",)
+
+    @property
+    def bound_name(self) -> str:
+        """The IWAE bound and its number of draws."""
+        return iwae_name(self.num_samples)
+
+    def __call__(
+        self,
+        model: AbstractLatentVariableModel,
+        batch: Examples,
+        key: PRNGKeyArray,
+        step: Int[Array, ""],
+        *,
+        training: bool = False,
+    ) -> LossRecord:
+        """The record of one batch at one step."""
+        terms, values = estimate(
+            model, batch, key, self.num_samples, log_mean_exp, jax.nn.softmax, self.gradient, training=training
+        )
+        return record_of(model, terms, -values.mean(), values)
+
+    def kl_weight(self, step: Int[Array, ""]) -> Float[Array, ""]:
+        """1: the loss is the bound's negative."""
+        return jnp.float32(1.0)
+
+
+class MIWAE(AbstractObjective):
+    r"""MIWAE_{M,K}(x) = E[(1/M) sum_m log (1/K) sum_k w_{m,k}]  (Rainforth et al. 2018, arXiv 1802.04537).
+
+    In expectation it is IWAE_K; M averages the noise of its gradient, where a larger K drowns the encoder's signal in it. The
+    logarithm is of the mean over K, and the mean over M of logarithms: with the two axes swapped, as seen in public code, M and
+    K change roles. The loss is minus this number, which is also the reported bound. `gradient` as in `IWAE`, in each group.
+
+    - `num_samples`: K >= 1, draws in a group. `num_groups`: M >= 1; M K draws in all.
+    """
+
+    num_samples: int = eqx.field(static=True, default=5)
+    num_groups: int = eqx.field(static=True, default=1)
+    gradient: GradientEstimator = eqx.field(static=True, default="plain")
+
+    def __check_init__(self) -> None:
+        check_draws(self.num_samples, self.num_groups)
+        _check_gradient(self.gradient)
+
+    @classmethod
+    def build(cls, config: ObjectiveConfig, context: ObjectiveContext) -> MIWAE:
+        """With the configured number of groups, of draws in each, and gradient."""
+        return cls(config.num_samples, config.num_groups, config.gradient)  # pyright: ignore[reportArgumentType]
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """A density."""
+        return ("density",)
+
+    @property
+    def bound_name(self) -> str:
+        """The MIWAE bound and its groups."""
+        return f"MIWAE bound, {self.num_groups} x {_samples(self.num_samples)}"
+
+    def __call__(
+        self,
+        model: AbstractLatentVariableModel,
+        batch: Examples,
+        key: PRNGKeyArray,
+        step: Int[Array, ""],
+        *,
+        training: bool = False,
+    ) -> LossRecord:
+        """The record of one batch at one step."""
+        terms, values = _miwae(model, batch, key, self.num_groups, self.num_samples, self.gradient, training=training)
+        return record_of(model, terms, -values.mean(), values)
+
+    def kl_weight(self, step: Int[Array, ""]) -> Float[Array, ""]:
+        """1: the loss is the bound's negative."""
+        return jnp.float32(1.0)
+
+
+class CIWAE(AbstractObjective):
+    r"""CIWAE_{b,K}(x) = b ELBO(x) + (1 - b) IWAE_K(x)  (Rainforth et al. 2018, arXiv 1802.04537).
+
+        loss  = -mean over the batch of [b (1/K) sum_k log w_k + (1 - b) log (1/K) sum_k w_k]
+        bound = IWAE_K of the same draws, the tighter of the two
+
+    `gradient` as in `IWAE`. Under "dreg" a draw's gradient is b/K + (1 - b) v_k for the decoder and b/K + (1 - b) v_k^2 for the
+    encoder: the ELBO's doubly reparametrised gradient is the one of "stl".
+
+    - `num_samples`: K >= 1 draws of z for each example. `elbo_weight`: b from 0 (IWAE) to 1 (the ELBO).
+    """
+
+    num_samples: int = eqx.field(static=True, default=5)
+    elbo_weight: float = eqx.field(static=True, default=0.5)
+    gradient: GradientEstimator = eqx.field(static=True, default="plain")
+
+    def __check_init__(self) -> None:
+        check_draws(self.num_samples)
+        _check_gradient(self.gradient)
+        if not 0 <= self.elbo_weight <= 1:
+            raise ConfigurationError(
+                f"objective.elbo_weight is {self.elbo_weight}; it must be from 0 (the IWAE bound alone) to 1 (the ELBO alone)."
+            )
+
+    @classmethod
+    def build(cls, config: ObjectiveConfig, context: ObjectiveContext) -> CIWAE:
+        """With the configured number of draws, weight and gradient."""
+        return cls(config.num_samples, config.elbo_weight, config.gradient)  # pyright: ignore[reportArgumentType]
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """A density."""
+        return ("density",)
+
+    @property
+    def bound_name(self) -> str:
+        """The IWAE bound and its number of draws."""
+        return iwae_name(self.num_samples)
+
+    def __call__(
+        self,
+        model: AbstractLatentVariableModel,
+        batch: Examples,
+        key: PRNGKeyArray,
+        step: Int[Array, ""],
+        *,
+        training: bool = False,
+    ) -> LossRecord:
+        """The record of one batch at one step."""
+        b = self.elbo_weight
+
+        def mixture(log_weight: Float[Array, " draws"]) -> Float[Array, ""]:
+            return b * log_weight.mean() + (1 - b) * log_mean_exp(log_weight)
+
+        def path_scale(log_weight: Float[Array, " draws"]) -> Float[Array, " draws"]:
+            share = jax.nn.softmax(log_weight)
+            of_decoder, of_encoder = b / len(share) + (1 - b) * share, b / len(share) + (1 - b) * share**2
+            return of_encoder / jnp.maximum(of_decoder, jnp.finfo(share.dtype).tiny)
+
+        terms, values = estimate(model, batch, key, self.num_samples, mixture, path_scale, self.gradient, training=training)
+        return record_of(model, terms, -values.mean(), log_mean_exp(terms.log_weight))
+
+    def kl_weight(self, step: Int[Array, ""]) -> Float[Array, ""]:
+        """1: the loss is a bound's negative."""
+        return jnp.float32(1.0)
+
+
+class PIWAE(AbstractObjective):
+    r"""The decoder by IWAE_{MK}, the encoder by MIWAE_{M,K}, of the same M K draws (Rainforth et al. 2018, arXiv 1802.04537).
+
+    A tighter bound is better for the decoder and the prior, and worse for the signal that reaches the encoder, so each has its
+    own. The loss's value, and the bound, are those of the decoder; `gradient`, as in `IWAE`, is the encoder's estimator.
+
+    - `num_samples`: K >= 1, draws in a group. `num_groups`: M >= 1.
+    """
+
+    num_samples: int = eqx.field(static=True, default=5)
+    num_groups: int = eqx.field(static=True, default=1)
+    gradient: GradientEstimator = eqx.field(static=True, default="plain")
+
+    def __check_init__(self) -> None:
+        check_draws(self.num_samples, self.num_groups)
+        _check_gradient(self.gradient)
+
+    @classmethod
+    def build(cls, config: ObjectiveConfig, context: ObjectiveContext) -> PIWAE:
+        """With the configured number of groups, of draws in each, and gradient."""
+        return cls(config.num_samples, config.num_groups, config.gradient)  # pyright: ignore[reportArgumentType]
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """A density."""
+        return ("density",)
+
+    @property
+    def bound_name(self) -> str:
+        """The IWAE bound of all draws."""
+        return iwae_name(self.num_groups * self.num_samples)
+
+    def __call__(
+        self,
+        model: AbstractLatentVariableModel,
+        batch: Examples,
+        key: PRNGKeyArray,
+        step: Int[Array, ""],
+        *,
+        training: bool = False,
+    ) -> LossRecord:
+        """The record of one batch at one step."""
+        groups, size = self.num_groups, self.num_samples
+        # The same key, so the same draws: XLA computes what the two have in common once.
+        _, of_encoder = _miwae(model.detached("generative"), batch, key, groups, size, self.gradient, training=training)
+        terms, of_decoder = _miwae(model.detached("recognition"), batch, key, 1, groups * size, "plain", training=training)
+        # Each half's gradient from its own bound; the value is the decoder's, so that the loss stays minus the reported bound.
+        loss = -jnp.mean(of_decoder + of_encoder - jax.lax.stop_gradient(of_encoder))
+        return record_of(model, terms, loss, of_decoder)
+
+    def kl_weight(self, step: Int[Array, ""]) -> Float[Array, ""]:
+        """1: the loss is a bound's negative."""
+        return jnp.float32(1.0)
+
+
+def log_mean_exp(log_weight: Float[Array, "*batch draws"]) -> Float[Array, "*batch"]:
+    """log (1/K) sum_k exp(log w_k) over the last axis."""
+    return jax.nn.logsumexp(log_weight, axis=-1) - jnp.log(jnp.float32(log_weight.shape[-1]))
+
+
+def estimate(
+    model: AbstractLatentVariableModel,
+    batch: Examples,
+    key: PRNGKeyArray,
+    num_draws: int,
+    bound: Bound,
+    path_scale: PathScale,
+    gradient: GradientEstimator,
+    *,
+    training: bool,
+) -> tuple[LogTerms, Float[Array, " batch"]]:
+    """The terms of a batch and `bound` of each example's log-weights, with the gradient that the estimator gives it.
+
+    - `path_scale`: for "dreg", of one example's log-weights the factor between the decoder's and the encoder's share of each draw.
+    """
+    if gradient != "dreg":
+        terms = batch_terms(model, batch, key, num_draws, training=training, path_only=gradient == "stl")
+        return terms, jax.vmap(bound)(terms.log_weight)
+    # The second pass repeats the first, draw for draw, so XLA computes their values once.
+    first = batch_terms(model, batch, key, num_draws, training=training, path_only=True)
+    log_weight = jax.lax.stop_gradient(first.log_weight)
+    scale = jax.vmap(path_scale)(log_weight)
+    terms = batch_terms(model, batch, key, num_draws, training=training, path_only=True, path_scale=scale)
+    weighted = jnp.sum(jax.vmap(jax.grad(bound))(log_weight) * terms.log_weight, axis=1)
+    return terms, jax.vmap(bound)(log_weight) + weighted - jax.lax.stop_gradient(weighted)
+
+
+def _miwae(
+    model: AbstractLatentVariableModel,
+    batch: Examples,
+    key: PRNGKeyArray,
+    num_groups: int,
+    num_samples: int,
+    gradient: GradientEstimator,
+    *,
+    training: bool,
+) -> tuple[LogTerms, Float[Array, " batch"]]:
+    """The terms and MIWAE_{M,K} of each example."""
+
+    def bound(log_weight: Float[Array, " draws"]) -> Float[Array, ""]:
+        return log_mean_exp(log_weight.reshape(num_groups, num_samples)).mean()
+
+    def path_scale(log_weight: Float[Array, " draws"]) -> Float[Array, " draws"]:
+        return jax.nn.softmax(log_weight.reshape(num_groups, num_samples), axis=1).reshape(-1)
+
+    return estimate(model, batch, key, num_groups * num_samples, bound, path_scale, gradient, training=training)
+
+
+def iwae_name(num_samples: int) -> str:
+    """"IWAE bound, 5 samples"."""
+    return f"IWAE bound, {_samples(num_samples)}"
+
+
+def _samples(count: int) -> str:
+    return f"{count} sample" if count == 1 else f"{count} samples"
+
+
+def check_draws(num_samples: int, num_groups: int = 1) -> None:
+    """Raise `ConfigurationError` when there is no draw."""
+    for name, count in (("num_samples", num_samples), ("num_groups", num_groups)):
+        if count < 1:
+            raise ConfigurationError(f"objective.{name} is {count}; it must be a whole number from 1 up, for example 5.")
+
+
+def _check_gradient(gradient: str) -> None:
+    if gradient not in ("plain", "stl", "dreg"):
+        raise ConfigurationError(f"objective.gradient is {gradient!r}; expected 'plain', 'stl' or 'dreg'.")

@@ -1,0 +1,80 @@
+"""The variational Renyi bound."""
+
+from __future__ import annotations
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from ..config.context import ObjectiveContext
+from ..config.sections import ObjectiveConfig
+from ..data.examples import Examples
+from ..models import AbstractLatentVariableModel
+from .base import AbstractObjective, LossRecord, Need, batch_terms, kl_of, record_of
+from .importance_weighted import check_draws, iwae_name, log_mean_exp
+
+
+class RenyiBound(AbstractObjective):
+    r"""VR_a(x) = (1 / (1 - a)) log E_q[w^(1 - a)],   w = p(x, z) / q(z|x)  (Li and Turner 2016, arXiv 1602.02311).
+
+        loss  = -mean over the batch of (1 / (1 - a)) log (1/K) sum_k w_k^(1 - a);   for a = 1 of E_q[log p(x|z)] - KL
+        bound = log (1/K) sum_k w_k, the IWAE bound of the same draws
+
+    a = 0 is the IWAE bound, a -> 1 the ELBO, 0 < a < 1 lies between; a > 1 lies below the ELBO. For a < 0 the number is above
+    the IWAE bound, no bound on log p(x) in either direction with finitely many draws, and never to be reported as one. For a
+    >= 0 the logarithm of the weights' mean of order 1 - a <= 1 never exceeds that of their plain mean, draw for draw; so the
+    IWAE bound, which does not depend on a, is at least as tight, and it is what is reported.
+
+    - `num_samples`: K >= 1; with one draw every a gives the same. `alpha`: a, any number.
+    """
+
+    num_samples: int = eqx.field(static=True, default=5)
+    alpha: float = eqx.field(static=True, default=0.5)
+
+    def __check_init__(self) -> None:
+        check_draws(self.num_samples)
+
+    @classmethod
+    def build(cls, config: ObjectiveConfig, context: ObjectiveContext) -> RenyiBound:
+        """With the configured number of draws and order."""
+        return cls(config.num_samples, config.alpha)
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """A density."""
+        return ("density",)
+
+    @property
+    def bound_name(self) -> str:
+        """The IWAE bound and its number of draws."""
+        return iwae_name(self.num_samples)
+
+    def __call__(
+        self,
+        model: AbstractLatentVariableModel,
+        batch: Examples,
+        key: PRNGKeyArray,
+        step: Int[Array, ""],
+        *,
+        training: bool = False,
+    ) -> LossRecord:
+        """The record of one batch at one step."""
+        terms = batch_terms(model, batch, key, self.num_samples, training=training)
+        if self.alpha == 1:
+            values = terms.log_likelihood.mean(axis=1) - kl_of(terms)
+        else:
+            values = log_power_mean(terms.log_weight, 1 - self.alpha)
+        return record_of(model, terms, -values.mean(), log_mean_exp(terms.log_weight))
+
+    def kl_weight(self, step: Int[Array, ""]) -> Float[Array, ""]:
+        """1: there is no KL term to weigh."""
+        return jnp.float32(1.0)
+
+
+def log_power_mean(log_weight: Float[Array, "*batch draws"], order: float) -> Float[Array, "*batch"]:
+    """(1/s) log (1/K) sum_k w_k^s for an order s other than 0, over the last axis."""
+    # log1p and expm1, not logsumexp: near s = 0 the terms differ from 1 by s log w, which a rounded 1 would swallow.
+    largest = jax.lax.stop_gradient((order * log_weight).max(axis=-1, keepdims=True) / order)
+    relative = jnp.expm1(order * (log_weight - largest)).mean(axis=-1)
+    return largest[..., 0] + jnp.log1p(relative) / order
