@@ -29,7 +29,9 @@ class Entry:
 
 _REFINEMENT = ("refinement_steps", "refinement_rate")
 _ELBO = ("num_samples", "beta", "warmup_epochs", "warmup")
+_WEIGHTS = ("num_samples", "gradient")
 _MLP = ("hidden_widths", "activations", "dropout")
+_IMAGES = ("channels", "activations", "dropout", "layer_norm")
 
 CATALOGUE: dict[str, dict[str, Entry]] = {
     "prior": {
@@ -37,6 +39,17 @@ CATALOGUE: dict[str, dict[str, Entry]] = {
     },
     "posterior": {
         "diagonal-gaussian": Entry(".posteriors:DiagonalGaussian", _REFINEMENT, ("kingma2014",)),
+        "low-rank-gaussian": Entry(".posteriors:LowRankGaussian", ("rank", *_REFINEMENT), ("rezende2014",)),
+        "full-gaussian": Entry(".posteriors:FullGaussian", _REFINEMENT, ("kingma2019introduction",)),
+        "planar": Entry(".posteriors:Planar", ("num_flows", *_REFINEMENT), ("rezende2015",)),
+        "householder": Entry(".posteriors:Householder", ("num_flows", *_REFINEMENT), ("tomczak2016",)),
+        "sylvester-orthogonal": Entry(
+            ".posteriors:OrthogonalSylvester", ("num_flows", "num_directions", *_REFINEMENT), ("vandenberg2018",)
+        ),
+        "sylvester-householder": Entry(
+            ".posteriors:HouseholderSylvester", ("num_flows", "num_reflections", *_REFINEMENT), ("vandenberg2018",)
+        ),
+        "sylvester-triangular": Entry(".posteriors:TriangularSylvester", ("num_flows", *_REFINEMENT), ("vandenberg2018",)),
     },
     "likelihood": {
         "gaussian": Entry(".likelihoods:Gaussian", ("mean", "scale_floor"), ("kingma2014",)),
@@ -44,10 +57,29 @@ CATALOGUE: dict[str, dict[str, Entry]] = {
         "discretized-logistic": Entry(".likelihoods:DiscretizedLogistic", ("mean",), ("kingma2016",)),
     },
     "network": {
-        "mlp": Entry(".networks:MLP", _MLP),
+        "mlp": Entry(".networks:MLP", (*_MLP, "layer_norm", "residual"), ("lecun1998",)),
+        "gated-mlp": Entry(".networks:GatedMLP", ("hidden_widths", "dropout"), ("dauphin2017gated", "tomczak2018vampprior")),
+        "conv": Entry(".networks:ConvNetwork", _IMAGES, ("lecun1998", "shi2016subpixel")),
+        "resnet": Entry(".networks:ResNet", (*_IMAGES, "blocks"), ("he2016identity", "shi2016subpixel")),
     },
     "objective": {
         "elbo": Entry(".objectives:ELBO", (*_ELBO, "free_nats", "capacity_nats", "capacity_epochs", "gradient"), ("kingma2014",)),
+        "iwae": Entry(".objectives:IWAE", _WEIGHTS, ("burda2016", "tucker2019")),
+        "miwae": Entry(".objectives:MIWAE", (*_WEIGHTS, "num_groups"), ("rainforth2018", "tucker2019")),
+        "ciwae": Entry(".objectives:CIWAE", (*_WEIGHTS, "elbo_weight"), ("rainforth2018", "tucker2019")),
+        "piwae": Entry(".objectives:PIWAE", (*_WEIGHTS, "num_groups"), ("rainforth2018", "tucker2019")),
+        "renyi": Entry(".objectives:RenyiBound", ("num_samples", "alpha"), ("li2016",)),
+        "beta-tc": Entry(".objectives:BetaTCVAE", ("num_samples", "alpha", "beta", "gamma"), ("chen2018",)),
+        "dip-i": Entry(".objectives:DIPVAEI", ("num_samples", "off_diagonal_weight", "diagonal_weight"), ("kumar2018",)),
+        "dip-ii": Entry(".objectives:DIPVAEII", ("num_samples", "off_diagonal_weight", "diagonal_weight"), ("kumar2018",)),
+        "info-vae": Entry(".objectives:InfoVAE", ("num_samples", "alpha", "mmd_weight", "kernel"), ("zhao2019", "gretton2012")),
+        "wae-mmd": Entry(
+            ".objectives:WassersteinAutoencoder", ("num_samples", "mmd_weight", "kernel"), ("tolstikhin2018", "gretton2012")
+        ),
+        "autoencoder": Entry(".objectives:Autoencoder"),
+        "denoising-autoencoder": Entry(".objectives:DenoisingAutoencoder", ("noise",), ("vincent2008",)),
+        "sparse-autoencoder": Entry(".objectives:SparseAutoencoder", ("sparsity_weight",)),
+        "rae-l2": Entry(".objectives:RegularisedAutoencoder", ("latent_weight", "decoder_weight"), ("ghosh2020",)),
     },
 }
 # Names that stand for another, chosen from the data when the model is built; they take the keys of all that they may become.

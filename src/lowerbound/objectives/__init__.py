@@ -1,6 +1,34 @@
+from .autoencoder import Autoencoder, DenoisingAutoencoder, RegularisedAutoencoder, SparseAutoencoder
 from .base import AbstractObjective, GradientEstimator, LossRecord, Need
+from .dip import DIPVAEI, DIPVAEII
 from .elbo import ELBO
+from .importance_weighted import CIWAE, IWAE, MIWAE, PIWAE
+from .mmd import InfoVAE, WassersteinAutoencoder
 from .needs import check_needs
+from .renyi import RenyiBound
 from .schedule import WarmUp
+from .total_correlation import BetaTCVAE
 
-__all__ = ["ELBO", "AbstractObjective", "GradientEstimator", "LossRecord", "Need", "WarmUp", "check_needs"]
+__all__ = [
+    "CIWAE",
+    "DIPVAEI",
+    "DIPVAEII",
+    "ELBO",
+    "IWAE",
+    "MIWAE",
+    "PIWAE",
+    "AbstractObjective",
+    "Autoencoder",
+    "BetaTCVAE",
+    "DenoisingAutoencoder",
+    "GradientEstimator",
+    "InfoVAE",
+    "LossRecord",
+    "Need",
+    "RegularisedAutoencoder",
+    "RenyiBound",
+    "SparseAutoencoder",
+    "WarmUp",
+    "WassersteinAutoencoder",
+    "check_needs",
+]

@@ -172,7 +172,8 @@ class RegularisedAutoencoder(AbstractObjective):
 
     theta are all trained numbers of the decoder, biases too.
 
-    - `latent_weight`: b. `decoder_weight`: l; both 0 or more. Without either, codes can grow and the decoder shrink for ever.
+    - `latent_weight`: b, 0 or more. `decoder_weight`: l, 0 or more; without it the code can shrink for ever while the decoder's
+      weights grow to make up for it.
     """
 
     latent_weight: float = eqx.field(static=True, default=1.0)

@@ -11,7 +11,7 @@ from ..config.sections import ObjectiveConfig
 from ..data.examples import Examples
 from ..errors import ConfigurationError
 from ..models import AbstractLatentVariableModel
-from .base import AbstractObjective, GradientEstimator, LossRecord, Need, batch_terms, kl_of, mean_monitors
+from .base import AbstractObjective, GradientEstimator, LossRecord, Need, batch_terms, kl_of, record_of
 from .schedule import Course, WarmUp
 
 
@@ -26,8 +26,12 @@ class ELBO(AbstractObjective):
 
         R = KL                                                   as it is
         R = sum_j max(free_nats, batch mean of KL_j)             with `free_nats` (Kingma et al. 2016, arXiv 1606.04934, eq. 15)
-        R = |KL - C|, C = capacity_nats min(1, t/capacity_steps) with `capacity_nats` (Burgess et al. 2018, arXiv 1804.03599,
-                                                                 eq. 8): the distance of each example's own KL
+        R = |KL - C|, C = capacity_nats * rise(step)             with `capacity_nats` (Burgess et al. 2018, arXiv 1804.03599,
+                                                                 eq. 8), rise = min(1, (t + 1) / capacity_steps)
+
+    Free nats are held against the mean over the batch, so that a latent may cost nothing for one example and much for another;
+    some libraries hold each example's own KL, or the sum over latents, against the threshold. The capacity is the distance of
+    each example's own KL, as the equation is written for one x; some libraries take that of the batch's mean.
 
     - `num_samples`: L >= 1.
     - `beta`: weight of the KL in the loss (Higgins et al. 2017); with beta != 1 the loss is no bound, the bound still is.
@@ -123,8 +127,7 @@ class ELBO(AbstractObjective):
             cost = (terms.log_posterior - terms.log_prior).mean(axis=1)
         else:
             cost = kl
-        loss = -jnp.mean(log_likelihood - weight * cost)
-        return LossRecord(loss, log_likelihood - kl, log_likelihood, kl, mean_monitors(terms))
+        return record_of(model, terms, -jnp.mean(log_likelihood - weight * cost))
 
     def kl_weight(self, step: Int[Array, ""]) -> Float[Array, ""]:
         """w = beta * warm-up(step)."""

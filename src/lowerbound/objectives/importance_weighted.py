@@ -22,7 +22,9 @@ PathScale = Callable[[Float[Array, " draws"]], Float[Array, " draws"]]
 
 
 class IWAE(AbstractObjective):
-    r"""log p(x) >= IWAE_K(x) = E[log (1/K) sum_k w_k],   w_k = p(x, z_k) / q(z_k|x)  (Burda et al. 2016, arXiv 1509.00519, eq. 8).
+    r"""log p(x) >= IWAE_K(x) = E[log (1/K) sum_k w_k]  (Burda et al. 2016, arXiv 1509.00519, eq. 8).
+
+    w_k = p(x, z_k) / q(z_k|x) are the importance weights of K draws from q(z|x).
 
         loss = -mean over the batch of log (1/K) sum_k w_k,   bound = the same for each example
 
@@ -271,7 +273,7 @@ def estimate(
 ) -> tuple[LogTerms, Float[Array, " batch"]]:
     """The terms of a batch and `bound` of each example's log-weights, with the gradient that the estimator gives it.
 
-    - `path_scale`: for "dreg", of one example's log-weights the factor between the decoder's and the encoder's share of each draw.
+    - `path_scale`: for "dreg", how much of each draw's gradient goes on to the encoder, a function of one example's log-weights.
     """
     if gradient != "dreg":
         terms = batch_terms(model, batch, key, num_draws, training=training, path_only=gradient == "stl")
@@ -307,7 +309,7 @@ def _miwae(
 
 
 def iwae_name(num_samples: int) -> str:
-    """"IWAE bound, 5 samples"."""
+    """ "IWAE bound, 5 samples"."""
     return f"IWAE bound, {_samples(num_samples)}"
 
 

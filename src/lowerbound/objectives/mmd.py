@@ -156,7 +156,8 @@ def mmd_to_prior(
 
     Several draws of one example are not independent draws of q(z), so each draw's number makes a set of its own; their mean.
     """
-    prior_draws = jax.vmap(model.sample_latent)(jax.random.split(key, len(z)), batch.condition)
+    condition = None if batch.condition is None else jnp.asarray(batch.condition)
+    prior_draws = jax.vmap(model.sample_latent)(jax.random.split(key, len(z)), condition)
     return jax.vmap(mmd, (1, None, None))(z, prior_draws, kernel).mean()
 
 

@@ -88,9 +88,7 @@ class BetaTCVAE(AbstractObjective):
         """The record of one batch at one step."""
         terms = batch_terms(model, batch, key, self.num_samples, training=training)
         parts = kl_parts(terms, self.num_examples)
-        cost = (
-            self.alpha * parts.mutual_information + self.beta * parts.total_correlation + self.gamma * parts.by_latent
-        )
+        cost = self.alpha * parts.mutual_information + self.beta * parts.total_correlation + self.gamma * parts.by_latent
         return record_of(model, terms, cost - terms.log_likelihood.mean())
 
     def kl_weight(self, step: Int[Array, ""]) -> Float[Array, ""]:
@@ -106,7 +104,9 @@ def kl_parts(terms: LogTerms, num_examples: int) -> KLParts:
         return jax.vmap(jax.vmap(posterior.log_prob_by_latent))(terms.z)
 
     # pairs[j, i, s, l] = log q(z_isl | x_j): draws of example i under the posterior of example j.
-    pairs = jax.vmap(log_densities)(terms.posterior)
+    posterior = terms.posterior
+    assert isinstance(posterior, AbstractFactorisedPosterior)  # `needs` was checked
+    pairs = jax.vmap(log_densities)(posterior)
     log_aggregate = jax.nn.logsumexp(log_weights + pairs.sum(axis=-1), axis=0)
     log_product = jax.nn.logsumexp(log_weights[..., None] + pairs, axis=0).sum(axis=-1)
     return KLParts(
