@@ -28,7 +28,7 @@ class Contender:
         config = self.config.updated({"training": {"epochs": epochs, "validate_every": validate_every}})
         steps_per_epoch = len(self.images) // BATCH
         model = build.build_model(config, self.spec, key=jax.random.key(0))
-        objective = build.build_objective(config, steps_per_epoch)
+        objective = build.build_objective(config, steps_per_epoch, len(self.images))
         return Trainer(model, self.images, self.images[:0], objective, build.training_options(config))
 
     def first_epoch(self) -> None:

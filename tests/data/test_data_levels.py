@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
+from lowerbound.config.catalogue import class_of
 from lowerbound.data.describe import describe
-from lowerbound.data.levels import check_levels, for_device
+from lowerbound.data.levels import for_device
 from lowerbound.errors import DataError
+from lowerbound.likelihoods.support import check_values
 
 PIXELS = np.random.default_rng(3).integers(0, 256, (20, 3, 2)).astype(np.uint8)
 BITS = (PIXELS > 127).astype(np.uint8)
@@ -25,6 +27,10 @@ def test_8_bit_whole_numbers_stay_8_bit_and_the_rest_becomes_float32(dtype, expe
 def test_integers_beyond_8_bits_become_float32():
     assert for_device(np.array([[0, 256]])).dtype == np.float32
     assert for_device(np.array([[-1, 2]])).dtype == np.float32
+
+
+def check_levels(array, spec, likelihood):
+    check_values(array, likelihood, class_of("likelihood", likelihood).support, spec)
 
 
 def test_values_on_the_levels_pass():

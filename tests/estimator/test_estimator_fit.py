@@ -158,7 +158,7 @@ def test_a_fit_is_the_same_as_the_jobs_called_by_hand():
         build_model(config, spec, jax.random.key(0)),
         data[split.train],
         data[split.validation],
-        build_objective(config, 4),
+        build_objective(config, 4, 400),
         training_options(config),
     )
     by_hand = trainer.model_of(trainer.run(trainer.start()))

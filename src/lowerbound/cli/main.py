@@ -160,6 +160,16 @@ def recipes(json: Json = False) -> None:
     show_recipes(as_json=json)
 
 
+@app.command(epilog="Examples: lowerbound cite runs/faces-1 · lowerbound cite vamp-2018")
+def cite(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run, or the name of a recipe.")],
+) -> None:
+    """Print the BibTeX of the papers behind exactly the parts that a run uses."""
+    from .tables import show_citations
+
+    show_citations(run)
+
+
 def _show_version(wanted: bool) -> bool:
     if wanted:
         from .. import __version__

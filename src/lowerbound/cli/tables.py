@@ -73,28 +73,44 @@ def show_datasets(data_dir: Path | None, *, as_json: bool) -> None:
 def show_recipes(*, as_json: bool) -> None:
     """List the recipes."""
     from ..recipes import list_recipes
+    from ..recipes.bibliography import one_line
 
     found = list_recipes()
     if as_json:
-        _print([{"name": recipe.name, **dataclasses.asdict(recipe.info), "config": recipe.config} for recipe in found])
+        whole = [(recipe, {**dataclasses.asdict(recipe.info), "citation": dict(recipe.info.reference)}) for recipe in found]
+        _print([{"name": recipe.name, **info, "config": recipe.config} for recipe, info in whole])
         return
     for recipe in found:
         info = recipe.info
-        citation = info.citation
         typer.echo(f"{recipe.name}: {info.title}")
         for label, text in (
             ("what", info.summary),
             ("data", info.data),
-            (
-                "paper",
-                f"{citation['authors']} ({citation['year']}), {citation['title']}, {citation['identifier']}" if citation else "",
-            ),
+            ("paper", one_line(info.reference) if info.reference else ""),
             ("published", f"{info.published} ({info.published_source})" if info.published else ""),
             ("time", info.expected_time),
         ):
             if text:
                 typer.echo(f"    {label + ':':<11}{text}")
     typer.echo("Use one: lowerbound train --recipe NAME; see its keys: lowerbound recipes --json")
+
+
+def show_citations(run: Path) -> None:
+    """The BibTeX of the papers behind exactly the parts that a run, or a recipe named in its place, uses."""
+    from ..recipes import load_recipe, recipe_names
+    from ..recipes.bibliography import bibtex, papers_of, references
+
+    if str(run) in recipe_names() and not run.exists():
+        recipe = load_recipe(str(run))
+        config, own = recipe.run_config(), recipe.info.paper
+    else:
+        from ..runs.folder import RunFolder
+
+        folder = RunFolder.open(run)
+        config, name = folder.config(), folder.info()["recipe"]
+        own = load_recipe(name).info.paper if name in recipe_names() else ""
+    keys = [own, *papers_of(config)] if own in references() else papers_of(config)
+    typer.echo(bibtex(dict.fromkeys(keys)), nl=False)
 
 
 def _scores(file: Path) -> dict[str, Any] | None:

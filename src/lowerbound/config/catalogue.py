@@ -52,15 +52,25 @@ CATALOGUE: dict[str, dict[str, Entry]] = {
         "sylvester-triangular": Entry(".posteriors:TriangularSylvester", ("num_flows", *_REFINEMENT), ("vandenberg2018",)),
     },
     "likelihood": {
-        "gaussian": Entry(".likelihoods:Gaussian", ("mean", "scale_floor"), ("kingma2014",)),
+        "gaussian": Entry(
+            ".likelihoods:Gaussian", ("mean", "scale", "fixed_scale", "scale_floor"), ("kingma2014", "rybkin2021simple")
+        ),
+        "low-rank-gaussian": Entry(".likelihoods:LowRankGaussian", ("rank", "scale_floor")),
+        "laplace": Entry(".likelihoods:Laplace", ("mean", "scale_floor")),
+        "student-t": Entry(".likelihoods:StudentT", ("mean", "scale_floor"), ("takahashi2018studentt",)),
+        "log-normal": Entry(".likelihoods:LogNormal", ("scale_floor",)),
+        "continuous-bernoulli": Entry(".likelihoods:ContinuousBernoulli", ("scale_floor",), ("loaizaganem2019continuous",)),
+        "beta": Entry(".likelihoods:Beta", ("scale_floor",), ("ferrari2004beta",)),
+        "quantized-gaussian": Entry(".likelihoods:QuantizedGaussian", ("mean",), ("ho2020denoising",)),
+        "numpyro": Entry(".likelihoods:NumPyroLikelihood", ("distribution",), ("phan2019numpyro",)),
         "bernoulli": Entry(".likelihoods:Bernoulli", papers=("kingma2014",)),
         "discretized-logistic": Entry(".likelihoods:DiscretizedLogistic", ("mean",), ("kingma2016",)),
     },
     "network": {
-        "mlp": Entry(".networks:MLP", (*_MLP, "layer_norm", "residual"), ("lecun1998",)),
-        "gated-mlp": Entry(".networks:GatedMLP", ("hidden_widths", "dropout"), ("dauphin2017gated", "tomczak2018vampprior")),
-        "conv": Entry(".networks:ConvNetwork", _IMAGES, ("lecun1998", "shi2016subpixel")),
-        "resnet": Entry(".networks:ResNet", (*_IMAGES, "blocks"), ("he2016identity", "shi2016subpixel")),
+        "mlp": Entry(".networks:MLP", (*_MLP, "layer_norm", "residual")),
+        "gated-mlp": Entry(".networks:GatedMLP", ("hidden_widths", "dropout"), ("dauphin2017", "tomczak2018")),
+        "conv": Entry(".networks:ConvNetwork", _IMAGES, ("lecun1998", "shi2016")),
+        "resnet": Entry(".networks:ResNet", (*_IMAGES, "blocks"), ("he2016", "shi2016")),
     },
     "objective": {
         "elbo": Entry(".objectives:ELBO", (*_ELBO, "free_nats", "capacity_nats", "capacity_epochs", "gradient"), ("kingma2014",)),

@@ -168,12 +168,24 @@ class NetworkConfig:
 
     def __post_init__(self) -> None:
         _convert_part(self)
-        if not isinstance(self.activations, str) and len(self.activations) != len(self.hidden_widths):
+        if isinstance(self.activations, str):
+            return
+        if not catalogue.reads("network", self.name, "hidden_widths"):
+            raise ConfigurationError(
+                f"network.activations is {list(self.activations)}, but network.name is {self.name!r}, which takes one name for "
+                "all its layers, for example network.activations=elu."
+            )
+        if len(self.activations) != len(self.hidden_widths):
             raise ConfigurationError(
                 f"network.activations is {list(self.activations)} ({len(self.activations)} names) but network.hidden_widths is "
                 f"{list(self.hidden_widths)} ({len(self.hidden_widths)} layers); expected one name for each hidden layer, "
                 "or one name for all, for example network.activations=elu."
             )
+
+    @property
+    def activation_of_all_layers(self) -> str:
+        """The one name, for a network that takes no list (`__post_init__` refuses it one)."""
+        return self.activations if isinstance(self.activations, str) else self.activations[0]
 
     @property
     def activation_of_each_layer(self) -> tuple[str, ...]:

@@ -15,7 +15,10 @@ DATA_DIR_VARIABLE = "LOWERBOUND_DATA"
 
 @dataclasses.dataclass(frozen=True)
 class RemoteFile:
-    """One file of a named data set: its place in the data directory, its address, and its SHA-256."""
+    """One file of a named data set: its place in the data directory, its address, and its SHA-256.
+
+    The address is empty where none is known that serves this very file; then a person must put it in place.
+    """
 
     path: str
     url: str
@@ -76,6 +79,11 @@ def _download(file: RemoteFile, path: Path, name: str, missing: Sequence[RemoteF
     import requests
 
     pooch.get_logger().setLevel(logging.WARNING)
+    if not file.url:
+        raise MissingDataError(
+            f"the data set {name!r} is not in {data_dir}, and no address is known that serves it in this form. Put it in place:\n"
+            f"{placement(missing, data_dir)}\nor name a folder that has it, with --data-dir DIR or {DATA_DIR_VARIABLE}=DIR."
+        )
     try:
         pooch.retrieve(file.url, known_hash=f"sha256:{file.sha256}", fname=path.name, path=path.parent)
     except requests.RequestException as error:
@@ -101,7 +109,9 @@ def _download(file: RemoteFile, path: Path, name: str, missing: Sequence[RemoteF
 
 def placement(files: Sequence[RemoteFile], data_dir: Path) -> str:
     """One line for each file: where it belongs and where it comes from."""
-    return "\n".join(f"  {data_dir / file.path}  from  {file.url}" for file in files)
+    return "\n".join(
+        f"  {data_dir / file.path}  {f'from  {file.url}' if file.url else f'(SHA-256 {file.sha256})'}" for file in files
+    )
 
 
 def _reason(error: Exception) -> str:

@@ -27,6 +27,11 @@ class Examples(eqx.Module):
     x: Num[Array | np.ndarray, "examples ..."]
     condition: Float[Array | np.ndarray, "examples condition"] | None = None
 
+    @classmethod
+    def of(cls, data: Examples | Array | np.ndarray) -> Examples:
+        """Examples as they are; an array as examples without a condition."""
+        return data if isinstance(data, Examples) else cls(data)
+
     @property
     def arrays(self) -> tuple[Array, Array | None]:
         """(x, condition) as JAX arrays."""

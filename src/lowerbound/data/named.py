@@ -54,6 +54,10 @@ _PACKED_PATH = "binarized_mnist_static/binarized_mnist_static_packed.npz"
 _PACKED_SHA256 = "c462f82a020638a4d5d8d44e4c83242ee0145ee1d125869d0e030c35011837e6"
 _BINARIZED_SIZES = {"train": 50_000, "valid": 10_000, "test": 10_000}
 
+_NEWSGROUPS = RemoteFile(
+    "20newsgroups_etm/20ng_bow_csr.npz", "", "f4d795505640eb8488803f7522a697e5500c1844d31c29d5c1dd4ca17cacd3c9"
+)
+
 
 @dataclasses.dataclass(frozen=True)
 class NamedSet:
@@ -143,6 +147,20 @@ def _load_binarized_mnist(data_dir: Path) -> Dataset:
     return Dataset("binarized-mnist", np.concatenate(images), split=consecutive_split(*_BINARIZED_SIZES.values()))
 
 
+def _load_newsgroups(data_dir: Path) -> Dataset:
+    (path,) = fetch([_NEWSGROUPS], data_dir, name="20newsgroups")
+    with np.load(path, allow_pickle=False) as archive:
+        parts = [_dense(*(archive[f"{part}_{array}"] for array in ("data", "indices", "indptr"))) for part in ("tr", "va", "ts")]
+    return Dataset("20newsgroups", np.concatenate(parts), split=consecutive_split(*map(len, parts)))
+
+
+def _dense(counts: np.ndarray, indices: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Rows of word counts from the compressed form in which the set is stored."""
+    rows = np.zeros((len(starts) - 1, 3072), np.uint16)
+    rows[np.repeat(np.arange(len(rows)), np.diff(starts)), indices] = counts
+    return rows
+
+
 def pack_amat(path: Path) -> np.ndarray:
     """Eight pixels to a byte, from a text file of 784 digits (0 or 1) a line, one byte after each."""
     digits = np.frombuffer(path.read_bytes(), dtype=np.uint8)[::2]
@@ -201,5 +219,8 @@ NAMED_SETS = {
             _PACKED_PATH,
         ),
         NamedSet("mnist", "handwritten digits, grey, 8 bits", 70_000, (28, 28), _load_mnist, _MNIST),
+        NamedSet(
+            "20newsgroups", "word counts of newsgroup posts, 3,072 words", 18_845, (3072,), _load_newsgroups, (_NEWSGROUPS,)
+        ),
     )
 }

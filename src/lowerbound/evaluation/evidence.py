@@ -36,7 +36,7 @@ class EvidenceEstimate(NamedTuple):
 
 def estimate_evidence(
     model: AbstractLatentVariableModel,
-    data: Examples,
+    data: Examples | np.ndarray,
     num_samples: int,
     *,
     seed: int = 0,
@@ -59,6 +59,7 @@ def estimate_evidence(
             "reconstruction and its codes are what it has; for a likelihood train with posterior.name=diagonal-gaussian and "
             "objective.name=elbo."
         )
+    data = Examples.of(data)
     check_condition(model, data.condition)
     if num_samples < 1:
         raise ConfigurationError(f"num_samples is {num_samples}; it must be a whole number from 1 up, for example 1000.")

@@ -17,14 +17,14 @@ ACTIVE_VARIANCE = 0.01
 _BATCH = 512
 
 
-def posterior_means(model: AbstractLatentVariableModel, data: Examples) -> np.ndarray:
+def posterior_means(model: AbstractLatentVariableModel, data: Examples | np.ndarray) -> np.ndarray:
     """E_q[z] of each example, (n, latent_dim); deterministic."""
-    return np.asarray(_means(model, jax.tree.map(jnp.asarray, data)))
+    return np.asarray(_means(model, jax.tree.map(jnp.asarray, Examples.of(data))))
 
 
-def kl_by_latent(model: AbstractLatentVariableModel, data: Examples, *, seed: int = 0) -> np.ndarray | None:
+def kl_by_latent(model: AbstractLatentVariableModel, data: Examples | np.ndarray, *, seed: int = 0) -> np.ndarray | None:
     """KL(q(z_j|x) || p(z_j)) in nats for each latent, the mean over `data`; None where there is no closed form."""
-    values = _kl_by_latent(model, jax.tree.map(jnp.asarray, data), jax.random.key(seed))
+    values = _kl_by_latent(model, jax.tree.map(jnp.asarray, Examples.of(data)), jax.random.key(seed))
     return None if values is None else np.asarray(values).mean(axis=0, dtype=np.float64)
 
 

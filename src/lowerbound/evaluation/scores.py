@@ -57,7 +57,7 @@ class Evaluation:
 def evaluate(
     model: AbstractLatentVariableModel,
     spec: DataSpec,
-    data: Examples,
+    data: Examples | np.ndarray,
     *,
     num_samples: int = 1000,
     split: str = "test",

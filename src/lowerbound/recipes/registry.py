@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from ..config import RunConfig, check_keys, load_toml, merged, parse_overrides
+from ..config.catalogue import CATALOGUE, reads
 from ..errors import ConfigurationError, unknown_name_message
+from .bibliography import references
 
 DEFAULT_RECIPE = "default"
 _PRESETS = Path(__file__).parent / "presets"
@@ -21,7 +23,8 @@ class RecipeInfo:
 
     - `data`: in words, the data it is meant for; `default_for`: names of data sets that use it when no recipe is named.
     - `published`, `published_source`: the figure to stand beside, with its unit, and where it was read.
-    - `citation`: `authors`, `title`, `venue`, `year`, `identifier` of the paper.
+    - `paper`: the paper's key in `references.toml`; or, in a file of your own, `citation`: its `authors`, `title`, `venue`,
+      `year` and `identifier`.
     - `extends`: the recipe whose keys hold where this one is silent.
     """
 
@@ -33,7 +36,13 @@ class RecipeInfo:
     published_source: str = ""
     expected_time: str = ""
     extends: str = ""
+    paper: str = ""
     citation: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def reference(self) -> Mapping[str, Any]:
+        """What is known of the paper; empty where none is named."""
+        return references()[self.paper] if self.paper else self.citation
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,7 +108,20 @@ def resolve_config(
     chosen = load_recipe(recipe if recipe is not None else default_recipe_for(named))
     layers = [chosen.config, {"data": {"name": data}} if data else {}, changes, flags or {}]
     check_keys(layers[-1], "flags")
-    return RunConfig.from_dict(functools.reduce(merged, layers, {})), chosen
+    return RunConfig.from_dict(functools.reduce(layered, layers, {})), chosen
+
+
+def layered(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """`changes` on top of `base`; where they name another part, the keys that this part does not read are dropped from `base`.
+
+    So `--set prior.name=vamp` works on any recipe, whatever else the recipe says of its own prior.
+    """
+    kept = {section: dict(keys) for section, keys in base.items()}
+    for kind in CATALOGUE:
+        name = changes.get(kind, {}).get("name")
+        if name in CATALOGUE[kind] and kind in kept and name != kept[kind].get("name"):
+            kept[kind] = {key: value for key, value in kept[kind].items() if key == "name" or reads(kind, name, key)}
+    return merged(kept, changes)
 
 
 def _load(name_or_path: str | Path, seen: tuple[str, ...]) -> Recipe:
@@ -117,7 +139,7 @@ def _load(name_or_path: str | Path, seen: tuple[str, ...]) -> Recipe:
     if info.extends:
         beside = Path(name).parent / info.extends
         base = beside if info.extends.endswith(".toml") and not is_preset else info.extends
-        content = merged(_load(base, (*seen, name)).config, content)
+        content = layered(_load(base, (*seen, name)).config, content)
     return Recipe(name, info, content)
 
 
@@ -132,4 +154,6 @@ def _read_info(table: Any, name: str) -> RecipeInfo:
         if not isinstance(value, expected):
             kind = {list: "a list of names", dict: "a section", str: "text"}[expected]
             raise ConfigurationError(f"{name}: recipe.{key} is {value!r}; expected {kind}.")
+    if table.get("paper") and table["paper"] not in references():
+        raise ConfigurationError(f"{name}: {unknown_name_message('recipe.paper', table['paper'], references())}")
     return RecipeInfo(**{**table, "default_for": tuple(table.get("default_for", ()))})

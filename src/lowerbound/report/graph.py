@@ -18,6 +18,7 @@ import jax
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, primitives
 
+from ..data.examples import Examples
 from ..models import AbstractLatentVariableModel, split_trained
 from ..objectives import AbstractObjective
 
@@ -38,7 +39,7 @@ _LONGEST_ATTRIBUTE = 160
 def loss_graph(model: AbstractLatentVariableModel, objective: AbstractObjective, batch: Any) -> Any:
     """The GraphDef of `objective`'s loss on a batch, as the training step computes it (dropout and all).
 
-    - `batch`: `Examples` of arrays, or of their `jax.ShapeDtypeStruct`; their values do not matter.
+    - `batch`: examples, or an array of them; their values do not matter.
 
     Its placeholders are `X`, `C` (a condition), `key`, `step` where the loss needs them, and the trained parameters by their path
     in the model.
@@ -48,6 +49,7 @@ def loss_graph(model: AbstractLatentVariableModel, objective: AbstractObjective,
     def loss(params: Any, batch: Any, key: Any, step: Any) -> Any:
         return objective(eqx.combine(params, rest), batch, key, step, training=True).loss
 
+    batch = Examples.of(batch)
     shapes = jax.tree.map(lambda array: jax.ShapeDtypeStruct(array.shape, array.dtype), batch)
     free = shapes, jax.eval_shape(jax.random.key, 0), jax.ShapeDtypeStruct((), np.int32)
     arguments = ("X", *(() if batch.condition is None else ("C",)), "key", "step")

@@ -107,7 +107,7 @@ class Trainer:
     """Trains one model on one data set that lives on the device.
 
     - `model`: its trained parameters are the starting point.
-    - `train`, `validation`: examples in the user's units; validation may be empty.
+    - `train`, `validation`: examples, or arrays of them, in the user's units; validation may be empty.
     - `objective`: what is minimised, and the bound that is reported.
 
     Raises `ConfigurationError` when early stopping is asked for without validation data, and when the model cannot do what the
@@ -117,11 +117,12 @@ class Trainer:
     def __init__(
         self,
         model: AbstractLatentVariableModel,
-        train: Examples,
-        validation: Examples,
+        train: Examples | np.ndarray,
+        validation: Examples | np.ndarray,
         objective: AbstractObjective,
         options: TrainingOptions,
     ) -> None:
+        train, validation = Examples.of(train), Examples.of(validation)
         if options.early_stopping_patience > 0 and len(validation) == 0:
             raise ConfigurationError(
                 f"training.early_stopping_patience is {options.early_stopping_patience}, but there are no validation data. "

@@ -1,0 +1,134 @@
+"""Every part on static binarised MNIST: one network, one budget, the test ELBO and evidence of each.
+
+    python benchmarks/mnist_variants.py --data-dir DIR --json FILE              # all variants, seed 0
+    python benchmarks/mnist_variants.py vae vamp --seeds 0 1 2 --json FILE      # some, several seeds
+
+Each variant runs in a process of its own, and its result is added to FILE as soon as it is there; a result that FILE has
+already is not computed again. At the end the table of FILE is printed. Needs binarized-mnist: see `lowerbound datasets`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+# A 784-300-300-40 network and its mirror, batches of 200, Adam at 0.001 falling to 0 as a cosine, the average of the weights;
+# the KL's weight rises over 5 epochs where the objective has one. The weights of the last epoch are kept.
+BASE: dict[str, dict[str, Any]] = {
+    "data": {"name": "binarized-mnist"},
+    "model": {"latent_dim": 40},
+    "likelihood": {"name": "bernoulli"},
+    "network": {"name": "mlp", "hidden_widths": [300, 300], "activations": "elu"},
+    "training": {"batch_size": 200, "learning_rate_schedule": "cosine", "ema_decay": 0.999, "validate_every": 5},
+}
+WARM = {"name": "elbo", "warmup_epochs": 5}
+VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
+    "vae": {"objective": WARM},
+    "vamp": {"objective": WARM, "prior": {"name": "vamp", "num_components": 200}},
+    "flow-prior": {"objective": WARM, "prior": {"name": "spline-flow", "num_layers": 4}},
+    "planar": {"objective": WARM, "posterior": {"name": "planar", "num_flows": 8}},
+    "iaf": {"objective": WARM, "posterior": {"name": "inverse-autoregressive", "num_flows": 2, "hidden_width": 320}},
+    "sylvester-orthogonal": {
+        "objective": WARM,
+        "posterior": {"name": "sylvester-orthogonal", "num_flows": 4, "num_directions": 16},
+    },
+    "sylvester-householder": {"objective": WARM, "posterior": {"name": "sylvester-householder", "num_flows": 4}},
+    "sylvester-triangular": {"objective": WARM, "posterior": {"name": "sylvester-triangular", "num_flows": 4}},
+    "coupling-spline": {"objective": WARM, "posterior": {"name": "coupling-spline", "num_flows": 2}},
+    "iwae-5": {"objective": {"name": "iwae", "num_samples": 5}},
+    "iwae-50": {"objective": {"name": "iwae", "num_samples": 50}},
+    "semi-amortised": {"objective": WARM, "posterior": {"refinement_steps": 4, "refinement_rate": 0.1}},
+}
+
+
+def run_one(variant: str, seed: int, epochs: int, num_samples: int, data_dir: str | None) -> dict[str, Any]:
+    """Train and evaluate one variant in this process."""
+    import jax
+
+    from lowerbound.config import RunConfig
+    from lowerbound.data.datasets import load_dataset
+    from lowerbound.data.describe import describe_dataset
+    from lowerbound.data.examples import examples_of
+    from lowerbound.evaluation import evaluate
+    from lowerbound.recipes.build import build_model, build_objective, resolve, training_options
+    from lowerbound.recipes.registry import layered
+    from lowerbound.training import Progress, Record, Schedule, Trainer
+
+    sections = layered(layered(BASE, VARIANTS[variant]), {"training": {"epochs": epochs, "seed": seed}})
+    dataset = load_dataset("binarized-mnist", data_dir=data_dir)
+    split = dataset.split
+    assert split is not None
+    spec = describe_dataset(dataset, split.train)
+    config = resolve(RunConfig.from_dict(sections), spec)
+    train, validation, test = (examples_of(dataset, rows, spec) for rows in (split.train, split.validation, split.test))
+    options = training_options(config)
+    objective = build_objective(config, Schedule.plan(options, len(train)).steps_per_epoch, len(train))
+    model = build_model(config, spec, jax.random.key(seed), examples=dataset.examples[split.train[:1000]])
+    trainer = Trainer(model, train, validation, objective, options)
+    start = time.perf_counter()
+    progress = trainer.run(
+        trainer.start(), on_record=lambda record, _: print(f"{variant}: {record}", file=sys.stderr, flush=True)
+    )
+    seconds = time.perf_counter() - start
+    start = time.perf_counter()
+    scores = evaluate(trainer.model_of(progress), spec, test, num_samples=num_samples)
+    return {
+        **scores.to_json(),
+        "variant": variant,
+        "epochs": epochs,
+        "train_seconds": seconds,
+        "evaluation_seconds": time.perf_counter() - start,
+    }
+
+
+def table(results: list[dict[str, Any]]) -> str:
+    """The results as a Markdown table, in the order of `VARIANTS`."""
+    lines = [
+        "| variant | seed | epochs | ELBO, nats | evidence, nats | standard error | KL, nats | active units | training, s |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    order = list(VARIANTS)
+    for row in sorted(results, key=lambda row: (order.index(row["variant"]), row["epochs"], row["seed"])):
+        lines.append(
+            f"| {row['variant']} | {row['seed']} | {row['epochs']} | {row['elbo_nats']:.2f} | {row['log_evidence_nats']:.2f} | "
+            f"{row['standard_error']:.2f} | {row['kl_nats']:.1f} | {row['active_units']} | {row['train_seconds']:.0f} |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("variants", nargs="*", default=list(VARIANTS), help="all of them by default")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--samples", type=int, default=1000)
+    parser.add_argument("--data-dir")
+    parser.add_argument("--json", type=Path, default=Path("mnist_variants.json"))
+    parser.add_argument("--in-process", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.in_process:
+        (variant,), (seed,) = options.variants, options.seeds
+        print(json.dumps(run_one(variant, seed, options.epochs, options.samples, options.data_dir)))
+        return
+    results: list[dict[str, Any]] = json.loads(options.json.read_text()) if options.json.exists() else []
+    done = {(row["variant"], row["seed"], row["epochs"], row["num_samples"]) for row in results}
+    for seed in options.seeds:
+        for variant in options.variants:
+            if (variant, seed, options.epochs, options.samples) in done:
+                continue
+            command = [sys.executable, __file__, variant, "--seeds", str(seed), "--in-process"]
+            command += ["--epochs", str(options.epochs), "--samples", str(options.samples)]
+            command += ["--data-dir", options.data_dir] if options.data_dir else []
+            output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+            results.append(json.loads(output.strip().splitlines()[-1]))
+            options.json.write_text(json.dumps(results, indent=1) + "\n")
+    print(table(results))
+
+
+if __name__ == "__main__":
+    main()
