@@ -13,7 +13,7 @@ from jaxtyping import Array, Float
 from ..config.context import BuildContext
 from ..config.sections import LikelihoodConfig
 from .base import AbstractLikelihood, Measure, Scaling, Support
-from .gaussian import unsqueeze
+from .location_scale import unsqueeze
 
 
 class Bernoulli(AbstractLikelihood):

@@ -40,15 +40,15 @@ def moving_average() -> optax.GradientTransformation:
 def with_moving_averages(optimizer: optax.GradientTransformation) -> optax.GradientTransformation:
     """The optimiser for all numbers but the tracked ones, which move by `moving_average`.
 
-    A model that tracks nothing has the very state and program of `optimizer` alone: what exists is known when the program is made,
-    and a partition would wrap the state of every other model in two dictionaries.
+    A model that tracks nothing has the very state and program of `optimizer` alone: what exists is known when the program is
+    made, and a partition would wrap the state of every other model in two dictionaries.
     """
     partition = optax.partition({"trained": optimizer, "tracked": moving_average()}, labels)
 
     def chosen(params: Any) -> optax.GradientTransformation:
         return partition if "tracked" in jax.tree.leaves(labels(params)) else optimizer  # pyright: ignore[reportReturnType]
 
-    def update(gradients: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
-        return chosen(gradients).update(gradients, state, params)
+    def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
+        return chosen(updates).update(updates, state, params)
 
     return optax.GradientTransformation(lambda params: chosen(params).init(params), update)

@@ -1,0 +1,206 @@
+"""Any distribution of NumPyro's as a likelihood, by the name of its class."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+from typing import Any, ClassVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpyro.distributions as dist
+from jaxtyping import Array, Float
+from numpyro.distributions import constraints
+
+from ..config.context import BuildContext
+from ..config.sections import LikelihoodConfig
+from ..errors import ConfigurationError, unknown_name_message
+from .base import AbstractLikelihood, Measure, Scaling, Support
+from .moment_fit import fit_moments
+from .support import outside_error
+
+# A constrained argument stays between e^-15 and e^15, or as near to the ends of an interval.
+LARGEST_RAW = 15.0
+_KEY = "likelihood.distribution"
+
+
+@dataclasses.dataclass(frozen=True)
+class Family:
+    """A distribution of one number, its arguments and the maps from unconstrained numbers to them."""
+
+    cls: type[dist.Distribution]
+    arguments: tuple[str, ...]
+
+    @property
+    def support(self) -> Any:
+        """NumPyro's constraint that the values keep."""
+        return self.cls.support
+
+    @property
+    def is_discrete(self) -> bool:
+        """True where it is a probability mass."""
+        return bool(self.support.is_discrete)
+
+    def of(self, params: Float[Array, "arguments ..."]) -> dist.Distribution:
+        """The distributions with these unconstrained arguments, one for each element."""
+        values = {}
+        for name, raw in zip(self.arguments, params, strict=True):
+            constraint = self.cls.arg_constraints[name]
+            held = raw if constraint is constraints.real else jnp.clip(raw, -LARGEST_RAW, LARGEST_RAW)
+            values[name] = dist.biject_to(constraint)(held)
+        return self.cls(**values)
+
+
+@functools.cache
+def family_of(name: str) -> Family:
+    """The family of this name in `numpyro.distributions`, and nowhere else.
+
+    Raises `ConfigurationError` where there is none, or it cannot be a likelihood of single numbers; it names those that can.
+    """
+    if name not in _class_names():
+        raise ConfigurationError(unknown_name_message(_KEY, name, usable_families()))
+    family = _family_or_reason(getattr(dist, name))
+    if isinstance(family, str):
+        raise ConfigurationError(
+            f"{_KEY} is {name!r}, which cannot be used: {family}. Expected a distribution of one number with real-valued "
+            f"arguments: {', '.join(usable_families())}."
+        )
+    return family
+
+
+@functools.cache
+def usable_families() -> tuple[str, ...]:
+    """The names of the distributions that can be a likelihood."""
+    return tuple(name for name in _class_names() if isinstance(_family_or_reason(getattr(dist, name)), Family))
+
+
+def _class_names() -> list[str]:
+    # `Normal` and its like are classes; `Bernoulli`, a function that chooses one of two classes, is not.
+    classes = ((name, getattr(dist, name)) for name in sorted(dist.__all__))
+    return [name for name, cls in classes if isinstance(cls, type) and issubclass(cls, dist.Distribution)]
+
+
+def _family_or_reason(cls: type[dist.Distribution]) -> Family | str:
+    """The family, or why it is none."""
+    support = inspect.getattr_static(cls, "support", None)
+    is_dependent = isinstance(support, property | type(constraints.dependent))
+    if is_dependent or not isinstance(support, constraints.Constraint):
+        return "its support depends on its arguments"
+    if support.event_dim != 0:
+        return "it is about vectors or matrices, and not about one number for each element"
+    signature = list(inspect.signature(cls.__init__).parameters.values())[1:]
+    required = [parameter.name for parameter in signature if parameter.default is inspect.Parameter.empty]
+    arguments = tuple(parameter.name for parameter in signature if parameter.name in cls.arg_constraints)
+    others = [name for name in required if name not in arguments or not _is_real_valued(cls.arg_constraints[name])]
+    if others or not arguments:
+        return f"it needs {' and '.join(others) or 'no arguments'}, which a decoder cannot give as real numbers"
+    if not all(_is_real_valued(cls.arg_constraints[name]) for name in arguments):
+        return "it has arguments that a decoder cannot give as real numbers"
+    if "gate" in arguments and not support.is_discrete:
+        return "it has a point mass besides its density"
+    return Family(cls, arguments) if _has_mean(Family(cls, arguments)) else "its mean does not exist"
+
+
+def _is_real_valued(constraint: Any) -> bool:
+    try:
+        dist.biject_to(constraint)
+        return constraint.event_dim == 0 and not constraint.is_discrete
+    except (NotImplementedError, AttributeError):
+        return False
+
+
+def _has_mean(family: Family) -> bool:
+    # Some have a mean for some arguments only (a Student-t with more than one degree of freedom).
+    params = jnp.broadcast_to(jnp.linspace(-1.0, 3.0, 5), (len(family.arguments), 5))
+    try:
+        with jax.numpy_dtype_promotion("standard"):
+            return bool(jnp.isfinite(jnp.asarray(family.of(params).mean)).any())
+    except (NotImplementedError, ValueError, TypeError):
+        return False
+
+
+class NumPyroLikelihood(AbstractLikelihood):
+    r"""Independent variables of a family in `numpyro.distributions`, every argument a function of z.
+
+    The decoder puts out one unconstrained number for each element and argument, mapped to the argument by NumPyro's own
+    `biject_to`: exp for what is positive, sigmoid for what lies in (0, 1). The data are seen unscaled, because the support
+    of most families is not kept by a shift.
+
+    - `event_shape`: shape of one example. `family`: the class's name, "Weibull" for example.
+
+    Raises `ConfigurationError` for a name that is none, or that is no distribution of one number with real-valued arguments.
+
+    >>> NumPyroLikelihood((3,), "Weibull").param_shape
+    (2, 3)
+    """
+
+    event_shape: tuple[int, ...] = eqx.field(static=True)
+    family: str = eqx.field(static=True)
+    # Known only with the family: `build` holds the data against the family's own support.
+    support: ClassVar[Support] = "real"
+    scaling: ClassVar[Scaling] = "none"
+    given_total: ClassVar[bool] = False
+
+    def __check_init__(self) -> None:
+        family_of(self.family)
+
+    @classmethod
+    def build(cls, config: LikelihoodConfig, context: BuildContext) -> NumPyroLikelihood:
+        """Of the configured family.
+
+        Raises `DataError` where training data lie outside its support.
+        """
+        spec, likelihood = context.spec, NumPyroLikelihood(context.spec.event_shape, config.distribution)
+        mean, std, low, high = (
+            np.asarray(values, np.float64).reshape(spec.event_shape)
+            for values in (spec.mean, spec.std, spec.element_low, spec.element_high)
+        )
+        family, params = family_of(likelihood.family), jnp.asarray(likelihood.initial_params(mean, std))
+        with jax.numpy_dtype_promotion("standard"):
+            distribution = family.of(params)
+            extremes = [jnp.asarray(values, jnp.float32) for values in (low, high)]
+            # An end of the interval may be in the support and have no finite density, as 0 for a Gamma variable.
+            inside = [
+                np.asarray(family.support(value)) & np.isfinite(np.asarray(distribution.log_prob(value))) for value in extremes
+            ]
+        found = ~np.logical_and(*inside).reshape(-1) | (family.is_discrete and not spec.is_whole)
+        if found.any():
+            expected = f"that of {likelihood.family}, {_described(family.support)}"
+            raise outside_error("numpyro", expected, found, spec)
+        return likelihood
+
+    @property
+    def measure(self) -> Measure:
+        """Counting measure for a discrete family."""
+        return "counting" if family_of(self.family).is_discrete else "lebesgue"
+
+    @property
+    def param_shape(self) -> tuple[int, ...]:
+        """(arguments, *event_shape), in the order of the class's own signature."""
+        return (len(family_of(self.family).arguments), *self.event_shape)
+
+    def distribution(self, params: Float[Array, "arguments ..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
+        """The family over the event."""
+        return family_of(self.family).of(params).to_event(len(self.event_shape))
+
+    def initial_params(self, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
+        """By moments, solved numerically: the mean and, with two arguments or more, the deviation as well as it can be met."""
+        return fit_moments(family_of(self.family).of, self.param_shape, mean, std)
+
+    def monitors(self, params: Float[Array, "arguments ..."]) -> dict[str, Float[Array, ""]]:
+        """None."""
+        return {}
+
+
+def _described(support: Any) -> str:
+    names = (
+        (constraints.positive, "numbers above 0"),
+        (constraints.unit_interval, "[0, 1]"),
+        (constraints.boolean, "{0, 1}"),
+        (constraints.nonnegative_integer, "the whole numbers from 0 up"),
+        (constraints.real, "any number"),
+    )
+    return next((text for constraint, text in names if constraint is support), repr(support))
