@@ -5,14 +5,18 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
+from typing import TypeVar
 
 import equinox as eqx
+import jax
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from ..priors import AbstractLatentDensity
 from .base import AbstractPosterior, mean_of_draws
 from .diagonal_gaussian import ConditionedDiagonalGaussian
+
+_Step = TypeVar("_Step", bound="AbstractFlowStep")
 
 
 class AbstractFlowStep(eqx.Module):
@@ -73,7 +77,17 @@ class FlowPosterior(AbstractPosterior):
         return
 
 
+def num_numbers(shapes: Sequence[tuple[int, ...]]) -> int:
+    """How many numbers arrays of these shapes have together."""
+    return sum(math.prod(shape) for shape in shapes)
+
+
 def unpacked(params: Float[Array, " params"], shapes: Sequence[tuple[int, ...]]) -> list[Float[Array, "..."]]:
     """A flat vector of parameters cut into arrays of these shapes, in order; together they have all its numbers."""
     ends = np.cumsum([math.prod(shape) for shape in shapes])
     return [params[end - math.prod(shape) : end].reshape(shape) for end, shape in zip(ends.tolist(), shapes, strict=True)]
+
+
+def unstacked(steps: _Step, num_steps: int) -> tuple[_Step, ...]:
+    """The steps that `jax.vmap` of a step's constructor puts along the first axis of every array, each by itself."""
+    return tuple(jax.tree.map(lambda leaf, number=number: leaf[number], steps) for number in range(num_steps))

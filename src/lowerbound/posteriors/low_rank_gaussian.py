@@ -78,10 +78,10 @@ class ConditionedLowRankGaussian(AbstractPosterior):
 
 
 class LowRankGaussian(AbstractPosteriorFamily):
-    r"""q(z|x) = N(z; mu(x), diag(sigma^2(x)) + U(x) U(x)^T), U of `rank` columns (Rezende et al. 2014, arXiv 1401.4082, eq. 9).
+    r"""q(z|x) = N(z; mu(x), diag(sigma^2(x)) + U(x) U(x)^T), U of `rank` columns (after Rezende et al. 2014, arXiv 1401.4082).
 
     The encoder puts out mu, log sigma^2 (clipped to +-15) and W = diag(sigma)^-1 U: so a narrow latent stays narrow, and the
-    numbers stay well scaled. (Rezende et al. give the inverse covariance this form, with rank 1.)
+    numbers stay well scaled. In the paper the inverse of the covariance has this form, with rank 1.
 
     - `rank`: columns of U.
 

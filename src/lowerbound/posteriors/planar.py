@@ -17,7 +17,7 @@ from ..priors import Space
 from .base import AbstractPosteriorFamily
 from .checks import check_at_least_one
 from .diagonal_gaussian import DiagonalGaussian
-from .flows import AbstractFlowStep, FlowPosterior, unpacked
+from .flows import AbstractFlowStep, FlowPosterior, num_numbers, unpacked, unstacked
 from .monotone import tanh_rise, tanh_root
 
 # m(x) = 0 here: the w^T u at which the constrained shift is none.
@@ -99,15 +99,18 @@ class Planar(AbstractPosteriorFamily):
         return cls(context.latent_dim, config.num_flows)
 
     @property
+    def _shapes(self) -> list[tuple[int, ...]]:
+        vectors = (self.num_flows, self.latent_dim)
+        return [(2, self.latent_dim), vectors, vectors, (self.num_flows,)]
+
+    @property
     def param_shape(self) -> tuple[int, ...]:
-        """mu and log sigma^2, then w and u of each step, then each b; all flat."""
-        return (2 * self.latent_dim + self.num_flows * (2 * self.latent_dim + 1),)
+        """mu and log sigma^2, then every w, every u and every b; all flat."""
+        return (num_numbers(self._shapes),)
 
     def condition(self, params: Float[Array, " params"]) -> FlowPosterior:
         """q(z|x) with these parameters."""
-        base, vectors, biases = unpacked(params, [(2, self.latent_dim), (self.num_flows, 2, self.latent_dim), (self.num_flows,)])
+        base, w, u, b = unpacked(params, self._shapes)
         axes = jnp.eye(self.latent_dim, dtype=params.dtype)[np.arange(self.num_flows) % self.latent_dim]
-        steps = tuple(
-            PlanarStep(vectors[number, 0] + axes[number], vectors[number, 1], biases[number]) for number in range(self.num_flows)
-        )
-        return FlowPosterior(DiagonalGaussian(self.latent_dim).condition(base), steps)
+        steps = jax.vmap(PlanarStep)(w + axes, u, b)
+        return FlowPosterior(DiagonalGaussian(self.latent_dim).condition(base), unstacked(steps, self.num_flows))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import ClassVar
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from ..config.context import BuildContext
@@ -16,7 +17,7 @@ from ..priors import Space
 from .base import AbstractPosteriorFamily
 from .checks import check_at_least_one
 from .diagonal_gaussian import DiagonalGaussian
-from .flows import FlowPosterior, unpacked
+from .flows import FlowPosterior, num_numbers, unpacked, unstacked
 from .orthogonal import orthonormal_columns, product_of_reflections
 from .sylvester_step import step_of, triangular_shapes
 
@@ -57,24 +58,27 @@ class OrthogonalSylvester(AbstractPosteriorFamily):
 
     @property
     def _shapes(self) -> list[tuple[int, ...]]:
-        return [(self.latent_dim, self.num_directions), *triangular_shapes(self.num_directions)]
+        directions = (self.num_flows, self.latent_dim, self.num_directions)
+        return [(2, self.latent_dim), directions, *triangular_shapes(self.num_flows, self.num_directions)]
 
     @property
     def param_shape(self) -> tuple[int, ...]:
-        """mu and log sigma^2, then for each step a matrix for Q, one for R and R~, the diagonal of R~, and b; all flat."""
-        return (2 * self.latent_dim + self.num_flows * sum(map(math.prod, self._shapes)),)
+        """mu and log sigma^2, then the matrices for Q, those for R and R~, the diagonals of R~, and every b; all flat."""
+        return (num_numbers(self._shapes),)
 
     def condition(self, params: Float[Array, " params"]) -> FlowPosterior:
         """q(z|x) with these parameters."""
-        base, *numbers = unpacked(params, [(2, self.latent_dim), *self._shapes * self.num_flows])
+        base, matrices, *rest = unpacked(params, self._shapes)
         axes = jnp.eye(self.latent_dim, self.num_directions, dtype=params.dtype)
-        steps = tuple(step_of(orthonormal_columns(axes + matrix), *rest) for matrix, *rest in _groups(numbers, len(self._shapes)))
+        directions = jax.vmap(orthonormal_columns)(axes + matrices)
+        steps = unstacked(jax.vmap(step_of)(directions, *rest), self.num_flows)
         return FlowPosterior(DiagonalGaussian(self.latent_dim).condition(base), steps)
 
 
 class HouseholderSylvester(AbstractPosteriorFamily):
-    r"""Sylvester flows whose Q = H_n ... H_1 is a product of Householder reflections (van den Berg et al. 2018, arXiv
-    1803.05649).
+    r"""Sylvester flows whose Q = H_n ... H_1 is a product of Householder reflections.
+
+    (van den Berg et al. 2018, Sylvester Normalizing Flows for Variational Inference, arXiv 1803.05649.)
 
     H_i = I - 2 v_i v_i^T / |v_i|^2, with M = `latent_dim` and vectors of the encoder's choice in each step.
 
@@ -100,22 +104,21 @@ class HouseholderSylvester(AbstractPosteriorFamily):
 
     @property
     def _shapes(self) -> list[tuple[int, ...]]:
-        return [(self.num_reflections, self.latent_dim), *triangular_shapes(self.latent_dim)]
+        vectors = (self.num_flows, self.num_reflections, self.latent_dim)
+        return [(2, self.latent_dim), vectors, *triangular_shapes(self.num_flows, self.latent_dim)]
 
     @property
     def param_shape(self) -> tuple[int, ...]:
-        """mu and log sigma^2, then for each step the vectors, a matrix for R and R~, the diagonal of R~, and b; all flat."""
-        return (2 * self.latent_dim + self.num_flows * sum(map(math.prod, self._shapes)),)
+        """mu and log sigma^2, then the vectors, the matrices for R and R~, the diagonals of R~, and every b; all flat."""
+        return (num_numbers(self._shapes),)
 
     def condition(self, params: Float[Array, " params"]) -> FlowPosterior:
         """q(z|x) with these parameters."""
-        base, *numbers = unpacked(params, [(2, self.latent_dim), *self._shapes * self.num_flows])
+        base, vectors, *rest = unpacked(params, self._shapes)
         identity = jnp.eye(self.latent_dim, dtype=params.dtype)
-        steps = tuple(
-            # A reflection needs a direction also where the encoder says nothing.
-            step_of(product_of_reflections(identity, vectors + identity[0]), *rest)
-            for vectors, *rest in _groups(numbers, len(self._shapes))
-        )
+        # A reflection needs a direction also where the encoder says nothing.
+        directions = jax.vmap(lambda each: product_of_reflections(identity, each + identity[0]))(vectors)
+        steps = unstacked(jax.vmap(step_of)(directions, *rest), self.num_flows)
         return FlowPosterior(DiagonalGaussian(self.latent_dim).condition(base), steps)
 
 
@@ -146,23 +149,17 @@ class TriangularSylvester(AbstractPosteriorFamily):
 
     @property
     def _shapes(self) -> list[tuple[int, ...]]:
-        return triangular_shapes(self.latent_dim)
+        return [(2, self.latent_dim), *triangular_shapes(self.num_flows, self.latent_dim)]
 
     @property
     def param_shape(self) -> tuple[int, ...]:
-        """mu and log sigma^2, then for each step a matrix for R and R~, the diagonal of R~, and b; all flat."""
-        return (2 * self.latent_dim + self.num_flows * sum(map(math.prod, self._shapes)),)
+        """mu and log sigma^2, then the matrices for R and R~, the diagonals of R~, and every b; all flat."""
+        return (num_numbers(self._shapes),)
 
     def condition(self, params: Float[Array, " params"]) -> FlowPosterior:
         """q(z|x) with these parameters."""
-        base, *numbers = unpacked(params, [(2, self.latent_dim), *self._shapes * self.num_flows])
+        base, *rest = unpacked(params, self._shapes)
         identity = jnp.eye(self.latent_dim, dtype=params.dtype)
-        steps = tuple(
-            step_of(identity[:: 1 - 2 * (number % 2)], *rest) for number, rest in enumerate(_groups(numbers, len(self._shapes)))
-        )
+        directions = jnp.stack([identity, identity[::-1]])[np.arange(self.num_flows) % 2]
+        steps = unstacked(jax.vmap(step_of)(directions, *rest), self.num_flows)
         return FlowPosterior(DiagonalGaussian(self.latent_dim).condition(base), steps)
-
-
-def _groups(numbers: list[Array], size: int) -> list[list[Array]]:
-    """The numbers of each step."""
-    return [numbers[start : start + size] for start in range(0, len(numbers), size)]

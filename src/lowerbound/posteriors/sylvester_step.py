@@ -70,9 +70,9 @@ class SylvesterStep(AbstractFlowStep):
         return jax.lax.scan(solve, (zeros, zeros), rows, reverse=True)[1]
 
 
-def triangular_shapes(size: int) -> list[tuple[int, ...]]:
-    """What the encoder puts out for R, R~ and b: a square that holds both triangles, the diagonal of R~, and b."""
-    return [(size, size), (size,), (size,)]
+def triangular_shapes(num_flows: int, size: int) -> list[tuple[int, ...]]:
+    """What the encoder puts out for R, R~ and b of all steps: squares that hold both triangles, diagonals of R~, and biases."""
+    return [(num_flows, size, size), (num_flows, size), (num_flows, size)]
 
 
 def step_of(
