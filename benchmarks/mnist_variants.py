@@ -57,7 +57,7 @@ def run_one(variant: str, seed: int, epochs: int, num_samples: int, data_dir: st
     from lowerbound.evaluation import evaluate
     from lowerbound.recipes.build import build_model, build_objective, resolve, training_options
     from lowerbound.recipes.registry import layered
-    from lowerbound.training import Progress, Record, Schedule, Trainer
+    from lowerbound.training import Schedule, Trainer
 
     sections = layered(layered(BASE, VARIANTS[variant]), {"training": {"epochs": epochs, "seed": seed}})
     dataset = load_dataset("binarized-mnist", data_dir=data_dir)

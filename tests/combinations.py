@@ -1,0 +1,96 @@
+"""Which named parts may be combined, and a small set of models in which every allowed pair occurs."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from typing import Any
+
+from lowerbound.config.catalogue import CATALOGUE, class_of
+from lowerbound.config.context import ObjectiveContext
+from lowerbound.config.sections import ObjectiveConfig
+
+Choice = Mapping[str, str]
+KINDS = ("objective", "likelihood", "posterior", "prior", "network")
+# Keys without which a part cannot be built, or is too large for a test.
+KEYS: dict[tuple[str, str], dict[str, Any]] = {
+    ("likelihood", "numpyro"): {"distribution": "Laplace"},
+    ("prior", "vamp"): {"num_components": 3},
+    ("prior", "mixture-of-gaussians"): {"num_components": 3},
+    ("prior", "spline-flow"): {"num_layers": 1, "hidden_width": 4, "num_bins": 3},
+    ("prior", "autoregressive-flow"): {"num_layers": 1, "hidden_width": 4},
+    ("prior", "learned-gaussian"): {"hidden_width": 4},
+    ("posterior", "inverse-autoregressive"): {"num_flows": 1, "hidden_width": 4, "context_dim": 2},
+    ("posterior", "coupling-spline"): {"num_flows": 1, "hidden_width": 4, "context_dim": 2, "num_bins": 3},
+    ("posterior", "planar"): {"num_flows": 1},
+    ("posterior", "householder"): {"num_flows": 1},
+    ("posterior", "sylvester-orthogonal"): {"num_flows": 1, "num_directions": 1},
+    ("posterior", "sylvester-householder"): {"num_flows": 1, "num_reflections": 1},
+    ("posterior", "sylvester-triangular"): {"num_flows": 1},
+    ("network", "mlp"): {"hidden_widths": [4]},
+    ("network", "gated-mlp"): {"hidden_widths": [4]},
+    ("network", "conv"): {"channels": [2]},
+    ("network", "resnet"): {"channels": [2]},
+    ("objective", "iwae"): {"num_samples": 2},
+    ("objective", "ciwae"): {"num_samples": 2},
+    ("objective", "renyi"): {"num_samples": 2, "alpha": 0.5},
+    ("objective", "miwae"): {"num_samples": 2, "num_groups": 2},
+    ("objective", "piwae"): {"num_samples": 2, "num_groups": 2},
+}
+
+
+def sections_of(choice: Choice) -> dict[str, dict[str, Any]]:
+    """The configuration of a choice of names."""
+    sections = {kind: {"name": name, **KEYS.get((kind, name), {})} for kind, name in choice.items()}
+    return {"model": {"latent_dim": 2}, **sections}
+
+
+def is_allowed(first: tuple[str, str], second: tuple[str, str]) -> bool:
+    """Whether the needs that two parts declare let them meet; each is (kind, name)."""
+    names = dict((first, second))
+    classes = {kind: class_of(kind, name) for kind, name in names.items()}
+    if {"prior", "posterior"} == set(names):
+        return classes["prior"].space == classes["posterior"].space
+    if {"objective", "posterior"} == set(names):
+        keys = KEYS.get(("objective", names["objective"]), {})
+        needs = classes["objective"].build(ObjectiveConfig(names["objective"], **keys), ObjectiveContext(5, 50)).needs
+        posterior = classes["posterior"]
+        return not (
+            ("density" in needs and not posterior.has_density)
+            or ("factorised-posterior" in needs and not posterior.is_factorised)
+            or ("deterministic-posterior" in needs and posterior.has_density)
+        )
+    return True
+
+
+def every_pair() -> list[tuple[tuple[str, str], tuple[str, str]]]:
+    """All pairs of parts of different kinds."""
+    kinds = itertools.combinations(KINDS, 2)
+    return [((one, a), (other, b)) for one, other in kinds for a in CATALOGUE[one] for b in CATALOGUE[other]]
+
+
+def forbidden_pairs() -> list[tuple[tuple[str, str], tuple[str, str]]]:
+    """Those that the needs forbid."""
+    return [pair for pair in every_pair() if not is_allowed(*pair)]
+
+
+def covering_choices() -> list[dict[str, str]]:
+    """Complete choices of allowed parts in which every allowed pair occurs (greedily, not the fewest possible)."""
+    allowed = {frozenset(pair) for pair in every_pair() if is_allowed(*pair)}
+    uncovered = dict.fromkeys(sorted(allowed, key=sorted))
+    choices: list[dict[str, str]] = []
+    while uncovered:
+        choice = dict(next(iter(uncovered)))
+        for kind in KINDS:
+            if kind in choice:
+                continue
+            fitting = [
+                name for name in CATALOGUE[kind] if all(frozenset(((kind, name), other)) in allowed for other in choice.items())
+            ]
+            choice[kind] = max(
+                fitting, key=lambda name: sum(frozenset(((kind, name), other)) in uncovered for other in choice.items())
+            )
+        for pair in itertools.combinations(choice.items(), 2):
+            uncovered.pop(frozenset(pair), None)
+        choices.append(choice)
+    return choices

@@ -1,0 +1,86 @@
+"""Every pair of parts that their declared needs allow trains a step; every pair that they forbid is refused and taught."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from combinations import Choice, covering_choices, every_pair, forbidden_pairs, is_allowed, sections_of
+
+from lowerbound.config import RunConfig
+from lowerbound.data.describe import describe
+from lowerbound.data.examples import Examples
+from lowerbound.errors import ConfigurationError
+from lowerbound.models import split_trained
+from lowerbound.objectives import check_needs
+from lowerbound.recipes.build import build_model, build_objective
+
+_RNG = np.random.default_rng(0)
+# Positive whole numbers within 8 bits lie in every likelihood's support but the Bernoulli's.
+PIXELS = _RNG.integers(1, 256, (8, 3, 2)).astype(np.uint8)
+BITS = _RNG.integers(0, 2, (8, 3, 2)).astype(np.uint8)
+# Compiled with hardly any optimisation: each program runs once.
+_QUICKLY = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+CHOICES = covering_choices()
+
+
+def _data(choice: Choice) -> np.ndarray:
+    return BITS if choice.get("likelihood") == "bernoulli" else PIXELS
+
+
+@functools.cache
+def _spec(is_binary: bool) -> Any:
+    return describe(BITS if is_binary else PIXELS)
+
+
+def _model_and_objective(choice: Choice) -> tuple[Any, Any]:
+    config = RunConfig.from_dict(sections_of(choice))
+    data = _data(choice)
+    model = build_model(config, _spec(data is BITS), jax.random.key(0), examples=data)
+    return model, build_objective(config, 5, 50)
+
+
+def test_every_allowed_pair_is_among_the_choices() -> None:
+    met = {frozenset(pair) for choice in CHOICES for pair in ((a, b) for a in choice.items() for b in choice.items() if a != b)}
+    assert {frozenset(pair) for pair in every_pair() if is_allowed(*pair)} <= met
+
+
+@pytest.mark.parametrize("choice", CHOICES, ids=lambda choice: "+".join(choice[kind] for kind in sorted(choice)))
+def test_allowed_parts_train_one_step_with_finite_gradients(choice: Choice) -> None:
+    model, objective = _model_and_objective(choice)
+    check_needs(objective, model)
+    params, rest = split_trained(model)
+    batch = Examples(jnp.asarray(_data(choice)))
+
+    @functools.partial(jax.jit, compiler_options=_QUICKLY)
+    def step(params: Any) -> Any:
+        def loss(params: Any) -> Any:
+            record = objective(eqx.combine(params, rest), batch, jax.random.key(1), jnp.int32(0), training=True)
+            return record.loss, record
+
+        return jax.value_and_grad(loss, has_aux=True)(params)
+
+    (loss, record), gradient = step(params)
+    for path, leaf in jax.tree_util.tree_leaves_with_path((loss, record, gradient)):
+        assert np.isfinite(np.asarray(leaf)).all(), f"{jax.tree_util.keystr(path)} is {leaf}"
+    assert (record.bound is None) == (not model.has_density)
+    assert any(np.abs(np.asarray(leaf)).max() > 0 for leaf in jax.tree.leaves(gradient))
+
+
+def _checked(choice: Choice) -> None:
+    model, objective = _model_and_objective(choice)
+    check_needs(objective, model)
+
+
+@pytest.mark.parametrize("pair", forbidden_pairs(), ids=lambda pair: f"{pair[0][1]}+{pair[1][1]}")
+def test_forbidden_pairs_are_refused_with_a_combination_that_works(pair: tuple[tuple[str, str], tuple[str, str]]) -> None:
+    choice = dict(pair)
+    if "prior" not in choice and choice["posterior"] == "von-mises-fisher":
+        choice["prior"] = "hyperspherical-uniform"
+    with pytest.raises(ConfigurationError, match=r"(prior|posterior|objective)\.name=[a-z-]+"):
+        _checked(choice)
