@@ -33,15 +33,23 @@ class AbstractLikelihood(eqx.Module):
     """
 
     event_shape: eqx.AbstractVar[tuple[int, ...]]
-    measure: eqx.AbstractClassVar[Measure]
     support: eqx.AbstractClassVar[Support]
     scaling: eqx.AbstractClassVar[Scaling]
-    given_total: eqx.AbstractClassVar[bool]
 
     @classmethod
     @abstractmethod
     def build(cls, config: LikelihoodConfig, context: BuildContext) -> "AbstractLikelihood":
         """The likelihood that a configuration asks for, in the model's scale of the data."""
+
+    @property
+    @abstractmethod
+    def measure(self) -> Measure:
+        """The base measure of the density; a class for which that never changes has it as a constant."""
+
+    @property
+    @abstractmethod
+    def given_total(self) -> bool:
+        """Whether the density is one of counts given their sum; a class for which that never changes has it as a constant."""
 
     @property
     @abstractmethod

@@ -13,6 +13,8 @@ from jaxtyping import Array, Float
 
 _STARTS = (0.0, 1.0, 2.0, -1.0)
 _NUM_STEPS = 200
+# Where a family cannot have both (counts that vary less than a Poisson variable), the mean comes first.
+WEIGHT_OF_MEAN = 10.0
 
 
 def fit_moments(
@@ -39,10 +41,9 @@ def fit_moments(
         safe = jnp.where(is_relative, found, 1.0)
         relative = jnp.log(safe / jnp.where(is_relative, wanted_mean, 1.0)) * jnp.maximum(jnp.abs(wanted_mean / wanted_std), 1.0)
         off_mean = jnp.where(is_relative, relative, (found - wanted_mean) / wanted_std)
-        if num_arguments == 1:
-            return jnp.stack([off_mean, jnp.zeros_like(off_mean)])
-        off_std = 0.5 * jnp.log(jnp.asarray(distribution.variance, jnp.float32) / wanted_std**2)
-        return jnp.stack([off_mean, off_std])
+        variance = None if num_arguments == 1 else _variance(distribution)
+        off_std = jnp.zeros_like(off_mean) if variance is None else 0.5 * jnp.log(variance / wanted_std**2)
+        return jnp.stack([WEIGHT_OF_MEAN * off_mean, off_std])
 
     @jax.jit
     def residuals_and_jacobian(raw: Array) -> tuple[Array, Array]:
@@ -77,6 +78,13 @@ def fit_moments(
         if loss.max() < 1e-10:
             break
     return best.reshape(shape).astype(np.float32)
+
+
+def _variance(distribution: dist.Distribution) -> Array | None:
+    try:
+        return jnp.asarray(distribution.variance, jnp.float32)
+    except NotImplementedError:
+        return None
 
 
 def _is_above_zero(distribution: Any) -> bool:

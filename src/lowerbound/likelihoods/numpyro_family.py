@@ -153,7 +153,7 @@ class NumPyroLikelihood(AbstractLikelihood):
 
         Raises `DataError` where training data lie outside its support.
         """
-        spec, likelihood = context.spec, NumPyroLikelihood(context.spec.event_shape, config.distribution)
+        spec, likelihood = context.spec, NumPyroLikelihood(context.spec.event_shape, family=config.distribution)
         mean, std, low, high = (
             np.asarray(values, np.float64).reshape(spec.event_shape)
             for values in (spec.mean, spec.std, spec.element_low, spec.element_high)

@@ -60,8 +60,12 @@ def fitting_likelihoods(spec: DataSpec) -> list[str]:
 def check_support(name: str, support: Support, spec: DataSpec) -> None:
     """Raise `DataError` when the data are outside, naming where, and the likelihoods that fit."""
     found = outside(support, spec)
-    if found is None:
-        return
+    if found is not None:
+        raise outside_error(name, _SUPPORTS[support], found, spec)
+
+
+def outside_error(name: str, expected: str, found: np.ndarray, spec: DataSpec) -> DataError:
+    """What to raise for a likelihood with the support `expected`, in words, where `found` says which elements are outside."""
     where = np.flatnonzero(found)
     word, more = spec.element_word, f" and {len(where) - _SHOWN} more" if len(where) > _SHOWN else ""
     if len(where) == spec.num_elements > _SHOWN:
@@ -71,8 +75,8 @@ def check_support(name: str, support: Support, spec: DataSpec) -> None:
     low, high = min(spec.element_low[i] for i in where), max(spec.element_high[i] for i in where)
     kind = "whole numbers" if spec.is_whole else "continuous values"
     limits = "" if spec.limits_known or spec.is_discrete else ", of which no limit is known"
-    raise DataError(
-        f"likelihood.name is {name!r}, whose support is {_SUPPORTS[support]}, but {places} holds {kind} from {low:g} to "
+    return DataError(
+        f"likelihood.name is {name!r}, whose support is {expected}, but {places} holds {kind} from {low:g} to "
         f"{high:g}{limits}. Likelihoods that fit these data: {', '.join(fitting_likelihoods(spec))}; or bring the data into the "
         "support first."
     )

@@ -32,10 +32,7 @@ def make_optimizer(options: TrainingOptions, schedule: Schedule) -> optax.Gradie
     Cached, because the compiled program is found again only when it is given the very same transformation.
     """
     rate = functools.partial(learning_rate, options, schedule)
-    if options.optimizer == "adam":
-        adam = optax.adam(rate)
-    else:
-        adam = optax.adamw(rate, weight_decay=options.weight_decay, mask=_decays)
+    adam = optax.adam(rate) if options.optimizer == "adam" else optax.adamw(rate, weight_decay=options.weight_decay, mask=_decays)
     if options.gradient_clip > 0:
         adam = optax.chain(optax.clip_by_global_norm(options.gradient_clip), adam)
     return with_moving_averages(adam)
