@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -60,12 +62,12 @@ def mean_range(config: LikelihoodConfig, context: BuildContext) -> np.ndarray | 
     return np.stack([np.broadcast_to(limit, context.spec.event_shape) for limit in (context.low, context.high)])
 
 
-def as_float32(value: np.ndarray | float) -> np.ndarray:
+def as_float32(value: Any) -> np.ndarray:
     """A constant of a part."""
     return np.asarray(value, np.float32)
 
 
-def as_float32_or_none(value: np.ndarray | float | None) -> np.ndarray | None:
+def as_float32_or_none(value: Any) -> np.ndarray | None:
     """A constant of a part, or None."""
     return None if value is None else as_float32(value)
 
