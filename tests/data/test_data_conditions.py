@@ -1,0 +1,92 @@
+"""Conditions: categories and numbers, as the vectors that models take."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lowerbound.data.conditions import ConditionSpec, describe_condition
+from lowerbound.data.datasets import load_dataset
+from lowerbound.data.describe import describe_dataset
+from lowerbound.data.examples import examples_of
+from lowerbound.data.spec import DataSpec
+from lowerbound.data.splits import check_same_data, shuffled_split, split_record
+from lowerbound.errors import DataError, MissingDataError
+
+pytestmark = pytest.mark.filterwarnings("ignore::lowerbound.errors.DataWarning")
+
+
+def test_whole_numbers_are_categories_in_order() -> None:
+    spec = describe_condition(np.array([3, 1, 3, 7]), "labels")
+    assert spec.categories == (1.0, 3.0, 7.0)
+    np.testing.assert_array_equal(spec.encode([7, 1]), [[0, 0, 1], [1, 0, 0]])
+    np.testing.assert_array_equal(spec.encode(np.array([[3.0]])), [[0, 1, 0]])
+
+
+def test_numbers_are_standardised_by_the_training_data() -> None:
+    values = np.array([[1.0, 10.0], [3.0, 10.0]])
+    spec = describe_condition(values, "age")
+    np.testing.assert_allclose(spec.encode(values), [[-1, 0], [1, 0]])
+    assert describe_condition(np.array([1.5, 2.5]), "x").dim == 1
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ([2], r"the condition 'labels' has the value 2; expected one of 1, 3, 7 for each example"),
+        ([[1, 3]], r"'labels' has shape \(1, 2\); expected one of 1, 3, 7"),
+        (["1"], r"'labels' has the type <U1; expected one of 1, 3, 7"),
+    ],
+)
+def test_what_is_no_known_category_is_refused(values: list, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        ConditionSpec("labels", categories=(1.0, 3.0, 7.0)).encode(values)
+
+
+def test_numbers_of_another_shape_or_not_finite_are_refused() -> None:
+    spec = describe_condition(np.ones((4, 2)), "age")
+    with pytest.raises(DataError, match="the condition 'age' has 3 numbers for each example; expected 2 numbers, all finite"):
+        spec.encode(np.ones((1, 3)))
+    with pytest.raises(DataError, match="some of them not finite"):
+        spec.encode(np.full((1, 2), np.nan))
+    with pytest.raises(DataError, match="'age' has values that are not finite"):
+        describe_condition(np.array([np.inf, 0.0]), "age")
+    with pytest.raises(DataError, match="has 2000 different whole numbers, more than 1000 categories"):
+        describe_condition(np.arange(2000), "id")
+
+
+def test_labels_factors_and_variables_of_a_file(tmp_path: Path) -> None:
+    digits = load_dataset("digits", condition="labels")
+    spec = describe_dataset(digits, np.arange(500))
+    assert spec.condition_dim == 10
+    examples = examples_of(digits, np.arange(3), spec)
+    assert examples.condition is not None
+    assert examples.condition.shape == (3, 10)
+    assert load_dataset("faces", condition="factors").condition is not None
+    np.savez(tmp_path / "own.npz", x=np.random.default_rng(0).normal(size=(20, 3)), group=np.arange(20) % 2)
+    own = load_dataset(tmp_path / "own.npz", key="x", condition="group")
+    assert describe_dataset(own, np.arange(20)).condition == ConditionSpec("group", categories=(0.0, 1.0))
+    with pytest.raises(
+        MissingDataError, match=r"data.condition is 'labels', but the data set faces has no labels; it has factors"
+    ):
+        load_dataset("faces", condition="labels")
+    np.savez(tmp_path / "torn.npz", x=np.zeros((20, 3)), group=np.arange(19))
+    with pytest.raises(DataError, match=r"data.condition is 'group', which has 19 rows .* but there are 20 examples"):
+        load_dataset(tmp_path / "torn.npz", key="x", condition="group")
+
+
+def test_a_described_condition_survives_json() -> None:
+    digits = load_dataset("digits", condition="labels")
+    spec = describe_dataset(digits, np.arange(500))
+    assert DataSpec.from_json(spec.to_json()) == spec
+
+
+def test_another_condition_is_other_data() -> None:
+    digits = load_dataset("digits", condition="labels")
+    split = shuffled_split(len(digits.examples))
+    other = dataclasses.replace(digits, condition=np.zeros(len(digits.examples), int))
+    saved = split_record(digits.examples, split, digits.condition)
+    check_same_data(saved, split_record(digits.examples, split, digits.condition))
+    with pytest.raises(DataError, match=r"what is given with them \(data.condition\) is not"):
+        check_same_data(saved, split_record(other.examples, split, other.condition))
