@@ -32,11 +32,16 @@ def display(*, as_json: bool, is_terminal: bool) -> Iterator[Show]:
 def describe_record(record: Record, run: TrainingRun) -> dict[str, str]:
     """The figures of one record as short texts; bounds and terms in nats per example."""
     watched = run.trainer.has_validation
-    bound = record.validation_elbo_nats if watched else record.train_elbo_nats
-    figures = {"train ELBO": f"{record.train_elbo_nats:.2f}"}
-    if watched:
-        figures["validation ELBO"] = f"{record.validation_elbo_nats:.2f}"
+    bound = record.validation_bound_nats if watched else record.train_bound_nats
+    name = run.trainer.fixed.objective.bound_name
+    figures = {}
+    if math.isfinite(bound):
+        figures[f"train {name}"] = f"{record.train_bound_nats:.2f}"
+        if watched:
+            figures[f"validation {name}"] = f"{record.validation_bound_nats:.2f}"
     figures["reconstruction"] = f"{record.validation_reconstruction_nats if watched else record.train_reconstruction_nats:.2f}"
+    if not math.isfinite(bound):
+        return {**figures, "loss": f"{record.loss:.2f}", "examples/s": f"{record.examples_per_second:,.0f}"}
     figures["KL"] = f"{record.validation_kl_nats if watched else record.train_kl_nats:.2f}"
     if run.trainer.current_model(run.progress).measure == "counting":
         figures["bits/dim"] = f"{-bound / (run.spec.num_elements * math.log(2)):.3f}"
@@ -88,7 +93,7 @@ class _PlainLines:
             return
         self._next_epoch = record.epoch + epochs / 10
         figures = describe_record(record, run)
-        names = (name.lower().replace(" ", "_").replace("/", "_per_") for name in figures)
+        names = (name.lower().replace(",", "").replace(" ", "_").replace("/", "_per_") for name in figures)
         pairs = [f"{name}={value.replace(',', '')}" for name, value in zip(names, figures.values(), strict=True)]
         typer.echo(f"epoch={record.epoch:g}/{epochs} " + " ".join(pairs))
 

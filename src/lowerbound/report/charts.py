@@ -47,19 +47,22 @@ def robust_limits(values: list[np.ndarray]) -> tuple[float, float]:
 
 
 def draw_bound(axes: Axes, summary: RunSummary) -> None:
-    """Train and validation ELBO against epochs, with the best epoch marked."""
-    train = _curve(axes, summary, "train_elbo_nats", BLUE, "train")
-    validation = _curve(axes, summary, "validation_elbo_nats", ORANGE, "validation")
+    """Train and validation ELBO against epochs, with the best epoch marked; the reconstruction where there is no bound."""
+    what = "elbo" if summary.has_bound else "reconstruction"
+    train = _curve(axes, summary, f"train_{what}_nats", BLUE, "train")
+    validation = _curve(axes, summary, f"validation_{what}_nats", ORANGE, "validation")
     drawn = [values for values in (train, validation) if len(values)]
-    axes.set_title("Evidence lower bound (higher is better)")
-    axes.set_ylabel("ELBO [nats per example]")
+    axes.set_title(
+        "Evidence lower bound (higher is better)" if summary.has_bound else "Reconstruction (no bound: the code is one point)"
+    )
+    axes.set_ylabel("ELBO [nats per example]" if summary.has_bound else "log p(x|z) at the code [nats]")
     _epoch_axis(axes, summary)
     if not drawn:
         _nothing(axes, "no epoch was recorded")
         return
     low, high = robust_limits(drawn)
     axes.set_ylim(low, high)
-    epochs, bounds = summary.finite("validation_elbo_nats")
+    epochs, bounds = summary.finite(f"validation_{what}_nats")
     if len(bounds):
         best = int(np.argmax(bounds))
         axes.axvline(epochs[best], color=MUTED, linewidth=0.9, linestyle=(0, (2, 3)))
@@ -73,7 +76,7 @@ def draw_bound(axes: Axes, summary: RunSummary) -> None:
             markersize=7,
             label=f"best: {tick_text(round(float(bounds[best]), 1))}, epoch {epochs[best]:,.0f}",
         )
-    shown_from = max(_first_above(summary, column, low) for column in ("train_elbo_nats", "validation_elbo_nats"))
+    shown_from = max(_first_above(summary, column, low) for column in (f"train_{what}_nats", f"validation_{what}_nats"))
     if shown_from > 0:
         axes.set_xlabel(f"epoch (those before {tick_text(shown_from)} lie below the axis)")
     axes.legend(loc="best")
@@ -88,7 +91,7 @@ def draw_kl(axes: Axes, summary: RunSummary) -> None:
     _epoch_axis(axes, summary)
     drawn = [values for values in (train, validation) if len(values)]
     if not drawn:
-        _nothing(axes, "no epoch was recorded")
+        _nothing(axes, "no epoch was recorded" if summary.has_bound else "a deterministic code has no KL")
         return
     # Only a peak of the first epochs may leave the axis.
     settled = np.concatenate([curve[int(len(curve) * EARLY_SHARE) :] for curve in drawn])

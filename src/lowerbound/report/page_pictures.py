@@ -30,8 +30,9 @@ def charts(summary: RunSummary) -> list[str]:
     best = summary.finite("validation_elbo_nats")[1]
     reached = f" Best validation bound: {number(float(best.max()))} nats." if len(best) else ""
     kl = f" At the end: {number(summary.last('train_kl_nats'))} nats." if np.isfinite(summary.last("train_kl_nats")) else ""
+    bound = "Evidence lower bound" if summary.has_bound else "Reconstruction log p(x|z)"
     return [
-        _chart("bound", f"Evidence lower bound in nats against epochs.{reached}", lambda axes: draw_bound(axes, summary)),
+        _chart("bound", f"{bound} in nats against epochs.{reached}", lambda axes: draw_bound(axes, summary)),
         _chart("kl", f"KL in nats against epochs.{kl}", lambda axes: draw_kl(axes, summary)),
     ]
 

@@ -154,6 +154,11 @@ class RunSummary:
         return f"lowerbound train --resume {shlex.quote(self.folder or self.name)}"
 
     @property
+    def has_bound(self) -> bool:
+        """False for a deterministic code, of which the history holds a reconstruction but no bound."""
+        return len(self.finite("train_elbo_nats")[0]) > 0 or len(self.finite("train_reconstruction_nats")[0]) == 0
+
+    @property
     def has_validation(self) -> bool:
         """True when the history holds a validation bound."""
         return len(self.finite("validation_elbo_nats")[0]) > 0

@@ -134,6 +134,7 @@ class Trainer:
         self._params, self._rest = split_trained(model)
         self.fixed = program.make_fixed(self._rest, train, objective, options, self.schedule)
         self.has_validation = len(validation) > 0
+        self._compiling = (0, 0.0)
         # Without validation data the monitors (scales at their floor) are still looked at, on some of the training data.
         self._watched = jax.tree.map(jnp.asarray, validation) if self.has_validation else self.fixed.data[:1000]
 
@@ -166,6 +167,7 @@ class Trainer:
         """
         progress.state = program.placed(self.fixed, progress.state)
         clock = time.perf_counter()
+        is_first, self._compiling = True, (0, 0.0)
         while not progress.stop_reason:
             step = int(progress.state.step)
             if step >= self.schedule.num_steps:
@@ -179,6 +181,8 @@ class Trainer:
             sums = len(metrics.steps.loss), *(float(column.sum(dtype=np.float64)) for column in metrics.steps)
             progress.since_record = tuple(old + new for old, new in zip(progress.since_record, sums, strict=True))
             now = time.perf_counter()
+            if is_first:
+                is_first, self._compiling = False, (schedule.steps_per_chunk, now - clock)
             progress.seconds, clock = progress.seconds + now - clock, now
             epoch = (step + schedule.steps_per_chunk) / self.schedule.steps_per_epoch
             if epoch % self.schedule.validate_every == 0 or epoch >= self.schedule.epochs:
@@ -199,7 +203,11 @@ class Trainer:
         score, *validation = (float(value) if self.has_validation else math.nan for value in found[:5])
         if self.has_validation:
             self._note_validation(progress, epoch, score)
-        duration = progress.seconds - progress.seconds_at_record
+        # The first chunk of a process waits for the compiler: its time says nothing of the speed, if there is any other chunk.
+        untimed, self._compiling = self._compiling, (0, 0.0)
+        timed_steps, duration = num_steps - untimed[0], progress.seconds - progress.seconds_at_record - untimed[1]
+        if timed_steps <= 0:
+            timed_steps, duration = num_steps, progress.seconds - progress.seconds_at_record
         progress.seconds_at_record, progress.since_record = progress.seconds, Progress.since_record
         return Record(
             epoch=epoch,
@@ -218,7 +226,7 @@ class Trainer:
             learning_rate=float(np.asarray(learning_rate(self.options, self.schedule, step - 1))),
             kl_weight=float(self.fixed.objective.kl_weight(jnp.int32(step - 1))),
             gradient_norm=gradient_norm,
-            examples_per_second=num_steps * self.schedule.batch_size / max(duration, 1e-9),
+            examples_per_second=timed_steps * self.schedule.batch_size / max(duration, 1e-9),
             seconds=progress.seconds,
         )
 
