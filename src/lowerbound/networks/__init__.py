@@ -1,4 +1,18 @@
 from .base import AbstractNetwork, with_condition
-from .mlp import ACTIVATIONS, MLP, Linear
+from .conv import ConvNetwork
+from .gated import GatedMLP
+from .layers import ACTIVATIONS, LayerNorm, Linear
+from .mlp import MLP
+from .resnet import ResNet
 
-__all__ = ["ACTIVATIONS", "MLP", "AbstractNetwork", "Linear", "with_condition"]
+__all__ = [
+    "ACTIVATIONS",
+    "MLP",
+    "AbstractNetwork",
+    "ConvNetwork",
+    "GatedMLP",
+    "LayerNorm",
+    "Linear",
+    "ResNet",
+    "with_condition",
+]

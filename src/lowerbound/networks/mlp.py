@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import equinox as eqx
 import jax
@@ -12,44 +13,9 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from ..config.sections import NetworkConfig
-from ..errors import ConfigurationError, unknown_name_message
+from ..errors import ConfigurationError
 from .base import AbstractNetwork, with_condition
-
-
-def elu(x: Array) -> Array:
-    """x where x > 0, otherwise exp(x) - 1 (Clevert et al. 2016).
-
-    `jax.nn.elu` takes expm1, which costs twice as much on CPU; the difference is a rounding error of 6e-8 beside 0.
-    """
-    return jnp.where(x > 0, x, jnp.exp(jnp.where(x > 0, 0.0, x)) - 1.0)
-
-
-ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
-    "elu": elu,
-    "gelu": jax.nn.gelu,
-    "relu": jax.nn.relu,
-    "silu": jax.nn.silu,
-    "softplus": jax.nn.softplus,
-    "tanh": jnp.tanh,
-}
-
-
-class Linear(eqx.Module):
-    """x W + b. The weight is stored (fan_in, fan_out): on CPU a batch then multiplies it a tenth faster than its transpose."""
-
-    weight: Float[Array, "fan_in fan_out"]
-    bias: Float[Array, " fan_out"]
-
-    @classmethod
-    def initial(cls, fan_in: int, fan_out: int, gain: float, seed: np.random.SeedSequence) -> Linear:
-        """Weights from N(0, gain^2 / fan_in), biases at 0."""
-        # NumPy draws the weights: JAX would compile a program for every shape, which takes longer than the first steps.
-        weight = gain / math.sqrt(fan_in) * np.random.default_rng(seed).standard_normal((fan_in, fan_out))
-        return cls(jnp.asarray(weight, jnp.float32), jnp.zeros(fan_out))
-
-    def __call__(self, x: Float[Array, " fan_in"]) -> Float[Array, " fan_out"]:
-        """x W + b."""
-        return x @ self.weight + self.bias
+from .layers import ACTIVATIONS, LayerNorm, Linear, check_activation, check_dropout, seed_of
 
 
 class MLP(AbstractNetwork):
@@ -59,14 +25,23 @@ class MLP(AbstractNetwork):
     Weights start as N(0, 1/fan_in), biases at 0 (LeCun et al. 1998); the last layer's weights at a tenth of that, so that
     training starts from a nearly constant output. Dropout (Srivastava et al. 2014) follows each hidden layer. A condition is
     appended to the flattened input.
+
+    - `layer_norm`: each f_i sees its input normalised over the layer's units (Ba et al. 2016, arXiv 1607.06450).
+    - `residual`: h_i = h_{i-1} + f_i(W_i h_{i-1} + b_i) for every hidden layer as wide as the hidden layer before it (He et al.
+      2016, arXiv 1512.03385, eq. 1), dropout inside the sum's second term.
+
+    Raises `ConfigurationError` for an unknown activation, a list of them of another length than `hidden_widths`, a dropout
+    outside [0, 1), `layer_norm` of a single unit, and `residual` where no two neighbouring hidden layers are of equal width.
     """
 
     layers: tuple[Linear, ...]
+    norms: tuple[LayerNorm, ...]
     dropout: eqx.nn.Dropout
     in_shape: tuple[int, ...] = eqx.field(static=True)
     out_shape: tuple[int, ...] = eqx.field(static=True)
     condition_dim: int = eqx.field(static=True)
     activations: tuple[str, ...] = eqx.field(static=True)
+    residual: bool = eqx.field(static=True)
 
     def __init__(
         self,
@@ -76,27 +51,36 @@ class MLP(AbstractNetwork):
         hidden_widths: Sequence[int] = (200, 200),
         activations: str | Sequence[str] = "elu",
         dropout: float = 0.0,
+        layer_norm: bool = False,
+        residual: bool = False,
         condition_dim: int = 0,
         key: PRNGKeyArray,
     ) -> None:
         names = (activations,) * len(hidden_widths) if isinstance(activations, str) else tuple(activations)
         for name in names:
-            if name not in ACTIVATIONS:
-                raise ConfigurationError(unknown_name_message("network.activations", name, ACTIVATIONS))
+            check_activation(name)
         if len(names) != len(hidden_widths):
             raise ConfigurationError(
                 f"network.activations has {len(names)} names for {len(hidden_widths)} hidden layers; "
                 "give one name for all layers, or one for each."
             )
+        check_dropout(dropout)
+        if residual and not any(a == b for a, b in itertools.pairwise(hidden_widths)):
+            raise ConfigurationError(
+                f"network.residual is true, but network.hidden_widths is {list(hidden_widths)}, where no hidden layer is as wide "
+                "as the one before it, so there is nothing to skip; expected equal widths, for example [200, 200], or "
+                "network.residual=false."
+            )
         self.in_shape, self.out_shape, self.activations = tuple(in_shape), tuple(out_shape), names
-        self.condition_dim = condition_dim
+        self.condition_dim, self.residual = condition_dim, residual
         widths = [math.prod(in_shape) + condition_dim, *hidden_widths, math.prod(out_shape)]
-        seeds = np.random.SeedSequence(np.asarray(jax.random.key_data(key)).tolist()).spawn(len(widths) - 1)
+        seeds = seed_of(key).spawn(len(widths) - 1)
         gains = [1.0] * len(hidden_widths) + [0.1]
         self.layers = tuple(
             Linear.initial(fan_in, fan_out, gain, seed)
             for fan_in, fan_out, gain, seed in zip(widths[:-1], widths[1:], gains, seeds, strict=True)
         )
+        self.norms = tuple(LayerNorm.initial(width) for width in hidden_widths) if layer_norm else ()
         self.dropout = eqx.nn.Dropout(dropout)
 
     @classmethod
@@ -117,6 +101,8 @@ class MLP(AbstractNetwork):
             hidden_widths=config.hidden_widths,
             activations=config.activations,
             dropout=config.dropout,
+            layer_norm=config.layer_norm,
+            residual=config.residual,
             condition_dim=condition_dim,
             key=key,
         )
@@ -136,10 +122,16 @@ class MLP(AbstractNetwork):
         """The output for one example, of shape `out_shape`."""
         hidden = with_condition(x.reshape(-1), condition, self.condition_dim)
         keys = [None] * len(self.activations) if key is None else jax.random.split(key, len(self.activations))
-        for layer, name, layer_key in zip(self.layers[:-1], self.activations, keys, strict=True):
-            hidden = ACTIVATIONS[name](layer(hidden))
+        norms = self.norms or (None,) * len(self.activations)
+        for number, (layer, norm, name, layer_key) in enumerate(
+            zip(self.layers[:-1], norms, self.activations, keys, strict=True)
+        ):
+            before = layer(hidden)
+            after = ACTIVATIONS[name](before if norm is None else norm(before))
             if self.dropout.p > 0:
-                hidden = self.dropout(hidden, key=layer_key, inference=layer_key is None)
+                after = self.dropout(after, key=layer_key, inference=layer_key is None)
+            # Never around the first: the input is data, not a hidden layer, even where it has as many numbers.
+            hidden = hidden + after if self.residual and number > 0 and hidden.shape == after.shape else after
         return self.layers[-1](hidden).reshape(self.out_shape)
 
     def with_output_bias(self, bias: np.ndarray) -> MLP:

@@ -1,0 +1,117 @@
+"""The residual convolutional network: an encoder from images, a decoder to images, of any size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from ..config.sections import NetworkConfig
+from ..errors import ConfigurationError
+from .base import AbstractNetwork
+from .layers import seed_of
+from .pyramid import Design, ImageDecoder, ImageEncoder, dropout_keys, image_body
+
+
+class ResNet(AbstractNetwork):
+    r"""A convolutional network with residual blocks at each resolution, for images of any height, width and number of channels.
+
+    As `ConvNetwork`, with `blocks` residual blocks after each step of the encoder and before each step of the decoder (He et al.
+    2016, arXiv 1603.05027, fig. 4e: the activation before the convolution, and nothing on the skip):
+
+        block:    h <- h + conv(f(conv(f(h))))      conv: 3 x 3, as many channels as h
+
+    A block's second convolution starts at a tenth of the usual size, so that the network begins as the plain one. Dropout drops
+    whole channels between a block's two convolutions and nowhere else (Zagoruyko and Komodakis 2016, arXiv 1605.07146).
+
+    - `image_shape`: (height, width) or (height, width, channels).
+    - `channels`: at half the image's resolution, at a quarter, and so on.
+    - `blocks`: residual blocks at each resolution, at least 1.
+    - `activation`: one name for all maps.
+
+    Raises `ConfigurationError` when `image_shape` is not an image's, when the decoder's `out_shape` is not `image_shape` or
+    (heads, *image_shape), and for `channels`, `blocks`, `activation` or `dropout` out of range.
+    """
+
+    body: ImageEncoder | ImageDecoder
+    in_shape: tuple[int, ...] = eqx.field(static=True)
+    out_shape: tuple[int, ...] = eqx.field(static=True)
+    image_shape: tuple[int, ...] = eqx.field(static=True)
+    channels: tuple[int, ...] = eqx.field(static=True)
+    blocks: int = eqx.field(static=True)
+    activation: str = eqx.field(static=True)
+    dropout: float = eqx.field(static=True)
+    layer_norm: bool = eqx.field(static=True)
+    condition_dim: int = eqx.field(static=True)
+
+    def __init__(
+        self,
+        in_shape: Sequence[int],
+        out_shape: Sequence[int],
+        *,
+        image_shape: Sequence[int],
+        channels: Sequence[int] = (32, 64),
+        blocks: int = 1,
+        activation: str = "elu",
+        dropout: float = 0.0,
+        layer_norm: bool = False,
+        condition_dim: int = 0,
+        key: PRNGKeyArray,
+    ) -> None:
+        self.in_shape, self.out_shape, self.image_shape = tuple(in_shape), tuple(out_shape), tuple(image_shape)
+        self.channels, self.activation, self.condition_dim = tuple(channels), activation, condition_dim
+        self.dropout, self.layer_norm = dropout, layer_norm
+        self.blocks = blocks
+        if blocks < 1:
+            raise ConfigurationError(
+                f"network.blocks is {blocks}, but a residual network has at least one block at each resolution; set "
+                "network.blocks=1, or network.name=conv for none."
+            )
+        design = Design(self.channels, blocks, activation, dropout, layer_norm)
+        self.body = image_body("resnet", design, self.in_shape, self.out_shape, self.image_shape, condition_dim, seed_of(key))
+
+    @classmethod
+    def build(
+        cls,
+        config: NetworkConfig,
+        in_shape: tuple[int, ...],
+        out_shape: tuple[int, ...],
+        *,
+        condition_dim: int,
+        image_shape: tuple[int, ...],
+        key: PRNGKeyArray,
+    ) -> ResNet:
+        """With the configured channels and blocks."""
+        return cls(
+            in_shape,
+            out_shape,
+            image_shape=image_shape,
+            channels=config.channels,
+            blocks=config.blocks,
+            activation=config.activation_of_all_layers,
+            dropout=config.dropout,
+            layer_norm=config.layer_norm,
+            condition_dim=condition_dim,
+            key=key,
+        )
+
+    @property
+    def is_random_in_training(self) -> bool:
+        """True with dropout."""
+        return self.dropout > 0
+
+    def __call__(
+        self,
+        x: Float[Array, "..."],
+        *,
+        condition: Float[Array, " condition"] | None = None,
+        key: PRNGKeyArray | None = None,
+    ) -> Float[Array, "..."]:
+        """The output for one example, of shape `out_shape`."""
+        return self.body(x, condition, dropout_keys(key))
+
+    def with_output_bias(self, bias: np.ndarray) -> ResNet:
+        """The same network with its output's bias replaced; `bias` has shape `out_shape`."""
+        return eqx.tree_at(lambda network: network.body, self, self.body.with_output_bias(bias))
