@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from commands import command, good
 
+from lowerbound.config.catalogue import CATALOGUE
 from lowerbound.data.named import NAMED_SETS
 from lowerbound.recipes import recipe_names
 
@@ -102,3 +103,13 @@ def test_cite_prints_bibtex_of_a_run_and_of_a_recipe(images_run: Path) -> None:
     assert "planar" not in text
     assert "{rezende2015," in good("cite", "planar-2015").stdout
     assert "is not a run folder" in command("cite", "nothing-here").stderr
+
+
+def test_parts_lists_every_part() -> None:
+    listed = json.loads(good("parts", "--json").stdout)
+    text = good("parts").stdout
+    for kind, entries in CATALOGUE.items():
+        assert set(listed[kind]) == set(entries)
+        assert all(name in text for name in entries)
+    assert "Rezende and Mohamed 2015" in good("parts", "posterior").stdout
+    assert "KIND is 'priors', which does not exist. Did you mean 'prior'?" in command("parts", "priors").error

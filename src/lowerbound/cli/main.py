@@ -160,6 +160,17 @@ def recipes(json: Json = False) -> None:
     show_recipes(as_json=json)
 
 
+@app.command(epilog="Examples: lowerbound parts · lowerbound parts posterior · lowerbound train digits --set prior.name=vamp")
+def parts(
+    kind: Annotated[str, typer.Argument(metavar="[KIND]", help="prior, posterior, likelihood, network or objective.")] = "",
+    json: Json = False,
+) -> None:
+    """List the parts by name, with the configuration keys that each reads and the papers it comes from."""
+    from .tables import show_parts
+
+    show_parts(kind, as_json=json)
+
+
 @app.command(epilog="Examples: lowerbound cite runs/faces-1 · lowerbound cite vamp-2018")
 def cite(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run, or the name of a recipe.")],

@@ -10,7 +10,7 @@ from typing import Any
 
 import typer
 
-from ..errors import ModelFolderError
+from ..errors import ConfigurationError, ModelFolderError, unknown_name_message
 
 
 def show_info(run: Path, *, as_json: bool) -> None:
@@ -93,6 +93,35 @@ def show_recipes(*, as_json: bool) -> None:
             if text:
                 typer.echo(f"    {label + ':':<11}{text}")
     typer.echo("Use one: lowerbound train --recipe NAME; see its keys: lowerbound recipes --json")
+
+
+def show_parts(kind: str, *, as_json: bool) -> None:
+    """List the parts of one kind, or of all."""
+    from ..config.catalogue import CATALOGUE
+    from ..recipes.bibliography import references
+
+    if kind and kind not in CATALOGUE:
+        raise ConfigurationError(unknown_name_message("KIND", kind, CATALOGUE))
+    kinds = [kind] if kind else list(CATALOGUE)
+    if as_json:
+        _print({each: {name: dataclasses.asdict(entry) for name, entry in CATALOGUE[each].items()} for each in kinds})
+        return
+    known = references()
+    for each in kinds:
+        rows = [
+            (name, ", ".join(entry.keys), "; ".join(_short(known[paper]) for paper in entry.papers if paper in known))
+            for name, entry in CATALOGUE[each].items()
+        ]
+        _table(f"{each}.name", ("name", f"keys of [{each}] that it reads", "papers"), rows)
+    typer.echo("Use one: lowerbound train DATA --set prior.name=NAME, or in a TOML file. Any two combine unless they cannot.")
+
+
+def _short(reference: Any) -> str:
+    """`Kingma and Welling 2014`."""
+    authors = reference["authors"].replace(" and ", ", ").split(", ")
+    family = [author.split()[-1] for author in authors]
+    names = " and ".join(family) if len(family) <= 2 else f"{family[0]} et al."
+    return f"{names} {reference['year']}"
 
 
 def show_citations(run: Path) -> None:
