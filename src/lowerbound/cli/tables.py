@@ -112,14 +112,15 @@ def show_parts(kind: str, *, as_json: bool) -> None:
             (name, ", ".join(entry.keys), "; ".join(_short(known[paper]) for paper in entry.papers if paper in known))
             for name, entry in CATALOGUE[each].items()
         ]
-        _table(f"{each}.name", ("name", f"keys of [{each}] that it reads", "papers"), rows)
+        _table(f"{each}.name", ("name", f"keys of its section, {each}", "papers"), rows)
     typer.echo("Use one: lowerbound train DATA --set prior.name=NAME, or in a TOML file. Any two combine unless they cannot.")
 
 
 def _short(reference: Any) -> str:
     """`Kingma and Welling 2014`."""
     authors = reference["authors"].replace(" and ", ", ").split(", ")
-    family = [author.split()[-1] for author in authors]
+    # A particle belongs to the family name: "van den Berg".
+    family = [" ".join([word for word in author.split() if word.islower()] + author.split()[-1:]) for author in authors]
     names = " and ".join(family) if len(family) <= 2 else f"{family[0]} et al."
     return f"{names} {reference['year']}"
 
