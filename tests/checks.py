@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import contextlib
 import dataclasses
+import functools
 import itertools
 from collections.abc import Callable, Iterator
 
@@ -37,7 +38,8 @@ def count_compilations() -> Iterator[collections.Counter[str]]:
 class Density:
     """A normalised density of an array `x`, as its tests see it.
 
-    - `axes`: for each element of x a rising, equally spaced grid: all its levels when `discrete`, else nearly all its mass.
+    - `axes`: for each element of x a rising grid: all its levels when `discrete`, else nearly all its mass.
+    - `widths`: what each point of a grid stands for, dy/du of an equally spaced u; None for equally spaced axes.
     """
 
     log_prob: Callable[[Array], Array]
@@ -45,14 +47,18 @@ class Density:
     axes: tuple[np.ndarray, ...]
     discrete: bool
     shape: tuple[int, ...]
+    widths: tuple[np.ndarray, ...] | None = None
 
     def masses(self) -> np.ndarray:
         """The mass of each cell of the product grid (the rectangle rule, which for smooth peaks converges like exp(-1/h))."""
         points = np.stack(np.meshgrid(*self.axes, indexing="ij"), axis=-1).astype(np.float32)
         flat = points.reshape(-1, *self.shape)
         values = np.asarray(jax.jit(jax.vmap(self.log_prob))(flat), np.float64)
-        volume = 1.0 if self.discrete else np.prod([axis[1] - axis[0] for axis in self.axes])
-        return np.exp(values).reshape(points.shape[:-1]) * volume
+        masses = np.exp(values).reshape(points.shape[:-1])
+        if self.discrete:
+            return masses
+        widths = self.widths or tuple(np.full_like(axis, axis[1] - axis[0]) for axis in self.axes)
+        return masses * functools.reduce(np.multiply.outer, widths)
 
     def draws(self, key: PRNGKeyArray, num_draws: int) -> np.ndarray:
         """`num_draws` samples, one row each, elements flattened."""
@@ -67,7 +73,7 @@ def chi_squared_p_value(density: Density, masses: np.ndarray, draws: np.ndarray,
         margin = masses.sum(axis=tuple(other for other in range(masses.ndim) if other != number))
         before = np.cumsum(margin) - margin
         cells = np.floor(before / margin.sum() * cells_per_axis).astype(int).clip(0, cells_per_axis - 1)
-        nearest = np.rint((draws[:, number] - axis[0]) / (axis[1] - axis[0])).astype(int).clip(0, len(axis) - 1)
+        nearest = np.searchsorted((axis[1:] + axis[:-1]) / 2, draws[:, number])
         cells_of_grid.append(cells)
         cells_of_draws.append(cells[nearest])
     expected = np.zeros((cells_per_axis,) * masses.ndim)

@@ -11,6 +11,7 @@ import pytest
 import scipy.special
 import scipy.stats
 from registry import CASES, LIKELIHOODS
+from scipy_continuous import SCIPY_CONTINUOUS
 
 from lowerbound.likelihoods import (
     AbstractLikelihood,
@@ -18,6 +19,12 @@ from lowerbound.likelihoods import (
     DiscretizedLogistic,
     DiscretizedLogisticDistribution,
     Gaussian,
+    Laplace,
+    LogNormal,
+    LowRankGaussian,
+    NumPyroLikelihood,
+    QuantizedGaussian,
+    StudentT,
 )
 
 
@@ -62,6 +69,7 @@ SCIPY: dict[type, Callable[..., np.ndarray]] = {
     Gaussian: _gaussian,
     Bernoulli: _bernoulli,
     DiscretizedLogistic: _discretized_logistic,
+    **SCIPY_CONTINUOUS,
 }
 
 
@@ -144,12 +152,13 @@ def test_initial_params_describe_the_data(name: str) -> None:
     params = part.initial_params(mean, std)
     assert params.shape == part.param_shape
     distribution = part.distribution(jnp.asarray(params))
-    if isinstance(part, DiscretizedLogistic):
+    if isinstance(part, DiscretizedLogistic | QuantizedGaussian):
         # The levels cut the tails off, so only the location itself can be compared.
         loc = params[0] if not part.bounded_mean else part.low + (part.high - part.low) * scipy.special.expit(params[0])
         np.testing.assert_allclose(loc, mean, rtol=1e-5)
-        np.testing.assert_allclose(np.exp(params[1]) * np.pi / np.sqrt(3), std, rtol=1e-5)
+        deviations = np.exp(params[1]) * (np.pi / np.sqrt(3) if isinstance(part, DiscretizedLogistic) else 1)
+        np.testing.assert_allclose(deviations, std, rtol=1e-5)
         return
     np.testing.assert_allclose(np.asarray(distribution.mean), mean, rtol=1e-5)
-    if isinstance(part, Gaussian):
+    if isinstance(part, Gaussian | LowRankGaussian | Laplace | StudentT | LogNormal | NumPyroLikelihood):
         np.testing.assert_allclose(np.sqrt(np.asarray(distribution.variance)), std, rtol=1e-5)

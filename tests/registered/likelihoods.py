@@ -7,13 +7,32 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy.special
 from checks import Density, lattice
 from jaxtyping import Array, PRNGKeyArray
 
-from lowerbound.likelihoods import AbstractLikelihood, Bernoulli, DiscretizedLogistic, Gaussian
+from lowerbound.likelihoods import (
+    AbstractLikelihood,
+    Bernoulli,
+    Beta,
+    ContinuousBernoulli,
+    DiscretizedLogistic,
+    Gaussian,
+    GaussianFixedScale,
+    GaussianLearnedScale,
+    GaussianOptimalScale,
+    Laplace,
+    LogNormal,
+    LowRankGaussian,
+    NumPyroLikelihood,
+    QuantizedGaussian,
+    StudentT,
+)
+from lowerbound.models import split_trained
 
 from .case import EXTREME, Case, numpyro
 
@@ -22,6 +41,19 @@ LIKELIHOODS: dict[str, Callable[[], AbstractLikelihood]] = {
     "gaussian-free": lambda: Gaussian((2,), np.float32(0.01)),
     "gaussian-sigmoid": lambda: Gaussian((1, 2), np.float32(0.01), np.array([[[0.0, -1.0]], [[1.0, 3.0]]])),
     "gaussian-floor-per-element": lambda: Gaussian((2,), np.array([0.01, 0.5])),
+    "gaussian-per-element": lambda: GaussianLearnedScale((2,), np.float32(0.01), np.array([0.0, -1.0])),
+    "gaussian-shared": lambda: GaussianLearnedScale((1, 2), np.float32(0.01), mean_range=np.array([[[0.0, -1.0]], [[1.0, 3.0]]])),
+    "gaussian-fixed": lambda: GaussianFixedScale((2,), np.float32(0.01), np.array([0.7, 2.0])),
+    "gaussian-optimal": lambda: GaussianOptimalScale((2,), np.float32(0.01)),
+    "low-rank-gaussian": lambda: LowRankGaussian((1, 2), np.float32(0.01), rank=2),
+    "laplace": lambda: Laplace((2,), np.float32(0.01)),
+    "student-t": lambda: StudentT((1, 2), np.float32(0.01)),
+    "log-normal": lambda: LogNormal((2,), np.array([0.01, 0.02])),
+    "continuous-bernoulli": lambda: ContinuousBernoulli((1, 2)),
+    "beta": lambda: Beta((2,)),
+    "quantized-gaussian-bounded": lambda: QuantizedGaussian((1, 2)),
+    "quantized-gaussian-free": lambda: QuantizedGaussian((2,), -1.0, 1.0, 17, bounded_mean=False),
+    "numpyro-gamma": lambda: NumPyroLikelihood((2,), family="Gamma"),
     "bernoulli": lambda: Bernoulli((2,)),
     "discretized-logistic-bounded": lambda: DiscretizedLogistic((1, 2)),
     "discretized-logistic-free": lambda: DiscretizedLogistic((2,), -1.0, 1.0, 17, bounded_mean=False),
@@ -32,19 +64,60 @@ def levels_of(likelihood: AbstractLikelihood) -> tuple[float, float, int] | None
     """(lowest, highest, how many) of a discrete likelihood's levels."""
     if isinstance(likelihood, Bernoulli):
         return 0.0, 1.0, 2
-    if isinstance(likelihood, DiscretizedLogistic):
+    if isinstance(likelihood, DiscretizedLogistic | QuantizedGaussian):
         return likelihood.low, likelihood.high, likelihood.num_levels
     return None
+
+
+# Raw numbers around which the tests draw, and how far; by default 0 and 1. A density with a pole at an end of its support is
+# more than float32 can integrate: its grid has too few numbers there.
+TYPICAL: dict[type, tuple[Any, float]] = {
+    Beta: (np.array([[0.0], [2.5]], np.float32), 0.5),
+    NumPyroLikelihood: (np.float32(1.0), 0.5),
+}
+# Values at the edge of each support.
+EDGES = {"real": (0.0, 1.0), "positive": (1e-3, 1e3), "interval": (0.0, 1.0), "open-interval": (1e-3, 0.999)}
+
+
+def typical_params(part: AbstractLikelihood, key: PRNGKeyArray) -> Array:
+    """Ordinary outputs of a decoder."""
+    centre, width = TYPICAL.get(type(part), (np.float32(0.0), 1.0))
+    return centre + width * jax.random.normal(key, part.param_shape)
+
+
+def with_random_numbers(part: AbstractLikelihood, key: PRNGKeyArray) -> AbstractLikelihood:
+    """The same part; its own trained numbers, where it has any, moved at random."""
+    trained, rest = split_trained(part)
+    return eqx.combine(jax.tree.map(lambda leaf: leaf + 0.3 * jax.random.normal(key, leaf.shape), trained), rest)
+
+
+def grid(part: AbstractLikelihood, distribution: Any) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...] | None]:
+    """Points that hold nearly all mass of a continuous distribution of two elements, and what each stands for."""
+    u = np.linspace(-1, 1, 361)
+    support = "positive" if isinstance(part, NumPyroLikelihood) else part.support
+    if support == "positive":
+        log_values = np.linspace(-25, 25, 721)
+        return (np.exp(log_values),) * 2, (np.exp(log_values) * (log_values[1] - log_values[0]),) * 2
+    if support in ("interval", "open-interval"):
+        # Takahasi and Mori's double exponential, which needs no condition on the ends.
+        values = scipy.special.expit(2 * np.sinh(2.8 * u))
+        return (values,) * 2, (values * (1 - values) * 5.6 * np.cosh(2.8 * u) * (u[1] - u[0]),) * 2
+    centre, width = (np.asarray(x, np.float64).ravel() for x in (distribution.mean, jnp.sqrt(distribution.variance)))
+    if isinstance(part, Laplace | StudentT):
+        # The cube makes a kink at the centre smooth, the exponential reaches far tails.
+        axes = tuple(m + s * np.sinh(9 * u**3) for m, s in zip(centre, width, strict=True))
+        return axes, tuple(s * 27 * u**2 * np.cosh(9 * u**3) * (u[1] - u[0]) for s in width)
+    return tuple(m + 9 * s * u for m, s in zip(centre, width, strict=True)), None
 
 
 def likelihood_case(make: Callable[[], AbstractLikelihood]) -> Case:
     def inputs(part: AbstractLikelihood, key: PRNGKeyArray) -> tuple[Any, ...]:
         params_key, sample_key = jax.random.split(key)
-        params = jax.random.normal(params_key, part.param_shape)
+        params = typical_params(part, params_key)
         return params, jnp.asarray(part.distribution(params).sample(sample_key), jnp.float32), sample_key
 
     def extremes(part: AbstractLikelihood) -> list[tuple[Any, ...]]:
-        low, high, _ = levels_of(part) or (0.0, 1.0, 0)
+        low, high = (levels_of(part) or EDGES["positive" if isinstance(part, NumPyroLikelihood) else part.support])[:2]
         num_heads = math.prod(part.param_shape) // math.prod(part.event_shape)
         one = np.ones(part.event_shape, np.float32)
         every_combination = itertools.product((-EXTREME, EXTREME), repeat=num_heads)
@@ -65,14 +138,10 @@ def likelihood_case(make: Callable[[], AbstractLikelihood]) -> Case:
         return {"log_prob": (), "mean": part.event_shape, "sample": part.event_shape, "monitors": monitors}
 
     def density(part: AbstractLikelihood, key: PRNGKeyArray) -> Density:
-        distribution = part.distribution(jax.random.normal(key, part.param_shape))
+        distribution = part.distribution(typical_params(part, key))
         levels = levels_of(part)
-        if levels is not None:
-            axes = lattice(*levels, dimensions=2)
-        else:
-            centre, width = (np.asarray(x, np.float64).ravel() for x in (distribution.mean, jnp.sqrt(distribution.variance)))
-            axes = tuple(np.linspace(m - 9 * s, m + 9 * s, 361) for m, s in zip(centre, width, strict=True))
+        axes, widths = (lattice(*levels, dimensions=2), None) if levels is not None else grid(part, distribution)
         log_prob, sample = numpyro(distribution.log_prob), numpyro(distribution.sample)
-        return Density(log_prob, sample, axes, levels is not None, part.event_shape)
+        return Density(log_prob, sample, axes, levels is not None, part.event_shape, widths)
 
-    return Case(lambda key: make(), numpyro(inputs), extremes, numpyro(call), shapes, density)
+    return Case(lambda key: with_random_numbers(make(), key), numpyro(inputs), extremes, numpyro(call), shapes, density)
