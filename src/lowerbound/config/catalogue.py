@@ -36,6 +36,14 @@ _IMAGES = ("channels", "activations", "dropout", "layer_norm")
 CATALOGUE: dict[str, dict[str, Entry]] = {
     "prior": {
         "standard-normal": Entry(".priors:StandardNormal", papers=("kingma2014",)),
+        "learned-gaussian": Entry(".priors:LearnedGaussian", ("hidden_width",), ("sohn2015",)),
+        "mixture-of-gaussians": Entry(".priors:MixtureOfGaussians", ("num_components",), ("dilokthanakul2016", "tomczak2018")),
+        "vamp": Entry(".priors:VampPrior", ("num_components",), ("tomczak2018",)),
+        "spline-flow": Entry(".priors:SplineFlow", ("num_layers", "hidden_width", "num_bins"), ("durkan2019",)),
+        "autoregressive-flow": Entry(
+            ".priors:AutoregressiveFlow", ("num_layers", "hidden_width"), ("papamakarios2017", "germain2015")
+        ),
+        "hyperspherical-uniform": Entry(".priors:HypersphericalUniform", papers=("davidson2018",)),
     },
     "posterior": {
         "diagonal-gaussian": Entry(".posteriors:DiagonalGaussian", _REFINEMENT, ("kingma2014",)),
@@ -50,6 +58,18 @@ CATALOGUE: dict[str, dict[str, Entry]] = {
             ".posteriors:HouseholderSylvester", ("num_flows", "num_reflections", *_REFINEMENT), ("vandenberg2018",)
         ),
         "sylvester-triangular": Entry(".posteriors:TriangularSylvester", ("num_flows", *_REFINEMENT), ("vandenberg2018",)),
+        "inverse-autoregressive": Entry(
+            ".posteriors:InverseAutoregressive",
+            ("num_flows", "hidden_width", "context_dim", *_REFINEMENT),
+            ("kingma2016", "germain2015"),
+        ),
+        "coupling-spline": Entry(
+            ".posteriors:CouplingSpline",
+            ("num_flows", "hidden_width", "num_bins", "context_dim", *_REFINEMENT),
+            ("durkan2019",),
+        ),
+        "von-mises-fisher": Entry(".posteriors:VonMisesFisher", _REFINEMENT, ("davidson2018", "figurnov2018")),
+        "deterministic": Entry(".posteriors:Deterministic"),
     },
     "likelihood": {
         "gaussian": Entry(
@@ -65,6 +85,17 @@ CATALOGUE: dict[str, dict[str, Entry]] = {
         "numpyro": Entry(".likelihoods:NumPyroLikelihood", ("distribution",), ("phan2019numpyro",)),
         "bernoulli": Entry(".likelihoods:Bernoulli", papers=("kingma2014",)),
         "discretized-logistic": Entry(".likelihoods:DiscretizedLogistic", ("mean",), ("kingma2016",)),
+        "discretized-logistic-mixture": Entry(
+            ".likelihoods:DiscretizedLogisticMixture", ("num_components",), ("salimans2017", "kingma2016")
+        ),
+        "categorical": Entry(".likelihoods:Categorical", papers=("vandenoord2016",)),
+        "ordinal": Entry(".likelihoods:Ordinal", papers=("mccullagh1980",)),
+        "poisson": Entry(".likelihoods:Poisson", ("library_size",), ("lopez2018",)),
+        "negative-binomial": Entry(".likelihoods:NegativeBinomial", ("dispersion", "library_size"), ("lopez2018",)),
+        "zero-inflated-negative-binomial": Entry(
+            ".likelihoods:ZeroInflatedNegativeBinomial", ("dispersion", "library_size"), ("lopez2018",)
+        ),
+        "multinomial": Entry(".likelihoods:Multinomial", papers=("srivastava2017",)),
     },
     "network": {
         "mlp": Entry(".networks:MLP", (*_MLP, "layer_norm", "residual")),

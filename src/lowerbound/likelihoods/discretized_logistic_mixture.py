@@ -1,0 +1,115 @@
+"""The likelihood of pixels by a mixture of discretised logistics, in grey or in colour."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+import numpyro.distributions as dist
+import scipy.special
+from jaxtyping import Array, Float
+
+from ..config.context import BuildContext
+from ..config.sections import LikelihoodConfig
+from ..errors import ConfigurationError
+from .base import AbstractLikelihood, Measure, Scaling, Support
+from .location_scale import LARGEST_LOG_SCALE
+from .logistic_mixtures import ColourLogisticMixture, LogisticMixture
+
+
+class DiscretizedLogisticMixture(AbstractLikelihood):
+    r"""A mixture of K discretised logistics for each element, or for the three colours of each pixel together.
+
+    The masses are those of `LogisticMixture` and, with `colour`, of `ColourLogisticMixture` (PixelCNN++, Salimans et al. 2017,
+    arXiv 1701.05517, eq. 1 to 3). Decoder outputs, each K arrays of the event's shape, along the first axis:
+
+        grey    (l, a, s):     log pi = log-softmax of l,  mu = a,  scale = max(exp(s), floor), and at most e^30
+        colour  (l, a, s, c):  the same, with coefficients tanh(c); a pixel's K numbers l fill ceil(K / 3) arrays of three colours
+
+    The floor is a tenth of a step, as in `DiscretizedLogistic`. Often mis-copied: half a step is
+    (high - low) / (num_levels - 1) / 2, which is 1/255 for a range of [-1, 1] alone; and the lowest and the highest level take
+    their whole tails, without which the masses do not sum to 1.
+
+    - `low`, `high`: lowest and highest level in the model's scale of the data; `num_levels`: how many there are.
+    - `num_components`: K. `colour`: the event is (height, width, 3), and green depends on red, and blue on both.
+
+    Raises `ConfigurationError` for fewer than 1 component, and for `colour` with another event.
+    """
+
+    event_shape: tuple[int, ...] = eqx.field(static=True)
+    low: float = eqx.field(static=True, default=0.0)
+    high: float = eqx.field(static=True, default=1.0)
+    num_levels: int = eqx.field(static=True, default=256)
+    num_components: int = eqx.field(static=True, default=3)
+    colour: bool = eqx.field(static=True, default=False)
+    measure: ClassVar[Measure] = "counting"
+    support: ClassVar[Support] = "levels"
+    scaling: ClassVar[Scaling] = "unit"
+    given_total: ClassVar[bool] = False
+
+    def __check_init__(self) -> None:
+        if self.num_components < 1:
+            raise ConfigurationError(f"num_components is {self.num_components}; expected a whole number from 1 up.")
+        if self.colour and (len(self.event_shape) != 3 or self.event_shape[-1] != 3):
+            raise ConfigurationError(
+                f"colour is True, but the event shape is {self.event_shape}; expected (height, width, 3), or colour=False."
+            )
+
+    @classmethod
+    def build(cls, config: LikelihoodConfig, context: BuildContext) -> DiscretizedLogisticMixture:
+        """On the data's own levels; in colour for images of three channels."""
+        spec = context.spec
+        colour = len(spec.event_shape) == 3 and spec.event_shape[-1] == 3
+        low, high = float(context.low), float(context.high)
+        return cls(spec.event_shape, low, high, spec.num_levels, config.num_components, colour=colour)
+
+    @property
+    def num_logit_arrays(self) -> int:
+        """How many arrays of the event's shape hold the mixture's logits."""
+        return -(-self.num_components // 3) if self.colour else self.num_components
+
+    @property
+    def param_shape(self) -> tuple[int, ...]:
+        """(3 K, *event_shape), or (3 K + ceil(K / 3), height, width, 3) in colour."""
+        return (self.num_logit_arrays + (3 if self.colour else 2) * self.num_components, *self.event_shape)
+
+    @property
+    def log_scale_floor(self) -> float:
+        """The logarithm of the smallest scale, a tenth of the distance between two levels."""
+        return float(np.log(0.1 * (self.high - self.low) / (self.num_levels - 1)))
+
+    def distribution(self, params: Float[Array, "heads ..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
+        """LogisticMixture or ColourLogisticMixture over the event."""
+        raw_logits, loc, raw_scale, *coefficients = self._heads(params)
+        scale = jnp.exp(jnp.clip(raw_scale, self.log_scale_floor, LARGEST_LOG_SCALE))
+        levels = {"low": self.low, "high": self.high, "num_levels": self.num_levels}
+        if not self.colour:
+            return LogisticMixture(raw_logits, loc, scale, **levels).to_event(len(self.event_shape))
+        # (arrays, height, width, 3) to K numbers for each pixel.
+        by_pixel = jnp.moveaxis(raw_logits, 0, -1).reshape(*self.event_shape[:2], -1)
+        logits = jnp.moveaxis(by_pixel[..., : self.num_components], -1, 0)
+        return ColourLogisticMixture(logits, loc, scale, jnp.tanh(coefficients[0]), **levels).to_event(2)
+
+    def initial_params(self, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
+        """Even weights, and locations spread over half the variance, so that the components differ; the rest is their scales'.
+
+        Components that start equal would have equal gradients for ever.
+        """
+        normal = scipy.special.ndtri((np.arange(self.num_components) + 0.5) / self.num_components)
+        spread = np.sqrt(0.5) * normal / (normal.std() or 1.0)
+        share = 0.5 if self.num_components > 1 else 1.0
+        loc = mean + std * spread.reshape(-1, *(1,) * len(self.event_shape))
+        # A logistic's variance is (pi scale)^2 / 3.
+        log_scale = np.log(np.maximum(np.sqrt(3.0 * share) / np.pi * std, np.exp(self.log_scale_floor)))
+        heads = [np.zeros((self.num_logit_arrays, *self.event_shape)), loc, np.broadcast_to(log_scale, loc.shape)]
+        return np.concatenate([*heads, *([np.zeros(loc.shape)] if self.colour else [])]).astype(np.float32)
+
+    def monitors(self, params: Float[Array, "heads ..."]) -> dict[str, Float[Array, ""]]:
+        """`fraction_at_floor`: the fraction of the components' scales that are held up by the floor."""
+        return {"fraction_at_floor": (self._heads(params)[2] <= self.log_scale_floor).mean(dtype=jnp.float32)}
+
+    def _heads(self, params: Float[Array, "heads ..."]) -> list[Float[Array, "..."]]:
+        ends = [self.num_logit_arrays + self.num_components * number for number in range(3 if self.colour else 2)]
+        return jnp.split(params, ends)

@@ -1,0 +1,187 @@
+"""Mixtures of discretised logistics, element by element or over the three colours of a pixel together, for NumPyro."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpyro.distributions as dist
+from jaxtyping import Array, Float, PRNGKeyArray
+from numpyro.distributions import constraints
+
+from .discretized_logistic import DiscretizedLogisticDistribution
+
+# The mean of green and blue is taken over this many equally likely values of each colour before.
+_MEAN_NODES = 24
+
+
+class LogisticMixture(dist.Distribution):
+    r"""Independent elements, each a mixture of K discretised logistics (Salimans et al. 2017, arXiv 1701.05517, eq. 1 and 2).
+
+        P(x = v) = sum_k pi_k [S((v + h - mu_k) / s_k) - S((v - h - mu_k) / s_k)],   S = sigmoid,   h = half a step,
+
+    with whole tails at the lowest and highest level; see `DiscretizedLogisticDistribution`.
+
+    - `logits`, `loc`, `scale`: of shape (K, *event), where log pi is the log-softmax of the logits over K.
+    """
+
+    arg_constraints: ClassVar[dict[str, Any]] = {"logits": constraints.real}
+    pytree_data_fields = ("logits", "component")
+
+    def __init__(
+        self,
+        logits: Float[Array, "components ..."],
+        loc: Float[Array, "components ..."],
+        scale: Float[Array, "components ..."],
+        *,
+        low: float = 0.0,
+        high: float = 1.0,
+        num_levels: int = 256,
+        validate_args: bool | None = None,
+    ) -> None:
+        self.logits = logits
+        self.component = DiscretizedLogisticDistribution(loc, scale, low=low, high=high, num_levels=num_levels)
+        super().__init__(batch_shape=logits.shape[1:], validate_args=validate_args)
+
+    @property
+    def support(self) -> Any:
+        """The interval that holds the levels."""
+        return self.component.support
+
+    def log_prob(self, value: Float[Array, "..."]) -> Float[Array, "..."]:
+        """log P(x = value) in nats, element by element."""
+        components = -1 - len(self.batch_shape)
+        each = self.component.log_prob(jnp.expand_dims(value, components))
+        return jax.nn.logsumexp(jax.nn.log_softmax(self.logits, axis=0) + each, axis=components)
+
+    def sample(self, key: PRNGKeyArray, sample_shape: tuple[int, ...] = ()) -> Float[Array, "..."]:
+        """A component, then a level of it."""
+        component_key, level_key = jax.random.split(key)
+        shape = self.shape(sample_shape)
+        chosen = jax.random.categorical(component_key, self.logits, axis=0, shape=shape)
+        loc, scale = (_chosen(array, chosen) for array in (self.component.loc, self.component.scale))
+        return rounded(loc + scale * jax.random.logistic(level_key, shape), self.component)
+
+    @property
+    def mean(self) -> Float[Array, "..."]:
+        """sum_k pi_k E_k[x], each summed over the levels exactly."""
+        return jnp.sum(jax.nn.softmax(self.logits, axis=0) * self.component.mean, axis=0)
+
+
+class ColourLogisticMixture(dist.Distribution):
+    r"""Independent pixels, each a mixture over its three colours together (Salimans et al. 2017, arXiv 1701.05517, eq. 3).
+
+        P(r, g, b) = sum_k pi_k P(r; mu_r, s_r) P(g; mu_g + alpha (r - m), s_g) P(b; mu_b + beta (r - m) + gamma (g - m), s_b)
+
+    with the discretised logistics P of `LogisticMixture`, one indicator k for the whole pixel, and m the middle of the
+    range. (The paper's range is [-1, 1], so that there m = 0; without m a coefficient would also shift the location.)
+
+    - `logits`: (K, height, width). `loc`, `scale`: (K, height, width, 3). `coefficients`: alpha, beta and gamma along the last
+      axis, (K, height, width, 3).
+    """
+
+    arg_constraints: ClassVar[dict[str, Any]] = {"logits": constraints.real}
+    pytree_data_fields = ("logits", "component", "coefficients")
+
+    def __init__(
+        self,
+        logits: Float[Array, "components height width"],
+        loc: Float[Array, "components height width 3"],
+        scale: Float[Array, "components height width 3"],
+        coefficients: Float[Array, "components height width 3"],
+        *,
+        low: float = 0.0,
+        high: float = 1.0,
+        num_levels: int = 256,
+        validate_args: bool | None = None,
+    ) -> None:
+        self.logits, self.coefficients = logits, coefficients
+        self.component = DiscretizedLogisticDistribution(loc, scale, low=low, high=high, num_levels=num_levels)
+        super().__init__(batch_shape=logits.shape[1:], event_shape=(3,), validate_args=validate_args)
+
+    @property
+    def support(self) -> Any:
+        """The interval that holds the levels."""
+        return constraints.independent(self.component.support, 1)
+
+    def log_prob(self, value: Float[Array, "... 3"]) -> Float[Array, "..."]:
+        """log P(r, g, b) in nats, pixel by pixel."""
+        value = jnp.expand_dims(value, -4)
+        red, green = (value[..., colour] - self._middle for colour in (0, 1))
+        alpha, beta, gamma = (self.coefficients[..., pair] for pair in (0, 1, 2))
+        shift = jnp.stack([jnp.zeros_like(alpha) * red, alpha * red, beta * red + gamma * green], axis=-1)
+        shifted = self._like(self.component.loc + shift, self.component.scale)
+        joint = jax.nn.log_softmax(self.logits, axis=0) + shifted.log_prob(value).sum(-1)
+        return jax.nn.logsumexp(joint, axis=-3)
+
+    def sample(self, key: PRNGKeyArray, sample_shape: tuple[int, ...] = ()) -> Float[Array, "... 3"]:
+        """The pixel's component, then red, green and blue in turn, each rounded to its level before the next looks at it.
+
+        The paper's own code never rounds, so that its draws are no levels.
+        """
+        component_key, level_key = jax.random.split(key)
+        shape = (*sample_shape, *self.batch_shape)
+        chosen = jax.random.categorical(component_key, self.logits, axis=0, shape=shape)
+        loc, scale, coefficients = (
+            jnp.stack([_chosen(array[..., colour], chosen) for colour in range(3)], axis=-1)
+            for array in (self.component.loc, self.component.scale, self.coefficients)
+        )
+        noise = scale * jax.random.logistic(level_key, (*shape, 3))
+        red = rounded(loc[..., 0] + noise[..., 0], self.component)
+        green_loc = loc[..., 1] + coefficients[..., 0] * (red - self._middle)
+        green = rounded(green_loc + noise[..., 1], self.component)
+        blue_loc = loc[..., 2] + coefficients[..., 1] * (red - self._middle) + coefficients[..., 2] * (green - self._middle)
+        return jnp.stack([red, green, rounded(blue_loc + noise[..., 2], self.component)], axis=-1)
+
+    @property
+    def mean(self) -> Float[Array, "height width 3"]:
+        r"""E[r], E[g] and E[b], the last two within a level's half of the exact sums over all levels of the colours before.
+
+        The mean of green is no linear function of the mean of red, because its tails are cut off at the ends of the range. For
+        256 levels the exact mean of blue is a sum of 65,536 terms for each component of each pixel; instead red and
+        green each take 24 equally likely values, the levels of their distribution's quantiles (i + 1/2) / 24. For each, the
+        next colour's mean is low + integral from low to high of S((mu - e) / s) de in closed form, which stands for the sum over
+        the edges e between levels.
+        """
+        quantiles = (jnp.arange(_MEAN_NODES, dtype=self.logits.dtype) + 0.5) / _MEAN_NODES
+        noise = jnp.log(quantiles) - jnp.log1p(-quantiles)
+        loc, scale = self.component.loc[..., None], self.component.scale[..., None]
+        alpha, beta, gamma = (self.coefficients[..., pair, None] for pair in (0, 1, 2))
+        red = rounded(loc[..., 0, :] + scale[..., 0, :] * noise, self.component) - self._middle
+        green_loc = loc[..., 1, :] + alpha * red
+        green = rounded(green_loc[..., None] + scale[..., 1, :, None] * noise, self.component) - self._middle
+        blue_loc = (loc[..., 2, :] + beta * red)[..., None] + gamma[..., None] * green
+        of_red = self._like(self.component.loc[..., 0], self.component.scale[..., 0]).mean
+        of_green = clipped_mean(green_loc, scale[..., 1, :], self.component).mean(-1)
+        of_blue = clipped_mean(blue_loc, scale[..., 2, :, None], self.component).mean((-1, -2))
+        weights = jax.nn.softmax(self.logits, axis=0)[..., None]
+        return jnp.sum(weights * jnp.stack([of_red, of_green, of_blue], axis=-1), axis=0)
+
+    @property
+    def _middle(self) -> float:
+        return 0.5 * (self.component.low + self.component.high)
+
+    def _like(self, loc: Array, scale: Array) -> DiscretizedLogisticDistribution:
+        levels = self.component
+        return DiscretizedLogisticDistribution(loc, scale, low=levels.low, high=levels.high, num_levels=levels.num_levels)
+
+
+def rounded(continuous: Float[Array, "..."], levels: DiscretizedLogisticDistribution) -> Float[Array, "..."]:
+    """The nearest level within the range."""
+    level = jnp.clip(jnp.round((continuous - levels.low) / levels.step), 0, levels.num_levels - 1)
+    return levels.low + (levels.high - levels.low) * (level / (levels.num_levels - 1))
+
+
+def clipped_mean(
+    loc: Float[Array, "..."], scale: Float[Array, "..."], levels: DiscretizedLogisticDistribution
+) -> Float[Array, "..."]:
+    """E[x] of a logistic variable cut off at the ends of the range: within half a level of the rounded variable's."""
+    below, above = jax.nn.softplus((loc - levels.low) / scale), jax.nn.softplus((loc - levels.high) / scale)
+    return levels.low + scale * (below - above)
+
+
+def _chosen(components: Float[Array, "components ..."], chosen: Array) -> Float[Array, "..."]:
+    """Each element's number of its chosen component."""
+    numbers = components.reshape(len(components), *(1,) * (chosen.ndim - components.ndim + 1), *components.shape[1:])
+    return jnp.take_along_axis(numbers, chosen[None], axis=0)[0]

@@ -1,0 +1,65 @@
+"""The multinomial likelihood for documents: counts of words given how many there are."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+import numpyro.distributions as dist
+from jaxtyping import Array, Float
+
+from ..config.context import BuildContext
+from ..config.sections import LikelihoodConfig
+from .base import AbstractLikelihood, Measure, Scaling, Support
+from .count_distributions import MultinomialCounts
+from .counts import check_typical_total, initial_log_mean, log_proportions, typical_total
+
+
+class Multinomial(AbstractLikelihood):
+    r"""Counts of D kinds of words in a document of n words (Srivastava and Sutton 2017, arXiv 1703.01488, ProdLDA).
+
+        log p(x|z, n) = log n! - sum_d log x_d! + sum_d x_d log p_d,   p = softmax(a),   n = sum_d x_d
+
+    Given the document's length n: it sums to 1 over all x with that length. Code for topic models commonly keeps the last
+    sum alone, which trains the same model but is not a log-probability: the coefficient says in how many orders these words can
+    come. Such a figure is the log-probability of the words in one order.
+
+    - `typical_total`: the length where none is given, for draws and means.
+
+    Raises `ConfigurationError` where that is not above 0.
+    """
+
+    event_shape: tuple[int, ...] = eqx.field(static=True)
+    typical_total: float = eqx.field(static=True)
+    measure: ClassVar[Measure] = "counting"
+    support: ClassVar[Support] = "counts"
+    scaling: ClassVar[Scaling] = "none"
+    given_total: ClassVar[bool] = True
+
+    def __check_init__(self) -> None:
+        check_typical_total(True, self.typical_total)
+
+    @classmethod
+    def build(cls, config: LikelihoodConfig, context: BuildContext) -> Multinomial:
+        """Over the data's event, with the training data's mean length."""
+        return cls(context.spec.event_shape, typical_total(context))
+
+    @property
+    def param_shape(self) -> tuple[int, ...]:
+        """`event_shape`: one logit for each element."""
+        return self.event_shape
+
+    def distribution(self, params: Float[Array, "..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
+        """MultinomialCounts over the event."""
+        size = jnp.asarray(self.typical_total, params.dtype) if total is None else total
+        return MultinomialCounts(size, log_proportions(params))
+
+    def initial_params(self, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
+        """The logarithm of the mean counts; softmax takes out their sum."""
+        return initial_log_mean(mean)
+
+    def monitors(self, params: Float[Array, "..."]) -> dict[str, Float[Array, ""]]:
+        """None."""
+        return {}
