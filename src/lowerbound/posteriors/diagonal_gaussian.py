@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from ..config.context import BuildContext
 from ..config.sections import PosteriorConfig
-from ..priors import AbstractLatentDensity, Space, StandardNormal
+from ..priors import AbstractLatentDensity, DiagonalGaussianDensity, Space, StandardNormal
 from .base import AbstractFactorisedPosterior, AbstractPosteriorFamily
 
 # exp(+-LOG_VARIANCE_LIMIT) are still ordinary float32 numbers; no useful posterior is wider than e^7.5 or narrower than e^-7.5.
@@ -54,7 +54,14 @@ class ConditionedDiagonalGaussian(AbstractFactorisedPosterior):
         return jnp.exp(self.log_variance)
 
     def kl_to(self, prior: AbstractLatentDensity) -> Float[Array, " latent"] | None:
-        """-(1 + log sigma^2 - mu^2 - sigma^2) / 2 for each latent, to N(0, I) (Kingma and Welling 2014, appendix B)."""
+        """-(1 + log sigma^2 - mu^2 - sigma^2) / 2 for each latent, to N(0, I) (Kingma and Welling 2014, appendix B).
+
+        To N(m, diag(s^2)) it is -(1 + log(sigma^2/s^2) - (mu - m)^2/s^2 - sigma^2/s^2) / 2.
+        """
+        if isinstance(prior, DiagonalGaussianDensity):
+            log_ratio = self.log_variance - prior.log_variance
+            squared = jnp.square(self.mu - prior.mu) * jnp.exp(-prior.log_variance)
+            return -0.5 * (1.0 + log_ratio - squared - jnp.exp(log_ratio))
         if not isinstance(prior, StandardNormal):
             return None
         return -0.5 * (1.0 + self.log_variance - jnp.square(self.mu) - jnp.exp(self.log_variance))

@@ -1,0 +1,159 @@
+"""Flow posteriors whose steps are networks of their own, told about the example by a context from the encoder."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from ..bijections import AbstractBijection, MaskedAutoregressive, SplineCoupling
+from ..config.context import BuildContext
+from ..config.sections import PosteriorConfig
+from ..errors import ConfigurationError
+from ..priors import Space
+from .base import AbstractPosteriorFamily
+from .diagonal_gaussian import LOG_VARIANCE_LIMIT, ConditionedDiagonalGaussian
+from .flows import AbstractFlowStep, FlowPosterior
+
+
+class BijectionInContext(AbstractFlowStep):
+    """All steps of an invertible network, for one example's context."""
+
+    bijection: AbstractBijection
+    context: Float[Array, " context"]
+
+    def forward_and_log_det(self, z: Float[Array, " latent"]) -> tuple[Float[Array, " latent"], Float[Array, ""]]:
+        """f(z, h), and log|det df/dz|."""
+        return self.bijection.forward_and_log_det(z, self.context)
+
+    def inverse_and_log_det(self, z: Float[Array, " latent"]) -> tuple[Float[Array, " latent"], Float[Array, ""]]:
+        """f^-1(z, h), and its log-determinant."""
+        return self.bijection.inverse_and_log_det(z, self.context)
+
+
+class InverseAutoregressive(AbstractPosteriorFamily):
+    r"""Inverse autoregressive flow (Kingma et al. 2016, arXiv 1606.04934, algorithm 1).
+
+        z_0 = mu + sigma * epsilon,     z_t = s_t * z_{t-1} + (1 - s_t) * m_t
+        log q(z_T|x) = log N(z_0; mu, diag(sigma^2)) - sum_t sum_j log s_tj
+
+    s_t in (0, 1) and m_t come from masked networks that see the earlier latents of z_{t-1} and the context h, which the encoder
+    puts out beside mu and log sigma^2; the order of the latents is reversed between steps. See `MaskedAutoregressive`. A draw
+    and its density take one pass for each step. The density of a given z takes `latent_dim` passes for each step.
+
+    - `latent_dim`: J. `num_flows`: T. `hidden_width`: units of each network. `context_dim`: the length of h.
+
+    Raises `ConfigurationError` for a size that cannot be.
+    """
+
+    latent_dim: int = eqx.field(static=True)
+    num_flows: int = eqx.field(static=True)
+    hidden_width: int = eqx.field(static=True)
+    context_dim: int = eqx.field(static=True)
+    flow: MaskedAutoregressive
+    space: ClassVar[Space] = "euclidean"
+    has_density: ClassVar[bool] = True
+    is_factorised: ClassVar[bool] = False
+
+    def __init__(
+        self, latent_dim: int, num_flows: int = 4, hidden_width: int = 128, context_dim: int = 32, *, key: PRNGKeyArray
+    ) -> None:
+        _require_context(context_dim)
+        self.latent_dim, self.num_flows, self.hidden_width = latent_dim, num_flows, hidden_width
+        self.context_dim = context_dim
+        self.flow = MaskedAutoregressive(
+            latent_dim, context_dim, num_layers=num_flows, hidden_width=hidden_width, form="gate", key=key
+        )
+
+    @classmethod
+    def build(cls, config: PosteriorConfig, context: BuildContext) -> InverseAutoregressive:
+        """Over the model's latents."""
+        return cls(context.latent_dim, config.num_flows, config.hidden_width, config.context_dim, key=context.key)
+
+    @property
+    def param_shape(self) -> tuple[int, ...]:
+        """(2 latent_dim + context_dim,): mu, log sigma^2 and h."""
+        return (2 * self.latent_dim + self.context_dim,)
+
+    def condition(self, params: Float[Array, " params"]) -> FlowPosterior:
+        """The flow in the context of one example."""
+        return _in_context(params, self.flow)
+
+
+class CouplingSpline(AbstractPosteriorFamily):
+    r"""A coupling flow of rational-quadratic splines (Durkan et al. 2019, Neural Spline Flows, arXiv 1906.04032).
+
+        z_0 = mu + sigma * epsilon,     z_t = f_t(z_{t-1}, h)
+        log q(z_T|x) = log N(z_0; mu, diag(sigma^2)) - sum_t log|det df_t/dz_{t-1}|
+
+    The context h comes from the encoder, beside mu and log sigma^2. See `SplineCoupling`. A draw, its density and the density
+    of a given z all take one pass for each step. The splines bend [-5, 5] and leave alone what lies outside.
+
+    - `latent_dim`: J >= 2. `num_flows`: T. `hidden_width`: units of each network. `num_bins`: of each spline. `context_dim`: the
+      length of h.
+
+    Raises `ConfigurationError` for a size that cannot be.
+    """
+
+    latent_dim: int = eqx.field(static=True)
+    num_flows: int = eqx.field(static=True)
+    hidden_width: int = eqx.field(static=True)
+    num_bins: int = eqx.field(static=True)
+    context_dim: int = eqx.field(static=True)
+    flow: SplineCoupling
+    space: ClassVar[Space] = "euclidean"
+    has_density: ClassVar[bool] = True
+    is_factorised: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        latent_dim: int,
+        num_flows: int = 4,
+        hidden_width: int = 128,
+        num_bins: int = 8,
+        context_dim: int = 32,
+        *,
+        key: PRNGKeyArray,
+    ) -> None:
+        _require_context(context_dim)
+        self.latent_dim, self.num_flows, self.hidden_width = latent_dim, num_flows, hidden_width
+        self.num_bins, self.context_dim = num_bins, context_dim
+        self.flow = SplineCoupling(
+            latent_dim, context_dim, num_layers=num_flows, hidden_width=hidden_width, num_bins=num_bins, key=key
+        )
+
+    @classmethod
+    def build(cls, config: PosteriorConfig, context: BuildContext) -> CouplingSpline:
+        """Over the model's latents."""
+        return cls(
+            context.latent_dim,
+            config.num_flows,
+            config.hidden_width,
+            config.num_bins,
+            config.context_dim,
+            key=context.key,
+        )
+
+    @property
+    def param_shape(self) -> tuple[int, ...]:
+        """(2 latent_dim + context_dim,): mu, log sigma^2 and h."""
+        return (2 * self.latent_dim + self.context_dim,)
+
+    def condition(self, params: Float[Array, " params"]) -> FlowPosterior:
+        """The flow in the context of one example."""
+        return _in_context(params, self.flow)
+
+
+def _in_context(params: Float[Array, " params"], flow: AbstractBijection) -> FlowPosterior:
+    mu, log_variance, context = jnp.split(params, (flow.latent_dim, 2 * flow.latent_dim))
+    base = ConditionedDiagonalGaussian(mu, jnp.clip(log_variance, -LOG_VARIANCE_LIMIT, LOG_VARIANCE_LIMIT))
+    return FlowPosterior(base, (BijectionInContext(flow, context),))
+
+
+def _require_context(context_dim: int) -> None:
+    if context_dim < 1:
+        raise ConfigurationError(
+            f"posterior.context_dim is {context_dim}; it must be 1 or more, as the flow's networks learn of x from it alone."
+        )
