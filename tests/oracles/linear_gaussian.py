@@ -139,7 +139,7 @@ class LinearGaussian:
         )
         unchanged = Affine(shift=np.float32(0), scale=np.float32(1))
         posterior, prior = DiagonalGaussian(latent_dim), StandardNormal(latent_dim)
-        return SingleLayer(unchanged, unchanged, encoder, posterior, prior, decoder, Gaussian((data_dim,), np.float32(1e-6)))
+        return SingleLayer(unchanged, unchanged, encoder, posterior, prior, decoder, Gaussian((data_dim,), 1e-6))
 
     def elbo(self, x: np.ndarray, model: SingleLayer) -> float:
         """log p(x) - KL(q(z|x) || p(z|x)), exactly, for the model's own q."""

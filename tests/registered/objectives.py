@@ -11,7 +11,24 @@ import jax.numpy as jnp
 from jaxtyping import Array, PRNGKeyArray
 
 from lowerbound.data.examples import Examples
-from lowerbound.objectives import ELBO, AbstractObjective
+from lowerbound.objectives import (
+    CIWAE,
+    DIPVAEI,
+    DIPVAEII,
+    ELBO,
+    IWAE,
+    MIWAE,
+    PIWAE,
+    AbstractObjective,
+    Autoencoder,
+    BetaTCVAE,
+    DenoisingAutoencoder,
+    InfoVAE,
+    RegularisedAutoencoder,
+    RenyiBound,
+    SparseAutoencoder,
+    WassersteinAutoencoder,
+)
 
 from .case import Case
 from .models import DATA, model_of
@@ -20,17 +37,38 @@ OBJECTIVES: dict[str, Callable[[], AbstractObjective]] = {
     "elbo": lambda: ELBO(),
     "elbo-5-samples": lambda: ELBO(num_samples=5),
     "elbo-beta-4-warm-up": lambda: ELBO(beta=4.0, warmup_steps=10),
+    "elbo-free-nats": lambda: ELBO(free_nats=0.1),
+    "iwae-dreg": lambda: IWAE(3, "dreg"),
+    "miwae-stl": lambda: MIWAE(3, 2, "stl"),
+    "ciwae-dreg": lambda: CIWAE(3, 0.3, "dreg"),
+    "piwae": lambda: PIWAE(3, 2),
+    "renyi": lambda: RenyiBound(3, 0.5),
+    "beta-tc": lambda: BetaTCVAE(num_examples=50, num_samples=2),
+    "dip-i": lambda: DIPVAEI(),
+    "dip-ii": lambda: DIPVAEII(),
+    "info-vae": lambda: InfoVAE(alpha=0.5, kernel="rbf"),
+    "wae-mmd": lambda: WassersteinAutoencoder(num_samples=2),
+    "autoencoder": lambda: Autoencoder(),
+    "denoising-autoencoder": lambda: DenoisingAutoencoder(),
+    "sparse-autoencoder": lambda: SparseAutoencoder(),
+    "rae-l2": lambda: RegularisedAutoencoder(),
 }
+
+
+def model_for(objective: AbstractObjective, key: PRNGKeyArray) -> Any:
+    """A model that the objective can work with."""
+    posterior = "deterministic" if "deterministic-posterior" in objective.needs else "diagonal-gaussian"
+    return model_of("8-bit-gaussian-sigmoid", key, posterior={"name": posterior})
 
 
 def objective_case(make: Callable[[], AbstractObjective]) -> Case:
     batch = DATA["8-bit"][:4]
 
     def inputs(part: AbstractObjective, key: PRNGKeyArray) -> tuple[Any, ...]:
-        return model_of("8-bit-gaussian-sigmoid", key), jnp.asarray(batch), key, jnp.int32(3)
+        return model_for(part, key), jnp.asarray(batch), key, jnp.int32(3)
 
     def extremes(part: AbstractObjective) -> list[tuple[Any, ...]]:
-        model = model_of("8-bit-gaussian-sigmoid", jax.random.key(0))
+        model = model_for(part, jax.random.key(0))
         limits = [jnp.full_like(batch, limit) for limit in (0, 255)]
         return [(model, limit, jax.random.key(0), jnp.int32(step)) for limit in limits for step in (0, 10**8)]
 
@@ -38,6 +76,10 @@ def objective_case(make: Callable[[], AbstractObjective]) -> Case:
         record = part(model, Examples(batch), key, step, training=True)
         return {**{field.name: getattr(record, field.name) for field in dataclasses.fields(record)}, "w": part.kl_weight(step)}
 
-    each = (len(batch),)
-    shapes = {"loss": (), "bound": each, "log_likelihood": each, "kl": each, "monitors": {"fraction_at_floor": ()}, "w": ()}
-    return Case(lambda key: make(), inputs, extremes, call, lambda part: shapes)
+    def shapes(part: AbstractObjective) -> dict[str, Any]:
+        each = (len(batch),)
+        of_density = None if "deterministic-posterior" in part.needs else each
+        monitors = {"fraction_at_floor": ()}
+        return {"loss": (), "bound": of_density, "log_likelihood": each, "kl": of_density, "monitors": monitors, "w": ()}
+
+    return Case(lambda key: make(), inputs, extremes, call, shapes)

@@ -7,11 +7,12 @@ from typing import ClassVar
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Float, Int, Num, PRNGKeyArray
 
 from ..config.context import ObjectiveContext
 from ..config.sections import ObjectiveConfig
 from ..data.examples import Examples
+from ..data.transforms import Affine
 from ..errors import ConfigurationError
 from ..models import AbstractLatentVariableModel, LogTerms, SingleLayer, split_trained
 from .base import AbstractObjective, LossRecord, Need, batch_terms, record_of
@@ -107,10 +108,8 @@ class DenoisingAutoencoder(AbstractObjective):
     ) -> LossRecord:
         """The record of one batch at one step."""
         noise_key, key = jax.random.split(key)
-        units = _single_layer(model).input_transform
-        x = jnp.asarray(batch.x)
-        corrupted = units.inverse(units.forward(x) + self.noise * jax.random.normal(noise_key, x.shape))
-        terms, loss = reconstruction_and_prior(model, batch, key, training=training, encoded_x=corrupted)
+        noisy = corrupted(jnp.asarray(batch.x), _single_layer(model).input_transform, self.noise, noise_key)
+        terms, loss = reconstruction_and_prior(model, batch, key, training=training, encoded_x=noisy)
         return record_of(model, terms, loss)
 
     def kl_weight(self, step: Int[Array, ""]) -> Float[Array, ""]:
@@ -233,6 +232,11 @@ def reconstruction_and_prior(
     # The same code again, with the encoder stopped: XLA computes it once.
     stopped = batch_terms(model.detached("recognition"), batch, key, 1, training=training, encoded_x=encoded_x)
     return terms, -jnp.mean(terms.log_likelihood + stopped.log_prior)
+
+
+def corrupted(x: Num[Array, "batch ..."], units: Affine, noise: float, key: PRNGKeyArray) -> Float[Array, "batch ..."]:
+    """x with Gaussian noise of `noise` times the unit that `units` gives each element, in the user's own units."""
+    return units.inverse(units.forward(x) + noise * jax.random.normal(key, x.shape))
 
 
 def _single_layer(model: AbstractLatentVariableModel) -> SingleLayer:

@@ -107,6 +107,11 @@ def batch_terms(
     return jax.vmap(one)(*batch.arrays, keys, encoded_x, path_scale)
 
 
+def log_weight_of(terms: LogTerms) -> Float[Array, "batch samples"]:
+    """log p(x|z) + log p(z) - log q(z|x) for each example and draw of `batch_terms`."""
+    return jax.vmap(lambda term: term.log_weight)(terms)
+
+
 def kl_of(terms: LogTerms) -> Float[Array, " batch"]:
     """KL(q(z|x) || p(z)) for each example of `batch_terms`."""
     return jax.vmap(lambda term: term.kl)(terms)

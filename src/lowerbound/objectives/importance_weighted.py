@@ -14,7 +14,7 @@ from ..config.sections import ObjectiveConfig
 from ..data.examples import Examples
 from ..errors import ConfigurationError
 from ..models import AbstractLatentVariableModel, LogTerms
-from .base import AbstractObjective, GradientEstimator, LossRecord, Need, batch_terms, record_of
+from .base import AbstractObjective, GradientEstimator, LossRecord, Need, batch_terms, log_weight_of, record_of
 
 # A function of one example's log-weights, all draws side by side; the draws of a group lie next to each other.
 Bound = Callable[[Float[Array, " draws"]], Float[Array, ""]]
@@ -193,7 +193,7 @@ class CIWAE(AbstractObjective):
             return of_encoder / jnp.maximum(of_decoder, jnp.finfo(share.dtype).tiny)
 
         terms, values = estimate(model, batch, key, self.num_samples, mixture, path_scale, self.gradient, training=training)
-        return record_of(model, terms, -values.mean(), log_mean_exp(terms.log_weight))
+        return record_of(model, terms, -values.mean(), log_mean_exp(log_weight_of(terms)))
 
     def kl_weight(self, step: Int[Array, ""]) -> Float[Array, ""]:
         """1: the loss is a bound's negative."""
@@ -277,13 +277,13 @@ def estimate(
     """
     if gradient != "dreg":
         terms = batch_terms(model, batch, key, num_draws, training=training, path_only=gradient == "stl")
-        return terms, jax.vmap(bound)(terms.log_weight)
+        return terms, jax.vmap(bound)(log_weight_of(terms))
     # The second pass repeats the first, draw for draw, so XLA computes their values once.
     first = batch_terms(model, batch, key, num_draws, training=training, path_only=True)
-    log_weight = jax.lax.stop_gradient(first.log_weight)
+    log_weight = jax.lax.stop_gradient(log_weight_of(first))
     scale = jax.vmap(path_scale)(log_weight)
     terms = batch_terms(model, batch, key, num_draws, training=training, path_only=True, path_scale=scale)
-    weighted = jnp.sum(jax.vmap(jax.grad(bound))(log_weight) * terms.log_weight, axis=1)
+    weighted = jnp.sum(jax.vmap(jax.grad(bound))(log_weight) * log_weight_of(terms), axis=1)
     return terms, jax.vmap(bound)(log_weight) + weighted - jax.lax.stop_gradient(weighted)
 
 

@@ -11,7 +11,7 @@ from ..config.context import ObjectiveContext
 from ..config.sections import ObjectiveConfig
 from ..data.examples import Examples
 from ..models import AbstractLatentVariableModel
-from .base import AbstractObjective, LossRecord, Need, batch_terms, kl_of, record_of
+from .base import AbstractObjective, LossRecord, Need, batch_terms, kl_of, log_weight_of, record_of
 from .importance_weighted import check_draws, iwae_name, log_mean_exp
 
 
@@ -64,8 +64,8 @@ class RenyiBound(AbstractObjective):
         if self.alpha == 1:
             values = terms.log_likelihood.mean(axis=1) - kl_of(terms)
         else:
-            values = log_power_mean(terms.log_weight, 1 - self.alpha)
-        return record_of(model, terms, -values.mean(), log_mean_exp(terms.log_weight))
+            values = log_power_mean(log_weight_of(terms), 1 - self.alpha)
+        return record_of(model, terms, -values.mean(), log_mean_exp(log_weight_of(terms)))
 
     def kl_weight(self, step: Int[Array, ""]) -> Float[Array, ""]:
         """1: there is no KL term to weigh."""
