@@ -34,8 +34,6 @@ def encoding_itself() -> SingleLayer:
         in_shape=(2,),
         out_shape=(2, 2),
     )
-        weight=jnp.eye(2), bias=jnp.zeros(2), log_variance=jnp.full(2, LOG_VARIANCE), in_shape=(2,), out_shape=(2, 2)
-    )
     return eqx.tree_at(lambda model: model.encoder, model, encoder)
 
 
