@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ..priors import AbstractLatentDensity, StandardNormal
+from ..priors import AbstractLatentDensity, DiagonalGaussianDensity, StandardNormal
 
 
 def gaussian_kl(
@@ -16,10 +16,13 @@ def gaussian_kl(
 ) -> Float[Array, ""] | None:
     r"""KL(N(mean, C) || prior) in nats; None where the prior is no diagonal Gaussian.
 
-    KL(N(m, C) || N(0, I)) = (tr C + |m|^2 - J - log|C|) / 2
+    KL(N(m, C) || N(a, diag(s^2))) = sum_j (C_jj / s_j^2 + (m_j - a_j)^2 / s_j^2 - 1 + log s_j^2) / 2 - log|C| / 2
 
     - `variance`: the diagonal of C. `log_determinant`: log|C|.
     """
+    if isinstance(prior, DiagonalGaussianDensity):
+        shifted, spread = jnp.square(mean - prior.mu), jnp.exp(-prior.log_variance)
+        return 0.5 * (jnp.sum((variance + shifted) * spread - 1.0 + prior.log_variance) - log_determinant)
     if not isinstance(prior, StandardNormal):
         return None
     return 0.5 * (jnp.sum(variance + jnp.square(mean) - 1.0) - log_determinant)
