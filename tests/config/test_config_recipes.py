@@ -103,7 +103,7 @@ def test_layers_are_checked_as_a_whole():
 
 
 def test_a_misspelt_recipe_gets_the_nearest_name():
-    message = "recipe is 'frey-face', which does not exist. Did you mean 'frey-faces'? Available: default, faces,"
+    message = "recipe is 'frey-face', which does not exist. Did you mean 'frey-faces'? Available: beta-tcvae,"
     with pytest.raises(ConfigurationError, match=re.escape(message)) as caught:
         load_recipe("frey-face")
     assert str(caught.value).endswith("The path of a TOML file is a recipe too.")

@@ -27,15 +27,19 @@ def learning_rate(options: TrainingOptions, schedule: Schedule, step: ArrayLike)
 
 @functools.lru_cache(maxsize=32)
 def make_optimizer(options: TrainingOptions, schedule: Schedule) -> optax.GradientTransformation:
-    """Gradient clipping, then Adam (Kingma and Ba 2015) or AdamW (Loshchilov and Hutter 2019), from Optax.
+    """Gradient clipping, then Adam or Adamax (Kingma and Ba 2015), AdamW (Loshchilov and Hutter 2019) or Adagrad (Duchi et al.
+    2011), from Optax.
 
     Cached, because the compiled program is found again only when it is given the very same transformation.
     """
     rate = functools.partial(learning_rate, options, schedule)
-    adam = optax.adam(rate) if options.optimizer == "adam" else optax.adamw(rate, weight_decay=options.weight_decay, mask=_decays)
+    if options.optimizer == "adamw":
+        optimizer = optax.adamw(rate, weight_decay=options.weight_decay, mask=_decays)
+    else:
+        optimizer = {"adam": optax.adam, "adamax": optax.adamax, "adagrad": optax.adagrad}[options.optimizer](rate)
     if options.gradient_clip > 0:
-        adam = optax.chain(optax.clip_by_global_norm(options.gradient_clip), adam)
-    return with_moving_averages(adam)
+        optimizer = optax.chain(optax.clip_by_global_norm(options.gradient_clip), optimizer)
+    return with_moving_averages(optimizer)
 
 
 def _decays(params: Any) -> Any:
