@@ -16,7 +16,7 @@ from scipy.special import logsumexp
 from lowerbound.data.examples import Examples
 from lowerbound.errors import ConfigurationError
 from lowerbound.models import LogTerms, SingleLayer
-from lowerbound.objectives import BetaTCVAE
+from lowerbound.objectives import BetaTCVAE, total_correlation
 from lowerbound.objectives.base import batch_terms, log_weight_of
 from lowerbound.objectives.total_correlation import kl_parts, stratified_log_weights
 
@@ -136,3 +136,11 @@ def test_bad_settings_are_refused() -> None:
         BetaTCVAE(num_examples=1)
     with pytest.raises(ConfigurationError, match=r"objective.gamma is -1.0; beta-tc needs 0 or more \(1 is the ELBO\)"):
         BetaTCVAE(num_examples=10, gamma=-1.0)
+
+
+def test_a_large_batch_in_parts_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    terms = terms_of(jnp.asarray(X))
+    at_once = kl_parts(terms, 20)
+    # Three examples at a time, and a rest of two.
+    monkeypatch.setattr(total_correlation, "MOST_NUMBERS_AT_ONCE", 3 * terms.z.size)
+    np.testing.assert_allclose(kl_parts(terms, 20), at_once, rtol=1e-5)

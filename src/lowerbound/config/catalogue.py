@@ -115,7 +115,7 @@ CATALOGUE: dict[str, dict[str, Entry]] = {
         "wae-mmd": Entry(
             ".objectives:WassersteinAutoencoder", ("num_samples", "mmd_weight", "kernel"), ("tolstikhin2018", "gretton2012")
         ),
-        "autoencoder": Entry(".objectives:Autoencoder"),
+        "autoencoder": Entry(".objectives:Autoencoder", papers=("hinton2006",)),
         "denoising-autoencoder": Entry(".objectives:DenoisingAutoencoder", ("noise",), ("vincent2008",)),
         "sparse-autoencoder": Entry(".objectives:SparseAutoencoder", ("sparsity_weight",)),
         "rae-l2": Entry(".objectives:RegularisedAutoencoder", ("latent_weight", "decoder_weight"), ("ghosh2020",)),

@@ -243,7 +243,7 @@ class PIWAE(AbstractObjective):
     ) -> LossRecord:
         """The record of one batch at one step."""
         groups, size = self.num_groups, self.num_samples
-        # The same key, so the same draws: XLA computes what the two have in common once.
+        # The same key, so the same draws.
         _, of_encoder = _miwae(model.detached("generative"), batch, key, groups, size, self.gradient, training=training)
         terms, of_decoder = _miwae(model.detached("recognition"), batch, key, 1, groups * size, "plain", training=training)
         # Each half's gradient from its own bound; the value is the decoder's, so that the loss stays minus the reported bound.
@@ -278,7 +278,7 @@ def estimate(
     if gradient != "dreg":
         terms = batch_terms(model, batch, key, num_draws, training=training, path_only=gradient == "stl")
         return terms, jax.vmap(bound)(log_weight_of(terms))
-    # The second pass repeats the first, draw for draw, so XLA computes their values once.
+    # The factors must be known before the pass that they act in, so it comes twice with the same draws: a quarter more work.
     first = batch_terms(model, batch, key, num_draws, training=training, path_only=True)
     log_weight = jax.lax.stop_gradient(log_weight_of(first))
     scale = jax.vmap(path_scale)(log_weight)

@@ -19,6 +19,9 @@ from ..posteriors import AbstractFactorisedPosterior
 from .base import AbstractObjective, LossRecord, Need, batch_terms, record_of
 from .importance_weighted import check_draws
 
+# Of the log-densities of every draw under every posterior: 64 MiB in float32.
+MOST_NUMBERS_AT_ONCE = 2**24
+
 
 class KLParts(NamedTuple):
     """The three parts of the mean KL(q(z|x) || p(z)) of a batch, in nats; their sum is the mean of log q(z|x) - log p(z)."""
@@ -98,17 +101,27 @@ class BetaTCVAE(AbstractObjective):
 
 def kl_parts(terms: LogTerms, num_examples: int) -> KLParts:
     """The three parts, estimated from the terms of a batch of examples drawn without replacement from `num_examples`."""
-    log_weights = stratified_log_weights(len(terms.z), num_examples)[:, :, None]
-
-    def log_densities(posterior: AbstractFactorisedPosterior) -> Float[Array, "batch samples latent"]:
-        return jax.vmap(jax.vmap(posterior.log_prob_by_latent))(terms.z)
-
-    # pairs[j, i, s, l] = log q(z_isl | x_j): draws of example i under the posterior of example j.
     posterior = terms.posterior
     assert isinstance(posterior, AbstractFactorisedPosterior)  # `needs` was checked
-    pairs = jax.vmap(log_densities)(posterior)
-    log_aggregate = jax.nn.logsumexp(log_weights + pairs.sum(axis=-1), axis=0)
-    log_product = jax.nn.logsumexp(log_weights[..., None] + pairs, axis=0).sum(axis=-1)
+
+    def of_one(
+        pair: tuple[Float[Array, "samples latent"], Float[Array, " batch"]],
+    ) -> tuple[Float[Array, " samples"], Float[Array, " samples"]]:
+        """log q(z) and sum_j log q(z_j) at the draws of one example, from the posteriors of all."""
+        z, log_weight = pair
+        log_density = jax.vmap(lambda posterior: jax.vmap(posterior.log_prob_by_latent)(z))(posterior)
+        weighted = log_weight[:, None, None] + log_density
+        log_aggregate = jax.nn.logsumexp(log_weight[:, None] + log_density.sum(axis=-1), axis=0)
+        return log_aggregate, jax.nn.logsumexp(weighted, axis=0).sum(axis=-1)
+
+    # A batch of training goes at once; a large one of validation in parts, as the memory grows with its square.
+    at_once = max(1, MOST_NUMBERS_AT_ONCE // terms.z.size)
+    log_weights = jnp.asarray(stratified_log_weights(len(terms.z), num_examples))
+    log_aggregate, log_product = (
+        jax.vmap(of_one)((terms.z, log_weights))
+        if len(terms.z) <= at_once
+        else jax.lax.map(of_one, (terms.z, log_weights), batch_size=at_once)
+    )
     return KLParts(
         mutual_information=jnp.mean(terms.log_posterior - log_aggregate),
         total_correlation=jnp.mean(log_aggregate - log_product),
@@ -116,11 +129,11 @@ def kl_parts(terms: LogTerms, num_examples: int) -> KLParts:
     )
 
 
-def stratified_log_weights(batch_size: int, num_examples: int) -> Float[np.ndarray, "other own"]:
-    r"""The logarithms of W_ji in q(z_i) ~ sum_j W_ji q(z_i|x_j), for z_i ~ q(z|x_i) and j over a batch of B of N examples.
+def stratified_log_weights(batch_size: int, num_examples: int) -> Float[np.ndarray, "own other"]:
+    r"""The logarithms of W_ij in q(z_i) ~ sum_j W_ij q(z_i|x_j), for z_i ~ q(z|x_i) and j over a batch of B of N examples.
 
         W_ii = 1/N                          example i is in every batch that draws z_i
-        W_ji = (N - 1) / (N (B - 1))        the other N - 1 examples, of which each such batch holds B - 1
+        W_ij = (N - 1) / (N (B - 1))        the other N - 1 examples, of which each such batch holds B - 1
 
     The mean over all batches that hold i is (1/N) sum_n q(z_i|x_n) exactly. Chen et al. 2018 (appendix C.2, minibatch
     stratified sampling, with their M = B - 1) give one of the others (N - M) / (N M) and the rest 1/M: the same mean, with the
