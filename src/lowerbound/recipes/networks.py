@@ -3,31 +3,46 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from ..config import RunConfig
 from ..config.catalogue import AUTOMATIC
+from ..config.sections import NetworkConfig
 from ..data.spec import DataSpec
 
 # On 2 cores an MLP is both faster and better than a small convolutional network up to about the size of a MNIST image.
 _LARGEST_FLAT_IMAGE = 1024
+_LARGEST_LAST_MAP = 100
 
 
 def resolve_network(config: RunConfig, spec: DataSpec) -> RunConfig:
     """The configuration with an automatic network replaced by what it stands for.
 
     - Rows of a table: an MLP of two layers, about four units for each column, from 64 to 512.
-    - Images of up to 1,024 grey pixels: an MLP of two layers of 300.
-    - Larger or coloured images: a residual convolutional network that halves the picture until its shorter side is at most 8.
+    - Images of up to 1,024 numbers: an MLP of two layers of 300.
+    - Larger images: a residual convolutional network that halves the picture until at most 100 places are left.
+
+    Sizes that the configuration sets itself, to other than their defaults, are kept. Raises `ConfigurationError` when it sets a
+    key that the chosen network does not read.
     """
     if config.network.name != AUTOMATIC["network"]:
         return config
+    default = NetworkConfig()
+    is_free = {key: getattr(config.network, key) == getattr(default, key) for key in ("hidden_widths", "channels")}
+    changes = {key: value for key, value in _chosen(spec).items() if is_free.get(key, True)}
+    return config.updated({"network": changes})
+
+
+def _chosen(spec: DataSpec) -> dict[str, Any]:
     size = spec.num_elements
     if not spec.is_image:
         width = min(512, max(64, 2 ** math.ceil(math.log2(4 * size))))
-        return config.updated({"network": {"name": "mlp", "hidden_widths": [width, width]}})
-    is_grey = len(spec.event_shape) == 2 or spec.event_shape[2] == 1
-    if is_grey and size <= _LARGEST_FLAT_IMAGE:
-        return config.updated({"network": {"name": "mlp", "hidden_widths": [300, 300]}})
-    halvings = max(1, math.ceil(math.log2(min(spec.event_shape[:2]) / 8)))
-    channels = [min(128, 32 * 2**level) for level in range(halvings)]
-    return config.updated({"network": {"name": "resnet", "channels": channels}})
+        return {"name": "mlp", "hidden_widths": [width, width]}
+    if size <= _LARGEST_FLAT_IMAGE:
+        return {"name": "mlp", "hidden_widths": [300, 300]}
+    height, width = spec.event_shape[:2]
+    channels: list[int] = []
+    while not channels or height * width > _LARGEST_LAST_MAP:
+        height, width = -(-height // 2), -(-width // 2)
+        channels.append(min(128, 32 * 2 ** len(channels)))
+    return {"name": "resnet", "channels": channels}

@@ -1,0 +1,86 @@
+"""`network.name = "auto"`: what it stands for, for data of many shapes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from lowerbound.config import RunConfig
+from lowerbound.config.catalogue import class_of
+from lowerbound.data.describe import describe
+from lowerbound.data.spec import DataSpec
+from lowerbound.errors import ConfigurationError
+from lowerbound.recipes.build import build_model, resolve
+from lowerbound.recipes.networks import resolve_network
+
+MLP_300: dict[str, Any] = {"name": "mlp", "hidden_widths": (300, 300)}
+
+
+def _spec(shape: tuple[int, ...]) -> DataSpec:
+    return describe(np.random.default_rng(0).integers(0, 256, (4, *shape)).astype(np.uint8))
+
+
+def _auto(shape: tuple[int, ...], **keys: Any) -> RunConfig:
+    return resolve_network(RunConfig.from_dict({"network": {"name": "auto", **keys}}), _spec(shape))
+
+
+CHOICES: dict[tuple[int, ...], dict[str, Any]] = {
+    (1,): {"name": "mlp", "hidden_widths": (64, 64)},
+    (13,): {"name": "mlp", "hidden_widths": (64, 64)},
+    (20,): {"name": "mlp", "hidden_widths": (128, 128)},
+    (3072,): {"name": "mlp", "hidden_widths": (512, 512)},
+    (28, 20): MLP_300,
+    (8, 8): MLP_300,
+    (28, 28): MLP_300,
+    (28, 28, 1): MLP_300,
+    (5, 3): MLP_300,
+    (5, 3, 3): MLP_300,
+    (32, 32, 3): {"name": "resnet", "channels": (32, 64)},
+    (64, 64): {"name": "resnet", "channels": (32, 64, 128)},
+    (79, 79): {"name": "resnet", "channels": (32, 64, 128)},
+    (200, 4, 3): {"name": "resnet", "channels": (32, 64)},
+    (256, 256, 3): {"name": "resnet", "channels": (32, 64, 128, 128, 128)},
+}
+
+
+@pytest.mark.parametrize(("shape", "expected"), CHOICES.items(), ids=str)
+def test_the_choice_and_that_it_fits_the_data(shape: tuple[int, ...], expected: dict[str, Any]) -> None:
+    config = _auto(shape)
+    assert {key: getattr(config.network, key) for key in expected} == expected
+    network = class_of("network", config.network.name)
+    sizes = {"condition_dim": 0, "image_shape": shape, "key": jax.random.key(0)}
+    for in_shape, out_shape in ((shape, (2, 5)), ((5,), (2, *shape))):
+        built = network.build(config.network, in_shape, out_shape, **sizes)
+        assert jax.eval_shape(built, jnp.ones(in_shape)).shape == out_shape
+
+
+def test_a_network_that_is_named_stays_as_it_is() -> None:
+    config = RunConfig.from_dict({"network": {"name": "conv", "channels": [5]}})
+    assert resolve_network(config, _spec((28, 20))) == config
+
+
+def test_keys_that_are_set_are_kept() -> None:
+    network = _auto((28, 20), hidden_widths=[50, 40, 30], activations="tanh", dropout=0.1).network
+    assert (network.name, network.hidden_widths, network.activations, network.dropout) == ("mlp", (50, 40, 30), "tanh", 0.1)
+    network = _auto((32, 32, 3), channels=[8], blocks=3).network
+    assert (network.name, network.channels, network.blocks) == ("resnet", (8,), 3)
+
+
+def test_a_key_that_the_chosen_network_does_not_read_is_refused_by_the_choice_s_name() -> None:
+    with pytest.raises(ConfigurationError, match=r"network.hidden_widths is \(50,\), but network.name is 'resnet'"):
+        _auto((32, 32, 3), hidden_widths=[50])
+    with pytest.raises(ConfigurationError, match=r"network.blocks is 2, but network.name is 'mlp'"):
+        _auto((13,), blocks=2)
+
+
+def test_the_resolved_configuration_rebuilds_the_same_model() -> None:
+    config, spec = RunConfig.from_dict({"network": {"name": "auto"}}), _spec((5, 3))
+    resolved = resolve(config, spec)
+    assert resolved.network.name == "mlp"
+    first, second = (build_model(c, spec, jax.random.key(0)) for c in (config, resolved))
+    leaves, others = jax.tree.leaves(first), jax.tree.leaves(second)
+    assert all(np.array_equal(a, b) for a, b in zip(leaves, others, strict=True))
