@@ -24,6 +24,10 @@ from .support import outside_error
 
 # A constrained argument stays between e^-15 and e^15, or as near to the ends of an interval.
 LARGEST_RAW = 15.0
+# Arguments of Gamma functions stay below e^7: beyond, float32 keeps less than a thousandth of their logarithms' differences, and
+# a density would no longer integrate to 1.
+LARGEST_RAW_SHAPE = 7.0
+_SHAPES = ("concentration", "concentration0", "concentration1", "df", "n", "total_count")
 _KEY = "likelihood.distribution"
 
 
@@ -49,7 +53,8 @@ class Family:
         values = {}
         for name, raw in zip(self.arguments, params, strict=True):
             constraint = self.cls.arg_constraints[name]
-            held = raw if constraint is constraints.real else jnp.clip(raw, -LARGEST_RAW, LARGEST_RAW)
+            largest = LARGEST_RAW_SHAPE if name in _SHAPES else LARGEST_RAW
+            held = raw if constraint is constraints.real else jnp.clip(raw, -LARGEST_RAW, largest)
             values[name] = dist.biject_to(constraint)(held)
         return self.cls(**values)
 
@@ -162,10 +167,16 @@ class NumPyroLikelihood(AbstractLikelihood):
         with jax.numpy_dtype_promotion("standard"):
             distribution = family.of(params)
             extremes = [jnp.asarray(values, jnp.float32) for values in (low, high)]
-            # An end of the interval may be in the support and have no finite density, as 0 for a Gamma variable.
-            inside = [
-                np.asarray(family.support(value)) & np.isfinite(np.asarray(distribution.log_prob(value))) for value in extremes
-            ]
+            supported = [np.asarray(family.support(value)) for value in extremes]
+            # An end of an interval may be in the support and have no finite density, as 0 and 1 for a Beta variable.
+            values = [jnp.where(inside, value, distribution.mean) for inside, value in zip(supported, extremes, strict=True)]
+            if family.is_discrete:
+                inside = supported
+            else:
+                inside = [
+                    inside & np.isfinite(np.asarray(distribution.log_prob(value)))
+                    for inside, value in zip(supported, values, strict=True)
+                ]
         found = ~np.logical_and(*inside).reshape(-1) | (family.is_discrete and not spec.is_whole)
         if found.any():
             expected = f"that of {likelihood.family}, {_described(family.support)}"
