@@ -352,6 +352,6 @@ def test_a_discrete_family_sums_to_one() -> None:
     grid = jnp.stack(jnp.meshgrid(jnp.arange(60.0), jnp.arange(60.0)), -1).reshape(-1, 2)
     with jax.numpy_dtype_promotion("standard"):
         masses = jax.vmap(part.distribution(params).log_prob)(grid)
-    # These vary no more than a Poisson variable does, so the concentration is at its limit, where float32 keeps three digits. With
-    # a concentration of e^15 the sum would be 0.9.
+    # These vary no more than a Poisson variable does, so the concentration is at its limit, where float32 keeps three digits.
+    # With a concentration of e^15 the sum would be 0.9.
     assert float(jnp.exp(masses).sum()) == pytest.approx(1.0, abs=1e-3)
