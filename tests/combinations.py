@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +12,7 @@ from lowerbound.config.context import ObjectiveContext
 from lowerbound.config.sections import ObjectiveConfig
 
 Choice = Mapping[str, str]
-KINDS = ("objective", "likelihood", "posterior", "prior", "network")
+KINDS = ("objective", "posterior", "prior", "likelihood", "network")
 # Keys without which a part cannot be built, or is too large for a test.
 KEYS: dict[tuple[str, str], dict[str, Any]] = {
     ("likelihood", "numpyro"): {"distribution": "Laplace"},
@@ -45,12 +46,14 @@ def sections_of(choice: Choice) -> dict[str, dict[str, Any]]:
     return {"model": {"latent_dim": 2}, **sections}
 
 
+@functools.cache
 def is_allowed(first: tuple[str, str], second: tuple[str, str]) -> bool:
     """Whether the needs that two parts declare let them meet; each is (kind, name)."""
     names = dict((first, second))
     classes = {kind: class_of(kind, name) for kind, name in names.items()}
     if {"prior", "posterior"} == set(names):
-        return classes["prior"].space == classes["posterior"].space
+        needs_density = classes["prior"].is_made_of_posterior
+        return classes["prior"].space == classes["posterior"].space and (classes["posterior"].has_density or not needs_density)
     if {"objective", "posterior"} == set(names):
         keys = KEYS.get(("objective", names["objective"]), {})
         needs = classes["objective"].build(ObjectiveConfig(names["objective"], **keys), ObjectiveContext(5, 50)).needs
@@ -60,6 +63,9 @@ def is_allowed(first: tuple[str, str], second: tuple[str, str]) -> bool:
             or ("factorised-posterior" in needs and not posterior.is_factorised)
             or ("deterministic-posterior" in needs and posterior.has_density)
         )
+    if {"objective", "prior"} == set(names):
+        # They meet through a posterior that both can work with.
+        return any(all(is_allowed(part, ("posterior", name)) for part in (first, second)) for name in CATALOGUE["posterior"])
     return True
 
 

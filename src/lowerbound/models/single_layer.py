@@ -53,6 +53,7 @@ class SingleLayer(AbstractLatentVariableModel):
         _require("decoder", self.decoder.in_shape, "the prior's latents", (self.prior.latent_dim,))
         _require("decoder's output", self.decoder.out_shape, "likelihood.param_shape", self.likelihood.param_shape)
         _check_space(self.prior, self.posterior)
+        _check_density(self.prior, self.posterior)
 
     @property
     def latent_dim(self) -> int:
@@ -216,6 +217,15 @@ def _check_space(prior: AbstractPrior, posterior: AbstractPosteriorFamily) -> No
         f"the prior {type(prior).__name__} lives in {_SPACES[prior.space]}, the posterior {type(posterior).__name__} in "
         f"{_SPACES[posterior.space]}; they must share their space. With this posterior, prior.name={fits} works."
     )
+
+
+def _check_density(prior: AbstractPrior, posterior: AbstractPosteriorFamily) -> None:
+    if prior.is_made_of_posterior and not posterior.has_density:
+        raise ConfigurationError(
+            f"the prior {type(prior).__name__} is made of the posterior's density, but the posterior {type(posterior).__name__} is a "
+            "deterministic code, which has none. With this posterior, prior.name=mixture-of-gaussians works; with this prior, "
+            "posterior.name=diagonal-gaussian does."
+        )
 
 
 def _numpyro_promotion() -> AbstractContextManager[None]:

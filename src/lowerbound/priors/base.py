@@ -32,10 +32,15 @@ Recognise = Callable[[Float[Array, "..."], Float[Array, " condition"] | None], A
 
 
 class AbstractPrior(eqx.Module):
-    """p(z), or p(z|c) under a condition c: perhaps trained, perhaps made of the posterior (VampPrior)."""
+    """p(z), or p(z|c) under a condition c: perhaps trained, perhaps made of the posterior (VampPrior).
+
+    - `space`: where z lives; the posterior must live there too.
+    - `is_made_of_posterior`: True when `bind` uses the posterior's own density, which a deterministic code does not have.
+    """
 
     latent_dim: eqx.AbstractVar[int]
     space: eqx.AbstractClassVar[Space]
+    is_made_of_posterior: eqx.AbstractClassVar[bool]
 
     @classmethod
     @abstractmethod

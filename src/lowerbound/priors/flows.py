@@ -51,6 +51,7 @@ class SplineFlow(AbstractPrior):
     condition_dim: int = eqx.field(static=True)
     flow: SplineCoupling
     space: ClassVar[Space] = "euclidean"
+    is_made_of_posterior: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -101,6 +102,7 @@ class AutoregressiveFlow(AbstractPrior):
     condition_dim: int = eqx.field(static=True)
     flow: MaskedAutoregressive
     space: ClassVar[Space] = "euclidean"
+    is_made_of_posterior: ClassVar[bool] = False
 
     def __init__(
         self, latent_dim: int, num_layers: int = 4, hidden_width: int = 64, condition_dim: int = 0, *, key: PRNGKeyArray

@@ -30,6 +30,7 @@ class HypersphericalUniform(AbstractPrior, AbstractLatentDensity):
 
     latent_dim: int = eqx.field(static=True)
     space: ClassVar[Space] = "hypersphere"
+    is_made_of_posterior: ClassVar[bool] = False
 
     def __check_init__(self) -> None:
         require_a_sphere("HypersphericalUniform", self.latent_dim)

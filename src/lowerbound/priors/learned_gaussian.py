@@ -54,6 +54,7 @@ class LearnedGaussian(AbstractPrior):
     params: Float[Array, "two latent"] | None
     network: MLP | None
     space: ClassVar[Space] = "euclidean"
+    is_made_of_posterior: ClassVar[bool] = False
 
     def __init__(self, latent_dim: int, hidden_width: int = 64, condition_dim: int = 0, *, key: PRNGKeyArray) -> None:
         if latent_dim < 1 or hidden_width < 1 or condition_dim < 0:

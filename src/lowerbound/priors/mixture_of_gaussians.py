@@ -40,6 +40,7 @@ class MixtureOfGaussians(AbstractPrior, AbstractLatentDensity):
     means: Float[Array, "component latent"]
     log_variances: Float[Array, "component latent"]
     space: ClassVar[Space] = "euclidean"
+    is_made_of_posterior: ClassVar[bool] = False
 
     def __init__(self, latent_dim: int, num_components: int = 10, *, key: PRNGKeyArray) -> None:
         if latent_dim < 1 or num_components < 1:

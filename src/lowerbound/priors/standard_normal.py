@@ -24,6 +24,7 @@ class StandardNormal(AbstractPrior, AbstractLatentDensity):
 
     latent_dim: int = eqx.field(static=True)
     space: ClassVar[Space] = "euclidean"
+    is_made_of_posterior: ClassVar[bool] = False
 
     @classmethod
     def build(cls, config: PriorConfig, context: BuildContext) -> StandardNormal:
