@@ -4,6 +4,7 @@ from abc import abstractmethod
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
@@ -81,7 +82,7 @@ MEAN_DRAWS = 64
 
 def mean_of_draws(posterior: AbstractPosterior) -> Float[Array, " latent"]:
     """The average of `MEAN_DRAWS` draws with fixed keys: an estimate of E_q[z], and the same number every time."""
-    keys = jax.random.wrap_key_data(_MEAN_KEYS)
+    keys = jax.random.wrap_key_data(jnp.asarray(_MEAN_KEYS))
     return jax.vmap(posterior.sample)(keys).mean(axis=0)
 
 
