@@ -6,9 +6,14 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+import equinox as eqx
 import jax
+import jax.numpy as jnp
+import numpy as np
 from checks import Density
 from jaxtyping import PRNGKeyArray
+
+from lowerbound.models import split_trained
 
 LATENT_DIM = 2
 EXTREME = 50.0
@@ -31,6 +36,14 @@ class Case:
     call: Callable[..., dict[str, Any]]
     shapes: Callable[[Any], dict[str, Any]]
     density: Callable[[Any, PRNGKeyArray], Density] | None = None
+
+
+def perturbed(part: Any, key: PRNGKeyArray, scale: float = 0.3) -> Any:
+    """The part with noise added to all its trained numbers, as if it had been trained: some parts start flat."""
+    random = np.random.default_rng(np.asarray(jax.random.key_data(key)).tolist())
+    trained, rest = split_trained(part)
+    moved = jax.tree.map(lambda leaf: jnp.asarray(leaf + scale * random.standard_normal(leaf.shape), leaf.dtype), trained)
+    return eqx.combine(moved, rest)
 
 
 def numpyro(function: Callable[..., Any]) -> Callable[..., Any]:
