@@ -12,6 +12,7 @@ import scipy.special
 import scipy.stats
 from registry import CASES, LIKELIHOODS
 from scipy_continuous import SCIPY_CONTINUOUS
+from scipy_discrete import SCIPY_DISCRETE
 
 from lowerbound.likelihoods import (
     AbstractLikelihood,
@@ -70,6 +71,7 @@ SCIPY: dict[type, Callable[..., np.ndarray]] = {
     Bernoulli: _bernoulli,
     DiscretizedLogistic: _discretized_logistic,
     **SCIPY_CONTINUOUS,
+    **SCIPY_DISCRETE,
 }
 
 
@@ -144,7 +146,8 @@ def test_bernoulli_says_which_probabilities_are_saturated() -> None:
     assert float(monitors["fraction_saturated"]) == 0.5
 
 
-@pytest.mark.parametrize("name", LIKELIHOODS)
+# Those of counts and of levels without a location: test_discrete_likelihoods.
+@pytest.mark.parametrize("name", [name for name, make in LIKELIHOODS.items() if type(make()) not in SCIPY_DISCRETE])
 def test_initial_params_describe_the_data(name: str) -> None:
     """The decoder's first bias gives back the mean (away from the ends of a bounded range), and a Gaussian's the deviation."""
     part = LIKELIHOODS[name]()

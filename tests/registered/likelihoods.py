@@ -19,8 +19,10 @@ from lowerbound.likelihoods import (
     AbstractLikelihood,
     Bernoulli,
     Beta,
+    Categorical,
     ContinuousBernoulli,
     DiscretizedLogistic,
+    DiscretizedLogisticMixture,
     Gaussian,
     GaussianFixedScale,
     GaussianLearnedScale,
@@ -28,9 +30,14 @@ from lowerbound.likelihoods import (
     Laplace,
     LogNormal,
     LowRankGaussian,
+    Multinomial,
+    NegativeBinomial,
     NumPyroLikelihood,
+    Ordinal,
+    Poisson,
     QuantizedGaussian,
     StudentT,
+    ZeroInflatedNegativeBinomial,
 )
 from lowerbound.models import split_trained
 
@@ -57,6 +64,19 @@ LIKELIHOODS: dict[str, Callable[[], AbstractLikelihood]] = {
     "bernoulli": lambda: Bernoulli((2,)),
     "discretized-logistic-bounded": lambda: DiscretizedLogistic((1, 2)),
     "discretized-logistic-free": lambda: DiscretizedLogistic((2,), -1.0, 1.0, 17, bounded_mean=False),
+    "discretized-logistic-mixture": lambda: DiscretizedLogisticMixture((1, 2), -3.0, 3.0, 17, num_components=2),
+    "discretized-logistic-mixture-colour": lambda: DiscretizedLogisticMixture((1, 1, 3), -3.0, 3.0, 7, 2, colour=True),
+    "categorical": lambda: Categorical((1, 2), 5),
+    "ordinal": lambda: Ordinal.of_moments((2,), 5, 2.0, 1.5),
+    "poisson": lambda: Poisson((2,)),
+    "poisson-library-size": lambda: Poisson((1, 2), True, 6.0),
+    "negative-binomial": lambda: NegativeBinomial((2,)),
+    "negative-binomial-library-size": lambda: NegativeBinomial((1, 2), True, 6.0, "per-element", np.full((1, 2), 0.7)),
+    "zero-inflated-negative-binomial": lambda: ZeroInflatedNegativeBinomial((2,)),
+    "zero-inflated-negative-binomial-library-size": lambda: ZeroInflatedNegativeBinomial(
+        (2,), True, 6.0, "per-element", np.array([0.7, 1.5])
+    ),
+    "multinomial": lambda: Multinomial((1, 2), 6.0),
 }
 
 
@@ -66,7 +86,23 @@ def levels_of(likelihood: AbstractLikelihood) -> tuple[float, float, int] | None
         return 0.0, 1.0, 2
     if isinstance(likelihood, DiscretizedLogistic | QuantizedGaussian):
         return likelihood.low, likelihood.high, likelihood.num_levels
+    if isinstance(likelihood, DiscretizedLogisticMixture):
+        return likelihood.low, likelihood.high, likelihood.num_levels
+    if isinstance(likelihood, Categorical | Ordinal):
+        return 0.0, 4.0, 5
+    if isinstance(likelihood, Multinomial):
+        return 0.0, likelihood.typical_total, round(likelihood.typical_total) + 1
+    if likelihood.support == "counts":
+        # The means here stay below 13 and theta above 0.6: the mass beyond is less than (13 / 13.6)^400 < 1e-7.
+        return 0.0, 400.0, 401
     return None
+
+
+def of_one_total(part: AbstractLikelihood, log_prob: Callable[..., Any]) -> Callable[..., Any]:
+    """A multinomial's log-mass is one given the total; on a grid of counts, all other totals are left out."""
+    if not isinstance(part, Multinomial):
+        return log_prob
+    return lambda x: jnp.where(x.sum() == part.typical_total, log_prob(x), -jnp.inf)
 
 
 # Raw numbers around which the tests draw, and how far; by default 0 and 1. A density with a pole at an end of its support is
@@ -74,6 +110,8 @@ def levels_of(likelihood: AbstractLikelihood) -> tuple[float, float, int] | None
 TYPICAL: dict[type, tuple[Any, float]] = {
     Beta: (np.array([[0.0], [2.5]], np.float32), 0.5),
     NumPyroLikelihood: (np.float32(1.0), 0.5),
+    NegativeBinomial: (np.float32(1.0), 0.5),
+    ZeroInflatedNegativeBinomial: (np.float32(1.0), 0.5),
 }
 # Values at the edge of each support.
 EDGES = {"real": (0.0, 1.0), "positive": (1e-3, 1e3), "interval": (0.0, 1.0), "open-interval": (1e-3, 0.999)}
@@ -140,8 +178,9 @@ def likelihood_case(make: Callable[[], AbstractLikelihood]) -> Case:
     def density(part: AbstractLikelihood, key: PRNGKeyArray) -> Density:
         distribution = part.distribution(typical_params(part, key))
         levels = levels_of(part)
-        axes, widths = (lattice(*levels, dimensions=2), None) if levels is not None else grid(part, distribution)
-        log_prob, sample = numpyro(distribution.log_prob), numpyro(distribution.sample)
+        size = math.prod(part.event_shape)
+        axes, widths = (lattice(*levels, dimensions=size), None) if levels is not None else grid(part, distribution)
+        log_prob, sample = numpyro(of_one_total(part, distribution.log_prob)), numpyro(distribution.sample)
         return Density(log_prob, sample, axes, levels is not None, part.event_shape, widths)
 
     return Case(lambda key: with_random_numbers(make(), key), numpyro(inputs), extremes, numpyro(call), shapes, density)

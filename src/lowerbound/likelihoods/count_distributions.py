@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, ClassVar
 
 import jax
@@ -150,7 +151,7 @@ class MultinomialCounts(dist.Distribution):
         """Counts that sum to the total, rounded to a whole number; no gradient flows through them."""
         proportions = jax.lax.stop_gradient(jnp.exp(self.log_proportions)).reshape(-1)
         total = jnp.round(jax.lax.stop_gradient(self.total))
-        counts = jax.random.multinomial(key, total, proportions, shape=(*sample_shape, proportions.size))
+        counts = _multinomial_draw(key, total, proportions, (*sample_shape, proportions.size))
         return counts.reshape(*sample_shape, *self.event_shape)
 
     @property
@@ -162,6 +163,12 @@ class MultinomialCounts(dist.Distribution):
     def variance(self) -> Float[Array, "..."]:
         """n p (1 - p)."""
         return self.mean * (1 - jnp.exp(self.log_proportions))
+
+
+# Outside a compiled program JAX's own function would compile its loop anew at every call.
+@functools.partial(jax.jit, static_argnums=3)
+def _multinomial_draw(key: PRNGKeyArray, total: Array, proportions: Array, shape: tuple[int, ...]) -> Array:
+    return jax.random.multinomial(key, total, proportions, shape=shape)
 
 
 def poisson_draw(key: PRNGKeyArray, rate: Float[Array, "..."]) -> Float[Array, "..."]:
