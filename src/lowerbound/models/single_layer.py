@@ -222,7 +222,7 @@ def _check_space(prior: AbstractPrior, posterior: AbstractPosteriorFamily) -> No
 def _check_density(prior: AbstractPrior, posterior: AbstractPosteriorFamily) -> None:
     if prior.is_made_of_posterior and not posterior.has_density:
         raise ConfigurationError(
-            f"the prior {type(prior).__name__} is made of the posterior's density, but {type(posterior).__name__} is a deterministic "
+            f"{type(prior).__name__} is made of the posterior's density, but {type(posterior).__name__} is a deterministic "
             "code, which has none. With this posterior, prior.name=mixture-of-gaussians works; with this prior, "
             "posterior.name=diagonal-gaussian does."
         )
