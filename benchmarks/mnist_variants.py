@@ -4,8 +4,8 @@
     python benchmarks/mnist_variants.py vae vamp --seeds 0 1 2 --json FILE      # some, several seeds
 
 Each variant runs in a process of its own, and its result is added to FILE as soon as it is there; a result that FILE has
-already is not computed again. At the end the table of FILE is printed. The scores are of 2,000 test images drawn at random, the same
-for all (the test file is ordered by class). Needs binarized-mnist: see `lowerbound datasets`.
+already is not computed again. At the end the table of FILE is printed. The scores are of 2,000 random test images, the same for
+all (the test file is ordered by class). Needs binarized-mnist: see `lowerbound datasets`.
 """
 
 from __future__ import annotations
