@@ -264,9 +264,8 @@ def _trained_losses(network: dict[str, Any]) -> list[float]:
     return [record.loss for record in records]
 
 
-@pytest.mark.parametrize("name", ["conv", "resnet"])
-def test_forty_steps_on_faces_lower_the_loss(name: str) -> None:
-    losses = _trained_losses({"name": name, "channels": [8, 8]})
+def test_forty_steps_on_faces_lower_the_loss() -> None:
+    losses = _trained_losses({"name": "resnet", "channels": [8, 8]})
     assert losses[-1] < losses[0] - 50
     assert np.isfinite(losses).all()
 

@@ -39,11 +39,11 @@ CHOICES: dict[tuple[int, ...], dict[str, Any]] = {
     (28, 28, 1): MLP_300,
     (5, 3): MLP_300,
     (5, 3, 3): MLP_300,
-    (32, 32, 3): {"name": "resnet", "channels": (32, 64)},
-    (64, 64): {"name": "resnet", "channels": (32, 64, 128)},
-    (79, 79): {"name": "resnet", "channels": (32, 64, 128)},
-    (200, 4, 3): {"name": "resnet", "channels": (32, 64)},
-    (256, 256, 3): {"name": "resnet", "channels": (32, 64, 128, 128, 128)},
+    (32, 32, 3): {"name": "resnet", "channels": (32, 64, 128)},
+    (64, 64): {"name": "resnet", "channels": (32, 64, 128, 128)},
+    (79, 79): {"name": "resnet", "channels": (32, 64, 128, 128)},
+    (200, 4, 3): {"name": "resnet", "channels": (32, 64, 128)},
+    (256, 256, 3): {"name": "resnet", "channels": (32, 64, 128, 128, 128, 128)},
 }
 
 

@@ -10,9 +10,13 @@ from ..config.catalogue import AUTOMATIC
 from ..config.sections import NetworkConfig
 from ..data.spec import DataSpec
 
-# On 2 cores an MLP is both faster and better than a small convolutional network up to about the size of a MNIST image.
+# 10,000 MNIST digits, discretised logistic, half a minute of one core: the MLP is 51 nats ahead of two levels of convolutions,
+# with six steps in the time of one.
 _LARGEST_FLAT_IMAGE = 1024
-_LARGEST_LAST_MAP = 100
+# 3,600 CIFAR images in the same way, 40 seconds: three levels of convolutions (to 4 x 4) are 58 nats ahead of two and 178 ahead of
+# the MLP. A residual network costs 2.5 times as much a step and learns more in each: after 120 seconds and 260 steps it is where
+# the plain one is after 320 steps, and still rises five times as fast.
+_LARGEST_LAST_MAP = 25
 
 
 def resolve_network(config: RunConfig, spec: DataSpec) -> RunConfig:
@@ -20,7 +24,7 @@ def resolve_network(config: RunConfig, spec: DataSpec) -> RunConfig:
 
     - Rows of a table: an MLP of two layers, about four units for each column, from 64 to 512.
     - Images of up to 1,024 numbers: an MLP of two layers of 300.
-    - Larger images: a residual convolutional network that halves the picture until at most 100 places are left.
+    - Larger images: a residual convolutional network that halves the picture until at most 25 places are left.
 
     Sizes that the configuration sets itself, to other than their defaults, are kept. Raises `ConfigurationError` when it sets a
     key that the chosen network does not read.
