@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from lowerbound.config.catalogue import CATALOGUE, class_of
@@ -80,10 +80,18 @@ def forbidden_pairs() -> list[tuple[tuple[str, str], tuple[str, str]]]:
     return [pair for pair in every_pair() if not is_allowed(*pair)]
 
 
-def covering_choices() -> list[dict[str, str]]:
-    """Complete choices of allowed parts in which every allowed pair occurs (greedily, not the fewest possible)."""
+def covering_choices(of_kinds: Collection[frozenset[str]] = ()) -> list[dict[str, str]]:
+    """Complete choices of allowed parts in which every allowed pair occurs (greedily, not the fewest possible).
+
+    - `of_kinds`: the pairs of kinds whose pairs of parts must all occur; every part occurs in any case. Empty for all.
+    """
     allowed = {frozenset(pair) for pair in every_pair() if is_allowed(*pair)}
-    uncovered = dict.fromkeys(sorted(allowed, key=sorted))
+    wanted = [pair for pair in allowed if not of_kinds or frozenset(kind for kind, _ in pair) in of_kinds]
+    met = {part for pair in wanted for part in pair}
+    # A part of a kind that is in no wanted pair occurs once, with the first part that it may meet.
+    for part in [(kind, name) for kind in KINDS for name in CATALOGUE[kind] if (kind, name) not in met]:
+        wanted.append(next(pair for pair in sorted(allowed, key=sorted) if part in pair))
+    uncovered = dict.fromkeys(sorted(wanted, key=sorted))
     choices: list[dict[str, str]] = []
     while uncovered:
         choice = dict(next(iter(uncovered)))
@@ -93,8 +101,10 @@ def covering_choices() -> list[dict[str, str]]:
             fitting = [
                 name for name in CATALOGUE[kind] if all(frozenset(((kind, name), other)) in allowed for other in choice.items())
             ]
+            # The pairs that are still wanted decide; where none is, the parts take turns.
             choice[kind] = max(
-                fitting, key=lambda name: sum(frozenset(((kind, name), other)) in uncovered for other in choice.items())
+                fitting[len(choices) % len(fitting) :] + fitting[: len(choices) % len(fitting)],
+                key=lambda name: sum(frozenset(((kind, name), other)) in uncovered for other in choice.items()),
             )
         for pair in itertools.combinations(choice.items(), 2):
             uncovered.pop(frozenset(pair), None)

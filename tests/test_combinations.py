@@ -1,8 +1,14 @@
-"""Every pair of parts that their declared needs allow trains a step; every pair that they forbid is refused and taught."""
+"""Every pair of parts that their declared needs allow works together; every pair that they forbid is refused and taught.
+
+Compiling a model takes seconds, and there are hundreds. So every allowed pair is traced through a step and its gradient, which
+finds what does not fit; what can go wrong in numbers lies between a posterior and its prior, and between a posterior and its
+objective: of those, every pair is compiled and trained a step. `make test-combinations` compiles and trains all of them.
+"""
 
 from __future__ import annotations
 
 import functools
+import os
 from typing import Any
 
 import equinox as eqx
@@ -27,6 +33,12 @@ BITS = _RNG.integers(0, 2, (8, 3, 2)).astype(np.uint8)
 # Compiled with hardly any optimisation: each program runs once.
 _QUICKLY = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 CHOICES = covering_choices()
+_CORE = (frozenset(("posterior", "prior")), frozenset(("posterior", "objective")))
+RUN = CHOICES if os.environ.get("LOWERBOUND_TEST_ALL_COMBINATIONS") else covering_choices(_CORE)
+
+
+def _name(choice: Choice) -> str:
+    return "+".join(choice[kind] for kind in sorted(choice))
 
 
 def _data(choice: Choice) -> np.ndarray:
@@ -50,14 +62,13 @@ def test_every_allowed_pair_is_among_the_choices() -> None:
     assert {frozenset(pair) for pair in every_pair() if is_allowed(*pair)} <= met
 
 
-@pytest.mark.parametrize("choice", CHOICES, ids=lambda choice: "+".join(choice[kind] for kind in sorted(choice)))
-def test_allowed_parts_train_one_step_with_finite_gradients(choice: Choice) -> None:
+def _step(choice: Choice) -> tuple[Any, Any, Any]:
+    """(the model, a function from its trained numbers to loss, record and gradient, those numbers)."""
     model, objective = _model_and_objective(choice)
     check_needs(objective, model)
     params, rest = split_trained(model)
     batch = Examples(jnp.asarray(_data(choice)))
 
-    @functools.partial(jax.jit, compiler_options=_QUICKLY)
     def step(params: Any) -> Any:
         def loss(params: Any) -> Any:
             record = objective(eqx.combine(params, rest), batch, jax.random.key(1), jnp.int32(0), training=True)
@@ -65,10 +76,25 @@ def test_allowed_parts_train_one_step_with_finite_gradients(choice: Choice) -> N
 
         return jax.value_and_grad(loss, has_aux=True)(params)
 
-    (loss, record), gradient = step(params)
+    return model, step, params
+
+
+@pytest.mark.parametrize("choice", CHOICES, ids=_name)
+def test_allowed_parts_fit_together(choice: Choice) -> None:
+    model, step, params = _step(choice)
+    (loss, record), gradient = jax.eval_shape(step, params)
+    assert loss.shape == ()
+    assert record.log_likelihood.shape == (len(PIXELS),)
+    assert (record.bound is None) == (not model.has_density)
+    assert jax.tree.map(jnp.shape, gradient) == jax.tree.map(jnp.shape, params)
+
+
+@pytest.mark.parametrize("choice", RUN, ids=_name)
+def test_allowed_parts_train_one_step_with_finite_gradients(choice: Choice) -> None:
+    _, step, params = _step(choice)
+    (loss, record), gradient = jax.jit(step, compiler_options=_QUICKLY)(params)
     for path, leaf in jax.tree_util.tree_leaves_with_path((loss, record, gradient)):
         assert np.isfinite(np.asarray(leaf)).all(), f"{jax.tree_util.keystr(path)} is {leaf}"
-    assert (record.bound is None) == (not model.has_density)
     assert any(np.abs(np.asarray(leaf)).max() > 0 for leaf in jax.tree.leaves(gradient))
 
 

@@ -64,7 +64,7 @@ def build(case):
     data, sections = CASES[case]
     config = RunConfig.from_dict(SMALL).updated(sections)
     model = build_model(config, describe(data), jax.random.key(0))
-    return data, config, model, build_objective(config, steps_per_epoch=4)
+    return data, config, model, build_objective(config, steps_per_epoch=4, num_examples=len(data))
 
 
 @pytest.fixture

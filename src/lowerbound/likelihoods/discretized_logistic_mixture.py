@@ -25,7 +25,7 @@ class DiscretizedLogisticMixture(AbstractLikelihood):
     The masses are those of `LogisticMixture` and, with `colour`, of `ColourLogisticMixture` (PixelCNN++, Salimans et al. 2017,
     arXiv 1701.05517, eq. 1 to 3). Decoder outputs, each K arrays of the event's shape, along the first axis:
 
-        grey    (l, a, s):     log pi = log-softmax of l,  mu = a,  scale = max(exp(s), floor), and at most e^30
+        grey    (l, a, s):     log pi = log-softmax of l,  mu = unit a,  scale = max(exp(s), floor), and at most e^30
         colour  (l, a, s, c):  the same, with coefficients tanh(c); a pixel's K numbers l fill ceil(K / 3) arrays of three colours
 
     The floor is a tenth of a step, as in `DiscretizedLogistic`. Often mis-copied: half a step is
@@ -33,6 +33,9 @@ class DiscretizedLogisticMixture(AbstractLikelihood):
     their whole tails, without which the masses do not sum to 1.
 
     - `low`, `high`: lowest and highest level in the model's scale of the data; `num_levels`: how many there are.
+    - `unit`: what a raw location of 1 stands for, in the model's scale of the data; `build` takes the data's typical standard
+      deviation. An optimiser moves raw outputs by steps of one size: in units of the whole range they would be too coarse for
+      locations that matter to a level.
     - `num_components`: K. `colour`: the event is (height, width, 3), and green depends on red, and blue on both.
 
     Raises `ConfigurationError` for fewer than 1 component, and for `colour` with another event.
@@ -44,6 +47,7 @@ class DiscretizedLogisticMixture(AbstractLikelihood):
     num_levels: int = eqx.field(static=True, default=256)
     num_components: int = eqx.field(static=True, default=3)
     colour: bool = eqx.field(static=True, default=False)
+    unit: float = eqx.field(static=True, default=1.0)
     measure: ClassVar[Measure] = "counting"
     support: ClassVar[Support] = "levels"
     scaling: ClassVar[Scaling] = "unit"
@@ -63,7 +67,9 @@ class DiscretizedLogisticMixture(AbstractLikelihood):
         spec = context.spec
         colour = len(spec.event_shape) == 3 and spec.event_shape[-1] == 3
         low, high = float(context.low), float(context.high)
-        return cls(spec.event_shape, low, high, spec.num_levels, config.num_components, colour=colour)
+        std = np.asarray(spec.std).reshape(spec.event_shape) / np.abs(context.transform.scale)
+        unit = float(np.sqrt(np.mean(std**2))) or 1.0
+        return cls(spec.event_shape, low, high, spec.num_levels, config.num_components, colour=colour, unit=unit)
 
     @property
     def num_logit_arrays(self) -> int:
@@ -82,7 +88,8 @@ class DiscretizedLogisticMixture(AbstractLikelihood):
 
     def distribution(self, params: Float[Array, "heads ..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
         """LogisticMixture or ColourLogisticMixture over the event."""
-        raw_logits, loc, raw_scale, *coefficients = self._heads(params)
+        raw_logits, raw_loc, raw_scale, *coefficients = self._heads(params)
+        loc = self.unit * raw_loc
         scale = jnp.exp(jnp.clip(raw_scale, self.log_scale_floor, LARGEST_LOG_SCALE))
         levels = {"low": self.low, "high": self.high, "num_levels": self.num_levels}
         if not self.colour:
@@ -103,7 +110,7 @@ class DiscretizedLogisticMixture(AbstractLikelihood):
         loc = mean + std * spread.reshape(-1, *(1,) * len(self.event_shape))
         # A logistic's variance is (pi scale)^2 / 3.
         log_scale = np.log(np.maximum(np.sqrt(3.0 * share) / np.pi * std, np.exp(self.log_scale_floor)))
-        heads = [np.zeros((self.num_logit_arrays, *self.event_shape)), loc, np.broadcast_to(log_scale, loc.shape)]
+        heads = [np.zeros((self.num_logit_arrays, *self.event_shape)), loc / self.unit, np.broadcast_to(log_scale, loc.shape)]
         return np.concatenate([*heads, *([np.zeros(loc.shape)] if self.colour else [])]).astype(np.float32)
 
     def monitors(self, params: Float[Array, "heads ..."]) -> dict[str, Float[Array, ""]]:

@@ -102,8 +102,8 @@ def check_values(array: np.ndarray, likelihood: str, support: Support, spec: Dat
     if first is not None:
         raise DataError(
             f"{name} has {count} of {array.size} values outside the support of the likelihood {likelihood!r}: the first is "
-            f"{array[first]:g} at index {first}; expected {_expected(support, spec)}. Bring the data there, or train a model whose "
-            "likelihood takes any number: gaussian."
+            f"{array[first]:g} at index {first}; expected {_expected(support, spec)}. Bring the data there, or train a model "
+            "whose likelihood takes any number: gaussian."
         )
 
 
