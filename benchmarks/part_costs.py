@@ -61,6 +61,7 @@ def steps_program(config: RunConfig, data: np.ndarray) -> tuple[Callable[[], Non
     """(a call that trains `STEPS` steps, operations in one step)."""
     model = build_model(config, describe(data), jax.random.key(0), examples=data)
     objective = build_objective(config, 500, 50_000)
+    params: Any
     params, rest = split_trained(model)
     batch, optimizer = Examples(jnp.asarray(data)), optax.adam(1e-3)
 

@@ -15,7 +15,7 @@ from lowerbound import VAE
 from lowerbound.config import RunConfig
 from lowerbound.data.dataset import Dataset
 from lowerbound.errors import ConfigurationError, ModelFolderError
-from lowerbound.likelihoods import AbstractLikelihood, Bernoulli, DiscretizedLogistic, Gaussian, Measure
+from lowerbound.likelihoods import AbstractLikelihood, Bernoulli, DiscretizedLogistic, Gaussian, Measure, Scaling, Support
 from lowerbound.objectives import ELBO
 from lowerbound.posteriors import DiagonalGaussian
 from lowerbound.priors import StandardNormal
@@ -94,12 +94,19 @@ class MyGaussian(AbstractLikelihood):
 
     event_shape: tuple[int, ...] = eqx.field(static=True)
     measure: ClassVar[Measure] = "lebesgue"
+    support: ClassVar[Support] = "real"
+    scaling: ClassVar[Scaling] = "any"
+    given_total: ClassVar[bool] = False
+
+    @classmethod
+    def build(cls, config, context):
+        return cls(context.spec.event_shape)
 
     @property
     def param_shape(self):
         return (2, *self.event_shape)
 
-    def distribution(self, params):
+    def distribution(self, params, total=None):
         return Gaussian(self.event_shape, 1.0).distribution(params)
 
     def initial_params(self, mean, std):

@@ -35,6 +35,7 @@ class PseudoInput(AbstractPrior):
     pseudo_input: np.ndarray
     stopped: bool = eqx.field(static=True, default=False)
     space: ClassVar[Space] = "euclidean"
+    is_made_of_posterior: ClassVar[bool] = True
 
     @classmethod
     def build(cls, config: Any, context: Any) -> AbstractPrior:
