@@ -17,10 +17,8 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from ..errors import ConfigurationError
 from .base import with_condition
-from .convolution import Convolution, pixel_shuffle
+from .convolution import Convolution, HalvingConvolution, Size, halving_factors, pixel_shuffle
 from .layers import ACTIVATIONS, LayerNorm, Linear, check_activation, check_dropout
-
-Size = tuple[int, int]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,7 +91,7 @@ class ResidualBlock(eqx.Module):
     def initial(cls, design: Design, size: Size, num_channels: int, seed: np.random.SeedSequence) -> ResidualBlock:
         """A fresh block for maps of this size."""
         first, second = (
-            Convolution.initial(_same(size), num_channels, num_channels, gain, part)
+            Convolution.same(size, num_channels, num_channels, gain, part)
             for gain, part in zip((1.0, 0.1), seed.spawn(2), strict=True)
         )
         activated = design.activated(num_channels, 0.0), design.activated(num_channels, design.dropout)
@@ -116,7 +114,7 @@ class ImageEncoder(eqx.Module):
     that are the same everywhere.
     """
 
-    convolutions: tuple[Convolution, ...]
+    convolutions: tuple[HalvingConvolution, ...]
     blocks: tuple[tuple[ResidualBlock, ...], ...]
     activated: tuple[Activated, ...]
     last: Linear
@@ -138,8 +136,7 @@ class ImageEncoder(eqx.Module):
         channels_in = (image_shape[2] + condition_dim, *design.channels[:-1])
         convolutions, blocks = [], []
         for size, smaller, num_in, num_out in zip(sizes[:-1], sizes[1:], channels_in, design.channels, strict=True):
-            strides = _factors(size)
-            convolutions.append(Convolution.initial(_halving(size), num_in, num_out, 1.0, seed.spawn(1)[0], strides=strides))
+            convolutions.append(HalvingConvolution.initial(size, num_in, num_out, 1.0, seed.spawn(1)[0]))
             blocks.append(design.residual_blocks(smaller, num_out, seed))
         num_features = math.prod(sizes[-1]) * design.channels[-1]
         return cls(
@@ -210,9 +207,8 @@ class ImageDecoder(eqx.Module):
         levels = zip(sizes[1:], sizes[:-1], design.channels, channels_out, strict=True)
         for number, (size, larger, num_in, num_out) in reversed(list(enumerate(levels))):
             blocks.append(design.residual_blocks(size, num_in, seed))
-            gain, packed = (1.0 if number > 0 else 0.1), math.prod(_factors(larger)) * num_out
-            kernel = _same(size)
-            convolutions.append(Convolution.initial(kernel, num_in, packed, gain, seed.spawn(1)[0], has_bias=number > 0))
+            gain, packed = (1.0 if number > 0 else 0.1), math.prod(halving_factors(larger)) * num_out
+            convolutions.append(Convolution.same(size, num_in, packed, gain, seed.spawn(1)[0], has_bias=number > 0))
         activated = tuple(design.activated(number, design.dropout_between) for number in reversed(design.channels))
         return cls(first, tuple(blocks), activated, tuple(convolutions), jnp.zeros(out_shape), image_shape, condition_dim)
 
@@ -227,7 +223,7 @@ class ImageDecoder(eqx.Module):
             for block in blocks:
                 hidden = block(hidden, keys)
             packed = convolution(activated(hidden, keys))
-            hidden = pixel_shuffle(packed, _factors(size))[: size[0], : size[1]]
+            hidden = pixel_shuffle(packed, halving_factors(size))[: size[0], : size[1]]
         height, width, colours = self.image_shape
         heads_first = jnp.moveaxis(hidden.reshape(height, width, -1, colours), 2, 0)
         return heads_first.reshape(self.output_bias.shape) + self.output_bias
@@ -280,21 +276,3 @@ def _sizes(image_shape: tuple[int, int, int], num_levels: int) -> list[Size]:
         height, width = sizes[-1]
         sizes.append((-(-height // 2), -(-width // 2)))
     return sizes
-
-
-def _factors(size: Size) -> Size:
-    """By how much the next smaller map is smaller: 2, and 1 along an axis that is a single place already."""
-    height, width = size
-    return (2 if height > 1 else 1), (2 if width > 1 else 1)
-
-
-def _halving(size: Size) -> Size:
-    """The kernel that halves a map: 4 places along an axis, and 1 along an axis that is a single place."""
-    height, width = size
-    return (4 if height > 1 else 1), (4 if width > 1 else 1)
-
-
-def _same(size: Size) -> Size:
-    """The kernel that keeps a map's size: 3 places along an axis, and 1 along an axis that is a single place."""
-    height, width = size
-    return (3 if height > 1 else 1), (3 if width > 1 else 1)
