@@ -57,7 +57,8 @@ def test_the_loop_reports_the_objective_of_its_batches_and_of_its_validation_dat
     progress = trainer.run(trainer.start(), on_record=lambda record, progress: records.append(record))
 
     batch = train[np.asarray(batch_indices(stream(4, 0), jnp.int32(0), trainer.schedule, 30))[0]]
-    expected: Any = objective(model, Examples(jnp.asarray(batch)), jax.random.fold_in(stream(4, 1), 0), jnp.int32(0), training=True)
+    key = jax.random.fold_in(stream(4, 1), 0)
+    expected: Any = objective(model, Examples(jnp.asarray(batch)), key, jnp.int32(0), training=True)
     assert records[0].loss == pytest.approx(float(expected.loss), rel=1e-5)
     assert records[0].train_elbo_nats == pytest.approx(float(expected.bound.mean()), rel=1e-5)
     assert records[0].train_kl_nats == pytest.approx(float(expected.kl.mean()), rel=1e-4)
