@@ -165,8 +165,8 @@ def test_status_lists_what_is_present(tmp_path):
     (tmp_path / "mnist").mkdir()
     (tmp_path / "mnist/train-labels-idx1-ubyte.gz").write_bytes(bytes(7))
     rows = {row.name: row for row in dataset_status(tmp_path)}
-    assert list(rows) == ["faces", "digits", "frey-faces", "binarized-mnist", "mnist"]
-    assert [row.present for row in rows.values()] == [True, True, True, False, False]
+    assert list(rows) == ["faces", "digits", "frey-faces", "binarized-mnist", "mnist", "20newsgroups"]
+    assert [row.present for row in rows.values()] == [True, True, True, False, False, False]
     assert rows["faces"].where == "built in"
     assert (rows["frey-faces"].where, rows["frey-faces"].size_bytes) == (str(tmp_path / "frey_faces"), 123)
     assert rows["mnist"].size_bytes == 7

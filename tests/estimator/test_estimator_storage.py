@@ -185,5 +185,5 @@ def test_a_changed_or_newer_estimator_file_is_refused(vae, tmp_path):
     [None, {}, {"part": "os.system", "fields": {}}, {"part": "Bernoulli", "fields": {"shape": [3]}}, {"part": "Bernoulli"}],
 )
 def test_a_stored_part_that_is_not_one_of_ours_is_refused(stored):
-    with pytest.raises(ModelFolderError, match=r"the stored likelihood .* is not one of ours .* expected one of Gaussian"):
+    with pytest.raises(ModelFolderError, match=r"the stored likelihood .* is not one of ours .* expected one of Bernoulli"):
         part_from_json("likelihood", stored)

@@ -69,14 +69,15 @@ def outside_error(name: str, expected: str, found: np.ndarray, spec: DataSpec) -
     where = np.flatnonzero(found)
     word, more = spec.element_word, f" and {len(where) - _SHOWN} more" if len(where) > _SHOWN else ""
     if len(where) == spec.num_elements > _SHOWN:
-        places = f"every {word}"
+        places = f"every {word} holds"
     else:
-        places = f"{word} " + ", ".join(spec.element_name(int(i)) for i in where[:_SHOWN]) + more
+        names = ", ".join(spec.element_name(int(i)) for i in where[:_SHOWN])
+        places = f"{word} {names} holds" if len(where) == 1 else f"{word}s {names}{more} hold"
     low, high = min(spec.element_low[i] for i in where), max(spec.element_high[i] for i in where)
     kind = "whole numbers" if spec.is_whole else "continuous values"
     limits = "" if spec.limits_known or spec.is_discrete else ", of which no limit is known"
     return DataError(
-        f"likelihood.name is {name!r}, whose support is {expected}, but {places} holds {kind} from {low:g} to "
+        f"likelihood.name is {name!r}, whose support is {expected}, but {places} {kind} from {low:g} to "
         f"{high:g}{limits}. Likelihoods that fit these data: {', '.join(fitting_likelihoods(spec))}; or bring the data into the "
         "support first."
     )

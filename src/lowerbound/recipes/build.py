@@ -44,16 +44,19 @@ def resolve_scaling(config: RunConfig, spec: DataSpec) -> str:
     Raises `ConfigurationError` when the likelihood needs another one.
     """
     name = resolve_likelihood_name(config, spec)
-    needed = class_of("likelihood", name).scaling
+    likelihood = class_of("likelihood", name)
+    needed = likelihood.scaling
     asked = config.data.scaling
     if asked == "auto":
         if needed != "any":
             return needed
         return "standard" if config.likelihood.mean == "free" else "unit"
-    if needed not in ("any", asked):
+    # What matters of levels is that they are equally spaced, and the same everywhere.
+    takes_any_lattice = likelihood.support == "levels" and needed == "unit" and asked == "none"
+    if needed not in ("any", asked) and not takes_any_lattice:
         raise ConfigurationError(
             f"data.scaling is {asked!r}, but the likelihood {name!r} is about data scaled as {needed!r}; set data.scaling=auto, "
-            f"which gives it that."
+            "which gives it that."
         )
     return asked
 
