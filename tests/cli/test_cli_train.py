@@ -287,7 +287,7 @@ def _outside(folder: Path) -> list[object]:
         (
             _outside,
             1,
-            r"likelihood\.name is 'bernoulli', whose support is \{0, 1\}.* Likelihoods that fit these data: gaussian, .*discretized-logistic",
+            r"'bernoulli', whose support is \{0, 1\}.* Likelihoods that fit these data: gaussian, .*discretized-logistic",
         ),
     ],
 )

@@ -85,13 +85,9 @@ def test_nothing_is_answered_before_a_fit(method):
 
 
 def test_values_outside_the_support(binary_vae):
-    with pytest.raises(
-        DataError, match=r"'bernoulli', whose support is \{0, 1\}, but columns 0, 1, 2 hold continuous.*fit these data: gaussian"
-    ):
+    with pytest.raises(DataError, match=r"is \{0, 1\}, but columns 0, 1, 2 hold continuous values.*fit these data: gaussian"):
         VAE(**SMALL, likelihood="bernoulli").fit(TABLE)
-    with pytest.raises(
-        DataError, match=r"'discretized-logistic', whose support is equally spaced levels.*fit these data: gaussian"
-    ):
+    with pytest.raises(DataError, match=r"whose support is equally spaced levels.*fit these data: gaussian"):
         VAE(**SMALL, likelihood="discretized-logistic").fit(TABLE)
     with pytest.raises(DataError, match=r"'bernoulli', whose support is \{0, 1\}"):
         VAE(**SMALL, likelihood=Bernoulli((3,))).fit(TABLE)
