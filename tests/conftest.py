@@ -10,6 +10,7 @@ if (worker := os.environ.get("PYTEST_XDIST_WORKER")) and hasattr(os, "sched_seta
     os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
 
 import jax
+import pytest
 from jaxtyping import install_import_hook
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
@@ -17,3 +18,18 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 # Must come before the first import of the package.
 _hook = install_import_hook("lowerbound", "beartype.beartype")
 _hook.__enter__()
+
+# Files whose tests share nothing but what was compiled for one parameter: their tests may go to different workers, those of one
+# parameter to the same. Every other file stays together, because its tests share fixtures.
+_SPREAD = {"test_parts.py", "test_densities.py", "test_combinations.py"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What goes to one worker (`--dist loadgroup`)."""
+    for item in items:
+        callspec = getattr(item, "callspec", None)
+        if callspec is None or item.path.name not in _SPREAD:
+            group = str(item.path)
+        else:
+            group = f"{item.path.name} {callspec.params.get('name', callspec.id)}"
+        item.add_marker(pytest.mark.xdist_group(group))
