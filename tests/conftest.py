@@ -1,6 +1,10 @@
 """Every test runs with shapes checked at run time, strict dtype promotion, and no display."""
 
+import contextlib
+import ctypes
+import gc
 import os
+from pathlib import Path
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 
@@ -22,6 +26,29 @@ _hook.__enter__()
 # Files whose tests share nothing but what was compiled for one parameter: their tests may go to different workers, those of one
 # parameter to the same. Every other file stays together, because its tests share fixtures.
 _SPREAD = {"test_parts.py", "test_densities.py", "test_combinations.py"}
+
+
+# A worker keeps every program that it compiled. Beyond this it forgets them all, and again whenever it has grown by a gigabyte.
+_resident_limit = 4 * 2**30
+
+
+def pytest_runtest_teardown() -> None:
+    """Keep the memory of a worker bounded, where the system says how much it is."""
+    global _resident_limit
+    if _resident_bytes() > _resident_limit:
+        jax.clear_caches()
+        gc.collect()
+        with contextlib.suppress(OSError, AttributeError):
+            # What is free stays with the process otherwise.
+            ctypes.CDLL("libc.so.6").malloc_trim(0)
+        _resident_limit = max(_resident_limit, _resident_bytes() + 2**30)
+
+
+def _resident_bytes() -> int:
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 0
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
