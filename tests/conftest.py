@@ -28,8 +28,9 @@ _hook.__enter__()
 _SPREAD = {"test_parts.py", "test_densities.py", "test_combinations.py"}
 
 
-# A worker keeps every program that it compiled. Beyond this it forgets them all, and again whenever it has grown by a gigabyte.
-_resident_limit = 4 * 2**30
+# A worker keeps every program that it compiled, each in a few mappings of memory, of which Linux allows a process 65,530: beyond
+# them XLA ends the process. So beyond this memory it forgets all programs, and again whenever it has grown by half a gigabyte.
+_resident_limit = 3 * 2**30
 
 
 def pytest_runtest_teardown() -> None:
@@ -41,7 +42,7 @@ def pytest_runtest_teardown() -> None:
         with contextlib.suppress(OSError, AttributeError):
             # What is free stays with the process otherwise.
             ctypes.CDLL("libc.so.6").malloc_trim(0)
-        _resident_limit = max(_resident_limit, _resident_bytes() + 2**30)
+        _resident_limit = max(_resident_limit, _resident_bytes() + 2**29)
 
 
 def _resident_bytes() -> int:
