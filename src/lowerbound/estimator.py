@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import inspect
 import sys
 import typing
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixin
 from sklearn.utils import Tags, TransformerTags, check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from . import evaluation
 from .config import RunConfig
@@ -29,7 +28,8 @@ from .data.examples import Examples
 from .data.levels import for_device
 from .data.spec import DataSpec
 from .data.splits import shuffled_split
-from .errors import ConfigurationError, DataError
+from .errors import ConfigurationError
+from .estimator_inputs import as_numbers, checked_count, condition_values, in_blocks, numeric_examples, with_condition
 from .likelihoods.support import check_values
 from .models import AbstractLatentVariableModel, SingleLayer
 from .recipes import load_recipe
@@ -51,14 +51,9 @@ _ESTIMATOR_FILE = "estimator.json"
 _FORMAT_NAME = "lowerbound-estimator"
 _FORMAT_VERSION = 1
 _OUR_FILES = {"config.json", "weights.safetensors", _ESTIMATOR_FILE}
-_BLOCK = 512
 _LINES_PER_FIT = 20
 _EVIDENCE_SEED = 0
 _HISTORY = tuple(field.name for field in dataclasses.fields(Record))
-
-
-class NotNumberError(DataError, TypeError):
-    """An element of the data is not a number at all."""
 
 
 class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseEstimator):
@@ -217,17 +212,17 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         `NonFiniteLossError`; what was fitted before is untouched then.
         """
         seen = type(self)()
-        array = _examples(X, seen)
+        array = numeric_examples(X, seen)
         spec = describe(array, tuple(getattr(seen, "feature_names_in_", ())))
         if condition is not None:
-            values = _condition_values(condition, len(array))
+            values = condition_values(condition, len(array))
             spec = dataclasses.replace(spec, condition=describe_condition(values, "condition"))
         config, parts = self._configuration()
         if config.likelihood.name != "auto" or "likelihood" not in parts:
             config = resolve(config, spec)
         check_fit(parts, config, spec)
         split = shuffled_split(len(array), validation=config.data.validation, test=0, seed=config.data.split_seed)
-        data, options = _with_condition(for_device(array), condition, spec), training_options(config)
+        data, options = with_condition(for_device(array), condition, spec), training_options(config)
         steps_per_epoch = Schedule.plan(options, len(split.train)).steps_per_epoch
         objective = parts.get("objective") or build_objective(config, steps_per_epoch, len(split.train))
         start = array[split.train[:NUM_START_EXAMPLES]]
@@ -258,8 +253,8 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         Raises `DataError` when `X` does not have latent_dim columns.
         """
         check_is_fitted(self)
-        latents = check_array(_as_numbers(X), event_shape=(self.model_.latent_dim,))
-        return self._decoder_means(_with_condition(np.asarray(latents, np.float32), condition, self.spec_))
+        latents = check_array(as_numbers(X), event_shape=(self.model_.latent_dim,))
+        return self._decoder_means(with_condition(np.asarray(latents, np.float32), condition, self.spec_))
 
     def reconstruct(self, X: Any, *, condition: Any = None) -> np.ndarray:
         """Each example as the model sees it: E[x|z] at z = E_q[z|x]; in the shape and the units of the data, float32.
@@ -279,9 +274,9 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         Raises `ConfigurationError` when `n_samples` is not a whole number from 1 up.
         """
         check_is_fitted(self)
-        count = _count("n_samples", n_samples)
+        count = checked_count("n_samples", n_samples)
         seed = int(check_random_state(random_state).randint(2**31 - 1))
-        given = _with_condition(np.zeros((count, 1), np.float32), condition, self.spec_).condition
+        given = with_condition(np.zeros((count, 1), np.float32), condition, self.spec_).condition
         return evaluation.sample(self.model_, count, condition=given, draw=not mean, seed=seed)
 
     def score_samples(self, X: Any, num_samples: int = EVIDENCE_SAMPLES, *, condition: Any = None) -> np.ndarray:
@@ -293,7 +288,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
 
         Raises `DataError` when the examples are not like those of `fit` or outside the likelihood's support.
         """
-        data, count = self._checked(X, condition, in_support=True), _count("num_samples", num_samples)
+        data, count = self._checked(X, condition, in_support=True), checked_count("num_samples", num_samples)
         streams = np.asarray([zlib.crc32(row.astype(np.float32).tobytes()) >> 1 for row in np.asarray(data.x)], np.int32)
         estimate = evaluation.estimate_evidence(self.model_, data, count, seed=_EVIDENCE_SEED, streams=streams)
         return np.asarray(estimate.log_evidence, np.float64)
@@ -309,7 +304,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
 
         Raises `DataError` when the examples are not like those of `fit` or outside the likelihood's support.
         """
-        data, count = self._checked(X, condition, in_support=True), _count("num_samples", num_samples)
+        data, count = self._checked(X, condition, in_support=True), checked_count("num_samples", num_samples)
         return evaluation.evaluate(self.model_, self.spec_, data, num_samples=count, split="X")
 
     def save(self, path: str | Path) -> None:
@@ -401,94 +396,31 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
 
     def _check_examples(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
-        return _examples(X, self, event_shape=self.spec_.event_shape)
+        return numeric_examples(X, self, event_shape=self.spec_.event_shape)
 
     def _checked(self, X: Any, condition: Any, *, in_support: bool = False) -> Examples:
         array = self._check_examples(X)
         if in_support and isinstance(self.model_, SingleLayer):
             likelihood, name = self.model_.likelihood, self.config_.likelihood.name
             check_values(array, type(likelihood).__name__ if name == "auto" else name, likelihood.support, self.spec_)
-        return _with_condition(for_device(array), condition, self.spec_)
+        return with_condition(for_device(array), condition, self.spec_)
 
     def _posterior_means(self, examples: Examples) -> np.ndarray:
-        return _in_blocks(lambda block: evaluation.posterior_means(self.model_, block), examples)
+        return in_blocks(lambda block: evaluation.posterior_means(self.model_, block), examples)
 
     def _decoder_means(self, latents: Examples) -> np.ndarray:
         def means(block: Examples) -> np.ndarray:
             condition = None if block.condition is None else np.asarray(block.condition)
             return evaluation.decode(self.model_, np.asarray(block.x), condition=condition)
 
-        return _in_blocks(means, latents)
+        return in_blocks(means, latents)
 
 
 _DEFAULTS = {name: parameter.default for name, parameter in inspect.signature(VAE).parameters.items()}
 
 
-def _examples(X: Any, estimator: VAE, event_shape: tuple[int, ...] | None = None) -> np.ndarray:
-    """`X` as a numeric array of examples; column names are noted in an estimator that is not fitted, else compared."""
-    is_frame = hasattr(X, "columns")
-    compare = functools.partial(validate_data, estimator, reset=event_shape is None, skip_check_array=True)
-    if is_frame:
-        # Names come first: a column that is missing explains a number of columns that is wrong.
-        compare(X=X)
-    array = check_array(_as_numbers(X), event_shape=event_shape)
-    if array.ndim == 2 and not is_frame:
-        compare(X=array)  # pyright: ignore[reportArgumentType]
-    return array
-
-
-def _as_numbers(X: Any) -> Any:
-    """Object arrays as float64, as everywhere in scikit-learn; everything else as it is."""
-    try:
-        is_object = not hasattr(X, "toarray") and np.asarray(X).dtype == object
-        return np.asarray(X).astype(np.float64) if is_object else X
-    except TypeError as error:
-        raise NotNumberError(
-            f"X has an element that is no number: {error}. Encode text and categories as numbers, fill missing cells, or drop "
-            "those columns."
-        ) from error
-    except ValueError:
-        # Text, or rows of different lengths: `check_array` says it better.
-        return X
-
-
 def _of_model(parts: Mapping[str, Any]) -> dict[str, Any]:
     return {name: part for name, part in parts.items() if name != "objective"}
-
-
-def _count(argument: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise ConfigurationError(f"{argument} is {value!r}; expected a whole number from 1 up, for example 100.")
-    return int(value)
-
-
-def _condition_values(condition: Any, count: int) -> np.ndarray:
-    values = np.asarray(condition)
-    if values.ndim == 0 or len(values) != count:
-        raise DataError(f"condition has shape {values.shape}; expected a row for each of the {count} examples.")
-    return values
-
-
-def _with_condition(x: np.ndarray, condition: Any, spec: DataSpec) -> Examples:
-    """The rows with their conditions as the model takes them; one is refused where the model takes none, and the reverse."""
-    if spec.condition is None:
-        if condition is not None:
-            raise ConfigurationError("condition is given, but this model was fitted without one; leave it out, or fit with one.")
-        return Examples(x)
-    if condition is None:
-        raise ConfigurationError(
-            f"condition is missing: this model was fitted with one ({spec.condition.words}); give a row for each of the "
-            f"{len(x)} examples."
-        )
-    return Examples(x, spec.condition.encode(_condition_values(condition, len(x))))
-
-
-def _in_blocks(function: Callable[[Examples], np.ndarray], rows: Examples) -> np.ndarray:
-    # Blocks of one size, the last filled up with the first rows: one compiled program whatever the number of rows, and what is
-    # said of a row does not depend on how many others there are.
-    starts = range(0, len(rows), _BLOCK)
-    parts = [function(rows[np.arange(start, start + _BLOCK) % len(rows)])[: len(rows) - start] for start in starts]
-    return np.concatenate(parts)
 
 
 def _print_sometimes(record: Record, epochs: int) -> None:

@@ -330,7 +330,7 @@ def test_numpyro_family_is_held_against_its_own_support() -> None:
     np.testing.assert_allclose(np.sqrt(np.asarray(distribution.variance)), positive.std(axis=0), rtol=1e-3)
     assert part.measure == "lebesgue"
     partly_positive = np.where([False, True, False], positive, TABLE)
-    with pytest.raises(DataError, match="that of Weibull, numbers above 0, but column 0, 2 holds"):
+    with pytest.raises(DataError, match="that of Weibull, numbers above 0, but columns 0, 2 hold"):
         NumPyroLikelihood.build(
             LikelihoodConfig(name="numpyro", distribution="Weibull"),
             context_of(partly_positive, "none"),

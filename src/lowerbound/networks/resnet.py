@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import equinox as eqx
-import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import PRNGKeyArray
 
 from ..config.sections import NetworkConfig
 from ..errors import ConfigurationError
-from .base import AbstractNetwork
+from .image_network import AbstractImageNetwork
 from .layers import seed_of
-from .pyramid import Design, ImageDecoder, ImageEncoder, dropout_keys, image_body
+from .pyramid import Design, ImageDecoder, ImageEncoder, image_body
 
 
-class ResNet(AbstractNetwork):
+class ResNet(AbstractImageNetwork):
     r"""A convolutional network with residual blocks at each resolution, for images of any height, width and number of channels.
 
     As `ConvNetwork`, with `blocks` residual blocks after each step of the encoder and before each step of the decoder (He et al.
@@ -96,22 +95,3 @@ class ResNet(AbstractNetwork):
             condition_dim=condition_dim,
             key=key,
         )
-
-    @property
-    def is_random_in_training(self) -> bool:
-        """True with dropout."""
-        return self.dropout > 0
-
-    def __call__(
-        self,
-        x: Float[Array, "..."],
-        *,
-        condition: Float[Array, " condition"] | None = None,
-        key: PRNGKeyArray | None = None,
-    ) -> Float[Array, "..."]:
-        """The output for one example, of shape `out_shape`."""
-        return self.body(x, condition, dropout_keys(key))
-
-    def with_output_bias(self, bias: np.ndarray) -> ResNet:
-        """The same network with its output's bias replaced; `bias` has shape `out_shape`."""
-        return eqx.tree_at(lambda network: network.body, self, self.body.with_output_bias(bias))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import ClassVar
 
 import equinox as eqx
@@ -18,74 +19,19 @@ from ..models import AbstractLatentVariableModel, LogTerms, SingleLayer, split_t
 from .base import AbstractObjective, LossRecord, Need, batch_terms, record_of
 
 
-class Autoencoder(AbstractObjective):
-    r"""The reconstruction of x from its code z(x), and a prior fitted to the codes.
+class AbstractAutoencoder(AbstractObjective):
+    """What all autoencoders are: a reconstruction from a deterministic code, a prior fitted to the codes, and what they add.
 
-        loss = mean over the batch of -log p(x|z) - log p(stop(z))
-
-    The second term trains a prior's own numbers, if it has any (a mixture, a flow), and nothing else: no gradient of it reaches
-    the encoder. So the codes can be drawn from at any time (the ex-post density estimation of Ghosh et al. 2020, arXiv
-    1903.12436, done on the way). With prior standard-normal it is a constant to the optimiser, and draws are poor.
-
-    There is no density of x, so no bound and no KL are reported.
+    loss = mean over the batch of -log p(x|z) - log p(stop(z)), + penalty,   z = z(encoded x)
     """
 
-    num_samples: ClassVar[int] = 1
+    @abstractmethod
+    def encoded(self, model: AbstractLatentVariableModel, batch: Examples, key: PRNGKeyArray) -> Float[Array, "batch ..."] | None:
+        """What the encoder sees in place of x; None for x itself."""
 
-    @classmethod
-    def build(cls, config: ObjectiveConfig, context: ObjectiveContext) -> Autoencoder:
-        """It has nothing to configure."""
-        return cls()
-
-    @property
-    def needs(self) -> tuple[Need, ...]:
-        """A deterministic code."""
-        return ("deterministic-posterior",)
-
-    @property
-    def bound_name(self) -> str:
-        """None."""
-        return ""
-
-    def __call__(
-        self,
-        model: AbstractLatentVariableModel,
-        batch: Examples,
-        key: PRNGKeyArray,
-        step: Int[Array, ""],
-        *,
-        training: bool = False,
-    ) -> LossRecord:
-        """The record of one batch at one step."""
-        terms, loss = reconstruction_and_prior(model, batch, key, training=training)
-        return record_of(model, terms, loss)
-
-    def kl_weight(self, step: Int[Array, ""]) -> Float[Array, ""]:
-        """0: there is no KL term."""
-        return jnp.float32(0.0)
-
-
-class DenoisingAutoencoder(AbstractObjective):
-    r"""The reconstruction of x from the code of a corrupted x + s * noise * epsilon, epsilon ~ N(0, I) (Vincent et al. 2008).
-
-        loss = mean over the batch of -log p(x|z~) - log p(stop(z~)),   z~ = z(x + s * noise * epsilon)
-
-    s is each element's own standard deviation, as in the model's input_transform. The validation loss is corrupted as well;
-    `encode` sees x as it is.
-
-    - `noise`: standard deviation of the noise, in each element's own; 0 is the plain autoencoder.
-    """
-
-    noise: float = eqx.field(static=True, default=0.1)
-    num_samples: ClassVar[int] = 1
-
-    def __check_init__(self) -> None:
-        _check_weight("noise", self.noise)
-
-    @classmethod
-    def build(cls, config: ObjectiveConfig, context: ObjectiveContext) -> DenoisingAutoencoder:
-        """With the configured noise."""
-        return cls(config.noise)
+    @abstractmethod
+    def penalty(self, model: AbstractLatentVariableModel, terms: LogTerms) -> Float[Array, ""]:
+        """What is added to the loss."""
 
     @property
     def needs(self) -> tuple[Need, ...]:
@@ -108,16 +54,75 @@ class DenoisingAutoencoder(AbstractObjective):
     ) -> LossRecord:
         """The record of one batch at one step."""
         noise_key, key = jax.random.split(key)
-        noisy = corrupted(jnp.asarray(batch.x), _single_layer(model).input_transform, self.noise, noise_key)
-        terms, loss = reconstruction_and_prior(model, batch, key, training=training, encoded_x=noisy)
-        return record_of(model, terms, loss)
+        encoded_x = self.encoded(model, batch, noise_key)
+        terms, loss = reconstruction_and_prior(model, batch, key, training=training, encoded_x=encoded_x)
+        return record_of(model, terms, loss + self.penalty(model, terms))
 
     def kl_weight(self, step: Int[Array, ""]) -> Float[Array, ""]:
         """0: there is no KL term."""
         return jnp.float32(0.0)
 
 
-class SparseAutoencoder(AbstractObjective):
+class Autoencoder(AbstractAutoencoder):
+    r"""The reconstruction of x from its code z(x), and a prior fitted to the codes.
+
+        loss = mean over the batch of -log p(x|z) - log p(stop(z))
+
+    The second term trains a prior's own numbers, if it has any (a mixture, a flow), and nothing else: no gradient of it reaches
+    the encoder. So the codes can be drawn from at any time (the ex-post density estimation of Ghosh et al. 2020, arXiv
+    1903.12436, done on the way). With prior standard-normal it is a constant to the optimiser, and draws are poor.
+
+    There is no density of x, so no bound and no KL are reported.
+    """
+
+    num_samples: ClassVar[int] = 1
+
+    @classmethod
+    def build(cls, config: ObjectiveConfig, context: ObjectiveContext) -> Autoencoder:
+        """It has nothing to configure."""
+        return cls()
+
+    def encoded(self, model: AbstractLatentVariableModel, batch: Examples, key: PRNGKeyArray) -> None:
+        """x itself."""
+        return None
+
+    def penalty(self, model: AbstractLatentVariableModel, terms: LogTerms) -> Float[Array, ""]:
+        """0."""
+        return jnp.float32(0.0)
+
+
+class DenoisingAutoencoder(AbstractAutoencoder):
+    r"""The reconstruction of x from the code of a corrupted x + s * noise * epsilon, epsilon ~ N(0, I) (Vincent et al. 2008).
+
+        loss = mean over the batch of -log p(x|z~) - log p(stop(z~)),   z~ = z(x + s * noise * epsilon)
+
+    s is each element's own standard deviation, as in the model's input_transform. The validation loss is corrupted as well;
+    `encode` sees x as it is.
+
+    - `noise`: standard deviation of the noise, in each element's own; 0 is the plain autoencoder.
+    """
+
+    noise: float = eqx.field(static=True, default=0.1)
+    num_samples: ClassVar[int] = 1
+
+    def __check_init__(self) -> None:
+        _check_weight("noise", self.noise)
+
+    @classmethod
+    def build(cls, config: ObjectiveConfig, context: ObjectiveContext) -> DenoisingAutoencoder:
+        """With the configured noise."""
+        return cls(config.noise)
+
+    def encoded(self, model: AbstractLatentVariableModel, batch: Examples, key: PRNGKeyArray) -> Float[Array, "batch ..."]:
+        """x with noise."""
+        return corrupted(jnp.asarray(batch.x), _single_layer(model).input_transform, self.noise, key)
+
+    def penalty(self, model: AbstractLatentVariableModel, terms: LogTerms) -> Float[Array, ""]:
+        """0."""
+        return jnp.float32(0.0)
+
+
+class SparseAutoencoder(AbstractAutoencoder):
     r"""The autoencoder with a cost for the code's absolute values.
 
         loss = mean over the batch of -log p(x|z) - log p(stop(z)) + w sum_j |z_j|
@@ -136,35 +141,16 @@ class SparseAutoencoder(AbstractObjective):
         """With the configured weight."""
         return cls(config.sparsity_weight)
 
-    @property
-    def needs(self) -> tuple[Need, ...]:
-        """A deterministic code."""
-        return ("deterministic-posterior",)
+    def encoded(self, model: AbstractLatentVariableModel, batch: Examples, key: PRNGKeyArray) -> None:
+        """x itself."""
+        return None
 
-    @property
-    def bound_name(self) -> str:
-        """None."""
-        return ""
-
-    def __call__(
-        self,
-        model: AbstractLatentVariableModel,
-        batch: Examples,
-        key: PRNGKeyArray,
-        step: Int[Array, ""],
-        *,
-        training: bool = False,
-    ) -> LossRecord:
-        """The record of one batch at one step."""
-        terms, loss = reconstruction_and_prior(model, batch, key, training=training)
-        return record_of(model, terms, loss + self.sparsity_weight * jnp.abs(terms.z).sum(axis=-1).mean())
-
-    def kl_weight(self, step: Int[Array, ""]) -> Float[Array, ""]:
-        """0: there is no KL term."""
-        return jnp.float32(0.0)
+    def penalty(self, model: AbstractLatentVariableModel, terms: LogTerms) -> Float[Array, ""]:
+        """w times the batch's mean of sum_j |z_j|."""
+        return self.sparsity_weight * jnp.abs(terms.z).sum(axis=-1).mean()
 
 
-class RegularisedAutoencoder(AbstractObjective):
+class RegularisedAutoencoder(AbstractAutoencoder):
     r"""RAE-L2: the autoencoder with costs for the code's norm and the decoder's weights (Ghosh et al. 2020, arXiv 1903.12436).
 
         loss = mean over the batch of -log p(x|z) - log p(stop(z)) + b |z|^2 / 2, + l |theta|^2
@@ -188,35 +174,16 @@ class RegularisedAutoencoder(AbstractObjective):
         """With the configured weights."""
         return cls(config.latent_weight, config.decoder_weight)
 
-    @property
-    def needs(self) -> tuple[Need, ...]:
-        """A deterministic code."""
-        return ("deterministic-posterior",)
+    def encoded(self, model: AbstractLatentVariableModel, batch: Examples, key: PRNGKeyArray) -> None:
+        """x itself."""
+        return None
 
-    @property
-    def bound_name(self) -> str:
-        """None."""
-        return ""
-
-    def __call__(
-        self,
-        model: AbstractLatentVariableModel,
-        batch: Examples,
-        key: PRNGKeyArray,
-        step: Int[Array, ""],
-        *,
-        training: bool = False,
-    ) -> LossRecord:
-        """The record of one batch at one step."""
-        terms, loss = reconstruction_and_prior(model, batch, key, training=training)
+    def penalty(self, model: AbstractLatentVariableModel, terms: LogTerms) -> Float[Array, ""]:
+        """The costs of the code and of the decoder."""
         of_code = 0.5 * jnp.square(terms.z).sum(axis=-1).mean()
         theta = jax.tree.leaves(split_trained(_single_layer(model).decoder)[0])
         of_decoder = sum((jnp.square(leaf).sum() for leaf in theta), jnp.float32(0.0))
-        return record_of(model, terms, loss + self.latent_weight * of_code + self.decoder_weight * of_decoder)
-
-    def kl_weight(self, step: Int[Array, ""]) -> Float[Array, ""]:
-        """0: there is no KL term."""
-        return jnp.float32(0.0)
+        return self.latent_weight * of_code + self.decoder_weight * of_decoder
 
 
 def reconstruction_and_prior(

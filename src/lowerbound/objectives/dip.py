@@ -1,6 +1,6 @@
 """Disentangled inferred priors: the ELBO with a pull of the aggregate posterior's covariance towards the identity."""
 
-from __future__ import annotations
+from abc import abstractmethod
 
 import equinox as eqx
 import jax
@@ -11,12 +11,50 @@ from ..config.context import ObjectiveContext
 from ..config.sections import ObjectiveConfig
 from ..data.examples import Examples
 from ..errors import ConfigurationError
-from ..models import AbstractLatentVariableModel
+from ..models import AbstractLatentVariableModel, LogTerms
 from .base import AbstractObjective, LossRecord, Need, batch_terms, kl_of, record_of
 from .importance_weighted import check_draws
 
 
-class DIPVAEI(AbstractObjective):
+class AbstractDIPVAE(AbstractObjective):
+    """What both forms are: the ELBO, and the distance of a covariance of the latents from the identity."""
+
+    off_diagonal_weight: eqx.AbstractVar[float]
+    diagonal_weight: eqx.AbstractVar[float]
+
+    def __check_init__(self) -> None:
+        check_draws(self.num_samples)
+        _check_weights(self.off_diagonal_weight, self.diagonal_weight)
+
+    @abstractmethod
+    def covariance(self, terms: LogTerms) -> Float[Array, "latent latent"]:
+        """The covariance that is drawn to the identity."""
+
+    @property
+    def bound_name(self) -> str:
+        """The ELBO."""
+        return "ELBO"
+
+    def __call__(
+        self,
+        model: AbstractLatentVariableModel,
+        batch: Examples,
+        key: PRNGKeyArray,
+        step: Int[Array, ""],
+        *,
+        training: bool = False,
+    ) -> LossRecord:
+        """The record of one batch at one step."""
+        terms = batch_terms(model, batch, key, self.num_samples, training=training)
+        penalty = distance_from_identity(self.covariance(terms), self.off_diagonal_weight, self.diagonal_weight)
+        return record_of(model, terms, penalty - jnp.mean(terms.log_likelihood.mean(axis=1) - kl_of(terms)))
+
+    def kl_weight(self, step: Int[Array, ""]) -> Float[Array, ""]:
+        """1."""
+        return jnp.float32(1.0)
+
+
+class DIPVAEI(AbstractDIPVAE):
     r"""The ELBO and the covariance C = Cov_x[mu(x)] of the posteriors' means (Kumar et al. 2018, arXiv 1711.00848, eq. 6).
 
         loss  = mean over the batch of -ELBO + od sum_{i != j} C_ij^2 + d sum_i (C_ii - 1)^2
@@ -31,12 +69,8 @@ class DIPVAEI(AbstractObjective):
     off_diagonal_weight: float = eqx.field(static=True, default=10.0)
     diagonal_weight: float = eqx.field(static=True, default=5.0)
 
-    def __check_init__(self) -> None:
-        check_draws(self.num_samples)
-        _check_weights(self.off_diagonal_weight, self.diagonal_weight)
-
     @classmethod
-    def build(cls, config: ObjectiveConfig, context: ObjectiveContext) -> DIPVAEI:
+    def build(cls, config: ObjectiveConfig, context: ObjectiveContext) -> "DIPVAEI":
         """With the configured weights."""
         return cls(config.num_samples, config.off_diagonal_weight, config.diagonal_weight)
 
@@ -45,32 +79,12 @@ class DIPVAEI(AbstractObjective):
         """A density."""
         return ("density",)
 
-    @property
-    def bound_name(self) -> str:
-        """The ELBO."""
-        return "ELBO"
-
-    def __call__(
-        self,
-        model: AbstractLatentVariableModel,
-        batch: Examples,
-        key: PRNGKeyArray,
-        step: Int[Array, ""],
-        *,
-        training: bool = False,
-    ) -> LossRecord:
-        """The record of one batch at one step."""
-        terms = batch_terms(model, batch, key, self.num_samples, training=training)
-        mean = jax.vmap(lambda posterior: posterior.mean)(terms.posterior)
-        penalty = distance_from_identity(covariance(mean), self.off_diagonal_weight, self.diagonal_weight)
-        return record_of(model, terms, penalty - jnp.mean(terms.log_likelihood.mean(axis=1) - kl_of(terms)))
-
-    def kl_weight(self, step: Int[Array, ""]) -> Float[Array, ""]:
-        """1."""
-        return jnp.float32(1.0)
+    def covariance(self, terms: LogTerms) -> Float[Array, "latent latent"]:
+        """Cov_x[mu(x)]."""
+        return covariance(jax.vmap(lambda posterior: posterior.mean)(terms.posterior))
 
 
-class DIPVAEII(AbstractObjective):
+class DIPVAEII(AbstractDIPVAE):
     r"""The ELBO and the covariance of the aggregate posterior, C = E_x[Cov[z|x]] + Cov_x[mu(x)] (Kumar et al. 2018, eq. 7).
 
         loss  = mean over the batch of -ELBO + od sum_{i != j} C_ij^2 + d sum_i (C_ii - 1)^2
@@ -85,12 +99,8 @@ class DIPVAEII(AbstractObjective):
     off_diagonal_weight: float = eqx.field(static=True, default=10.0)
     diagonal_weight: float = eqx.field(static=True, default=5.0)
 
-    def __check_init__(self) -> None:
-        check_draws(self.num_samples)
-        _check_weights(self.off_diagonal_weight, self.diagonal_weight)
-
     @classmethod
-    def build(cls, config: ObjectiveConfig, context: ObjectiveContext) -> DIPVAEII:
+    def build(cls, config: ObjectiveConfig, context: ObjectiveContext) -> "DIPVAEII":
         """With the configured weights."""
         return cls(config.num_samples, config.off_diagonal_weight, config.diagonal_weight)
 
@@ -99,30 +109,10 @@ class DIPVAEII(AbstractObjective):
         """A density that is a product over latents, of which the variances are known."""
         return ("density", "factorised-posterior")
 
-    @property
-    def bound_name(self) -> str:
-        """The ELBO."""
-        return "ELBO"
-
-    def __call__(
-        self,
-        model: AbstractLatentVariableModel,
-        batch: Examples,
-        key: PRNGKeyArray,
-        step: Int[Array, ""],
-        *,
-        training: bool = False,
-    ) -> LossRecord:
-        """The record of one batch at one step."""
-        terms = batch_terms(model, batch, key, self.num_samples, training=training)
+    def covariance(self, terms: LogTerms) -> Float[Array, "latent latent"]:
+        """E_x[Cov[z|x]] + Cov_x[mu(x)]."""
         mean, variance = jax.vmap(lambda posterior: (posterior.mean, posterior.variance))(terms.posterior)
-        aggregate = covariance(mean) + jnp.diag(variance.mean(axis=0))
-        penalty = distance_from_identity(aggregate, self.off_diagonal_weight, self.diagonal_weight)
-        return record_of(model, terms, penalty - jnp.mean(terms.log_likelihood.mean(axis=1) - kl_of(terms)))
-
-    def kl_weight(self, step: Int[Array, ""]) -> Float[Array, ""]:
-        """1."""
-        return jnp.float32(1.0)
+        return covariance(mean) + jnp.diag(variance.mean(axis=0))
 
 
 def covariance(values: Float[Array, "batch latent"]) -> Float[Array, "latent latent"]:

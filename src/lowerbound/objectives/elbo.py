@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
@@ -12,6 +13,7 @@ from ..data.examples import Examples
 from ..errors import ConfigurationError
 from ..models import AbstractLatentVariableModel
 from .base import AbstractObjective, GradientEstimator, LossRecord, Need, batch_terms, kl_of, record_of
+from .needs import check_needs
 from .schedule import Course, WarmUp
 
 
@@ -118,8 +120,8 @@ class ELBO(AbstractObjective):
         kl = kl_of(terms)
         weight = self.kl_weight(step)
         if self.free_nats > 0:
-            kl_by_latent = terms.closed_form_kl
-            assert kl_by_latent is not None  # `needs` was checked
+            check_needs(self, model)
+            kl_by_latent = jax.vmap(lambda term: term.kl_by_latent)(terms)
             cost = jnp.maximum(self.free_nats, kl_by_latent.mean(axis=0)).sum()
         elif self.capacity_nats > 0:
             cost = jnp.abs(kl - self.capacity(step))

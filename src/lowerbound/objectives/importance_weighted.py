@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 
 import equinox as eqx
@@ -21,7 +22,38 @@ Bound = Callable[[Float[Array, " draws"]], Float[Array, ""]]
 PathScale = Callable[[Float[Array, " draws"]], Float[Array, " draws"]]
 
 
-class IWAE(AbstractObjective):
+class AbstractImportanceWeighted(AbstractObjective):
+    """What all bounds of importance weights are: they need a density, and have no KL term to weigh."""
+
+    @abstractmethod
+    def estimate(
+        self, model: AbstractLatentVariableModel, batch: Examples, key: PRNGKeyArray, *, training: bool
+    ) -> tuple[LogTerms, Float[Array, ""], Float[Array, " batch"]]:
+        """The terms of a batch, the loss, and the bound of each example."""
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """A density."""
+        return ("density",)
+
+    def __call__(
+        self,
+        model: AbstractLatentVariableModel,
+        batch: Examples,
+        key: PRNGKeyArray,
+        step: Int[Array, ""],
+        *,
+        training: bool = False,
+    ) -> LossRecord:
+        """The record of one batch at one step."""
+        return record_of(model, *self.estimate(model, batch, key, training=training))
+
+    def kl_weight(self, step: Int[Array, ""]) -> Float[Array, ""]:
+        """1: the loss is a bound's negative."""
+        return jnp.float32(1.0)
+
+
+class IWAE(AbstractImportanceWeighted):
     r"""log p(x) >= IWAE_K(x) = E[log (1/K) sum_k w_k]  (Burda et al. 2016, arXiv 1509.00519, eq. 8).
 
     w_k = p(x, z_k) / q(z_k|x) are the importance weights of K draws from q(z|x).
@@ -53,36 +85,21 @@ class IWAE(AbstractObjective):
         return cls(config.num_samples, config.gradient)  # pyright: ignore[reportArgumentType]
 
     @property
-    def needs(self) -> tuple[Need, ...]:
-        """A density."""
-        return ("density",)
-
-    @property
     def bound_name(self) -> str:
         """The IWAE bound and its number of draws."""
         return iwae_name(self.num_samples)
 
-    def __call__(
-        self,
-        model: AbstractLatentVariableModel,
-        batch: Examples,
-        key: PRNGKeyArray,
-        step: Int[Array, ""],
-        *,
-        training: bool = False,
-    ) -> LossRecord:
-        """The record of one batch at one step."""
-        terms, values = estimate(
+    def estimate(
+        self, model: AbstractLatentVariableModel, batch: Examples, key: PRNGKeyArray, *, training: bool
+    ) -> tuple[LogTerms, Float[Array, ""], Float[Array, " batch"]]:
+        """The terms of a batch, the loss, and the bound of each example."""
+        terms, values = estimate_bound(
             model, batch, key, self.num_samples, log_mean_exp, jax.nn.softmax, self.gradient, training=training
         )
-        return record_of(model, terms, -values.mean(), values)
-
-    def kl_weight(self, step: Int[Array, ""]) -> Float[Array, ""]:
-        """1: the loss is the bound's negative."""
-        return jnp.float32(1.0)
+        return terms, -values.mean(), values
 
 
-class MIWAE(AbstractObjective):
+class MIWAE(AbstractImportanceWeighted):
     r"""MIWAE_{M,K}(x) = E[(1/M) sum_m log (1/K) sum_k w_{m,k}]  (Rainforth et al. 2018, arXiv 1802.04537).
 
     In expectation it is IWAE_K; M averages the noise of its gradient, where a larger K drowns the encoder's signal in it. The
@@ -106,34 +123,19 @@ class MIWAE(AbstractObjective):
         return cls(config.num_samples, config.num_groups, config.gradient)  # pyright: ignore[reportArgumentType]
 
     @property
-    def needs(self) -> tuple[Need, ...]:
-        """A density."""
-        return ("density",)
-
-    @property
     def bound_name(self) -> str:
         """The MIWAE bound and its groups."""
         return f"MIWAE bound, {self.num_groups} x {_samples(self.num_samples)}"
 
-    def __call__(
-        self,
-        model: AbstractLatentVariableModel,
-        batch: Examples,
-        key: PRNGKeyArray,
-        step: Int[Array, ""],
-        *,
-        training: bool = False,
-    ) -> LossRecord:
-        """The record of one batch at one step."""
+    def estimate(
+        self, model: AbstractLatentVariableModel, batch: Examples, key: PRNGKeyArray, *, training: bool
+    ) -> tuple[LogTerms, Float[Array, ""], Float[Array, " batch"]]:
+        """The terms of a batch, the loss, and the bound of each example."""
         terms, values = _miwae(model, batch, key, self.num_groups, self.num_samples, self.gradient, training=training)
-        return record_of(model, terms, -values.mean(), values)
-
-    def kl_weight(self, step: Int[Array, ""]) -> Float[Array, ""]:
-        """1: the loss is the bound's negative."""
-        return jnp.float32(1.0)
+        return terms, -values.mean(), values
 
 
-class CIWAE(AbstractObjective):
+class CIWAE(AbstractImportanceWeighted):
     r"""CIWAE_{b,K}(x) = b ELBO(x) + (1 - b) IWAE_K(x)  (Rainforth et al. 2018, arXiv 1802.04537).
 
         loss  = -mean over the batch of [b (1/K) sum_k log w_k + (1 - b) log (1/K) sum_k w_k]
@@ -163,25 +165,14 @@ class CIWAE(AbstractObjective):
         return cls(config.num_samples, config.elbo_weight, config.gradient)  # pyright: ignore[reportArgumentType]
 
     @property
-    def needs(self) -> tuple[Need, ...]:
-        """A density."""
-        return ("density",)
-
-    @property
     def bound_name(self) -> str:
         """The IWAE bound and its number of draws."""
         return iwae_name(self.num_samples)
 
-    def __call__(
-        self,
-        model: AbstractLatentVariableModel,
-        batch: Examples,
-        key: PRNGKeyArray,
-        step: Int[Array, ""],
-        *,
-        training: bool = False,
-    ) -> LossRecord:
-        """The record of one batch at one step."""
+    def estimate(
+        self, model: AbstractLatentVariableModel, batch: Examples, key: PRNGKeyArray, *, training: bool
+    ) -> tuple[LogTerms, Float[Array, ""], Float[Array, " batch"]]:
+        """The terms of a batch, the loss, and the bound of each example."""
         b = self.elbo_weight
 
         def mixture(log_weight: Float[Array, " draws"]) -> Float[Array, ""]:
@@ -192,15 +183,11 @@ class CIWAE(AbstractObjective):
             of_decoder, of_encoder = b / len(share) + (1 - b) * share, b / len(share) + (1 - b) * share**2
             return of_encoder / jnp.maximum(of_decoder, jnp.finfo(share.dtype).tiny)
 
-        terms, values = estimate(model, batch, key, self.num_samples, mixture, path_scale, self.gradient, training=training)
-        return record_of(model, terms, -values.mean(), log_mean_exp(log_weight_of(terms)))
-
-    def kl_weight(self, step: Int[Array, ""]) -> Float[Array, ""]:
-        """1: the loss is a bound's negative."""
-        return jnp.float32(1.0)
+        terms, values = estimate_bound(model, batch, key, self.num_samples, mixture, path_scale, self.gradient, training=training)
+        return terms, -values.mean(), log_mean_exp(log_weight_of(terms))
 
 
-class PIWAE(AbstractObjective):
+class PIWAE(AbstractImportanceWeighted):
     r"""The decoder by IWAE_{MK}, the encoder by MIWAE_{M,K}, of the same M K draws (Rainforth et al. 2018, arXiv 1802.04537).
 
     A tighter bound is better for the decoder and the prior, and worse for the signal that reaches the encoder, so each has its
@@ -223,36 +210,21 @@ class PIWAE(AbstractObjective):
         return cls(config.num_samples, config.num_groups, config.gradient)  # pyright: ignore[reportArgumentType]
 
     @property
-    def needs(self) -> tuple[Need, ...]:
-        """A density."""
-        return ("density",)
-
-    @property
     def bound_name(self) -> str:
         """The IWAE bound of all draws."""
         return iwae_name(self.num_groups * self.num_samples)
 
-    def __call__(
-        self,
-        model: AbstractLatentVariableModel,
-        batch: Examples,
-        key: PRNGKeyArray,
-        step: Int[Array, ""],
-        *,
-        training: bool = False,
-    ) -> LossRecord:
-        """The record of one batch at one step."""
+    def estimate(
+        self, model: AbstractLatentVariableModel, batch: Examples, key: PRNGKeyArray, *, training: bool
+    ) -> tuple[LogTerms, Float[Array, ""], Float[Array, " batch"]]:
+        """The terms of a batch, the loss, and the bound of each example."""
         groups, size = self.num_groups, self.num_samples
         # The same key, so the same draws.
         _, of_encoder = _miwae(model.detached("generative"), batch, key, groups, size, self.gradient, training=training)
         terms, of_decoder = _miwae(model.detached("recognition"), batch, key, 1, groups * size, "plain", training=training)
         # Each half's gradient from its own bound; the value is the decoder's, so that the loss stays minus the reported bound.
         loss = -jnp.mean(of_decoder + of_encoder - jax.lax.stop_gradient(of_encoder))
-        return record_of(model, terms, loss, of_decoder)
-
-    def kl_weight(self, step: Int[Array, ""]) -> Float[Array, ""]:
-        """1: the loss is a bound's negative."""
-        return jnp.float32(1.0)
+        return terms, loss, of_decoder
 
 
 def log_mean_exp(log_weight: Float[Array, "*batch draws"]) -> Float[Array, "*batch"]:
@@ -260,7 +232,7 @@ def log_mean_exp(log_weight: Float[Array, "*batch draws"]) -> Float[Array, "*bat
     return jax.nn.logsumexp(log_weight, axis=-1) - jnp.log(jnp.float32(log_weight.shape[-1]))
 
 
-def estimate(
+def estimate_bound(
     model: AbstractLatentVariableModel,
     batch: Examples,
     key: PRNGKeyArray,
@@ -305,7 +277,7 @@ def _miwae(
     def path_scale(log_weight: Float[Array, " draws"]) -> Float[Array, " draws"]:
         return jax.nn.softmax(log_weight.reshape(num_groups, num_samples), axis=1).reshape(-1)
 
-    return estimate(model, batch, key, num_groups * num_samples, bound, path_scale, gradient, training=training)
+    return estimate_bound(model, batch, key, num_groups * num_samples, bound, path_scale, gradient, training=training)
 
 
 def iwae_name(num_samples: int) -> str:

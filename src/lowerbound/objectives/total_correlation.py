@@ -102,7 +102,8 @@ class BetaTCVAE(AbstractObjective):
 def kl_parts(terms: LogTerms, num_examples: int) -> KLParts:
     """The three parts, estimated from the terms of a batch of examples drawn without replacement from `num_examples`."""
     posterior = terms.posterior
-    assert isinstance(posterior, AbstractFactorisedPosterior)  # `needs` was checked
+    if not isinstance(posterior, AbstractFactorisedPosterior):
+        raise TypeError(f"kl_parts needs a posterior that is a product over latents, but it is {type(posterior).__name__}.")
 
     def of_one(
         pair: tuple[Float[Array, "samples latent"], Float[Array, " batch"]],

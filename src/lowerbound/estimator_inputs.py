@@ -1,0 +1,88 @@
+"""What the estimator is given, as the arrays that jobs take: examples, conditions, counts; and rows in blocks of one size."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import validate_data
+
+from .data.checks import check_array
+from .data.examples import Examples
+from .data.spec import DataSpec
+from .errors import ConfigurationError, DataError
+
+_BLOCK = 512
+
+
+class NotNumberError(DataError, TypeError):
+    """An element of the data is not a number at all."""
+
+
+def numeric_examples(X: Any, estimator: BaseEstimator, event_shape: tuple[int, ...] | None = None) -> np.ndarray:
+    """`X` as a numeric array of examples; column names are noted in an estimator that is not fitted, else compared."""
+    is_frame = hasattr(X, "columns")
+    compare = functools.partial(validate_data, estimator, reset=event_shape is None, skip_check_array=True)
+    if is_frame:
+        # Names come first: a column that is missing explains a number of columns that is wrong.
+        compare(X=X)
+    array = check_array(as_numbers(X), event_shape=event_shape)
+    if array.ndim == 2 and not is_frame:
+        compare(X=array)  # pyright: ignore[reportArgumentType]
+    return array
+
+
+def as_numbers(X: Any) -> Any:
+    """Object arrays as float64, as everywhere in scikit-learn; everything else as it is."""
+    try:
+        is_object = not hasattr(X, "toarray") and np.asarray(X).dtype == object
+        return np.asarray(X).astype(np.float64) if is_object else X
+    except TypeError as error:
+        raise NotNumberError(
+            f"X has an element that is no number: {error}. Encode text and categories as numbers, fill missing cells, or drop "
+            "those columns."
+        ) from error
+    except ValueError:
+        # Text, or rows of different lengths: `check_array` says it better.
+        return X
+
+
+def checked_count(argument: str, value: Any) -> int:
+    """A whole number from 1 up."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise ConfigurationError(f"{argument} is {value!r}; expected a whole number from 1 up, for example 100.")
+    return int(value)
+
+
+def condition_values(condition: Any, count: int) -> np.ndarray:
+    """A row for each of `count` examples, whatever the values."""
+    values = np.asarray(condition)
+    if values.ndim == 0 or len(values) != count:
+        raise DataError(f"condition has shape {values.shape}; expected a row for each of the {count} examples.")
+    return values
+
+
+def with_condition(x: np.ndarray, condition: Any, spec: DataSpec) -> Examples:
+    """The rows with their conditions as the model takes them; one is refused where the model takes none, and the reverse."""
+    if spec.condition is None:
+        if condition is not None:
+            raise ConfigurationError("condition is given, but this model was fitted without one; leave it out, or fit with one.")
+        return Examples(x)
+    if condition is None:
+        raise ConfigurationError(
+            f"condition is missing: this model was fitted with one ({spec.condition.words}); give a row for each of the "
+            f"{len(x)} examples."
+        )
+    return Examples(x, spec.condition.encode(condition_values(condition, len(x))))
+
+
+def in_blocks(function: Callable[[Examples], np.ndarray], rows: Examples) -> np.ndarray:
+    """`function` of all rows, a block at a time."""
+    # Blocks of one size, the last filled up with the first rows: one compiled program whatever the number of rows, and what is
+    # said of a row does not depend on how many others there are.
+    starts = range(0, len(rows), _BLOCK)
+    parts = [function(rows[np.arange(start, start + _BLOCK) % len(rows)])[: len(rows) - start] for start in starts]
+    return np.concatenate(parts)
