@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, Num, PRNGKeyArray
 
 from ..likelihoods import Measure
 from ..posteriors import AbstractPosterior
+from ..priors import Space
 
 _Tree = TypeVar("_Tree")
 
@@ -87,6 +88,11 @@ class AbstractLatentVariableModel(eqx.Module):
     def has_density(self) -> bool:
         """False for a deterministic code, of which no bound on log p(x) can be made."""
 
+    @property
+    @abstractmethod
+    def space(self) -> Space:
+        """Where z lives."""
+
     @abstractmethod
     def log_terms(
         self,
@@ -112,6 +118,24 @@ class AbstractLatentVariableModel(eqx.Module):
     @abstractmethod
     def encode(self, x: Num[Array, "..."], condition: Float[Array, " condition"] | None = None) -> AbstractPosterior:
         """q(z|x); deterministic."""
+
+    @abstractmethod
+    def posterior_params(self, x: Num[Array, "..."], condition: Float[Array, " condition"] | None = None) -> Float[Array, "..."]:
+        """The unconstrained parameters of q(z|x) for one example; `posterior_from` of them is `encode(x)`."""
+
+    @abstractmethod
+    def posterior_from(self, params: Float[Array, "..."]) -> AbstractPosterior:
+        """The member of the posterior's family with these parameters."""
+
+    @abstractmethod
+    def log_prior(self, z: Float[Array, " latent"], condition: Float[Array, " condition"] | None = None) -> Float[Array, ""]:
+        """log p(z) in nats."""
+
+    @abstractmethod
+    def log_likelihood(
+        self, x: Num[Array, "..."], z: Float[Array, " latent"], condition: Float[Array, " condition"] | None = None
+    ) -> Float[Array, ""]:
+        """log p(x|z) in nats, about x in the user's own units."""
 
     @abstractmethod
     def decode_mean(self, z: Float[Array, " latent"], condition: Float[Array, " condition"] | None = None) -> Float[Array, "..."]:

@@ -16,7 +16,7 @@ from ..errors import ConfigurationError
 from ..likelihoods import AbstractLikelihood, Measure
 from ..networks import AbstractNetwork
 from ..posteriors import AbstractPosterior, AbstractPosteriorFamily, Refinement
-from ..priors import AbstractLatentDensity, AbstractPrior
+from ..priors import AbstractLatentDensity, AbstractPrior, Space
 from .base import AbstractLatentVariableModel, Half, LogTerms
 
 _Output = TypeVar("_Output")
@@ -80,6 +80,11 @@ class SingleLayer(AbstractLatentVariableModel):
         """False for a deterministic code."""
         return self.posterior.has_density
 
+    @property
+    def space(self) -> Space:
+        """Where z lives."""
+        return self.prior.space
+
     def log_terms(
         self,
         x: Num[Array, "..."],
@@ -120,6 +125,23 @@ class SingleLayer(AbstractLatentVariableModel):
         """q(z|x); deterministic."""
         return self._posterior(x, condition, None)
 
+    def posterior_params(self, x: Num[Array, "..."], condition: Condition = None) -> Float[Array, "..."]:
+        """The unconstrained parameters of q(z|x), refined where the model refines them."""
+        return self._posterior_params(x, condition, None)
+
+    def posterior_from(self, params: Float[Array, "..."]) -> AbstractPosterior:
+        """The member of the posterior's family with these parameters."""
+        return self.posterior.condition(params)
+
+    def log_prior(self, z: Float[Array, " latent"], condition: Condition = None) -> Float[Array, ""]:
+        """log p(z) in nats."""
+        return self._prior(condition).log_prob(z)
+
+    def log_likelihood(self, x: Num[Array, "..."], z: Float[Array, " latent"], condition: Condition = None) -> Float[Array, ""]:
+        """log p(x|z) in nats, about x in the user's own units."""
+        with _numpyro_promotion():
+            return self._log_likelihood(self.decoder(z, condition=condition), self.transform.forward(x))
+
     def decode_mean(self, z: Float[Array, " latent"], condition: Condition = None) -> Float[Array, "..."]:
         """E[x|z] in the user's units."""
         with _numpyro_promotion():
@@ -153,6 +175,9 @@ class SingleLayer(AbstractLatentVariableModel):
         return self.prior.bind(self._recognise, condition)
 
     def _posterior(self, x: Num[Array, "..."], condition: Condition, key: PRNGKeyArray | None) -> AbstractPosterior:
+        return self.posterior.condition(self._posterior_params(x, condition, key))
+
+    def _posterior_params(self, x: Num[Array, "..."], condition: Condition, key: PRNGKeyArray | None) -> Float[Array, "..."]:
         params = self.encoder(self.input_transform.forward(x), condition=condition, key=key)
         if self.refinement is not None:
             y, prior = self.transform.forward(x), self._prior(condition)
@@ -161,8 +186,8 @@ class SingleLayer(AbstractLatentVariableModel):
                 with _numpyro_promotion():
                     return self._log_likelihood(self.decoder(z, condition=condition), y) + prior.log_prob(z)
 
-            params = self.refinement(params, self.posterior, log_joint)
-        return self.posterior.condition(params)
+            return self.refinement(params, self.posterior, log_joint)
+        return params
 
     def _log_likelihood(self, params: Float[Array, "..."], y: Float[Array, "..."]) -> Float[Array, ""]:
         """log p(x|z) about x in the user's units."""
