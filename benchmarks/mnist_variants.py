@@ -2,6 +2,7 @@
 
     python benchmarks/mnist_variants.py --data-dir DIR --json FILE              # all variants, seed 0
     python benchmarks/mnist_variants.py vae vamp --seeds 0 1 2 --json FILE      # some, several seeds
+    python benchmarks/mnist_variants.py --seeds 0 1 2 --jobs 12 --json FILE     # so many at a time, where the machine has room
 
 Each variant runs in a process of its own, and its result is added to FILE as soon as it is there; a result that FILE has
 already is not computed again. At the end the table of FILE is printed. The scores are of 2,000 random test images, the same for
@@ -11,9 +12,11 @@ all (the test file is ordered by class). Needs binarized-mnist: see `lowerbound 
 from __future__ import annotations
 
 import argparse
+import concurrent.futures
 import json
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -113,6 +116,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=2000, help="test images that are scored")
     parser.add_argument("--data-dir")
     parser.add_argument("--json", type=Path, default=Path("mnist_variants.json"))
+    parser.add_argument("--jobs", type=int, default=1, help="processes at a time")
     parser.add_argument("--in-process", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.in_process:
@@ -121,17 +125,23 @@ def main() -> None:
         return
     results: list[dict[str, Any]] = json.loads(options.json.read_text()) if options.json.exists() else []
     done = {(row["variant"], row["seed"], row["epochs"], row["num_samples"], row["num_examples"]) for row in results}
-    for seed in options.seeds:
-        for variant in options.variants:
-            if (variant, seed, options.epochs, options.samples, options.images) in done:
-                continue
-            command = [sys.executable, __file__, variant, "--seeds", str(seed), "--in-process"]
-            command += ["--epochs", str(options.epochs), "--samples", str(options.samples)]
-            command += ["--images", str(options.images)]
-            command += ["--data-dir", options.data_dir] if options.data_dir else []
-            output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    lock = threading.Lock()
+
+    def run(variant: str, seed: int) -> None:
+        command = [sys.executable, __file__, variant, "--seeds", str(seed), "--in-process"]
+        command += ["--epochs", str(options.epochs), "--samples", str(options.samples)]
+        command += ["--images", str(options.images)]
+        command += ["--data-dir", options.data_dir] if options.data_dir else []
+        output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+        with lock:
             results.append(json.loads(output.strip().splitlines()[-1]))
             options.json.write_text(json.dumps(results, indent=1) + "\n")
+
+    wanted = [(variant, seed) for seed in options.seeds for variant in options.variants]
+    wanted = [(v, s) for v, s in wanted if (v, s, options.epochs, options.samples, options.images) not in done]
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        for future in [pool.submit(run, *pair) for pair in wanted]:
+            future.result()
     print(table(results))
 
 
