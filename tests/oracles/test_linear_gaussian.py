@@ -152,7 +152,8 @@ def test_trained_by_elbo_the_evidence_reaches_the_maximum_likelihood_optimum() -
     # What the package itself reports for the model, with importance samples and without.
     estimate = estimate_evidence(model, data, 200)
     assert float(np.mean(estimate.log_evidence)) == pytest.approx(evidence, abs=0.005)
-    assert optimum - 0.02 < float(np.mean(estimate.elbo)) < optimum
+    # Its 200,000 draws of log p(x|z) leave a noise of 0.003.
+    assert optimum - 0.02 < float(np.mean(estimate.elbo)) < optimum + 0.01
     # The negative control: weights a tenth too small are seen.
     worse = dataclasses.replace(trained, weight=0.9 * trained.weight)
     assert worse.log_evidence(data).mean() < optimum - 0.01

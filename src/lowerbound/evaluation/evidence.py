@@ -1,7 +1,8 @@
-"""The evidence log p(x) by importance sampling, in bounded memory, and the ELBO from the same draws."""
+"""The evidence log p(x) by importance sampling, in bounded memory, and the ELBO beside it."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -13,25 +14,36 @@ from jaxtyping import Array, Float, Int, Num, PRNGKeyArray
 
 from ..data.examples import Examples
 from ..errors import ConfigurationError
-from ..models import AbstractLatentVariableModel
+from ..models import AbstractLatentVariableModel, SingleLayer
 from .latents import check_condition
+from .proposals import AbstractProposal, Amortised, log_weight
+from .running_weights import CHUNK, RunningWeights
 
-# Rows of decoder output in flight at once: enough to fill a matrix product, few enough to stay in the caches.
-ROWS_PER_PRODUCT = 2048
-SAMPLES_PER_PRODUCT = 64
+# Rows of decoder output in flight at once: enough to fill a matrix product, few enough to stay in the caches of a CPU, and on
+# an accelerator in its memory, so many numbers at most.
+CPU_ROWS, ACCELERATOR_ROWS, MOST_NUMBERS = 2048, 16384, 2**28
+# Draws of q(z|x) for the ELBO where the weights come from another proposal.
+ELBO_DRAWS = 64
 
 
 class EvidenceEstimate(NamedTuple):
     """One number an example, in nats, about x in the user's units.
 
     - `log_evidence`: log (1/K) sum_k w_k, a lower bound on log p(x) in expectation that rises with K.
-    - `elbo`: E_q[log p(x|z)] - KL, the mean over the same K draws, with the closed-form KL where there is one.
+    - `elbo`: E_q[log p(x|z)] - KL for the encoder's own q, the mean over the K draws (over at most 64 draws of q where the
+      weights come from another proposal), with the closed-form KL where there is one.
     - `kl`: KL(q(z|x) || p(z)), in closed form or as the mean over the draws.
+    - `effective_sample_size`: (sum_k w_k)^2 / sum_k w_k^2. `not_finite`: how many of the K weights were not
+      finite, and count as 0.
+    - `bounds`: the bound at K' = 1, 2, 4, ... up to K from the same weights, one column for each (`bound_sizes`).
     """
 
     log_evidence: Float[Array | np.ndarray, "*examples"]
     elbo: Float[Array | np.ndarray, "*examples"]
     kl: Float[Array | np.ndarray, "*examples"]
+    effective_sample_size: Float[Array | np.ndarray, "*examples"]
+    not_finite: Int[Array | np.ndarray, "*examples"]
+    bounds: Float[Array | np.ndarray, "*examples sizes"]
 
 
 def estimate_evidence(
@@ -41,18 +53,21 @@ def estimate_evidence(
     *,
     seed: int = 0,
     streams: Int[np.ndarray, " examples"] | None = None,
+    proposal: AbstractProposal | None = None,
     on_progress: Callable[[int], None] = lambda examples: None,
 ) -> EvidenceEstimate:
     r"""Importance-sampled log-evidence of each example (Burda et al. 2016, arXiv 1509.00519, eq. 8).
 
-        log p(x) >= E[ log (1/K) sum_{k=1..K} w_k ],   w_k = p(x|z_k) p(z_k) / q(z_k|x),   z_k ~ q(z|x)
+        log p(x) >= E[ log (1/K) sum_{k=1..K} w_k ],   w_k = p(x|z_k) p(z_k) / r(z_k),   z_k ~ r(z)
 
-    The mean is a running log-mean-exp, so that memory does not grow with K = `num_samples`. The draws of an example derive
-    from (seed, its position in `data`) alone, or from (seed, its number in `streams`) where that is given. `on_progress` is
-    told how many examples are done.
+    The mean is a running log-mean-exp, so that memory does not grow with K = `num_samples`. r is the `proposal`, by default the
+    posterior q(z|x). The draws of an example derive from (seed, its position in `data`) alone, or from (seed, its number in
+    `streams`) where that is given. `on_progress` is told how many examples are done.
 
-    Raises `ConfigurationError` when `num_samples` is below 1, when the model has no density, and when its condition is missing.
+    Raises `ConfigurationError` when `num_samples` is below 1, when the model has no density, when its condition is missing, and
+    when it has no such proposal.
     """
+    proposal = Amortised() if proposal is None else proposal
     if not model.has_density:
         raise ConfigurationError(
             "this model is a deterministic autoencoder: it defines no log p(x), so there is no evidence to estimate. Its "
@@ -61,10 +76,10 @@ def estimate_evidence(
         )
     data = Examples.of(data)
     check_condition(model, data.condition)
+    proposal.check(model)
     if num_samples < 1:
         raise ConfigurationError(f"num_samples is {num_samples}; it must be a whole number from 1 up, for example 1000.")
-    per_product = min(num_samples, SAMPLES_PER_PRODUCT)
-    size = ROWS_PER_PRODUCT // per_product
+    size = examples_at_once(model, num_samples)
     key = jax.random.key(seed)
     streams = np.arange(len(data)) if streams is None else streams
     parts: list[EvidenceEstimate] = []
@@ -73,42 +88,75 @@ def estimate_evidence(
     for start in range(0, len(data), size):
         index = np.arange(start, start + size) % len(data)
         rows = jax.tree.map(jnp.asarray, data[index])
-        batch = _estimate_batch(model, rows, key, jnp.asarray(streams[index]), num_samples, per_product)
+        batch = _estimate_batch(model, proposal, rows, key, jnp.asarray(streams[index]), num_samples)
         kept = min(size, len(data) - start)
         parts.append(EvidenceEstimate(*(np.asarray(values)[:kept] for values in batch)))
         on_progress(start + kept)
     return EvidenceEstimate(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
+def examples_at_once(model: AbstractLatentVariableModel, num_samples: int) -> int:
+    """How many examples are in flight together; it depends on the model, K and the kind of device alone."""
+    rows = CPU_ROWS if jax.default_backend() == "cpu" else ACCELERATOR_ROWS
+    params = math.prod(model.likelihood.param_shape if isinstance(model, SingleLayer) else model.event_shape)
+    rows = min(rows, MOST_NUMBERS // max(1, params))
+    return max(1, rows // min(num_samples, CHUNK))
+
+
 @eqx.filter_jit
 def _estimate_batch(
     model: AbstractLatentVariableModel,
+    proposal: AbstractProposal,
     batch: Examples,
     key: PRNGKeyArray,
     index: Int[Array, " batch"],
     num_samples: int,
-    per_product: int,
 ) -> EvidenceEstimate:
-    def one_example(x: Num[Array, "..."], condition: Array | None, example_key: PRNGKeyArray) -> EvidenceEstimate:
-        def draw(chunk: Int[Array, ""] | int, count: int) -> tuple[Array, Array, Array]:
-            terms = model.log_terms(x, jax.random.fold_in(example_key, chunk), count, condition=condition)
-            log_sum = jax.nn.logsumexp(terms.log_weight)
-            return log_sum, terms.log_likelihood.sum(), terms.kl * count
-
-        def accumulate(totals: tuple[Array, Array, Array], chunk: Int[Array, ""]) -> tuple[tuple[Array, Array, Array], None]:
-            return _add(totals, draw(chunk, per_product)), None
-
-        whole, rest = divmod(num_samples, per_product)
-        start = (jnp.float32(-jnp.inf), jnp.float32(0), jnp.float32(0))
-        totals, _ = jax.lax.scan(accumulate, start, jnp.arange(whole))
-        if rest:
-            totals = _add(totals, draw(whole, rest))
-        log_sum, log_likelihood, kl = totals[0], totals[1] / num_samples, totals[2] / num_samples
-        return EvidenceEstimate(log_sum - jnp.log(jnp.float32(num_samples)), log_likelihood - kl, kl)
-
+    is_posterior = isinstance(proposal, Amortised)
     keys = jax.vmap(lambda i: jax.random.fold_in(key, i))(index)
+
+    def one_example(x: Num[Array, "..."], condition: Array | None, example_key: PRNGKeyArray) -> EvidenceEstimate:
+        proposal_key, elbo_key, draws_key = jax.random.split(example_key, 3)
+        density = proposal.density(model, x, condition, proposal_key)
+        # Of the encoder's posterior: its closed-form KL where there is one, and where the weights come from elsewhere the ELBO.
+        own = model.log_terms(x, elbo_key, 1 if is_posterior else min(num_samples, ELBO_DRAWS), condition=condition)
+
+        def weigh(key: PRNGKeyArray) -> tuple[Array, Array, Array]:
+            return log_weight(model, density, x, condition, key)
+
+        def draw(totals: _Totals, chunk: Int[Array, ""] | int, count: int) -> _Totals:
+            draw_keys = jax.random.split(jax.random.fold_in(draws_key, chunk), count)
+            log_weights, log_likelihoods, surpluses = jax.vmap(weigh)(draw_keys)
+            return _Totals(
+                totals.weights.add(log_weights, chunk),
+                totals.log_likelihood + log_likelihoods.sum(),
+                totals.surplus + surpluses.sum(),
+            )
+
+        whole, rest = divmod(num_samples, CHUNK)
+        totals = _Totals(RunningWeights.empty(num_samples), jnp.float32(0), jnp.float32(0))
+        totals, _ = jax.lax.scan(lambda totals, chunk: (draw(totals, chunk, CHUNK), None), totals, jnp.arange(whole))
+        if rest:
+            totals = draw(totals, whole, rest)
+        log_likelihood, kl = own.log_likelihood.mean(), own.kl
+        if is_posterior:
+            log_likelihood = totals.log_likelihood / num_samples
+            kl = totals.surplus / num_samples if own.closed_form_kl is None else own.kl
+        return EvidenceEstimate(
+            log_evidence=totals.weights.log_evidence(num_samples),
+            elbo=log_likelihood - kl,
+            kl=kl,
+            effective_sample_size=totals.weights.effective_sample_size(),
+            not_finite=totals.weights.not_finite,
+            bounds=totals.weights.bounds(num_samples),
+        )
+
     return jax.vmap(one_example)(*batch.arrays, keys)
 
 
-def _add(totals: tuple[Array, Array, Array], more: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
-    return jnp.logaddexp(totals[0], more[0]), totals[1] + more[1], totals[2] + more[2]
+class _Totals(NamedTuple):
+    """Sums over the draws of one example: the weights, log p(x|z), and log r(z) - log p(z)."""
+
+    weights: RunningWeights
+    log_likelihood: Float[Array, ""]
+    surplus: Float[Array, ""]

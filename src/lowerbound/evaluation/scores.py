@@ -14,8 +14,10 @@ from ..data.spec import DataSpec
 from ..errors import DataError
 from ..likelihoods import Measure
 from ..models import AbstractLatentVariableModel
+from .estimates import BoundCurve, Estimate, importance_estimate, mean_and_error, plain_json
 from .evidence import estimate_evidence
 from .latents import active_units, posterior_means
+from .proposals import AbstractProposal, Amortised
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,8 +30,11 @@ class Evaluation:
     - `measure`: "counting" makes these log-probabilities, "lebesgue" log-densities whose value depends on the units.
     - `unit_scale_elbo_nats`, `unit_scale_log_evidence_nats`: the same log-densities for data scaled to [0, 1], as
       published figures give them; None where the data have no known limits or the measure is counting.
-    - `bits_per_dim`: -log_evidence / (D log 2) where the measure is counting, otherwise None.
+    - `bits_per_dim`: -log_evidence / (D log 2) where the measure is counting, otherwise None. The likelihoods of counting
+      measure are probabilities of the data as they are: nothing was dequantised.
     - `kl_nats`: mean KL(q(z|x) || p(z)). `active_units`: latents with Var_x(E[z|x]) > 0.01, of `latent_dim`.
+    - `evidence`: the log-evidence as a record: how it was made, Monte Carlo error, effective sample size, and a verdict.
+    - `bounds`: the bound against the number of samples, from the same weights.
     """
 
     split: str
@@ -47,11 +52,12 @@ class Evaluation:
     active_units: int
     latent_dim: int
     seed: int
+    evidence: Estimate
+    bounds: BoundCurve
 
     def to_json(self) -> dict[str, Any]:
         """Plain numbers; a value that is not finite becomes None, which JSON can carry."""
-        fields = dataclasses.asdict(self)
-        return {name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in fields.items()}
+        return plain_json(dataclasses.asdict(self))
 
 
 def evaluate(
@@ -62,9 +68,13 @@ def evaluate(
     num_samples: int = 1000,
     split: str = "test",
     seed: int = 0,
+    proposal: AbstractProposal | None = None,
     on_progress: Callable[[int], None] = lambda examples: None,
 ) -> Evaluation:
     """The scores of `model` on `data`, examples in the user's units.
+
+    - `proposal`: where the importance samples are drawn from; by default the posterior. `Refined()` serves where its effective
+      sample size is low.
 
     Raises `DataError` when `data` is empty, `ConfigurationError` when `num_samples` is below 1.
     """
@@ -73,9 +83,11 @@ def evaluate(
             f"the {split} split is empty, so there is nothing to evaluate. Evaluate another split (--split train), or train "
             f"with data.{split} above 0."
         )
-    estimate = estimate_evidence(model, data, num_samples, seed=seed, on_progress=on_progress)
-    elbo, elbo_error = _mean_and_error(estimate.elbo)
-    evidence, evidence_error = _mean_and_error(estimate.log_evidence)
+    proposal = Amortised() if proposal is None else proposal
+    estimate = estimate_evidence(model, data, num_samples, seed=seed, proposal=proposal, on_progress=on_progress)
+    curve = BoundCurve.of(estimate, num_samples)
+    elbo, elbo_error = mean_and_error(estimate.elbo)
+    evidence, evidence_error = mean_and_error(estimate.log_evidence)
     counting = model.measure == "counting"
     has_limits = spec.limits_known or spec.is_discrete
     # u = (x - low) / (high - low) has log|du/dx| = -D log(high - low), which p(u) does not carry.
@@ -96,10 +108,6 @@ def evaluate(
         active_units=int(active_units(posterior_means(model, data)).sum()),
         latent_dim=model.latent_dim,
         seed=seed,
+        evidence=importance_estimate(estimate, curve, model.measure, proposal.description),
+        bounds=curve,
     )
-
-
-def _mean_and_error(values: Any) -> tuple[float, float]:
-    array = np.asarray(values, np.float64)
-    error = float(array.std(ddof=1) / math.sqrt(len(array))) if len(array) > 1 else math.nan
-    return float(array.mean()), error

@@ -1,0 +1,174 @@
+"""One estimated number as a record: value, unit, measure, how it was made, how far it can be trusted, and that in words."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+import numpy as np
+
+from ..likelihoods import Measure
+from .evidence import EvidenceEstimate
+from .running_weights import bound_sizes
+
+# In the regime where the bound's gap falls as 1/K, it is 1 / (2 ESS), and so is what the next doubling adds: the two agree.
+ENOUGH_EFFECTIVE_SAMPLES, ENOUGH_RISE_NATS = 10.0, 0.05
+NATS = "nats per example"
+
+
+@dataclasses.dataclass(frozen=True)
+class Estimate:
+    """A number about a set of examples, and how far it can be trusted.
+
+    - `name`: carries sign and unit: "log_evidence_nats". `unit`: in words. `value`: the mean over examples.
+    - `measure`: "counting" (a log-probability) or "lebesgue" (a log-density in the user's units).
+    - `method`: how it was made: "importance sampling from the posterior". `num_samples`: K, draws for each example.
+    - `standard_error`: of the mean over examples, as a sample of all examples there could be.
+    - `monte_carlo_error`: of the mean over these very examples, from the noise of the draws; None where it is not known.
+    - `effective_sample_size`, `smallest_effective_sample_size`: the median and the minimum over examples, of K; None where the
+      method has no weights.
+    - `not_finite_weights`: how many of the weights of all examples were not finite; they count as 0, which lowers the bound.
+    - `is_enough`: whether K is; `verdict`: that in words, with the figures behind it.
+    """
+
+    name: str
+    value: float
+    unit: str
+    measure: Measure
+    method: str
+    num_examples: int
+    num_samples: int
+    standard_error: float
+    monte_carlo_error: float | None
+    effective_sample_size: float | None
+    smallest_effective_sample_size: float | None
+    not_finite_weights: int
+    is_enough: bool
+    verdict: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain numbers and text; what is not finite becomes None."""
+        return plain_json(dataclasses.asdict(self))
+
+
+@dataclasses.dataclass(frozen=True)
+class BoundCurve:
+    """The bound E[log (1/K) sum_k w_k] against K, all from the same weights: the mean over examples at each K.
+
+    - `num_samples`: 1, 2, 4, ... and last K itself. `nats`, `standard_errors` (over examples): one for each.
+    - `rise_per_doubling`: what the last doubling of K added, in nats; `rise_error`: its standard error over the same examples.
+      NaN where there is one K alone.
+    """
+
+    num_samples: tuple[int, ...]
+    nats: tuple[float, ...]
+    standard_errors: tuple[float, ...]
+    rise_per_doubling: float
+    rise_error: float
+
+    @classmethod
+    def of(cls, estimate: EvidenceEstimate, num_samples: int) -> BoundCurve:
+        """From the evidence of each example with K = `num_samples`."""
+        sizes = bound_sizes(num_samples)
+        columns = [np.asarray(column, np.float64) for column in np.asarray(estimate.bounds).T]
+        if sizes[-1] != num_samples:
+            sizes = (*sizes, num_samples)
+            columns.append(np.asarray(estimate.log_evidence, np.float64))
+        rise, rise_error = math.nan, math.nan
+        if num_samples > 1:
+            before = max(place for place, size in enumerate(sizes) if 2 * size <= num_samples)
+            doublings = math.log2(num_samples / sizes[before])
+            with np.errstate(invalid="ignore"):
+                rise, rise_error = mean_and_error((columns[-1] - columns[before]) / doublings)
+        means_and_errors = [mean_and_error(column) for column in columns]
+        means, errors = (tuple(values) for values in zip(*means_and_errors, strict=True))
+        return cls(sizes, means, errors, rise, rise_error)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain numbers; what is not finite becomes None."""
+        return plain_json(dataclasses.asdict(self))
+
+
+def importance_estimate(estimate: EvidenceEstimate, curve: BoundCurve, measure: Measure, proposal: str) -> Estimate:
+    """The mean log-evidence of importance sampling as a record; `proposal` describes where the draws come from."""
+    num_samples = curve.num_samples[-1]
+    value, error = mean_and_error(estimate.log_evidence)
+    effective = np.asarray(estimate.effective_sample_size, np.float64)
+    not_finite = int(np.asarray(estimate.not_finite).sum())
+    median = float(np.median(effective))
+    is_enough, verdict = judge(num_samples, median, curve.rise_per_doubling, curve.rise_error, not_finite, len(effective))
+    return Estimate(
+        name="log_evidence_nats",
+        value=value,
+        unit=NATS,
+        measure=measure,
+        method=f"importance sampling from {proposal}",
+        num_examples=len(effective),
+        num_samples=num_samples,
+        standard_error=error,
+        monte_carlo_error=monte_carlo_error(effective, num_samples),
+        effective_sample_size=median,
+        smallest_effective_sample_size=float(effective.min()),
+        not_finite_weights=not_finite,
+        is_enough=is_enough,
+        verdict=verdict,
+    )
+
+
+def monte_carlo_error(effective_sample_size: np.ndarray, num_samples: int) -> float | None:
+    """The standard error, from the noise of the draws, of the mean over these examples of log (1/K) sum_k w_k.
+
+    By the delta method Var(log mean w) = Var(w) / (K E[w]^2), which is 1/ESS - 1/K with the weights' own moments. It is too small
+    where ESS is a few. None for K = 1, which shows no variance.
+    """
+    if num_samples == 1:
+        return None
+    effective = np.maximum(np.asarray(effective_sample_size, np.float64), 1.0)
+    variance = np.maximum(1 / effective - 1 / num_samples, 0.0)
+    return float(np.sqrt(variance.sum()) / len(variance))
+
+
+def judge(
+    num_samples: int, effective_sample_size: float, rise: float, rise_error: float, not_finite: int, num_examples: int
+) -> tuple[bool, str]:
+    """Whether K draws are enough, and that in words.
+
+    They are when a typical example has an effective sample size of 10 or more and doubling K adds less than 0.05 nats.
+
+    >>> judge(1000, 2.1, 0.4, 0.03, 0, 200)[1].split(";")[0]
+    'K = 1,000 is not enough: effective sample size 2.1 (median)'
+    """
+    lost = f" {not_finite:,} of {num_samples * num_examples:,} weights were not finite: they count as 0, which lowers the bound."
+    lost = lost if not_finite else ""
+    if num_samples == 1:
+        return False, f"K = 1 is not enough: one draw is the ELBO, and shows nothing of its own error. Take 1,000 or more.{lost}"
+    effective = f"effective sample size {effective_sample_size:,.3g} (median)"
+    is_noise = not rise > 2 * rise_error
+    rising = f"the bound still rises {rise:.2g} nats per doubling"
+    if is_noise:
+        rising = f"the bound no longer rises by more than its noise, {2 * rise_error:.2g} nats per doubling"
+    # A rise that is hidden in noise may be as large as the noise.
+    largest_rise = rise + 2 * rise_error if is_noise and math.isfinite(rise_error) else rise
+    is_enough = effective_sample_size >= ENOUGH_EFFECTIVE_SAMPLES and largest_rise <= ENOUGH_RISE_NATS and not not_finite
+    if is_enough:
+        return True, f"K = {num_samples:,} is enough: {effective}; {rising}."
+    advice = " Take more samples, or a refined proposal." if not not_finite else ""
+    return False, f"K = {num_samples:,} is not enough: {effective}; {rising}.{advice}{lost}"
+
+
+def mean_and_error(values: Any) -> tuple[float, float]:
+    """The mean and its standard error over examples; NaN for a single one."""
+    array = np.asarray(values, np.float64)
+    with np.errstate(invalid="ignore"):
+        error = float(array.std(ddof=1) / math.sqrt(len(array))) if len(array) > 1 else math.nan
+        return float(array.mean()), error
+
+
+def plain_json(value: Any) -> Any:
+    """The same with tuples as lists and None for what is not finite, which JSON cannot carry."""
+    if isinstance(value, dict):
+        return {name: plain_json(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain_json(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

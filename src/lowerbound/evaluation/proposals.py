@@ -1,0 +1,287 @@
+"""Where importance samples are drawn from: the posterior as it is, widened, refined for each example, or mixed with the prior."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, Num, PRNGKeyArray
+
+from ..errors import ConfigurationError
+from ..models import AbstractLatentVariableModel
+from ..posteriors import AbstractPosterior
+from ..posteriors.base import mean_of_draws
+from ..priors import AbstractLatentDensity
+
+Condition = Float[Array, " condition"] | None
+
+
+class AbstractProposal(eqx.Module):
+    """A frozen value: with a model and one example it gives the density r(z) that the example's importance samples come from.
+
+    Any r that is above 0 wherever p(x, z) is gives E_r[p(x, z) / r(z)] = p(x). The nearer r is to p(z|x), the less the weights
+    vary; an r narrower than p(z|x) has weights of large or infinite variance, which few draws show.
+    """
+
+    @property
+    @abstractmethod
+    def description(self) -> str:
+        """What it is, for people: "the posterior widened 1.2 times"."""
+
+    @abstractmethod
+    def check(self, model: AbstractLatentVariableModel) -> None:
+        """Raise `ConfigurationError` when the model has no such density."""
+
+    @abstractmethod
+    def density(
+        self, model: AbstractLatentVariableModel, x: Num[Array, "..."], condition: Condition, key: PRNGKeyArray
+    ) -> AbstractPosterior:
+        """r(z) for the example x; `key` is for whatever noise finding it needs."""
+
+
+class Amortised(AbstractProposal):
+    """q(z|x), as the encoder gives it."""
+
+    @property
+    def description(self) -> str:
+        """The posterior."""
+        return "the posterior"
+
+    def check(self, model: AbstractLatentVariableModel) -> None:
+        """Every model has one."""
+
+    def density(
+        self, model: AbstractLatentVariableModel, x: Num[Array, "..."], condition: Condition, key: PRNGKeyArray
+    ) -> AbstractPosterior:
+        """`model.encode(x)`."""
+        return model.encode(x, condition)
+
+
+class Refined(AbstractProposal):
+    r"""q(z; lambda*) with the posterior's unconstrained parameters lambda optimised for the one example.
+
+        lambda* = argmax_lambda L(x; lambda) by Adam from the encoder's lambda(x), L the ELBO or IWAE_S of the example
+
+    (Cremer et al. 2018, Inference Suboptimality in Variational Autoencoders, arXiv 1801.03558, section 3.) What the encoder lost
+    by answering for all examples at once is won back; the model's weights stay as they are, and the importance weights are
+    right whatever lambda* is. The noise is new in each step, and the rate falls to 0 along a cosine, so that it averages out.
+
+    - `num_steps`: steps for each example. `rate`: Adam's first rate, in the unconstrained parameters' own units.
+    - `num_draws`: S, draws of z in each step.
+    - `bound`: "elbo" finds the best fit in KL(q||p), which is rather too narrow; "iwae" the best for S importance samples, wider.
+
+    Raises `ConfigurationError` for numbers that cannot be.
+    """
+
+    num_steps: int = eqx.field(static=True, default=100)
+    rate: float = eqx.field(static=True, default=0.02)
+    num_draws: int = eqx.field(static=True, default=8)
+    bound: str = eqx.field(static=True, default="elbo")
+
+    def __check_init__(self) -> None:
+        for name, value in (("num_steps", self.num_steps), ("num_draws", self.num_draws)):
+            if value < 1:
+                raise ConfigurationError(f"Refined: {name} is {value}; it must be a whole number from 1 up.")
+        if not 0 < self.rate < float("inf"):
+            raise ConfigurationError(f"Refined: rate is {self.rate}; it must be above 0, for example 0.02.")
+        if self.bound not in ("elbo", "iwae"):
+            raise ConfigurationError(f"Refined: bound is {self.bound!r}; expected 'elbo' or 'iwae'.")
+
+    @property
+    def description(self) -> str:
+        """With the number of steps."""
+        return f"the posterior refined for each example by {self.num_steps:,} steps"
+
+    def check(self, model: AbstractLatentVariableModel) -> None:
+        """Every posterior has unconstrained parameters."""
+
+    def density(
+        self, model: AbstractLatentVariableModel, x: Num[Array, "..."], condition: Condition, key: PRNGKeyArray
+    ) -> AbstractPosterior:
+        """The posterior at lambda*."""
+        optimizer = optax.adam(optax.cosine_decay_schedule(self.rate, self.num_steps))
+
+        def loss(params: Float[Array, "..."], key: PRNGKeyArray) -> Float[Array, ""]:
+            posterior = model.posterior_from(params)
+            log_weights = jax.vmap(lambda key: log_weight(model, posterior, x, condition, key)[0])(
+                jax.random.split(key, self.num_draws)
+            )
+            return -log_weights.mean() if self.bound == "elbo" else -jax.nn.logsumexp(log_weights)
+
+        def step(
+            state: tuple[Float[Array, "..."], optax.OptState], key: PRNGKeyArray
+        ) -> tuple[tuple[Float[Array, "..."], optax.OptState], None]:
+            params, moments = state
+            gradient = jax.grad(loss)(params, key)
+            # Optax's schedules mix integers and floats.
+            with jax.numpy_dtype_promotion("standard"):
+                updates, moments = optimizer.update(gradient, moments)
+            return (params + jnp.asarray(updates), moments), None
+
+        start = model.posterior_params(x, condition)
+        (params, _), _ = jax.lax.scan(step, (start, optimizer.init(start)), jax.random.split(key, self.num_steps))
+        return model.posterior_from(jax.lax.stop_gradient(params))
+
+
+class Widened(AbstractProposal):
+    r"""Another proposal `of`, spread about its mean m by a factor f: z = m + f (z_0 - m) with z_0 ~ r_0.
+
+        r(z) = r_0(m + (z - m) / f) / f^J
+
+    for any density over R^J (a change of variables), flows included. A posterior fitted by the ELBO is narrower than p(z|x) where
+    the two differ in shape; a little width bounds the weights.
+
+    - `factor`: f > 0; 1.2 for example. Below 1 it narrows, which is for experiments only.
+
+    Raises `ConfigurationError` when the factor is not above 0; `check` does for latents on a sphere.
+    """
+
+    factor: float = eqx.field(static=True, default=1.2)
+    of: AbstractProposal = Amortised()
+
+    def __check_init__(self) -> None:
+        if not 0 < self.factor < float("inf"):
+            raise ConfigurationError(f"Widened: factor is {self.factor}; it must be a number above 0, for example 1.2.")
+
+    @property
+    def description(self) -> str:
+        """With the factor."""
+        return f"{self.of.description}, widened {self.factor:g} times"
+
+    def check(self, model: AbstractLatentVariableModel) -> None:
+        """Raise `ConfigurationError` when z lives on a sphere, which has no room for it."""
+        self.of.check(model)
+        if model.space == "hypersphere":
+            raise ConfigurationError(
+                "a widened proposal spreads z about the posterior's mean, which leads off the unit sphere on which this model's "
+                "latents live. Use Refined() (--proposal refined), which stays on it, or Defensive(prior_share=0.1) "
+                "(--prior-share 0.1), which mixes in the prior."
+            )
+
+    def density(
+        self, model: AbstractLatentVariableModel, x: Num[Array, "..."], condition: Condition, key: PRNGKeyArray
+    ) -> AbstractPosterior:
+        """The density of f (z_0 - m) + m."""
+        inner = self.of.density(model, x, condition, key)
+        return WidenedDensity(inner, inner.mean, self.factor)
+
+
+class Defensive(AbstractProposal):
+    r"""A mixture with the prior (Hesterberg 1995, "Weighted average importance sampling and defensive mixture distributions").
+
+        r(z) = (1 - a) r_0(z) + a p(z)   =>   w = p(x|z) p(z) / r(z) <= p(x|z) / a
+
+    so that no weight is unbounded where the likelihood is not. It needs r_0 at any z: flows are inverted.
+
+    - `prior_share`: a, between 0 and 1. `of`: the proposal r_0.
+
+    Raises `ConfigurationError` when the share is not between 0 and 1.
+    """
+
+    prior_share: float = eqx.field(static=True, default=0.1)
+    of: AbstractProposal = Amortised()
+
+    def __check_init__(self) -> None:
+        if not 0 < self.prior_share < 1:
+            raise ConfigurationError(
+                f"Defensive: prior_share is {self.prior_share}; it must be between 0 and 1, for example 0.1."
+            )
+
+    @property
+    def description(self) -> str:
+        """With the share."""
+        return f"{self.of.description}, with {self.prior_share:.3g} of the draws from the prior"
+
+    def check(self, model: AbstractLatentVariableModel) -> None:
+        """What `of` needs."""
+        self.of.check(model)
+
+    def density(
+        self, model: AbstractLatentVariableModel, x: Num[Array, "..."], condition: Condition, key: PRNGKeyArray
+    ) -> AbstractPosterior:
+        """The mixture."""
+        return DefensiveDensity(self.of.density(model, x, condition, key), model, condition, self.prior_share)
+
+
+class WidenedDensity(AbstractPosterior):
+    """The law of centre + factor (z_0 - centre) with z_0 ~ inner."""
+
+    inner: AbstractPosterior
+    centre: Float[Array, " latent"]
+    factor: float = eqx.field(static=True)
+
+    def sample_and_log_prob(self, key: PRNGKeyArray) -> tuple[Float[Array, " latent"], Float[Array, ""]]:
+        """One draw and its log-density."""
+        z, log_inner = self.inner.sample_and_log_prob(key)
+        return self.centre + self.factor * (z - self.centre), log_inner - self._log_volume()
+
+    def sample(self, key: PRNGKeyArray) -> Float[Array, " latent"]:
+        """One draw."""
+        return self.sample_and_log_prob(key)[0]
+
+    def log_prob(self, z: Float[Array, " latent"]) -> Float[Array, ""]:
+        """log r_0(centre + (z - centre) / factor) - J log factor."""
+        return self.inner.log_prob(self.centre + (z - self.centre) / self.factor) - self._log_volume()
+
+    @property
+    def mean(self) -> Float[Array, " latent"]:
+        """The centre."""
+        return self.centre
+
+    def kl_to(self, prior: AbstractLatentDensity) -> Float[Array, "..."] | None:
+        """No closed form for every `inner`."""
+        return None
+
+    def _log_volume(self) -> Float[Array, ""]:
+        return self.centre.shape[0] * jnp.log(jnp.asarray(self.factor, self.centre.dtype))
+
+
+class DefensiveDensity(AbstractPosterior):
+    """(1 - prior_share) inner + prior_share p(z)."""
+
+    inner: AbstractPosterior
+    model: AbstractLatentVariableModel
+    condition: Condition
+    prior_share: float = eqx.field(static=True)
+
+    def sample_and_log_prob(self, key: PRNGKeyArray) -> tuple[Float[Array, " latent"], Float[Array, ""]]:
+        """One draw and its log-density."""
+        z = self.sample(key)
+        return z, self.log_prob(z)
+
+    def sample(self, key: PRNGKeyArray) -> Float[Array, " latent"]:
+        """One draw of the one or the other."""
+        choice_key, prior_key, inner_key = jax.random.split(key, 3)
+        of_prior = jax.random.uniform(choice_key) < self.prior_share
+        return jnp.where(of_prior, self.model.sample_latent(prior_key, self.condition), self.inner.sample(inner_key))
+
+    def log_prob(self, z: Float[Array, " latent"]) -> Float[Array, ""]:
+        """The log-density of the mixture."""
+        log_inner = self.inner.log_prob(z) + jnp.log1p(jnp.asarray(-self.prior_share, z.dtype))
+        return jnp.logaddexp(log_inner, self.model.log_prior(z, self.condition) + jnp.log(jnp.asarray(self.prior_share, z.dtype)))
+
+    @property
+    def mean(self) -> Float[Array, " latent"]:
+        """Over a fixed set of draws."""
+        return mean_of_draws(self)
+
+    def kl_to(self, prior: AbstractLatentDensity) -> Float[Array, "..."] | None:
+        """None."""
+        return None
+
+
+def log_weight(
+    model: AbstractLatentVariableModel,
+    proposal: AbstractPosterior,
+    x: Num[Array, "..."],
+    condition: Condition,
+    key: PRNGKeyArray,
+) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""]]:
+    """Of one draw z ~ r: (log w = log p(x|z) + log p(z) - log r(z), log p(x|z), log r(z) - log p(z)), in nats."""
+    z, log_proposal = proposal.sample_and_log_prob(key)
+    log_likelihood = model.log_likelihood(x, z, condition)
+    surplus = log_proposal - model.log_prior(z, condition)
+    return log_likelihood - surplus, log_likelihood, surplus
