@@ -86,6 +86,7 @@ def run_one(variant: str, seed: int, epochs: int, num_samples: int, num_images: 
     return {
         **scores.to_json(),
         "variant": variant,
+        "seed": seed,
         "epochs": epochs,
         "train_seconds": seconds,
         "evaluation_seconds": time.perf_counter() - start,

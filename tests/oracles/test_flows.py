@@ -28,7 +28,7 @@ from lowerbound.posteriors import (
 )
 from lowerbound.posteriors.orthogonal import orthonormal_columns, product_of_reflections
 from lowerbound.posteriors.planar import PlanarStep
-from lowerbound.posteriors.sylvester_step import SylvesterStep
+from lowerbound.posteriors.sylvester_step import SylvesterStep, step_of
 
 LATENT_DIM = 4
 NUM_CASES = 64
@@ -241,6 +241,17 @@ def test_triangular_sylvester_reverses_the_latents_at_every_other_step() -> None
         assert not np.tril(step.outer, -1).any()
         assert not np.tril(step.inner, -1).any()
         assert (np.diagonal(step.outer) * np.diagonal(step.inner) > -1).all()
+
+
+@pytest.mark.parametrize("size", [2, 40])
+def test_sylvester_step_moves_no_further_with_more_directions(size: int) -> None:
+    """An optimiser moves all the encoder's outputs together; with many directions their sum must not carry z away.
+
+    With the squares themselves as R, forty directions would move z forty times as far (and did, in training).
+    """
+    step = step_of(jnp.eye(size), jnp.ones((size, size)), jnp.zeros(size), jnp.full(size, 3.0))
+    moved, _ = step.forward_and_log_det(jnp.zeros(size))
+    assert 0.5 < float(jnp.abs(moved).max()) < 2.0
 
 
 def test_columns_are_orthonormal_whatever_the_matrix() -> None:
