@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import concurrent.futures
 import json
+import statistics
 import subprocess
 import sys
 import threading
@@ -94,16 +95,28 @@ def run_one(variant: str, seed: int, epochs: int, num_samples: int, num_images: 
 
 
 def table(results: list[dict[str, Any]]) -> str:
-    """The results as a Markdown table, in the order of `VARIANTS`."""
+    """Means over the seeds as a Markdown table, in the order of `VARIANTS`; in brackets the standard deviation over seeds."""
     lines = [
-        "| variant | seed | epochs | ELBO, nats | evidence, nats | standard error | KL, nats | active units | training, s |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| variant | epochs | seeds | ELBO, nats | evidence, nats | standard error over images | KL, nats | active units |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
-    order = list(VARIANTS)
-    for row in sorted(results, key=lambda row: (order.index(row["variant"]), row["epochs"], row["seed"])):
+    groups: dict[tuple[int, int], list[dict[str, Any]]] = {}
+    for row in results:
+        groups.setdefault((list(VARIANTS).index(row["variant"]), row["epochs"]), []).append(row)
+    for (number, epochs), rows in sorted(groups.items()):
+
+        def mean(name: str, rows: list[dict[str, Any]] = rows) -> float:
+            return statistics.fmean(row[name] for row in rows)
+
+        def with_spread(name: str, rows: list[dict[str, Any]] = rows) -> str:
+            values = [row[name] for row in rows]
+            spread = f" ({statistics.stdev(values):.2f})" if len(values) > 1 else ""
+            return f"{statistics.fmean(values):.2f}{spread}"
+
         lines.append(
-            f"| {row['variant']} | {row['seed']} | {row['epochs']} | {row['elbo_nats']:.2f} | {row['log_evidence_nats']:.2f} | "
-            f"{row['standard_error']:.2f} | {row['kl_nats']:.1f} | {row['active_units']} | {row['train_seconds']:.0f} |"
+            f"| {list(VARIANTS)[number]} | {epochs} | {len(rows)} "
+            f"| {with_spread('elbo_nats')} | {with_spread('log_evidence_nats')} "
+            f"| {mean('standard_error'):.2f} | {mean('kl_nats'):.1f} | {mean('active_units'):.0f} |"
         )
     return "\n".join(lines)
 
