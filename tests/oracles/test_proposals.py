@@ -201,7 +201,7 @@ def _streamed(log_weights: np.ndarray) -> RunningWeights:
     return weights
 
 
-@pytest.mark.parametrize("number", [1, 20, 64, 1000])
+@pytest.mark.parametrize("number", [1, 20, 64, 1001])
 def test_streamed_weights_give_what_all_of_them_at_once_do(number: int) -> None:
     log_weights = np.random.default_rng(number).normal(-300, 4, number).astype(np.float32)
     streamed, whole = _streamed(log_weights), log_weights.astype(np.float64)
@@ -209,6 +209,11 @@ def test_streamed_weights_give_what_all_of_them_at_once_do(number: int) -> None:
         blocks = whole[: number // size * size].reshape(-1, size)
         assert bound == pytest.approx(np.mean(_log_mean_exp(blocks)), abs=2e-4), size
     assert float(streamed.log_evidence(number)) == pytest.approx(_log_mean_exp(whole[None])[0], abs=2e-4)
+    if number > 1:
+        halves = [_log_mean_exp(half[None])[0] for half in (whole[::2], whole[1::2])]
+        assert float(streamed.half_bound(number)) == pytest.approx(np.mean(halves), abs=2e-4)
+    else:
+        assert np.isnan(streamed.half_bound(1))
     relative = np.exp(whole - whole.max())
     expected = relative.sum() ** 2 / (relative**2).sum()
     assert float(streamed.effective_sample_size()) == pytest.approx(expected, rel=1e-3)

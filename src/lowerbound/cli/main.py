@@ -69,19 +69,39 @@ def train(
     resume_training(resume, epochs, data_dir, as_json=json)
 
 
-@app.command(epilog="Example: lowerbound evaluate runs/faces-1 --samples 5000 --json")
+@app.command(
+    epilog="Examples: lowerbound evaluate runs/faces-1 --samples 5000 --json · "
+    "lowerbound evaluate runs/faces-1 --proposal refined --bound-figure bound.png"
+)
 def evaluate(
     run: Run,
     samples: Annotated[int, typer.Option(help="Importance samples per example, K.")] = 1000,
     split: Split = "test",
     data_dir: DataDir = None,
     seed: Annotated[int, typer.Option(help="The seed of the importance samples.")] = 0,
+    proposal: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="Where samples are drawn from: posterior, widened (spread about its mean), refined (fitted to each example).",
+        ),
+    ] = "posterior",
+    widen: Annotated[float | None, typer.Option(help="How many times wider; 1.2 with --proposal widened.")] = None,
+    refine_steps: Annotated[int | None, typer.Option(help="Steps of --proposal refined; 100.")] = None,
+    refine_rate: Annotated[float | None, typer.Option(help="The first step size of --proposal refined; 0.02.")] = None,
+    prior_share: Annotated[
+        float | None, typer.Option(help="A share of the samples from the prior, which bounds the weights.")
+    ] = None,
+    bound_figure: Annotated[
+        Path | None, typer.Option(metavar="FILE.png", help="Draw the bound against the number of samples.")
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Score a run: the ELBO, the evidence log p(x) by importance sampling, and bits per dimension where legitimate."""
-    from .outputs import evaluate_run
+    """Score a run: the ELBO, the evidence log p(x) by importance sampling, and whether K samples are enough for it."""
+    from .evaluate import ProposalOptions, evaluate_run
 
-    evaluate_run(run, samples, split, data_dir, seed, as_json=json)
+    options = ProposalOptions(proposal, widen, refine_steps, refine_rate, prior_share)
+    evaluate_run(run, samples, split, data_dir, seed, options, bound_figure, as_json=json)
 
 
 @app.command(

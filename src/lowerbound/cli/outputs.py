@@ -1,82 +1,19 @@
-"""`evaluate`, `sample`, `reconstruct` and `encode`: a trained run in, numbers or files out."""
+"""`sample`, `reconstruct` and `encode`: a trained run in, files out."""
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
 import io
-import shlex
-import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import ConfigurationError, DataError
-from .runtime import prepare_jax, say, warnings_as_sentences
+from ..errors import ConfigurationError
+from .opening import check_split, open_run, other_examples, own_examples
+from .runtime import say
 
 if TYPE_CHECKING:
-    from ..config import RunConfig
-    from ..data.dataset import Dataset
-    from ..data.examples import Examples
     from ..data.spec import DataSpec
-    from ..evaluation import Evaluation
-    from ..models import AbstractLatentVariableModel
-    from ..runs.folder import RunFolder
-
-SPLITS = ("train", "validation", "test")
-
-
-def evaluate_run(run: Path, num_samples: int, split: str, data_dir: Path | None, seed: int, *, as_json: bool) -> None:
-    """Print the scores of a run on one of its splits."""
-    _check_split(split)
-    if num_samples < 1:
-        raise ConfigurationError(f"--samples is {num_samples}; it must be a whole number from 1 up, for example 1000.")
-    folder, model, spec, config = _open(run)
-    data = _own_examples(folder, config, spec, split, data_dir)
-    from ..evaluation import evaluate
-
-    with _counting(len(data), quiet=as_json) as advance:
-        evaluation = evaluate(model, spec, data, num_samples=num_samples, split=split, seed=seed, on_progress=advance)
-    if as_json:
-        from .progress import print_json
-
-        print_json(evaluation.to_json(), indent=2)
-    else:
-        show_evaluation(evaluation)
-
-
-def show_evaluation(evaluation: Evaluation) -> None:
-    """The scores as a small table: name, value, standard error, unit, and what the number is."""
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    kind = "log-probability" if evaluation.measure == "counting" else "log-density in your units"
-    table = Table(title=f"{evaluation.split} split, {evaluation.num_examples:,} examples", title_justify="left")
-    table.add_column("score")
-    table.add_column("value", justify="right")
-    table.add_column("standard error", justify="right")
-    table.add_column("what it is")
-
-    def row(name: str, value: float | None, error: float | None, what: str) -> None:
-        if value is not None:
-            cells = name, f"{value:,.3f}", "" if error is None else f"{error:.3f}", what
-            table.add_row(*(escape(cell) for cell in cells))
-
-    elbo_error, error = evaluation.elbo_standard_error, evaluation.standard_error
-    row("ELBO [nats]", evaluation.elbo_nats, elbo_error, f"a lower bound on log p(x), {kind}")
-    row("log evidence [nats]", evaluation.log_evidence_nats, error, f"importance sampling, {evaluation.num_samples} samples")
-    row("ELBO on [0, 1] [nats]", evaluation.unit_scale_elbo_nats, elbo_error, "the same, for data scaled to [0, 1]")
-    row("log evidence on [0, 1] [nats]", evaluation.unit_scale_log_evidence_nats, error, "the same, for data scaled to [0, 1]")
-    row("bits/dim", evaluation.bits_per_dim, None, "-log evidence / (dimensions x log 2)")
-    row("KL [nats]", evaluation.kl_nats, None, "what the code tells about an example")
-    active = f"{evaluation.active_units} of {evaluation.latent_dim}"
-    table.add_row("active units", active, "", escape("latents with Var(E[z|x]) > 0.01"))
-    # Not on a terminal, a table must not be cut to a guessed width.
-    console = Console() if sys.stdout.isatty() else Console(width=120)
-    console.print(table)
 
 
 def sample_run(run: Path, out: Path, count: int, mean: bool, seed: int, condition: str = "") -> None:
@@ -84,7 +21,7 @@ def sample_run(run: Path, out: Path, count: int, mean: bool, seed: int, conditio
     if count < 1:
         raise ConfigurationError(f"-n is {count}; it must be a whole number from 1 up, for example 100.")
     _check_suffix(out, (".png", ".npy"))
-    _, model, spec, _ = _open(run)
+    _, model, spec, _ = open_run(run)
     from ..evaluation import sample
 
     examples = sample(model, count, condition=_condition_rows(condition, count, spec), draw=not mean, seed=seed)
@@ -100,13 +37,13 @@ def sample_run(run: Path, out: Path, count: int, mean: bool, seed: int, conditio
 
 def reconstruct_run(run: Path, data: str | None, out: Path, split: str, key: str, data_dir: Path | None) -> None:
     """Write reconstructions to a picture, beside their originals, or to an array."""
-    _check_split(split)
+    check_split(split)
     _check_suffix(out, (".png", ".npy"))
-    folder, model, spec, config = _open(run)
+    folder, model, spec, config = open_run(run)
     if data is None:
-        examples = _own_examples(folder, config, spec, split, data_dir)
+        examples = own_examples(folder, config, spec, split, data_dir)
     else:
-        examples = _other_examples(data, key, data_dir, model, spec, config)
+        examples = other_examples(data, key, data_dir, model, spec, config)
     from ..evaluation import decode, posterior_means
 
     if out.suffix == ".npy":
@@ -124,8 +61,8 @@ def reconstruct_run(run: Path, data: str | None, out: Path, split: str, key: str
 def encode_run(run: Path, data: str, out: Path, key: str, data_dir: Path | None) -> None:
     """Write posterior means, one row for each example."""
     _check_suffix(out, (".npy", ".csv"))
-    _, model, spec, config = _open(run)
-    examples = _other_examples(data, key, data_dir, model, spec, config)
+    _, model, spec, config = open_run(run)
+    examples = other_examples(data, key, data_dir, model, spec, config)
     from ..evaluation import posterior_means
     from ..storage.atomic import write_text
 
@@ -165,63 +102,6 @@ def _condition_rows(text: str, count: int, spec: DataSpec) -> np.ndarray | None:
     return given.encode(np.repeat(values, count) if given.categories else np.tile(values, (count, 1)))
 
 
-def _open(run: Path) -> tuple[RunFolder, AbstractLatentVariableModel, DataSpec, RunConfig]:
-    prepare_jax()
-    from ..runs.folder import RunFolder, load_model
-    from ..storage.checkpoints import latest_checkpoint
-
-    folder = RunFolder.open(run)
-    if not folder.model.exists() and (checkpoint := latest_checkpoint(folder.checkpoints)) is not None:
-        say(
-            f"note: {run} has not ended; this is its checkpoint of step {checkpoint.step:,}. "
-            f"Continue it with: lowerbound train --resume {shlex.quote(str(run))}"
-        )
-        return folder, *load_model(checkpoint.path)
-    return folder, *folder.load_model()
-
-
-def _own_examples(folder: RunFolder, config: RunConfig, spec: DataSpec, split: str, data_dir: Path | None) -> Examples:
-    from ..data.datasets import load_dataset
-    from ..data.examples import examples_of
-    from ..data.splits import check_same_data, split_record
-
-    with warnings_as_sentences(say):
-        dataset: Dataset = load_dataset(config.data.name, config.data.key, data_dir, config.data.condition)
-    rows = folder.split()
-    check_same_data(folder.info()["data"], split_record(dataset.examples, rows, dataset.condition))
-    if rows.sizes[split] == 0:
-        held = next(name for name in ("test", "validation", "train") if rows.sizes[name])
-        raise DataError(
-            f"the {split} split of {folder.path} is empty: nothing was held out for it. "
-            f"Use --split {held} ({rows.sizes[held]:,} examples), or train again with data.{split} above 0."
-        )
-    return examples_of(dataset, getattr(rows, split), spec)
-
-
-def _other_examples(
-    data: str, key: str, data_dir: Path | None, model: AbstractLatentVariableModel, spec: DataSpec, config: RunConfig
-) -> Examples:
-    from ..data.checks import check_array
-    from ..data.datasets import load_dataset
-    from ..data.examples import examples_of
-    from ..likelihoods.support import check_values
-    from ..models import SingleLayer
-
-    with warnings_as_sentences(say):
-        dataset = load_dataset(data, key, data_dir, config.data.condition)
-    examples = check_array(dataset.examples, name=data, event_shape=spec.event_shape)
-    if isinstance(model, SingleLayer):
-        check_values(examples, config.likelihood.name, model.likelihood.support, spec, name=data)
-    return examples_of(dataclasses.replace(dataset, examples=examples), np.arange(len(examples)), spec)
-
-
-def _check_split(split: str) -> None:
-    if split not in SPLITS:
-        from ..errors import unknown_name_message
-
-        raise ConfigurationError(unknown_name_message("--split", split, SPLITS))
-
-
 def _check_suffix(out: Path, allowed: tuple[str, ...]) -> None:
     if out.suffix not in allowed:
         ending = repr(out.suffix) if out.suffix else "nothing"
@@ -252,17 +132,3 @@ def _write_png(path: Path, picture: np.ndarray) -> None:
     buffer = io.BytesIO()
     Image.fromarray(enlarge(picture, 1000)).save(buffer, format="PNG")
     write_bytes(path, buffer.getvalue())
-
-
-@contextlib.contextmanager
-def _counting(total: int, *, quiet: bool) -> Iterator[Callable[[int], None]]:
-    """A bar over examples on a terminal; nothing elsewhere. Gives the function that moves it."""
-    if quiet or not sys.stderr.isatty():
-        yield lambda done: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("evaluating", total=total)
-        yield lambda done: progress.update(task, completed=done)

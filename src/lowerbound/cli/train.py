@@ -113,7 +113,7 @@ def _train(run: TrainingRun, *, as_json: bool, resumed: bool) -> None:
         scores = {} if evaluation is None else evaluation.to_json()
         print_json({"event": "finished", "run": str(run.folder.path), "report": str(report), **scores})
         return
-    from .outputs import show_evaluation
+    from .evaluate import show_evaluation
 
     if evaluation is not None:
         show_evaluation(evaluation)

@@ -57,33 +57,41 @@ class BoundCurve:
     """The bound E[log (1/K) sum_k w_k] against K, all from the same weights: the mean over examples at each K.
 
     - `num_samples`: 1, 2, 4, ... and last K itself. `nats`, `standard_errors` (over examples): one for each.
-    - `rise_per_doubling`: what the last doubling of K added, in nats; `rise_error`: its standard error over the same examples.
-      NaN where there is one K alone.
+    - `rises`: what a doubling of the samples adds on the way to each, in nats, NaN for the first; `rise_errors`: the standard
+      errors of the rises over the same examples, which are far below those of the bounds.
     """
 
     num_samples: tuple[int, ...]
     nats: tuple[float, ...]
     standard_errors: tuple[float, ...]
-    rise_per_doubling: float
-    rise_error: float
+    rises: tuple[float, ...]
+    rise_errors: tuple[float, ...]
 
     @classmethod
     def of(cls, estimate: EvidenceEstimate, num_samples: int) -> BoundCurve:
         """From the evidence of each example with K = `num_samples`."""
         sizes = bound_sizes(num_samples)
         columns = [np.asarray(column, np.float64) for column in np.asarray(estimate.bounds).T]
+        halves = [np.full(len(columns[0]), math.nan), *columns[:-1]]
+        last, half = (np.asarray(column, np.float64) for column in (estimate.log_evidence, estimate.half_bound))
         if sizes[-1] != num_samples:
-            sizes = (*sizes, num_samples)
-            columns.append(np.asarray(estimate.log_evidence, np.float64))
-        rise, rise_error = math.nan, math.nan
-        if num_samples > 1:
-            before = max(place for place, size in enumerate(sizes) if 2 * size <= num_samples)
-            doublings = math.log2(num_samples / sizes[before])
-            with np.errstate(invalid="ignore"):
-                rise, rise_error = mean_and_error((columns[-1] - columns[before]) / doublings)
-        means_and_errors = [mean_and_error(column) for column in columns]
-        means, errors = (tuple(values) for values in zip(*means_and_errors, strict=True))
-        return cls(sizes, means, errors, rise, rise_error)
+            sizes, columns, halves = (*sizes, num_samples), [*columns, last], [*halves, half]
+        elif num_samples > 1:
+            halves[-1] = half
+        with np.errstate(invalid="ignore"):
+            rises = [mean_and_error(column - half) for column, half in zip(columns, halves, strict=True)]
+        means, errors = zip(*(mean_and_error(column) for column in columns), strict=True)
+        return cls(sizes, means, errors, *(tuple(values) for values in zip(*rises, strict=True)))
+
+    @property
+    def rise_per_doubling(self) -> float:
+        """What the last doubling added, in nats; NaN for K = 1."""
+        return self.rises[-1]
+
+    @property
+    def rise_error(self) -> float:
+        """Its standard error."""
+        return self.rise_errors[-1]
 
     def to_json(self) -> dict[str, Any]:
         """Plain numbers; what is not finite becomes None."""
@@ -145,12 +153,12 @@ def judge(
         return False, f"K = 1 is not enough: one draw is the ELBO, and shows nothing of its own error. Take 1,000 or more.{lost}"
     effective = f"effective sample size {effective_sample_size:,.3g} (median)"
     is_noise = not rise > 2 * rise_error
-    rising = f"the bound still rises {rise:.2g} nats per doubling"
-    if is_noise:
-        rising = f"the bound no longer rises by more than its noise, {2 * rise_error:.2g} nats per doubling"
     # A rise that is hidden in noise may be as large as the noise.
     largest_rise = rise + 2 * rise_error if is_noise and math.isfinite(rise_error) else rise
     is_enough = effective_sample_size >= ENOUGH_EFFECTIVE_SAMPLES and largest_rise <= ENOUGH_RISE_NATS and not not_finite
+    rising = f"the bound {'' if is_enough else 'still '}rises {rise:.2g} nats per doubling"
+    if is_noise:
+        rising = f"the bound no longer rises by more than its noise, {2 * rise_error:.2g} nats per doubling"
     if is_enough:
         return True, f"K = {num_samples:,} is enough: {effective}; {rising}."
     advice = " Take more samples, or a refined proposal." if not not_finite else ""

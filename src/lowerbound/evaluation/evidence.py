@@ -35,6 +35,7 @@ class EvidenceEstimate(NamedTuple):
     - `kl`: KL(q(z|x) || p(z)), in closed form or as the mean over the draws.
     - `effective_sample_size`: (sum_k w_k)^2 / sum_k w_k^2. `not_finite`: how many of the K weights were not
       finite, and count as 0.
+    - `half_bound`: the same bound from K/2 samples, from the same weights in two halves; NaN for K = 1.
     - `bounds`: the bound at K' = 1, 2, 4, ... up to K from the same weights, one column for each (`bound_sizes`).
     """
 
@@ -43,6 +44,7 @@ class EvidenceEstimate(NamedTuple):
     kl: Float[Array | np.ndarray, "*examples"]
     effective_sample_size: Float[Array | np.ndarray, "*examples"]
     not_finite: Int[Array | np.ndarray, "*examples"]
+    half_bound: Float[Array | np.ndarray, "*examples"]
     bounds: Float[Array | np.ndarray, "*examples sizes"]
 
 
@@ -148,6 +150,7 @@ def _estimate_batch(
             kl=kl,
             effective_sample_size=totals.weights.effective_sample_size(),
             not_finite=totals.weights.not_finite,
+            half_bound=totals.weights.half_bound(num_samples),
             bounds=totals.weights.bounds(num_samples),
         )
 

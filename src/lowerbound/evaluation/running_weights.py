@@ -26,6 +26,7 @@ class RunningWeights(eqx.Module):
     r"""What is kept of the weights w_1, w_2, ... of one example, in memory that grows as log K.
 
     - `log_sum`: log sum_k w_k. `log_square_sum`: log sum_k w_k^2. `not_finite`: how many log-weights were NaN or +inf.
+    - `log_half_sums`: log of the sums over the even and over the odd k.
     - `block_sums`: for each j the sum over the disjoint blocks of 2^j weights of log (1/2^j) sum_{k in block} w_k. Their mean is
       an unbiased estimate of the bound E[log (1/K) sum_k w_k] at K = 2^j (Burda et al. 2016, eq. 8), from all the weights.
     - `pending`: for each j above a chunk's own the block of 2^j that waits for its neighbour: the digits of a binary counter.
@@ -35,6 +36,7 @@ class RunningWeights(eqx.Module):
 
     log_sum: Float[Array, ""]
     log_square_sum: Float[Array, ""]
+    log_half_sums: Float[Array, " two"]
     not_finite: Int[Array, ""]
     block_sums: Float[Array, " levels"]
     pending: Float[Array, " levels"]
@@ -43,19 +45,24 @@ class RunningWeights(eqx.Module):
     def empty(cls, num_samples: int) -> RunningWeights:
         """Before the first of `num_samples` weights."""
         nothing, zero = jnp.float32(-jnp.inf), jnp.zeros(len(bound_sizes(num_samples)), jnp.float32)
-        return cls(nothing, nothing, jnp.int32(0), zero, zero)
+        return cls(nothing, nothing, jnp.full(2, -jnp.inf, jnp.float32), jnp.int32(0), zero, zero)
 
     def add(self, log_weights: Float[Array, " weights"], chunk: Int[Array, ""] | int) -> RunningWeights:
         """With the next weights: a whole chunk, the `chunk`-th from 0, or at the very end fewer."""
         is_finite = ~(jnp.isnan(log_weights) | (log_weights == jnp.inf))
         log_weights = jnp.where(is_finite, log_weights, -jnp.inf)
         block_sums, log_mean = self._with_blocks_of(log_weights)
+        # A chunk's size is even, so that every chunk begins with an even k; an end of one weight has no odd one.
+        odd = log_weights[1::2]
+        log_odd_sum = jax.nn.logsumexp(odd) if len(odd) else jnp.float32(-jnp.inf)
+        halves = jnp.stack([jax.nn.logsumexp(log_weights[::2]), log_odd_sum])
         pending = self.pending
         if len(log_weights) == CHUNK and len(self.block_sums) > _CHUNK_LEVEL:
             block_sums, pending = self._carried(block_sums, log_mean, jnp.asarray(chunk))
         return RunningWeights(
             jnp.logaddexp(self.log_sum, jax.nn.logsumexp(log_weights)),
             jnp.logaddexp(self.log_square_sum, jax.nn.logsumexp(2 * log_weights)),
+            jnp.logaddexp(self.log_half_sums, halves),
             self.not_finite + (~is_finite).sum(dtype=jnp.int32),
             block_sums,
             pending,
@@ -108,6 +115,11 @@ class RunningWeights(eqx.Module):
         """(sum_k w_k)^2 / sum_k w_k^2: between 1, where one weight outweighs all others, and K; 0 where every weight is 0."""
         is_something = self.log_sum > -jnp.inf
         return jnp.where(is_something, jnp.exp(2 * self.log_sum - self.log_square_sum), jnp.zeros_like(self.log_sum))
+
+    def half_bound(self, num_samples: int) -> Float[Array, ""]:
+        """The mean of the bound from the even and the bound from the odd k: what half of the samples give; NaN for K = 1."""
+        counts = jnp.asarray([(num_samples + 1) // 2, num_samples // 2], jnp.float32)
+        return jnp.mean(self.log_half_sums - jnp.log(counts))
 
     def bounds(self, num_samples: int) -> Float[Array, " levels"]:
         """The bound at K = 1, 2, 4, ..."""

@@ -1,0 +1,50 @@
+"""The picture of the bound against the number of importance samples."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, NullLocator
+
+from ..evaluation import Evaluation
+from .charts import tick_text
+from .score_text import number
+from .style import BLUE, INK, MUTED, ORANGE, PAPER, save_png, sheet
+
+_WIDTH, _HEIGHT, _CAPTION_COLUMNS = 680, 430, 100
+_MOST_TICKS = 8
+
+
+def save_bound_figure(evaluation: Evaluation, path: str | Path) -> None:
+    """Write the picture, with the verdict below it, as a PNG file; raises `SavingError`."""
+    error = number(evaluation.standard_error, evaluation.standard_error)
+    examples = f"Mean over {evaluation.num_examples:,} examples, the same at each K; its standard error is {error} nats."
+    caption = textwrap.wrap(f"{evaluation.evidence.verdict} {examples}", _CAPTION_COLUMNS)
+    with sheet(_WIDTH, _HEIGHT) as figure:
+        draw_bound_against_samples(figure.subplots(), evaluation)
+        figure.supxlabel("\n".join(caption), x=0.02, ha="left", fontsize=8.5, color=MUTED)
+        save_png(figure, path)
+
+
+def draw_bound_against_samples(axes: Axes, evaluation: Evaluation) -> None:
+    """The mean bound over the examples at K = 1, 2, 4, ..., and the ELBO of the encoder's own posterior."""
+    curve = evaluation.bounds
+    sizes, nats = np.asarray(curve.num_samples, float), np.asarray(curve.nats)
+    axes.axhline(evaluation.elbo_nats, color=ORANGE, linestyle="dashed", linewidth=1.4, label="ELBO of the encoder's posterior")
+    axes.plot(sizes, nats, "o-", color=BLUE, markersize=5.5, markeredgecolor=PAPER, label="bound from K importance samples")
+    axes.set_xscale("log", base=2)
+    # From the right, so that K itself has its number.
+    axes.set_xticks(sizes[::-1][:: -(-len(sizes) // _MOST_TICKS)])
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(tick_text))
+    axes.yaxis.set_major_formatter(FuncFormatter(tick_text))
+    axes.set_title(f"Bound on log p(x), {evaluation.split} split (higher is tighter)")
+    axes.set_xlabel("K, importance samples for each example (log scale)")
+    axes.set_ylabel("E[log mean of K weights] [nats per example]")
+    if np.isfinite(nats[-1]):
+        value, place = number(float(nats[-1]), evaluation.standard_error), (float(sizes[-1]), float(nats[-1]))
+        axes.annotate(value, place, xytext=(0, -15), textcoords="offset points", ha="right", color=INK)
+    axes.legend(loc="center right")

@@ -1,0 +1,66 @@
+"""The options of `evaluate`: proposals, the bound against the number of samples, and how far to trust the number."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import PIL.Image
+import pytest
+from commands import command, good
+
+
+def test_the_number_says_how_far_to_trust_it(bits_run: Path) -> None:
+    text = good("evaluate", bits_run, "--samples", 20).stdout
+    assert "importance sampling from the posterior, 20 samples" in text
+    assert "Monte Carlo error [nats]" in text
+    assert "nothing dequantised" in text
+    assert "K = 20 is " in text
+    assert "effective sample size" in text
+    assert "the bound against the number of samples" in text
+
+
+def test_other_proposals_and_the_figure(bits_run: Path, tmp_path: Path) -> None:
+    refined = ("--proposal", "refined", "--refine-steps", 30, "--refine-rate", 0.1, "--widen", 1.1, "--prior-share", 0.1)
+    figure = tmp_path / "bound.png"
+    result = good("evaluate", bits_run, "--samples", 20, *refined, "--bound-figure", figure, "--json")
+    assert f"wrote the bound against the number of samples to {figure}" in result.stderr
+    with PIL.Image.open(figure) as picture:
+        assert picture.size == (1360, 860)
+    scores = json.loads(result.stdout)
+    plain = json.loads(good("evaluate", bits_run, "--samples", 20, "--json").stdout)
+    evidence = scores["evidence"]
+    assert evidence["method"] == (
+        "importance sampling from the posterior refined for each example by 30 steps, widened 1.1 times, with 0.1 of the draws "
+        "from the prior"
+    )
+    assert evidence["value"] == scores["log_evidence_nats"]
+    assert evidence["not_finite_weights"] == 0
+    # Another estimate of the same number.
+    assert scores["log_evidence_nats"] != plain["log_evidence_nats"]
+    assert scores["log_evidence_nats"] == pytest.approx(plain["log_evidence_nats"], abs=0.2)
+    assert scores["active_units"] == plain["active_units"]
+    assert scores["bounds"]["num_samples"] == [1, 2, 4, 8, 16, 20]
+    assert scores["bounds"]["nats"][-1] == scores["log_evidence_nats"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--proposal", "refind"], "--proposal is 'refind', which does not exist. Did you mean 'refined'?"),
+        (["--proposal", "widened", "--widen", 0], "--widen is 0; it must be above 0, for example 1.2."),
+        (["--proposal", "refined", "--refine-rate", -1], "--refine-rate is -1; it must be above 0, for example 0.02."),
+        (
+            ["--proposal", "refined", "--refine-steps", 0],
+            "--refine-steps is 0; it must be a whole number from 1 up, such as 100.",
+        ),
+        (["--prior-share", 1], "--prior-share is 1; it must be between 0 and 1, for example 0.1 for a tenth of the draws."),
+        (["--refine-steps", 5], "--refine-steps is read with --proposal refined alone; got --proposal posterior."),
+        (["--widen", 2], "--widen spreads a proposal, and --proposal posterior is taken as it is. Use --proposal widened, or"),
+        (["--bound-figure", "x.jpg"], "--bound-figure is x.jpg; expected a name that ends in .png."),
+    ],
+)
+def test_wrong_options_are_explained(bits_run: Path, options: list[object], message: str) -> None:
+    result = command("evaluate", bits_run, *options)
+    assert result.status == 2
+    assert message in result.error
