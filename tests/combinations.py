@@ -53,7 +53,8 @@ def is_allowed(first: tuple[str, str], second: tuple[str, str]) -> bool:
     classes = {kind: class_of(kind, name) for kind, name in names.items()}
     if {"prior", "posterior"} == set(names):
         needs_density = classes["prior"].is_made_of_posterior
-        return classes["prior"].space == classes["posterior"].space and (classes["posterior"].has_density or not needs_density)
+        fits = classes["prior"].space in (None, classes["posterior"].space)
+        return fits and (classes["posterior"].has_density or not needs_density)
     if {"objective", "posterior"} == set(names):
         keys = KEYS.get(("objective", names["objective"]), {})
         needs = classes["objective"].build(ObjectiveConfig(names["objective"], **keys), ObjectiveContext(5, 50)).needs

@@ -83,7 +83,7 @@ class SingleLayer(AbstractLatentVariableModel):
     @property
     def space(self) -> Space:
         """Where z lives."""
-        return self.prior.space
+        return self.posterior.space
 
     def log_terms(
         self,
@@ -235,7 +235,7 @@ _scale_gradient.defvjp(lambda z, scale: (z, scale), lambda scale, gradient: (gra
 
 
 def _check_space(prior: AbstractPrior, posterior: AbstractPosteriorFamily) -> None:
-    if prior.space == posterior.space:
+    if prior.space is None or prior.space == posterior.space:
         return
     fits = {"euclidean": "standard-normal", "hypersphere": "hyperspherical-uniform"}[posterior.space]
     raise ConfigurationError(

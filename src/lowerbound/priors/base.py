@@ -34,12 +34,12 @@ Recognise = Callable[[Float[Array, "..."], Float[Array, " condition"] | None], A
 class AbstractPrior(eqx.Module):
     """p(z), or p(z|c) under a condition c: perhaps trained, perhaps made of the posterior (VampPrior).
 
-    - `space`: where z lives; the posterior must live there too.
+    - `space`: where z lives; the posterior must live there too. None: wherever the posterior lives that it is made of.
     - `is_made_of_posterior`: True when `bind` uses the posterior's own density, which a deterministic code does not have.
     """
 
     latent_dim: eqx.AbstractVar[int]
-    space: eqx.AbstractClassVar[Space]
+    space: eqx.AbstractClassVar[Space | None]
     is_made_of_posterior: eqx.AbstractClassVar[bool]
 
     @classmethod

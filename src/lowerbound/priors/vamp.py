@@ -59,7 +59,7 @@ class VampPrior(AbstractPrior):
 
     latent_dim: int = eqx.field(static=True)
     pseudo_inputs: Float[Array, "component ..."] = eqx.field(converter=lambda value: jnp.asarray(value, jnp.float32))
-    space: ClassVar[Space] = "euclidean"
+    space: ClassVar[Space | None] = None
     is_made_of_posterior: ClassVar[bool] = True
 
     def __check_init__(self) -> None:
