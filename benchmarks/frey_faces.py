@@ -28,7 +28,7 @@ def train(out: Path, *arguments: str) -> float:
     return time.perf_counter() - start
 
 
-def evaluate(run: Path, split: str, num_samples: int) -> dict[str, float]:
+def evaluate(run: Path, split: str, num_samples: int, *arguments: str) -> dict[str, float]:
     """What `lowerbound evaluate --json` prints."""
     command = [
         sys.executable,
@@ -41,28 +41,38 @@ def evaluate(run: Path, split: str, num_samples: int) -> dict[str, float]:
         "--samples",
         str(num_samples),
         "--json",
+        *arguments,
     ]
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
 def splits(recipe: str, count: int, folder: Path) -> None:
-    """Train on `count` splits; print the test scores of each, their mean, and their standard deviation over splits."""
+    """Train on `count` splits; print the test scores of each, their mean, and their standard deviation over splits.
+
+    Where there are bits per dimension, also those from samples of the refined proposal: the same model, a tighter bound. A run that
+    `folder` has already is not trained again.
+    """
     names = [
         "unit_scale_elbo_nats",
         "unit_scale_log_evidence_nats",
         "bits_per_dim",
+        "refined_bits_per_dim",
         "elbo_bits_per_dim",
         "kl_nats",
         "active_units",
+        "training_seconds",
     ]
     rows: list[dict[str, float]] = []
     for seed in range(count):
         run = folder / f"{recipe}-{seed}"
-        seconds = train(run, "--recipe", recipe, "--seed", str(seed), "--set", f"data.split_seed={seed}")
+        if not (run / "model").is_dir():
+            train(run, "--recipe", recipe, "--seed", str(seed), "--set", f"data.split_seed={seed}")
         scores = evaluate(run, "test", 1000)
         if scores["bits_per_dim"] is not None:
             scores["elbo_bits_per_dim"] = -scores["elbo_nats"] / (560 * np.log(2))
-        rows.append({name: scores[name] for name in names if scores.get(name) is not None} | {"seconds": seconds})
+            scores["refined_bits_per_dim"] = evaluate(run, "test", 1000, "--proposal", "refined")["bits_per_dim"]
+        scores["training_seconds"] = json.loads((run / "run.json").read_text())["seconds"]
+        rows.append({name: scores[name] for name in names if scores.get(name) is not None})
         print(f"split {seed}: " + "  ".join(f"{name} {value:.3f}" for name, value in rows[-1].items()), flush=True)
     for name in rows[0]:
         values = np.array([row[name] for row in rows])
