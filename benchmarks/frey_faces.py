@@ -49,8 +49,8 @@ def evaluate(run: Path, split: str, num_samples: int, *arguments: str) -> dict[s
 def splits(recipe: str, count: int, folder: Path) -> None:
     """Train on `count` splits; print the test scores of each, their mean, and their standard deviation over splits.
 
-    Where there are bits per dimension, also those from samples of the refined proposal: the same model, a tighter bound. A run that
-    `folder` has already is not trained again.
+    Where there are bits per dimension, also those from samples of the refined proposal: the same model, a tighter bound. A run
+    that `folder` has already is not trained again.
     """
     names = [
         "unit_scale_elbo_nats",
