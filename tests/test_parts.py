@@ -22,6 +22,9 @@ from lowerbound.models import split_trained
 from lowerbound.recipes.build import build_model, build_objective
 from lowerbound.storage.model_folder import load_arrays_into, save_model_folder
 
+# Hundreds of traced programs, which measuring coverage would slow by half; the oracles run the same code.
+pytestmark = pytest.mark.no_cover
+
 OWN_NUMBERS = (
     "log_scale",
     "log_inverse_dispersion",

@@ -42,6 +42,10 @@ class NonFiniteLossError(LowerboundError, ArithmeticError):
     """Training met a NaN or infinite loss; the checkpoints from before it are kept."""
 
 
+class VerificationError(LowerboundError, ArithmeticError):
+    """A figure whose truth is known came out wrong on this machine."""
+
+
 class DataWarning(UserWarning):
     """The data can be used, but something about them deserves a look (a constant column, for example)."""
 

@@ -12,7 +12,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from checks import mean_and_error
-from linear_gaussian import LinearGaussian
 from scipy.special import logsumexp
 
 from lowerbound.data.examples import Examples
@@ -21,28 +20,10 @@ from lowerbound.models import SingleLayer
 from lowerbound.objectives import CIWAE, ELBO, IWAE, MIWAE, PIWAE, AbstractObjective, LossRecord, RenyiBound
 from lowerbound.objectives.base import batch_terms, log_weight_of
 from lowerbound.objectives.renyi import log_power_mean
+from lowerbound.verification.bounds import PROTOTYPE
+from lowerbound.verification.linear_gaussian import LOG_EVIDENCE, TRUTH, example, poor_model
 
-TRUTH = LinearGaussian.random(6, 2, orthogonal=True)
-LOG_EVIDENCE = -9.4667
-# (K, mean, standard error) of a prototype written apart from this package, for a deliberately poor q of this evidence.
-PROTOTYPE = ((1, -11.273, 0.045), (4, -9.818, 0.016), (16, -9.526, 0.006), (64, -9.483, 0.003))
 NUM_COPIES = 20_000
-
-
-def example() -> np.ndarray:
-    """An x with log p(x) = -9.4667."""
-    direction = np.ones(6)
-    at_zero = TRUTH.log_evidence(TRUTH.bias)
-    per_square = at_zero - TRUTH.log_evidence(TRUTH.bias + direction)
-    x = TRUTH.bias + direction * np.sqrt((at_zero - LOG_EVIDENCE) / per_square)
-    return x.astype(np.float32)
-
-
-def poor_model() -> SingleLayer:
-    """A q whose mean is 1.6 of its deviations off in one latent, and whose variances are 2.4 times too large: 1.8 nats."""
-    deviation = TRUTH.scale / np.sqrt(np.sum(TRUTH.weight**2, axis=0) + TRUTH.scale**2)
-    shift: Any = np.array([1.6, 0.0]) * deviation
-    return TRUTH.model(mean_shift=shift, variance_factor=2.4)
 
 
 @eqx.filter_jit

@@ -191,6 +191,14 @@ def parts(
     show_parts(kind, as_json=json)
 
 
+@app.command(epilog="Example: lowerbound verify")
+def verify(json: Json = False) -> None:
+    """Check on this machine and device that the numbers are right: figures whose truth is known, each beside it."""
+    from .verify import verify_machine
+
+    verify_machine(as_json=json)
+
+
 @app.command(epilog="Examples: lowerbound cite runs/faces-1 · lowerbound cite vamp-2018")
 def cite(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run, or the name of a recipe.")],

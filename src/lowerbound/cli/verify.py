@@ -1,0 +1,62 @@
+"""`lowerbound verify`: the oracles on this machine, each figure beside its truth."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from ..errors import VerificationError
+from .runtime import prepare_jax
+
+
+def verify_machine(*, as_json: bool) -> None:
+    """Run all checks and print their figures; raises `VerificationError` when one is off."""
+    prepare_jax()
+    import jax
+    from rich.console import Console
+
+    from ..verification import Figure, verify
+
+    device = jax.devices()[0]
+    where = f"{device.platform} ({device.device_kind}), jax {jax.__version__}"
+    console = Console(file=sys.stderr if as_json else sys.stdout, highlight=False, soft_wrap=True)
+    last = ""
+
+    def show(check: str, figure: Figure) -> None:
+        nonlocal last
+        if as_json:
+            return
+        if check != last:
+            console.print(f"\n[bold]{check}[/bold]")
+            last = check
+        mark = "[green]right[/green]" if figure.is_right else "[bold red]WRONG[/bold red]"
+        unit = f" {figure.unit}" if figure.unit else ""
+        console.print(
+            f"  {mark}  {figure.subject}: {figure.name} {_text(figure.value)}{unit}, truth {_text(figure.truth)} "
+            f"± {figure.tolerance:.2g}"
+        )
+
+    start = time.perf_counter()
+    found = verify(show)
+    seconds = time.perf_counter() - start
+    figures = [figure for group in found.values() for figure in group]
+    wrong = [figure for figure in figures if not figure.is_right]
+    if as_json:
+        from .progress import print_json
+
+        checks = {name: [figure.to_json() for figure in group] for name, group in found.items()}
+        print_json({"device": where, "seconds": seconds, "num_wrong": len(wrong), "checks": checks}, indent=2)
+    else:
+        console.print(f"\n{len(figures) - len(wrong)} of {len(figures)} figures are right, on {where}, in {seconds:.0f} s.")
+    if wrong:
+        first = wrong[0]
+        raise VerificationError(
+            f"{len(wrong)} of {len(figures)} figures are WRONG on {where}, the first of them {first.subject}: {first.name} is "
+            f"{_text(first.value)}, but {_text(first.truth)} ± {first.tolerance:.2g} is right. Do not trust numbers computed "
+            "here: try another version of jax (pip install -r requirements/runtime.txt has the tested ones) or another device "
+            "(JAX_PLATFORMS=cpu)."
+        )
+
+
+def _text(value: float) -> str:
+    return f"{value:.6g}"

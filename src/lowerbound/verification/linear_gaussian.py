@@ -1,0 +1,205 @@
+"""The one deep latent-variable model whose every number is known: probabilistic PCA (Tipping and Bishop 1999).
+
+    z ~ N(0, I),   x | z ~ N(W z + b, s^2 I)   =>   x ~ N(b, W W^T + s^2 I),   z | x ~ N(M^-1 W^T (x - b), s^2 M^-1)
+
+with M = W^T W + s^2 I. Where the columns of W are orthogonal, M is diagonal and so is the exact posterior.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import scipy.stats
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from ..data.transforms import Affine
+from ..likelihoods import Gaussian
+from ..models import SingleLayer
+from ..networks import AbstractNetwork
+from ..posteriors import DiagonalGaussian
+from ..priors import StandardNormal
+
+
+class LinearDecoder(AbstractNetwork):
+    """(W z + b, log s for every element): the scale does not depend on z."""
+
+    weight: Float[Array, "data latent"]
+    bias: Float[Array, " data"]
+    log_scale: Float[Array, ""]
+    in_shape: tuple[int, ...] = eqx.field(static=True)
+    out_shape: tuple[int, ...] = eqx.field(static=True)
+    condition_dim: int = eqx.field(static=True, default=0)
+
+    @classmethod
+    def build(cls, *arguments: Any, **keywords: Any) -> AbstractNetwork:
+        """Never called: no configuration names it."""
+        raise NotImplementedError
+
+    @property
+    def is_random_in_training(self) -> bool:
+        """False."""
+        return False
+
+    def __call__(
+        self, x: Float[Array, " latent"], *, condition: Array | None = None, key: PRNGKeyArray | None = None
+    ) -> Float[Array, "two data"]:
+        """The parameters of the Gaussian likelihood at z."""
+        mean = self.weight @ x + self.bias
+        return jnp.stack([mean, jnp.broadcast_to(self.log_scale, mean.shape)])
+
+    def with_output_bias(self, bias: np.ndarray) -> LinearDecoder:
+        """The same, with another b and s."""
+        return dataclasses.replace(self, bias=jnp.asarray(bias[0]), log_scale=jnp.asarray(bias[1].mean()))
+
+
+class LinearEncoder(AbstractNetwork):
+    """(V x + c, log-variances that do not depend on x): holds the exact posterior of an orthogonal W."""
+
+    weight: Float[Array, "latent data"]
+    bias: Float[Array, " latent"]
+    log_variance: Float[Array, " latent"]
+    in_shape: tuple[int, ...] = eqx.field(static=True)
+    out_shape: tuple[int, ...] = eqx.field(static=True)
+    condition_dim: int = eqx.field(static=True, default=0)
+
+    @classmethod
+    def build(cls, *arguments: Any, **keywords: Any) -> AbstractNetwork:
+        """Never called: no configuration names it."""
+        raise NotImplementedError
+
+    @property
+    def is_random_in_training(self) -> bool:
+        """False."""
+        return False
+
+    def __call__(
+        self, x: Float[Array, " data"], *, condition: Array | None = None, key: PRNGKeyArray | None = None
+    ) -> Float[Array, "two latent"]:
+        """The parameters of the diagonal Gaussian posterior at x."""
+        return jnp.stack([self.weight @ x + self.bias, self.log_variance])
+
+    def with_output_bias(self, bias: np.ndarray) -> LinearEncoder:
+        """The same, with another c and other log-variances."""
+        return dataclasses.replace(self, bias=jnp.asarray(bias[0]), log_variance=jnp.asarray(bias[1]))
+
+
+@dataclasses.dataclass(frozen=True)
+class LinearGaussian:
+    """The truth, in double precision."""
+
+    weight: np.ndarray
+    bias: np.ndarray
+    scale: float
+
+    @classmethod
+    def random(cls, data_dim: int, latent_dim: int, *, orthogonal: bool, seed: int = 0) -> LinearGaussian:
+        """Random W and b, s = 0.7; with orthogonal columns of W the exact posterior is a diagonal Gaussian."""
+        rng = np.random.default_rng(seed)
+        weight = rng.normal(size=(data_dim, latent_dim))
+        if orthogonal:
+            weight = np.linalg.qr(weight)[0] * np.linspace(2, 1, latent_dim)
+        return cls(weight, rng.normal(size=data_dim), 0.7)
+
+    @property
+    def covariance(self) -> np.ndarray:
+        """W W^T + s^2 I."""
+        return self.weight @ self.weight.T + self.scale**2 * np.eye(len(self.bias))
+
+    def draw(self, num_examples: int, seed: int) -> np.ndarray:
+        """Examples in float32, as a user would give them."""
+        rng = np.random.default_rng(seed)
+        return rng.multivariate_normal(self.bias, self.covariance, size=num_examples).astype(np.float32)
+
+    def log_evidence(self, x: np.ndarray) -> Any:
+        """log p(x), exactly."""
+        law: Any = scipy.stats.multivariate_normal  # SciPy's stubs take the covariance for a number
+        return law.logpdf(np.asarray(x, np.float64), self.bias, self.covariance)
+
+    def posterior(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and covariance of p(z|x)."""
+        m = self.weight.T @ self.weight + self.scale**2 * np.eye(self.weight.shape[1])
+        return np.linalg.solve(m, self.weight.T @ (x - self.bias)), self.scale**2 * np.linalg.inv(m)
+
+    def model(
+        self, *, mean_shift: float | np.ndarray = 0.0, variance_factor: float = 1.0, log_scale_error: float = 0.0
+    ) -> SingleLayer:
+        """The same as a model of the package, with its exact posterior, or with one that is off by what is said.
+
+        The arrays take the precision that JAX has at the moment.
+        """
+        data_dim, latent_dim = self.weight.shape
+        m = np.sum(self.weight**2, axis=0) + self.scale**2
+        encoder_weight = self.weight.T / m[:, None]
+        encoder = LinearEncoder(
+            weight=jnp.asarray(encoder_weight),
+            bias=jnp.asarray(mean_shift - encoder_weight @ self.bias),
+            log_variance=jnp.asarray(np.log(variance_factor * self.scale**2 / m)),
+            in_shape=(data_dim,),
+            out_shape=(2, latent_dim),
+        )
+        decoder = LinearDecoder(
+            weight=jnp.asarray(self.weight),
+            bias=jnp.asarray(self.bias),
+            log_scale=jnp.asarray(np.log(self.scale) + log_scale_error),
+            in_shape=(latent_dim,),
+            out_shape=(2, data_dim),
+        )
+        unchanged = Affine(shift=np.float32(0), scale=np.float32(1))
+        posterior, prior = DiagonalGaussian(latent_dim), StandardNormal(latent_dim)
+        return SingleLayer(unchanged, unchanged, encoder, posterior, prior, decoder, Gaussian((data_dim,), 1e-6))
+
+    def elbo(self, x: np.ndarray, model: SingleLayer) -> float:
+        """log p(x) - KL(q(z|x) || p(z|x)), exactly, for the model's own q."""
+        params = np.asarray(model.encoder(jnp.asarray(x)), np.float64)
+        q_mean, q_variance = params[0], np.exp(params[1])
+        mean, covariance = self.posterior(x)
+        precision, shift = np.linalg.inv(covariance), mean - q_mean
+        log_ratio = np.linalg.slogdet(covariance)[1] - np.log(q_variance).sum()
+        kl = 0.5 * (np.sum(np.diag(precision) * q_variance) + shift @ precision @ shift - len(shift) + log_ratio)
+        return float(self.log_evidence(x) - kl)
+
+
+def maximum_likelihood_log_evidence(data: np.ndarray, latent_dim: int) -> float:
+    """The largest mean log p(x) that any probabilistic PCA gives the data (Tipping and Bishop 1999, eqs. 3.7 and 3.8).
+
+    With l_1 >= ... >= l_D the eigenvalues of the data's covariance, s^2 is the mean of the D - J smallest, and
+
+        mean log p(x) = -(D log(2 pi) + sum_{j <= J} log l_j + (D - J) log s^2 + D) / 2
+    """
+    data = np.asarray(data, np.float64)
+    eigenvalues = np.linalg.eigvalsh(np.cov(data.T, bias=True))[::-1]
+    dimensions = len(eigenvalues)
+    noise = eigenvalues[latent_dim:].mean()
+    log_determinant = np.log(eigenvalues[:latent_dim]).sum() + (dimensions - latent_dim) * np.log(noise)
+    return float(-0.5 * (dimensions * np.log(2 * np.pi) + log_determinant + dimensions))
+
+
+def of_decoder(decoder: LinearDecoder) -> LinearGaussian:
+    """The truth that a (trained) decoder stands for."""
+    weight, bias, log_scale = (np.asarray(jax.device_get(leaf), np.float64) for leaf in jax.tree.leaves(decoder))
+    return LinearGaussian(weight, bias, float(np.exp(log_scale)))
+
+
+TRUTH = LinearGaussian.random(6, 2, orthogonal=True)
+LOG_EVIDENCE = -9.4667
+
+
+def example() -> np.ndarray:
+    """An x with log p(x) = -9.4667 under `TRUTH`."""
+    direction = np.ones(6)
+    at_zero = TRUTH.log_evidence(TRUTH.bias)
+    per_square = at_zero - TRUTH.log_evidence(TRUTH.bias + direction)
+    x = TRUTH.bias + direction * np.sqrt((at_zero - LOG_EVIDENCE) / per_square)
+    return x.astype(np.float32)
+
+
+def poor_model() -> SingleLayer:
+    """`TRUTH` with a q whose mean is 1.6 of its deviations off in one latent, and whose variances are 2.4 times too large."""
+    deviation = TRUTH.scale / np.sqrt(np.sum(TRUTH.weight**2, axis=0) + TRUTH.scale**2)
+    shift = np.array([1.6, 0.0]) * deviation
+    return TRUTH.model(mean_shift=shift, variance_factor=2.4)

@@ -1,0 +1,38 @@
+"""All checks, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+import jax
+
+from . import bounds, densities, whole
+from .figure import Figure
+
+# What is looked at, in words, and the check. Each is a function of its own subject, so that a test can put in a broken one.
+CHECKS: Mapping[str, Callable[[], Iterator[Figure]]] = {
+    "log-weights are exact": bounds.exact_log_weights,
+    "bounds rise to the evidence": bounds.bounds_of_a_poor_posterior,
+    "evidence as evaluated": bounds.evidence_of_the_evaluator,
+    "likelihoods are normalised, and draw what they say": densities.likelihoods,
+    "flows keep volume in order": densities.flows,
+    "divergences in closed form": densities.divergences,
+    "gradients": whole.path_gradient,
+    "bits of discrete data": whole.uniform_levels,
+    "units": whole.change_of_units,
+    "the same seed gives the same numbers": whole.same_seed_same_numbers,
+    "latents": whole.latents,
+}
+
+
+def verify(on_figure: Callable[[str, Figure], None] = lambda check, figure: None) -> dict[str, list[Figure]]:
+    """Run every check on the default device; `on_figure` is told each figure as it comes."""
+    found: dict[str, list[Figure]] = {}
+    # On some devices products of float32 matrices are rounded to fewer digits unless this is asked for.
+    with jax.default_matmul_precision("highest"):
+        for name, check in CHECKS.items():
+            found[name] = []
+            for figure in check():
+                found[name].append(figure)
+                on_figure(name, figure)
+    return found

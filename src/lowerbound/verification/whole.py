@@ -1,0 +1,106 @@
+"""Whole models: bits of uniform levels, a change of units, gradients, and the same numbers from the same seed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from ..config import RunConfig
+from ..data.describe import describe
+from ..data.examples import Examples
+from ..evaluation import active_units, evaluate, posterior_means
+from ..models import AbstractLatentVariableModel, SingleLayer, split_trained
+from ..objectives import ELBO
+from ..recipes.build import build_model
+from ..training import Trainer, TrainingOptions
+from .figure import Figure
+from .linear_gaussian import TRUTH
+
+_SMALL: dict[str, dict[str, Any]] = {"model": {"latent_dim": 2}, "network": {"hidden_widths": [8]}}
+
+
+def uniform_levels(logits: np.ndarray | None = None) -> Iterator[Figure]:
+    """A model that is exactly uniform over 256 levels needs log2 256 = 8 bits for each element.
+
+    - `logits`: of the levels, along the first of three axes; those of a uniform law by default.
+    """
+    data = np.random.default_rng(0).integers(0, 256, (20, 3, 2)).astype(np.uint8)
+    data.flat[:2] = 0, 255
+    config = RunConfig.from_dict({**_SMALL, "likelihood": {"name": "categorical"}})
+    spec = describe(data)
+    model = build_model(config, spec, jax.random.key(0))
+    assert isinstance(model, SingleLayer)
+    shape = model.decoder.out_shape
+    found = np.zeros(shape, np.float32) if logits is None else np.broadcast_to(logits, shape).astype(np.float32)
+    # Networks without weights: q(z|x) is the prior, and the decoder says its bias.
+    networks = (model.encoder, model.decoder)
+    silent = jax.tree.map(lambda leaf: jnp.zeros_like(leaf) if eqx.is_inexact_array(leaf) else leaf, networks)
+    model = eqx.tree_at(lambda model: (model.encoder, model.decoder), model, (silent[0], silent[1].with_output_bias(found)))
+    scores = evaluate(model, spec, data, num_samples=10)
+    bits = math.nan if scores.bits_per_dim is None else scores.bits_per_dim
+    yield Figure("uniform law over 256 levels", "bits per dimension", bits, 8.0, 1e-5, "bits")
+
+
+def change_of_units(factor: float = 1000.0, expected: float | None = None) -> Iterator[Figure]:
+    """Data in another unit: the log-density shifts by -D log c, and nothing else changes."""
+    data = np.random.default_rng(1).standard_normal((50, 4)).astype(np.float32) * np.float32(3) + np.float32(1)
+    config = RunConfig.from_dict({**_SMALL, "likelihood": {"name": "gaussian"}})
+    found: list[float] = []
+    for scale in (1.0, factor):
+        spec = describe(data * np.float32(scale))
+        model = build_model(config, spec, jax.random.key(0))
+        found.append(evaluate(model, spec, data * np.float32(scale), num_samples=10).log_evidence_nats)
+    truth = -data.shape[1] * math.log(factor) if expected is None else expected
+    yield Figure(f"data multiplied by {factor:g}", "shift of the log-density", found[1] - found[0], truth, 2e-3, "nats")
+
+
+def path_gradient(objective: ELBO | None = None) -> Iterator[Figure]:
+    """At the exact posterior the sticking-the-landing gradient of the encoder is 0 for each draw, not only on average.
+
+    (Roeder et al. 2017, arXiv 1703.09194, section 3.)
+    """
+    objective = ELBO(gradient="stl") if objective is None else objective
+    largest = _encoder_gradient(objective, TRUTH.model(), jnp.asarray(TRUTH.draw(5, seed=2)))
+    yield Figure("sticking the landing at the exact posterior", "largest gradient of a draw", float(largest), 0.0, 1e-3, "nats")
+
+
+@eqx.filter_jit
+def _encoder_gradient(objective: ELBO, model: SingleLayer, batch: Array) -> Array:
+    trained, rest = split_trained(model)
+
+    def loss(trained: Any, key: Array) -> Array:
+        return objective(eqx.combine(trained, rest), Examples(batch), key, jnp.int32(0), training=True).loss
+
+    gradients = jax.vmap(jax.grad(loss), (None, 0))(trained, jax.random.split(jax.random.key(1), 20))
+    return jnp.stack([jnp.abs(leaf).max() for leaf in jax.tree.leaves(gradients.encoder)]).max()
+
+
+def same_seed_same_numbers(seeds: tuple[int, int] = (0, 0)) -> Iterator[Figure]:
+    """Two trainings from one seed end in the same weights, bit for bit, and codes are the same each time."""
+    data = np.random.default_rng(2).standard_normal((60, 4)).astype(np.float32)
+    config = RunConfig.from_dict({**_SMALL, "likelihood": {"name": "gaussian"}})
+    spec = describe(data)
+    models: list[AbstractLatentVariableModel] = []
+    for seed in seeds:
+        options = TrainingOptions(epochs=2, batch_size=20, seed=seed)
+        trainer = Trainer(build_model(config, spec, jax.random.key(0)), data[:40], data[40:], ELBO(), options)
+        models.append(trainer.model_of(trainer.run(trainer.start())))
+    leaves = zip(*(jax.tree.leaves(split_trained(model)[0]) for model in models), strict=True)
+    difference = max(float(np.abs(np.asarray(a) - np.asarray(b)).max()) for a, b in leaves)
+    yield Figure("two trainings from one seed", "largest difference of a weight", difference, 0.0, 0.0)
+    codes = [posterior_means(model, data) for model in (models[0], models[0])]
+    yield Figure("encoding twice", "largest difference of a code", float(np.abs(codes[0] - codes[1]).max()), 0.0, 0.0)
+
+
+def latents() -> Iterator[Figure]:
+    """Burda's statistic on codes whose variances are known: 1, 0.02, 0.005 and 0."""
+    means = np.random.default_rng(3).standard_normal((1000, 4))
+    means = (means - means.mean(axis=0)) / means.std(axis=0) * np.sqrt([1.0, 0.02, 0.005, 0.0])
+    yield Figure("codes of variance 1, 0.02, 0.005 and 0", "active units", float(active_units(means).sum()), 2.0, 0.0)
