@@ -71,7 +71,8 @@ def train(
 
 @app.command(
     epilog="Examples: lowerbound evaluate runs/faces-1 --samples 5000 --json · "
-    "lowerbound evaluate runs/faces-1 --proposal refined --bound-figure bound.png"
+    "lowerbound evaluate runs/faces-1 --proposal refined --bound-figure bound.png · "
+    "lowerbound evaluate runs/faces-1 --method bdmc"
 )
 def evaluate(
     run: Run,
@@ -95,11 +96,35 @@ def evaluate(
     bound_figure: Annotated[
         Path | None, typer.Option(metavar="FILE.png", help="Draw the bound against the number of samples.")
     ] = None,
+    method: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="importance (the default); ais, annealing; bdmc, bounds from both sides on examples that the model makes; "
+            "gap, what the encoder and the family of posteriors cost.",
+        ),
+    ] = "importance",
+    temperatures: Annotated[int | None, typer.Option(help="Steps of --method ais and bdmc; 500.")] = None,
+    chains: Annotated[int | None, typer.Option(help="Chains for each example of --method ais and bdmc; 8.")] = None,
+    start: Annotated[str | None, typer.Option(help="Where ais and bdmc start: prior (the default) or posterior.")] = None,
+    examples: Annotated[int | None, typer.Option(help="Random examples for --method ais, bdmc and gap; 100.")] = None,
     json: Json = False,
 ) -> None:
     """Score a run: the ELBO, the evidence log p(x) by importance sampling, and whether K samples are enough for it."""
     from .evaluate import ProposalOptions, evaluate_run
 
+    if method != "importance" or any(value is not None for value in (temperatures, chains, start, examples)):
+        from .annealing import MethodOptions, evaluate_by
+
+        given = {"--widen": widen, "--refine-steps": refine_steps, "--refine-rate": refine_rate, "--prior-share": prior_share}
+        given |= {"--bound-figure": bound_figure, "--proposal": None if proposal == "posterior" else proposal}
+        methods = MethodOptions(method, temperatures, chains, start, examples)
+        methods.check()
+        unread = [option for option, value in given.items() if value is not None]
+        if unread:
+            raise ConfigurationError(f"{unread[0]} is read with --method importance alone; got --method {method}.")
+        evaluate_by(run, methods, samples, split, data_dir, seed, as_json=json)
+        return
     options = ProposalOptions(proposal, widen, refine_steps, refine_rate, prior_share)
     evaluate_run(run, samples, split, data_dir, seed, options, bound_figure, as_json=json)
 

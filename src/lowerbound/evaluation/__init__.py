@@ -1,5 +1,8 @@
+from .annealing import AnnealedEstimate, Annealing, anneal, annealed_estimate
+from .bidirectional import Sandwich, sandwich
 from .estimates import BoundCurve, Estimate
 from .evidence import EvidenceEstimate, estimate_evidence
+from .inference_gap import InferenceGap, inference_gap
 from .latents import active_units, decode, kl_by_latent, posterior_means, sample
 from .proposals import AbstractProposal, Amortised, Defensive, Refined, Widened
 from .scores import Evaluation, evaluate
@@ -7,18 +10,26 @@ from .scores import Evaluation, evaluate
 __all__ = [
     "AbstractProposal",
     "Amortised",
+    "AnnealedEstimate",
+    "Annealing",
     "BoundCurve",
     "Defensive",
     "Estimate",
     "Evaluation",
     "EvidenceEstimate",
+    "InferenceGap",
     "Refined",
+    "Sandwich",
     "Widened",
     "active_units",
+    "anneal",
+    "annealed_estimate",
     "decode",
     "estimate_evidence",
     "evaluate",
+    "inference_gap",
     "kl_by_latent",
     "posterior_means",
     "sample",
+    "sandwich",
 ]

@@ -90,7 +90,9 @@ def estimate_evidence(
     for start in range(0, len(data), size):
         index = np.arange(start, start + size) % len(data)
         rows = jax.tree.map(jnp.asarray, data[index])
-        batch = _estimate_batch(model, proposal, rows, key, jnp.asarray(streams[index]), num_samples)
+        # On some devices products of float32 matrices are rounded to fewer digits unless this is asked for.
+        with jax.default_matmul_precision("highest"):
+            batch = _estimate_batch(model, proposal, rows, key, jnp.asarray(streams[index]), num_samples)
         kept = min(size, len(data) - start)
         parts.append(EvidenceEstimate(*(np.asarray(values)[:kept] for values in batch)))
         on_progress(start + kept)

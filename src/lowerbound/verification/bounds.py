@@ -11,7 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ..evaluation import estimate_evidence
+from ..evaluation import Annealing, anneal, estimate_evidence, sandwich
+from ..evaluation.bidirectional import simulate
 from ..models import SingleLayer
 from .figure import Figure
 from .linear_gaussian import LOG_EVIDENCE, TRUTH, example, poor_model
@@ -66,6 +67,20 @@ def evidence_of_the_evaluator(model: SingleLayer | None = None) -> Iterator[Figu
     # The bound of 1000 samples is a thousandth of a nat below log p(x).
     tolerance = STANDARD_ERRORS * error + 0.003
     yield Figure(SUBJECT, "evidence by 1000 importance samples, less log p(x)", difference, 0.0, tolerance, "nats")
+
+
+def annealing(model: SingleLayer | None = None) -> Iterator[Figure]:
+    """Annealed importance sampling, and both bounds of bidirectional Monte Carlo, within 0.05 nats of log p(x)."""
+    model = poor_model() if model is None else model
+    settings = Annealing(num_temperatures=400, num_chains=8, num_leapfrog=5)
+    x = TRUTH.draw(64, seed=9)
+    error = float(np.mean(anneal(model, x, settings).log_mean_weight - TRUTH.log_evidence(x)))
+    yield Figure(SUBJECT, "evidence by annealing, less log p(x)", error, 0.0, 0.05, "nats")
+    _, examples = simulate(model, 64)
+    exact = float(np.mean(TRUTH.log_evidence(np.asarray(examples.x))))
+    found = sandwich(model, 64, settings)
+    yield Figure(SUBJECT, "lower bound by annealing", found.lower_nats, exact, 0.05, "nats")
+    yield Figure(SUBJECT, "upper bound by annealing backward", found.upper_nats, exact, 0.05, "nats")
 
 
 @eqx.filter_jit

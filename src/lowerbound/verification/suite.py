@@ -14,6 +14,7 @@ CHECKS: Mapping[str, Callable[[], Iterator[Figure]]] = {
     "log-weights are exact": bounds.exact_log_weights,
     "bounds rise to the evidence": bounds.bounds_of_a_poor_posterior,
     "evidence as evaluated": bounds.evidence_of_the_evaluator,
+    "evidence by annealing, from both sides": bounds.annealing,
     "likelihoods are normalised, and draw what they say": densities.likelihoods,
     "flows keep volume in order": densities.flows,
     "divergences in closed form": densities.divergences,

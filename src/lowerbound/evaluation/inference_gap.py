@@ -1,0 +1,76 @@
+"""What the encoder costs: how far the ELBO is from log p(x), and why."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..data.examples import Examples
+from ..models import AbstractLatentVariableModel
+from .estimates import mean_and_error, plain_json
+from .evidence import estimate_evidence
+from .proposals import Refined
+
+
+@dataclasses.dataclass(frozen=True)
+class InferenceGap:
+    r"""log p(x) - L[q] = (log p(x) - L[q*]) + (L[q*] - L[q]), means over examples in nats, each with its standard error.
+
+    (Cremer et al. 2018, arXiv 1801.03558, section 3.)
+
+    - `log_evidence_nats`: log p(x), by importance sampling from q*: a lower bound in expectation, so the approximation gap is
+      rather too small.
+    - `optimised_elbo_nats`: L[q*], of the best member of the posterior's family for each example by itself.
+    - `amortised_elbo_nats`: L[q], of the one that the encoder gives.
+    - `approximation_gap_nats`: what the family cannot do. `amortisation_gap_nats`: what the encoder loses by answering for all.
+    """
+
+    log_evidence_nats: float
+    log_evidence_standard_error: float
+    optimised_elbo_nats: float
+    optimised_elbo_standard_error: float
+    amortised_elbo_nats: float
+    amortised_elbo_standard_error: float
+    approximation_gap_nats: float
+    approximation_gap_standard_error: float
+    amortisation_gap_nats: float
+    amortisation_gap_standard_error: float
+    num_examples: int
+    num_samples: int
+    num_steps: int
+    measure: str
+    unit: str = "nats per example"
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain numbers and text."""
+        return plain_json(dataclasses.asdict(self))
+
+
+def inference_gap(
+    model: AbstractLatentVariableModel,
+    data: Examples | np.ndarray,
+    *,
+    num_samples: int = 1000,
+    refined: Refined | None = None,
+    seed: int = 0,
+    on_progress: Callable[[int], None] = lambda examples: None,
+) -> InferenceGap:
+    """Both gaps of each example, from one optimisation of its posterior's own parameters and `num_samples` draws from it.
+
+    Raises `ConfigurationError` as `estimate_evidence` does.
+    """
+    refined = Refined(num_steps=300) if refined is None else refined
+    estimate = estimate_evidence(model, data, num_samples, seed=seed, proposal=refined, on_progress=on_progress)
+    evidence, amortised = (np.asarray(each, np.float64) for each in (estimate.log_evidence, estimate.elbo))
+    optimised = np.asarray(estimate.bounds, np.float64)[:, 0]
+    columns = (evidence, optimised, amortised, evidence - optimised, optimised - amortised)
+    return InferenceGap(
+        *(number for column in columns for number in mean_and_error(column)),
+        num_examples=len(evidence),
+        num_samples=num_samples,
+        num_steps=refined.num_steps,
+        measure=model.measure,
+    )

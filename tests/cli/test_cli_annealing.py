@@ -1,0 +1,44 @@
+"""`evaluate --method ais`, `bdmc` and `gap`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from commands import command, good
+
+FAST = ("--temperatures", 20, "--chains", 4, "--examples", 5)
+
+
+def test_annealing_and_both_bounds_and_the_gap(bits_run: Path) -> None:
+    ais = json.loads(good("evaluate", bits_run, "--method", "ais", *FAST, "--start", "posterior", "--json").stdout)
+    assert ais["method"] == "annealed importance sampling from the posterior, 20 temperatures, 4 chains"
+    assert ais["num_examples"] == 5
+    assert ais["measure"] == "counting"
+    assert "20 temperatures are " in ais["verdict"]
+    gap = json.loads(good("evaluate", bits_run, "--method", "gap", "--samples", 200, "--examples", 5, "--json").stdout)
+    assert gap["log_evidence_nats"] == pytest.approx(ais["value"], abs=0.3)
+    parts = gap["approximation_gap_nats"] + gap["amortisation_gap_nats"]
+    assert parts == pytest.approx(gap["log_evidence_nats"] - gap["amortised_elbo_nats"], abs=1e-6)
+    text = good("evaluate", bits_run, "--method", "bdmc", *FAST).stdout
+    assert "5 examples that the model made, log-probabilities" in text
+    assert "upper bound [nats]" in text
+    assert "nats apart" in text
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--method", "aiss"], "--method is 'aiss', which does not exist. Did you mean 'ais'?"),
+        (["--method", "gap", "--chains", 3], "--chains is read with --method ais or bdmc; got --method gap."),
+        (["--examples", 3], "--examples is read with --method gap, ais or bdmc; got --method importance."),
+        (["--method", "ais", "--temperatures", 0], "--temperatures is 0; it must be a whole number from 1 up"),
+        (["--method", "ais", "--start", "priors"], "--start is 'priors', which does not exist. Did you mean 'prior'?"),
+        (["--method", "ais", "--widen", 2], "--widen is read with --method importance alone; got --method ais."),
+    ],
+)
+def test_options_that_do_not_fit(options: list[object], message: str) -> None:
+    result = command("evaluate", "nowhere", *options)
+    assert result.status == 2
+    assert message in result.error

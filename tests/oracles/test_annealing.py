@@ -1,0 +1,182 @@
+"""Hamiltonian transitions, annealed importance sampling in both directions, and inference gaps, against exact evidence."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from checks import mean_and_error
+
+from lowerbound.config import RunConfig
+from lowerbound.data.describe import describe
+from lowerbound.errors import ConfigurationError
+from lowerbound.evaluation import Annealing, Refined, anneal, estimate_evidence, inference_gap, sandwich
+from lowerbound.evaluation import annealing as annealing_module
+from lowerbound.evaluation.bidirectional import simulate
+from lowerbound.evaluation.hamiltonian import leapfrog, transition
+from lowerbound.models import AbstractLatentVariableModel
+from lowerbound.objectives import ELBO
+from lowerbound.recipes.build import build_model
+from lowerbound.training import Trainer, TrainingOptions
+from lowerbound.verification.linear_gaussian import TRUTH, poor_model
+
+SCALES = jnp.array([0.5, 2.0])
+
+
+def _log_normal(z: jax.Array) -> jax.Array:
+    return -0.5 * jnp.sum(jnp.square(z / SCALES))
+
+
+def _chains(move: Any, step_size: float) -> np.ndarray:
+    """Where 4,000 chains are after 20 moves from exact draws."""
+
+    @jax.jit
+    @jax.vmap
+    def run(key: jax.Array) -> jax.Array:
+        start = SCALES * jax.random.normal(jax.random.fold_in(key, 1000), (2,))
+        keys = jax.random.split(key, 20)
+        return jax.lax.scan(lambda z, key: (move(z, jnp.float32(step_size), key), None), start, keys)[0]
+
+    return np.asarray(run(jax.random.split(jax.random.key(0), 4000)), np.float64)
+
+
+def _variance_errors(z: np.ndarray) -> np.ndarray:
+    """The distance of each variance from the truth, in its standard errors."""
+    truth = np.asarray(SCALES, np.float64) ** 2
+    return np.abs(np.mean(z**2, axis=0) / truth - 1) / np.sqrt(2 / len(z))
+
+
+def test_a_transition_keeps_the_density_and_without_its_refusals_it_does_not() -> None:
+    kept = _chains(lambda z, size, key: transition(_log_normal, z, size, 3, key)[0], 0.7)
+    assert np.all(_variance_errors(kept) < 4)
+    assert np.abs(kept.mean(axis=0) / np.asarray(SCALES)).max() < 4 / np.sqrt(len(kept))
+    # The negative control: every move is taken.
+    always = _chains(lambda z, size, key: leapfrog(_log_normal, z, jax.random.normal(key, z.shape), size, 3)[0], 0.7)
+    assert _variance_errors(always).max() > 10
+
+
+def test_leapfrog_comes_back_and_keeps_volume() -> None:
+    z, momentum, size = jnp.array([0.3, -1.0]), jnp.array([0.7, 0.2]), jnp.float32(0.2)
+    moved, end = leapfrog(_log_normal, z, momentum, size, 5)
+    back, start = leapfrog(_log_normal, moved, -end, size, 5)
+    np.testing.assert_allclose(back, z, atol=1e-5)
+    np.testing.assert_allclose(-start, momentum, atol=1e-5)
+    assert np.abs(np.asarray(moved - z)).max() > 0.1
+
+    def both(state: jax.Array) -> jax.Array:
+        return jnp.concatenate(leapfrog(_log_normal, state[:2], state[2:], size, 5))
+
+    jacobian = jax.jacfwd(both)(jnp.concatenate([z, momentum]))
+    assert float(jnp.linalg.det(jacobian)) == pytest.approx(1.0, abs=1e-4)
+
+
+FINE = Annealing(num_temperatures=200, num_chains=8, num_leapfrog=5)
+
+
+@pytest.mark.parametrize("start", ["prior", "posterior"])
+def test_annealing_is_within_a_twentieth_of_a_nat_of_the_exact_evidence(start: Any) -> None:
+    x = TRUTH.draw(64, seed=9)
+    estimate = anneal(poor_model(), x, Annealing(400, 8, 5, start))
+    error, of_it = mean_and_error(estimate.log_mean_weight - TRUTH.log_evidence(x))
+    assert abs(error) < 0.05
+    # In expectation a lower bound, and E[w] = p(x).
+    assert error < 4 * of_it
+    ratio, of_ratio = mean_and_error(
+        np.exp(np.asarray(estimate.log_weights, np.float64) - TRUTH.log_evidence(x)[:, None]).ravel()
+    )
+    assert ratio == pytest.approx(1.0, abs=4 * of_ratio)
+    assert 0.4 < float(np.mean(estimate.acceptance)) < 0.95
+    assert estimate.not_finite == 0
+    assert np.all(estimate.effective_sample_size > 1)
+
+
+def test_annealing_with_wrong_weights_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The negative control: each step's move before its weight is the backward order, whose mean is no evidence."""
+
+    def move_first(path: Any, temperatures: Any, step_sizes: Any, num_leapfrog: int, key: Any) -> Any:
+        first_key, key = jax.random.split(key)
+        rows = (jnp.arange(len(step_sizes)), temperatures[:-1], temperatures[1:], step_sizes)
+
+        def step(state: Any, row: Any) -> Any:
+            (z, log_weight), (number, before, beta, size) = state, row
+            z, probability = transition(path.at(beta), z, size, num_leapfrog, jax.random.fold_in(key, number))
+            return (z, log_weight + (beta - before) * path.log_ratio(z)), probability
+
+        (_, log_weight), probabilities = jax.lax.scan(step, (path.draw(first_key), jnp.float32(0)), rows)
+        return log_weight, probabilities.mean()
+
+    x = TRUTH.draw(64, seed=9)
+    monkeypatch.setattr(annealing_module, "_forward", move_first)
+    # Another number of temperatures, so that this program is compiled anew.
+    estimate = anneal(poor_model(), x, Annealing(20, 8, 5))
+    assert np.mean(estimate.log_mean_weight - TRUTH.log_evidence(x)) > 0.05
+
+
+def test_bidirectional_bounds_hold_the_exact_evidence_between_them() -> None:
+    model = poor_model()
+    found = sandwich(model, 64, FINE)
+    _, examples = simulate(model, 64)
+    exact = float(np.mean(TRUTH.log_evidence(np.asarray(examples.x))))
+    assert found.lower_nats == pytest.approx(exact, abs=0.05)
+    assert found.upper_nats == pytest.approx(exact, abs=0.05)
+    assert found.gap_nats > -4 * found.gap_standard_error
+    assert "are enough" in found.verdict
+    # Annealed too fast the bounds are apart, on the right sides, and the verdict says so.
+    coarse = sandwich(model, 64, Annealing(2, 1, 1))
+    assert coarse.lower_nats < exact - 0.5 < exact + 0.1 < coarse.upper_nats
+    assert "are not enough" in coarse.verdict
+    assert "--temperatures 8" in coarse.verdict
+
+
+@functools.cache
+def _trained() -> tuple[AbstractLatentVariableModel, np.ndarray]:
+    """A small nonlinear model of points about a circle."""
+    rng = np.random.default_rng(0)
+    angle = rng.uniform(0, 2 * np.pi, 600)
+    data = np.stack([np.cos(angle), np.sin(angle), np.cos(2 * angle)], axis=1) + 0.1 * rng.standard_normal((600, 3))
+    data = data.astype(np.float32)
+    config = RunConfig.from_dict({"model": {"latent_dim": 2}, "network": {"hidden_widths": [32]}})
+    options = TrainingOptions(epochs=60, batch_size=50, learning_rate=0.005)
+    trainer = Trainer(build_model(config, describe(data), jax.random.key(0)), data[:500], data[500:], ELBO(), options)
+    return trainer.model_of(trainer.run(trainer.start())), data[500:550]
+
+
+def test_on_a_trained_nonlinear_model_the_estimates_agree() -> None:
+    model, x = _trained()
+    found = sandwich(model, 50, Annealing(400, 8, 5))
+    assert -4 * found.gap_standard_error < found.gap_nats < 0.5
+    annealed = anneal(model, x, Annealing(400, 8, 5)).log_mean_weight
+    sampled = np.asarray(estimate_evidence(model, x, 5000).log_evidence)
+    assert float(np.mean(annealed)) == pytest.approx(float(np.mean(sampled)), abs=0.5)
+
+
+def test_the_gap_is_what_the_encoder_loses_and_closes_where_the_family_holds_the_exact_posterior() -> None:
+    model, x = poor_model(), TRUTH.draw(20, seed=4)
+    found = inference_gap(model, x, num_samples=2000, refined=Refined(num_steps=300, rate=0.05))
+    lost = float(np.mean([TRUTH.log_evidence(row) - TRUTH.elbo(row, model) for row in x]))
+    assert found.amortisation_gap_nats == pytest.approx(lost, abs=0.05)
+    assert found.approximation_gap_nats == pytest.approx(0.0, abs=0.02)
+    assert found.log_evidence_nats == pytest.approx(float(np.mean(TRUTH.log_evidence(x))), abs=0.01)
+    # The negative control: an encoder that is right has nothing to lose.
+    assert inference_gap(TRUTH.model(), x, num_samples=2000).amortisation_gap_nats == pytest.approx(0.0, abs=0.05)
+
+
+def test_what_cannot_be_annealed_is_refused() -> None:
+    data = np.random.default_rng(0).standard_normal((20, 3)).astype(np.float32)
+    sphere = {"posterior": {"name": "von-mises-fisher"}, "prior": {"name": "hyperspherical-uniform"}}
+    code = {"posterior": {"name": "deterministic"}, "objective": {"name": "autoencoder"}}
+    for sections, message in ((sphere, "live on a sphere.*--method importance"), (code, "deterministic autoencoder.*elbo")):
+        config = RunConfig.from_dict({"model": {"latent_dim": 3}, "network": {"hidden_widths": [4]}, **sections})
+        model = build_model(config, describe(data), jax.random.key(0))
+        with pytest.raises(ConfigurationError, match=message):
+            anneal(model, data)
+    with pytest.raises(ConfigurationError, match="num_chains is 0; it must be a whole number from 1 up, for example 8"):
+        Annealing(num_chains=0)
+    with pytest.raises(ConfigurationError, match="start is 'middle'"):
+        Annealing(start="middle")
+    with pytest.raises(ConfigurationError, match="num_examples is 0"):
+        sandwich(poor_model(), 0)
