@@ -167,6 +167,47 @@ def reconstruct(
     reconstruct_run(run, data, out, split, key, data_dir)
 
 
+@app.command(
+    epilog="Examples: lowerbound traverse runs/faces-1 --out latents.png · "
+    "lowerbound traverse runs/digits-1 --grid --out plane.png (for a model of two latents)"
+)
+def traverse(
+    run: Run,
+    out: Annotated[Path, typer.Option(help="A .png picture or a .npy array of decoder means.")],
+    start: Annotated[
+        int | None, typer.Option("--from", help="Start at the code of this example; by default at the mean of all codes.")
+    ] = None,
+    latents: Annotated[int, typer.Option(help="How many latents, those that carry most first.")] = 10,
+    columns: Annotated[int | None, typer.Option(help="Steps of each latent; 9, or 15 with --grid.")] = None,
+    grid: Annotated[bool, typer.Option("--grid", help="The plane of a model with two latents.")] = False,
+    split: Split = "test",
+    condition: Annotated[str, typer.Option(metavar="VALUES", help="For a conditional model: a category, or numbers.")] = "",
+    data_dir: DataDir = None,
+) -> None:
+    """Show what each latent does: decoder means as one latent moves and the others stay."""
+    from .walks import traverse_run
+
+    columns = (15 if grid else 9) if columns is None else columns
+    traverse_run(run, out, start, latents, columns, split, condition, data_dir, grid=grid)
+
+
+@app.command(epilog="Example: lowerbound interpolate runs/faces-1 --from 3 --to 17 --out strip.png")
+def interpolate(
+    run: Run,
+    start: Annotated[int, typer.Option("--from", help="The example whose code is the start.")],
+    end: Annotated[int, typer.Option("--to", help="The example whose code is the end.")],
+    out: Annotated[Path, typer.Option(help="A .png picture or a .npy array of decoder means.")],
+    steps: Annotated[int, typer.Option(help="Codes on the way, both ends among them.")] = 11,
+    spherical: Annotated[bool, typer.Option("--spherical", help="Along a great circle instead of a straight line.")] = False,
+    split: Split = "test",
+    data_dir: DataDir = None,
+) -> None:
+    """Show what lies between two examples: decoder means from the code of one to the code of the other."""
+    from .walks import interpolate_run
+
+    interpolate_run(run, out, start, end, steps, split, data_dir, spherical=spherical)
+
+
 @app.command(epilog="Example: lowerbound encode runs/faces-1 faces --out codes.csv")
 def encode(
     run: Run,

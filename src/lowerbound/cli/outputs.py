@@ -20,15 +20,15 @@ def sample_run(run: Path, out: Path, count: int, mean: bool, seed: int, conditio
     """Write new examples to a picture or an array."""
     if count < 1:
         raise ConfigurationError(f"-n is {count}; it must be a whole number from 1 up, for example 100.")
-    _check_suffix(out, (".png", ".npy"))
+    check_suffix(out, (".png", ".npy"))
     _, model, spec, _ = open_run(run)
     from ..evaluation import sample
 
-    examples = sample(model, count, condition=_condition_rows(condition, count, spec), draw=not mean, seed=seed)
+    examples = sample(model, count, condition=condition_rows(condition, count, spec), draw=not mean, seed=seed)
     if out.suffix == ".npy":
-        _write_npy(out, examples)
+        write_npy(out, examples)
     else:
-        _require_images(spec, out)
+        require_images(spec, out)
         from ..report.figures import sample_picture
 
         _write_png(out, sample_picture(examples, spec, number=count))
@@ -38,7 +38,7 @@ def sample_run(run: Path, out: Path, count: int, mean: bool, seed: int, conditio
 def reconstruct_run(run: Path, data: str | None, out: Path, split: str, key: str, data_dir: Path | None) -> None:
     """Write reconstructions to a picture, beside their originals, or to an array."""
     check_split(split)
-    _check_suffix(out, (".png", ".npy"))
+    check_suffix(out, (".png", ".npy"))
     folder, model, spec, config = open_run(run)
     if data is None:
         examples = own_examples(folder, config, spec, split, data_dir)
@@ -47,9 +47,9 @@ def reconstruct_run(run: Path, data: str | None, out: Path, split: str, key: str
     from ..evaluation import decode, posterior_means
 
     if out.suffix == ".npy":
-        _write_npy(out, decode(model, posterior_means(model, examples), condition=_rows(examples.condition)))
+        write_npy(out, decode(model, posterior_means(model, examples), condition=_rows(examples.condition)))
     else:
-        _require_images(spec, out)
+        require_images(spec, out)
         from ..report.figures import MOST_PAIRS, pair_picture
 
         examples = examples[:MOST_PAIRS]
@@ -60,7 +60,7 @@ def reconstruct_run(run: Path, data: str | None, out: Path, split: str, key: str
 
 def encode_run(run: Path, data: str, out: Path, key: str, data_dir: Path | None) -> None:
     """Write posterior means, one row for each example."""
-    _check_suffix(out, (".npy", ".csv"))
+    check_suffix(out, (".npy", ".csv"))
     _, model, spec, config = open_run(run)
     examples = other_examples(data, key, data_dir, model, spec, config)
     from ..evaluation import posterior_means
@@ -68,7 +68,7 @@ def encode_run(run: Path, data: str, out: Path, key: str, data_dir: Path | None)
 
     means = posterior_means(model, examples)
     if out.suffix == ".npy":
-        _write_npy(out, means)
+        write_npy(out, means)
     else:
         header = ",".join(f"z{index}" for index in range(means.shape[1]))
         rows = (",".join(repr(float(value)) for value in row) for row in means)
@@ -80,7 +80,7 @@ def _rows(condition: Any) -> np.ndarray | None:
     return None if condition is None else np.asarray(condition)
 
 
-def _condition_rows(text: str, count: int, spec: DataSpec) -> np.ndarray | None:
+def condition_rows(text: str, count: int, spec: DataSpec) -> np.ndarray | None:
     """`--condition` as a row for each of `count` examples; categories are cycled through when none is chosen."""
     given = spec.condition
     if given is None:
@@ -102,20 +102,23 @@ def _condition_rows(text: str, count: int, spec: DataSpec) -> np.ndarray | None:
     return given.encode(np.repeat(values, count) if given.categories else np.tile(values, (count, 1)))
 
 
-def _check_suffix(out: Path, allowed: tuple[str, ...]) -> None:
+def check_suffix(out: Path, allowed: tuple[str, ...]) -> None:
+    """Raise `ConfigurationError` when the name of the file says that it is of another kind."""
     if out.suffix not in allowed:
         ending = repr(out.suffix) if out.suffix else "nothing"
         raise ConfigurationError(f"--out is {out}, which ends in {ending}; expected {' or '.join(allowed)}.")
 
 
-def _require_images(spec: DataSpec, out: Path) -> None:
-    if not spec.is_image:
+def require_images(spec: DataSpec, out: Path) -> None:
+    """Raise `ConfigurationError` when a picture is asked for and the examples are no images."""
+    if out.suffix == ".png" and not spec.is_image:
         raise ConfigurationError(
             f"--out is {out}, a picture, but the examples have shape {spec.event_shape}, which is no image. Give a .npy file."
         )
 
 
-def _write_npy(path: Path, array: np.ndarray) -> None:
+def write_npy(path: Path, array: np.ndarray) -> None:
+    """Write an array, or leave the file as it was."""
     from ..storage.atomic import write_bytes
 
     buffer = io.BytesIO()
