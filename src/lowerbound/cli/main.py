@@ -129,6 +129,23 @@ def evaluate(
     evaluate_run(run, samples, split, data_dir, seed, options, bound_figure, as_json=json)
 
 
+@app.command(epilog="Example: lowerbound compare runs/faces-1 runs/faces-2 --samples 1000")
+def compare(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN RUN...", help="The folders of two runs or more.")],
+    samples: Annotated[int, typer.Option(help="Importance samples per example, K.")] = 1000,
+    split: Split = "test",
+    proposal: Annotated[str, typer.Option(metavar="NAME", help="As for evaluate: posterior, widened, refined.")] = "posterior",
+    data_dir: DataDir = None,
+    seed: Annotated[int, typer.Option(help="The seed of the importance samples.")] = 0,
+    json: Json = False,
+) -> None:
+    """Rank runs by the evidence of the same examples, with paired error bars; refused where the numbers are not comparable."""
+    from .compare import compare_runs
+    from .evaluate import ProposalOptions
+
+    compare_runs(runs, samples, split, data_dir, seed, ProposalOptions(proposal), as_json=json)
+
+
 @app.command(
     epilog="Examples: lowerbound sample runs/faces-1 --out faces.png · lowerbound sample runs/faces-1 -n 1000 --out new.npy"
 )

@@ -1,5 +1,6 @@
 from .annealing import AnnealedEstimate, Annealing, anneal, annealed_estimate
 from .bidirectional import Sandwich, sandwich
+from .comparison import Comparison, Contender, compare
 from .estimates import BoundCurve, Estimate
 from .evidence import EvidenceEstimate, estimate_evidence
 from .inference_gap import InferenceGap, inference_gap
@@ -13,6 +14,8 @@ __all__ = [
     "AnnealedEstimate",
     "Annealing",
     "BoundCurve",
+    "Comparison",
+    "Contender",
     "Defensive",
     "Estimate",
     "Evaluation",
@@ -24,6 +27,7 @@ __all__ = [
     "active_units",
     "anneal",
     "annealed_estimate",
+    "compare",
     "decode",
     "estimate_evidence",
     "evaluate",

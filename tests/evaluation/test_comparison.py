@@ -1,0 +1,43 @@
+"""Paired comparisons: what examples share drops out, and what may be chance is not ranked."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from lowerbound.errors import DataError
+from lowerbound.evaluation import Estimate, compare
+
+RECORD = Estimate("log_evidence_nats", 0.0, "nats per example", "counting", "", 200, 1000, 1.0, 0.1, 50.0, 10.0, 0, True, "")
+RNG = np.random.default_rng(0)
+HARD = -100 + 10 * RNG.standard_normal(200)
+
+
+def test_a_difference_far_below_the_spread_of_examples_is_clear_when_paired() -> None:
+    found = compare({"a": HARD, "b": HARD + 0.5 + 0.3 * RNG.standard_normal(200)}, {"a": RECORD, "b": RECORD})
+    best, other = found.contenders
+    assert (best.name, other.name) == ("b", "a")
+    assert other.is_clear
+    assert other.behind_nats == pytest.approx(0.5, abs=0.1)
+    assert other.behind_standard_error == pytest.approx(0.3 / np.sqrt(200), rel=0.2)
+    # Each by itself is known twenty times less well.
+    assert best.standard_error > 20 * other.behind_standard_error
+    assert found.verdict.startswith("b is better than a by 0.")
+
+
+def test_chance_is_not_ranked_and_loose_bounds_are_named() -> None:
+    noise = RNG.standard_normal(200)
+    loose = dataclasses.replace(RECORD, is_enough=False)
+    found = compare({"a": HARD, "b": HARD + noise - noise.mean() + 0.01}, {"a": loose, "b": RECORD})
+    assert not found.contenders[1].is_clear
+    assert "b is not told apart from a" in found.verdict
+    assert "not enough for a, so what is compared are lower bounds" in found.verdict
+
+
+def test_what_cannot_be_compared() -> None:
+    with pytest.raises(DataError, match="there are 1 models to compare; give at least two"):
+        compare({"a": HARD}, {"a": RECORD})
+    with pytest.raises(DataError, match=r"scored on \[100, 200\] examples"):
+        compare({"a": HARD, "b": HARD[:100]}, {"a": RECORD, "b": RECORD})
