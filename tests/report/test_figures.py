@@ -17,6 +17,7 @@ from PIL import Image
 from support_report import healthy_faces, history, settled_bound, table
 
 from lowerbound.data.spec import DataSpec
+from lowerbound.diagnosis.summary import RunSummary
 from lowerbound.errors import DataError, SavingError
 from lowerbound.report.charts import draw_bound, draw_kl, draw_marginal, robust_limits
 from lowerbound.report.figures import (
@@ -31,7 +32,6 @@ from lowerbound.report.figures import (
 from lowerbound.report.images import choose_columns, enlarge, image_grid, shrink
 from lowerbound.report.latent_view import choose_view
 from lowerbound.report.style import BLUE, ORANGE, sheet
-from lowerbound.report.summary import RunSummary
 
 FILES = ("samples.png", "reconstructions.png", "learning_curve.png", "latent_space.png")
 
@@ -313,7 +313,7 @@ def test_a_persons_matplotlib_settings_stay_theirs(tmp_path: Path) -> None:
 
 
 def test_matplotlib_is_not_imported_before_a_picture_is_drawn() -> None:
-    code = "import sys, lowerbound.report.figures, lowerbound.report.summary; sys.exit('matplotlib' in sys.modules)"
+    code = "import sys, lowerbound.report.figures, lowerbound.diagnosis.summary; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

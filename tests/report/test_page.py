@@ -14,9 +14,9 @@ import pytest
 from PIL import Image
 from support_report import healthy_faces, history, settled_bound, table
 
+from lowerbound.diagnosis.summary import BITS, NATS, RunSummary, Score, scores_of
 from lowerbound.report.page import describe_data, duration, render_report
 from lowerbound.report.score_text import error_text, explanation, measure_note, number
-from lowerbound.report.summary import BITS, NATS, RunSummary, Score, scores_of
 
 VOID = {"meta", "link", "img", "br", "hr", "input"}
 SECTIONS = ["worries", "scores", "training", "samples", "reconstructions", "latent-space", "configuration", "reproduce"]
@@ -175,7 +175,7 @@ def test_scores_carry_unit_measure_and_error(page: str) -> None:
 def test_a_healthy_run_is_told_so_with_what_was_checked(page: str) -> None:
     words = Outline(page).words
     assert "Nothing to worry about." in words
-    assert "Checked: posterior collapse and unused latents; divergence" in words
+    assert "Checked: posterior collapse; samples as varied as the data; divergence" in words
 
 
 def test_a_collapsed_run_is_told_so_first() -> None:
@@ -183,8 +183,8 @@ def test_a_collapsed_run_is_told_so_first() -> None:
     words = Outline(page).words
     assert "Nothing to worry about" not in words
     assert words.index("Posterior collapse:") < words.index("Training was stopped before its end")
-    assert "<code>--set objective.warmup_epochs=100</code>" in page
-    assert "<code>lowerbound train --resume healthy</code>." in page
+    assert "<pre>lowerbound train --recipe healthy/config.toml --set objective.warmup_epochs=50</pre>" in page
+    assert "<pre>lowerbound train --resume healthy</pre>" in page
 
 
 def test_configuration_command_and_files(page: str) -> None:

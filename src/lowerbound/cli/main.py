@@ -239,6 +239,22 @@ def encode(
     encode_run(run, data, out, key, data_dir)
 
 
+@app.command(epilog="Example: lowerbound doctor runs/faces-1")
+def doctor(
+    run: Run,
+    split: Annotated[
+        str | None,
+        typer.Option("--split", help="The part of the data to examine: train, validation, test; one held out if possible."),
+    ] = None,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Say what is the matter with a run, the most important first, with the figure behind it and what to try."""
+    from .doctor import doctor_run
+
+    doctor_run(run, split, data_dir, as_json=json)
+
+
 @app.command(epilog="Example: lowerbound info runs/faces-1")
 def info(run: Run, json: Json = False) -> None:
     """Say what a run is: its data, model, training and files."""

@@ -107,16 +107,19 @@ def _train(run: TrainingRun, *, as_json: bool, resumed: bool) -> None:
             raise typer.Exit(1)
         from ..report.run import write_report
 
-        evaluation = write_report(run.folder, model, run.spec, run.config, run.dataset, run.split)
+        evaluation, diagnosis = write_report(run.folder, model, run.spec, run.config, run.dataset, run.split)
     report = run.folder.path / REPORT
     if as_json:
         scores = {} if evaluation is None else evaluation.to_json()
-        print_json({"event": "finished", "run": str(run.folder.path), "report": str(report), **scores})
+        fields = {"run": str(run.folder.path), "report": str(report), "verdict": diagnosis.verdict}
+        print_json({"event": "finished", **fields, **scores})
         return
+    from .doctor import say_verdict
     from .evaluate import show_evaluation
 
     if evaluation is not None:
         show_evaluation(evaluation)
+    say_verdict(diagnosis, run.folder.path)
     say(f"{_how_it_ended(run)} in {run.progress.seconds:.1f} s of training. Open {report}")
 
 

@@ -66,10 +66,24 @@ def sample(
 
     Raises `ConfigurationError` when the model takes a condition and none is given.
     """
+    latents = prior_draws(model, num_samples, condition=condition, seed=seed)
+    return decode(model, latents, condition=condition, draw=draw, seed=seed + 1)
+
+
+def prior_draws(
+    model: AbstractLatentVariableModel,
+    num_samples: int,
+    *,
+    condition: Array | np.ndarray | None = None,
+    seed: int = 0,
+) -> np.ndarray:
+    """`num_samples` draws z ~ p(z), (num_samples, latent_dim); under a condition, z ~ p(z|c) for each row of it.
+
+    Raises `ConfigurationError` when the model takes a condition and none is given.
+    """
     check_condition(model, condition)
     prior_key, _ = jax.random.split(jax.random.key(seed))
-    latents = _prior_draws(model, _on_device(condition), jax.random.split(prior_key, num_samples))
-    return decode(model, np.asarray(latents), condition=condition, draw=draw, seed=seed + 1)
+    return np.asarray(_prior_draws(model, _on_device(condition), jax.random.split(prior_key, num_samples)))
 
 
 def check_condition(model: AbstractLatentVariableModel, condition: Array | np.ndarray | None) -> None:

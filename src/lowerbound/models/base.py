@@ -6,7 +6,7 @@ from typing import Any, Literal, TypeVar
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Num, PRNGKeyArray
+from jaxtyping import Array, Float, Key, Num, PRNGKeyArray
 
 from ..likelihoods import Measure
 from ..posteriors import AbstractPosterior
@@ -146,6 +146,16 @@ class AbstractLatentVariableModel(eqx.Module):
         self, z: Float[Array, " latent"], key: PRNGKeyArray, condition: Float[Array, " condition"] | None = None
     ) -> Float[Array, "..."]:
         """One draw x ~ p(x|z) in the user's units, noise and all."""
+
+    @abstractmethod
+    def replicate(
+        self,
+        x: Num[Array, "..."],
+        z: Float[Array, " latent"],
+        keys: Key[Array, " draws"],
+        condition: Float[Array, " condition"] | None = None,
+    ) -> tuple[Float[Array, "..."], Float[Array, "draws ..."]]:
+        """E[x'|z] and draws x' ~ p(x'|z), which x itself should look like: with x's own total where the density is given it."""
 
     @abstractmethod
     def sample_latent(self, key: PRNGKeyArray, condition: Float[Array, " condition"] | None = None) -> Float[Array, " latent"]:

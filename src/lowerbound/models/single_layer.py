@@ -154,6 +154,17 @@ class SingleLayer(AbstractLatentVariableModel):
             draw = jnp.asarray(self.likelihood.distribution(self.decoder(z, condition=condition)).sample(key))
         return self.transform.inverse(draw)
 
+    def replicate(
+        self, x: Num[Array, "..."], z: Float[Array, " latent"], keys: Key[Array, " draws"], condition: Condition = None
+    ) -> tuple[Float[Array, "..."], Float[Array, "draws ..."]]:
+        """E[x'|z] and draws x' ~ p(x'|z), with x's own total where the likelihood is given it."""
+        with _numpyro_promotion():
+            total = self.transform.forward(x).sum() if self.likelihood.given_total else None
+            distribution = self.likelihood.distribution(self.decoder(z, condition=condition), total)
+            mean, draws = jnp.asarray(distribution.mean), jax.vmap(lambda key: jnp.asarray(distribution.sample(key)))(keys)
+        dtype = jnp.result_type(float)
+        return self.transform.inverse(mean).astype(dtype), jax.vmap(self.transform.inverse)(draws).astype(dtype)
+
     def sample_latent(self, key: PRNGKeyArray, condition: Condition = None) -> Float[Array, " latent"]:
         """One draw z ~ p(z)."""
         return self._prior(condition).sample(key)

@@ -10,9 +10,9 @@ from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from ..diagnosis.summary import RunSummary
 from .latent_view import LatentView
 from .style import BLUE, CATEGORIES, GRID, INK, MUTED, ORANGE, PAPER, SEQUENTIAL
-from .summary import RunSummary
 
 # The first looks of the host are far below everything that follows; the axis is fitted to the rest.
 EARLY_SHARE = 0.1

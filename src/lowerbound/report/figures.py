@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from ..data.spec import DataSpec
+from ..diagnosis.summary import RunSummary
 from .images import choose_columns, enlarge, image_grid, pairs, shrink
 from .latent_view import choose_view
-from .summary import RunSummary
 
 __all__ = [
     "image_grid",

@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from .summary import RunSummary
+from ..diagnosis.summary import RunSummary
 
 MOST_CATEGORIES = 10
 # A chart of more dots is no clearer, and a page of them is large.

@@ -6,24 +6,25 @@ import html
 import importlib.resources
 import math
 import re
+import shlex
 import urllib.parse
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
+from ..diagnosis import Diagnosis, diagnose
+from ..diagnosis.summary import RunSummary, Score
 from .page_pictures import charts, column_charts, grid, latent_charts, reconstruction_grid
 from .score_text import error_text, explanation, measure_note, measure_text, number, title_of
-from .summary import RunSummary, Score
-from .worries import Worry, checked, worries
 
 _TAGS = {"serious": "Serious", "warning": "Warning", "note": "Good to know"}
 _escape = html.escape
 
 
-def render_report(summary: RunSummary) -> str:
-    """The page as one string of HTML: no script, and nothing fetched from anywhere."""
-    found = worries(summary)
+def render_report(summary: RunSummary, diagnosis: Diagnosis | None = None) -> str:
+    """The page as one string of HTML: no script, and nothing fetched from anywhere. The diagnosis is made where none is given."""
+    found = diagnose(summary) if diagnosis is None else diagnosis
     sections: dict[str, tuple[str, Callable[[], str]]] = {
         "worries": ("What to worry about", lambda: _worries(summary, found)),
         "scores": ("Scores", lambda: _scores(summary)),
@@ -120,24 +121,38 @@ def _tile(name: str, value: str, unit: str) -> str:
     )
 
 
-def _worries(summary: RunSummary, found: list[Worry]) -> str:
-    done, impossible = checked(summary)
+def _worries(summary: RunSummary, diagnosis: Diagnosis) -> str:
     items = [
-        f'<li class="worry {worry.severity}"><p class="tag">{_TAGS[worry.severity]}</p>'
-        f'<p class="what">{_escape(worry.sentence)}</p>'
-        f'<p class="figure">{_escape(_sentence(worry.figure))}</p><p class="advice">{_with_code(worry.advice)}</p></li>'
-        for worry in found
+        f'<li class="worry {finding.severity}"><p class="tag">{_TAGS[finding.severity]}</p>'
+        f'<p class="what">{_escape(finding.sentence)}</p>'
+        f'<p class="figure">{_escape(_sentence(finding.figure))}</p><p class="advice">{_with_code(finding.advice)}</p>'
+        + (f"<pre>{_escape(finding.command)}</pre>" if finding.command else "")
+        + "</li>"
+        for _, finding in diagnosis.findings
     ]
-    if not any(worry.severity != "note" for worry in found):
+    if diagnosis.most_serious is None:
         items.insert(
             0,
             '<li class="worry good"><p class="tag">All clear</p><p class="what">Nothing to worry about.</p>'
-            f'<p class="figure">{len(done)} things were checked.</p></li>',
+            f'<p class="figure">{len(diagnosis.done)} things were checked.</p></li>',
         )
-    text = f"Checked: {'; '.join(done)}."
-    if impossible:
-        text += f" Could not be checked, for want of data: {'; '.join(impossible)}."
-    return f'<ul class="worries">{"".join(items)}</ul><p class="small">{_escape(text)}</p>'
+    text = f"Checked: {'; '.join(check.title for check in diagnosis.done)}."
+    if diagnosis.impossible:
+        lacking = "; ".join(f"{check.title} (needs {check.needs})" for check in diagnosis.impossible)
+        text += f" Could not be checked: {lacking}."
+    examined = f'<p class="intro">{_escape(_examined(summary))}</p>' if summary.examination is not None else ""
+    return f'{examined}<ul class="worries">{"".join(items)}</ul><p class="small">{_escape(text)}</p>'
+
+
+def _examined(summary: RunSummary) -> str:
+    """What the checks looked at, and how to make them again."""
+    examined = summary.examination
+    assert examined is not None
+    return (
+        f"Codes and samples were examined on {examined.num_examples:,} examples of the {examined.split} split, the likelihood on "
+        f"{examined.predictive.num_examples:,} training examples. On the command line: lowerbound doctor "
+        f"{shlex.quote(summary.folder or summary.name)}."
+    )
 
 
 def _sentence(text: str) -> str:

@@ -11,13 +11,13 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from ..data.spec import DataSpec
+from ..diagnosis.summary import RunSummary
 from .charts import draw_bound, draw_kl, draw_latent_kl, draw_latent_means, draw_marginal, draw_reconstructed_column
 from .figures import MOST_COLUMNS, column_name, pair_picture, sample_picture
 from .images import Picture, enlarge
 from .latent_view import choose_view
 from .score_text import number
 from .style import sheet, svg_markup
-from .summary import RunSummary
 
 # Drawn at the size at which a phone shows them, so that their text can be read there.
 CHART_SIZE = (440, 310)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from .summary import RunSummary, Score
+from ..diagnosis.summary import RunSummary, Score
 
 MINUS = "\N{MINUS SIGN}"
 

@@ -11,7 +11,7 @@ import numpy as np
 from lowerbound.data.describe import describe
 from lowerbound.data.faces import Faces, generate_faces
 from lowerbound.data.spec import DataSpec
-from lowerbound.report.summary import NATS, RunSummary, Score
+from lowerbound.diagnosis.summary import NATS, RunSummary, Score
 
 CONFIG: dict[str, dict[str, Any]] = {
     "data": {"name": "faces", "validation": 30, "test": 30},

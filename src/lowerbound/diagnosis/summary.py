@@ -1,4 +1,4 @@
-"""Everything that a run's pictures and page show, as plain numbers and NumPy arrays."""
+"""Everything that a run's pictures, page and diagnosis are made from, as plain numbers and NumPy arrays."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from ..data.spec import DataSpec
 from ..errors import DataError
+from .examination import Examination
 
 NATS = "nats per example"
 BITS = "bits per dimension"
@@ -78,6 +79,8 @@ class RunSummary:
       closed form.
     - `split_shown`: the split that `originals` and `latent_means` come from.
     - `files`: name and meaning of each file in the run's folder.
+    - `examination`: what was measured on the model and its data; None where that was not done.
+    - `data_problem`: why the data of the run could not be used; "" where they were.
 
     Raises `DataError` when arrays do not fit each other.
     """
@@ -115,6 +118,8 @@ class RunSummary:
     best_epoch: float = 0.0
     stop_reason: str = "all epochs"
     files: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    examination: Examination | None = None
+    data_problem: str = ""
 
     def __post_init__(self) -> None:
         examples = {name: getattr(self, name) for name in ("samples", "real", "originals", "reconstructions")}

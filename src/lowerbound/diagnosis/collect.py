@@ -1,0 +1,112 @@
+"""From a run's folder, model and data to its summary."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ..config import RunConfig
+from ..data.dataset import Dataset
+from ..data.examples import examples_of
+from ..data.spec import DataSpec
+from ..data.splits import Split
+from ..evaluation import active_units, decode, kl_by_latent, posterior_means, sample
+from ..models import AbstractLatentVariableModel
+from ..runs.folder import RunFolder
+from .examination import examine
+from .summary import RunSummary, scores_of
+
+NUM_SAMPLES, NUM_PAIRS, NUM_LATENT_POINTS = 100, 40, 3000
+
+
+def summarize(
+    folder: RunFolder,
+    model: AbstractLatentVariableModel,
+    spec: DataSpec,
+    config: RunConfig,
+    dataset: Dataset | None,
+    split: Split,
+    shown: str,
+    evaluation: Mapping[str, Any] | None,
+    *,
+    data_problem: str = "",
+) -> RunSummary:
+    """Everything that the pictures, the page and the checks take from a run.
+
+    - `dataset`: the run's own data, or None where they cannot be used, for the reason in `data_problem`.
+    - `shown`: the split that is shown and examined. `evaluation`: its scores as plain numbers, where there are some.
+    """
+    info = folder.info()
+    of_data = _without_data(model, spec, config) if dataset is None else _of_data(model, spec, config, dataset, split, shown)
+    return RunSummary(
+        name=folder.path.name,
+        folder=str(folder.path),
+        data_name=config.data.name,
+        spec=spec,
+        num_train=len(split.train),
+        num_validation=len(split.validation),
+        num_test=len(split.test),
+        recipe=info["recipe"],
+        config=config.to_dict(),
+        history=folder.metrics.read(),
+        measure=model.measure,
+        scores=() if evaluation is None else scores_of(evaluation),
+        split_shown=shown,
+        command=info["command"],
+        versions=info["versions"],
+        machine=info["machine"],
+        started=info["started"],
+        seconds=info["seconds"],
+        epochs_run=info["epochs_done"],
+        best_epoch=info["best_epoch"],
+        stop_reason=info["stop_reason"],
+        data_problem=data_problem,
+        **of_data,
+    )
+
+
+def _of_data(
+    model: AbstractLatentVariableModel, spec: DataSpec, config: RunConfig, dataset: Dataset, split: Split, shown: str
+) -> dict[str, Any]:
+    rows = getattr(split, shown)[:NUM_LATENT_POINTS]
+    examples, shown_data = dataset.examples[rows], examples_of(dataset, rows, spec)
+    means = posterior_means(model, shown_data)
+    seed = config.training.seed
+    # Seeded, so that a report made again is the same report.
+    real = np.random.default_rng(seed).permutation(split.train)[:NUM_SAMPLES]
+    # A conditional model draws its samples under the conditions of the real examples beside them.
+    given = examples_of(dataset, np.resize(real, NUM_SAMPLES), spec).condition
+    condition = None if given is None else np.asarray(given)
+    train = examples_of(dataset, split.train[:NUM_LATENT_POINTS], spec)
+    return {
+        "samples": sample(model, NUM_SAMPLES, condition=condition, draw=True, seed=seed),
+        "sample_means": sample(model, NUM_SAMPLES, condition=condition, draw=False, seed=seed),
+        "real": dataset.examples[real],
+        "originals": examples[:NUM_PAIRS],
+        "reconstructions": decode(model, means[:NUM_PAIRS], condition=shown_data[:NUM_PAIRS].condition),
+        "latent_means": means,
+        "latent_is_active": active_units(means),
+        "kl_by_latent_nats": kl_by_latent(model, shown_data) if model.has_density else None,
+        "labels": None if dataset.labels is None else dataset.labels[rows],
+        "factors": None if dataset.factors is None else dataset.factors[rows],
+        "factor_names": dataset.factor_names,
+        "examination": examine(model, spec, shown_data, train, split=shown, posterior_name=config.posterior.name, seed=seed),
+    }
+
+
+def _without_data(model: AbstractLatentVariableModel, spec: DataSpec, config: RunConfig) -> dict[str, Any]:
+    """What can be known of a model alone: its samples, where it needs no condition for them."""
+    nothing = np.empty((0, *spec.event_shape), np.float32)
+    can_sample = model.condition_dim == 0
+    seed = config.training.seed
+    return {
+        "samples": sample(model, NUM_SAMPLES, seed=seed) if can_sample else nothing,
+        "sample_means": sample(model, NUM_SAMPLES, draw=False, seed=seed) if can_sample else nothing,
+        "real": nothing,
+        "originals": nothing,
+        "reconstructions": nothing,
+        "latent_means": np.empty((0, model.latent_dim), np.float32),
+        "latent_is_active": np.zeros(model.latent_dim, bool),
+    }

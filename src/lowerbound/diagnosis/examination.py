@@ -1,0 +1,128 @@
+"""What the doctor measures on a model and its data, as plain numbers; the checks judge it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from ..data.examples import Examples
+from ..data.spec import DataSpec
+from ..evaluation.aggregate import AggregateEstimate, aggregate_posterior, posterior_draws
+from ..evaluation.latents import active_units, decode, posterior_means, prior_draws
+from ..evaluation.predictive import PredictiveCheck, predictive_check
+from ..evaluation.sensitivity import input_sensitivity
+from ..evaluation.two_sample import TwoSample, mean_discrepancy, neighbour_agreement
+from ..models import AbstractLatentVariableModel
+
+# Seconds, not minutes: the statistics compare all pairs.
+MOST_EXAMPLES, MOST_REFERENCES = 1000, 3000
+# A posterior with networks of its own has a pass through them in each of the pairs' densities.
+MOST_EXAMPLES_OF_NETWORKS = 200
+_SIMPLE_POSTERIORS = ("diagonal-gaussian", "low-rank-gaussian", "full-gaussian", "von-mises-fisher", "deterministic")
+# Beyond the farthest twentieth of reconstructions, a decoded sample is called far from the data.
+FAR_QUANTILE = 0.95
+
+
+@dataclasses.dataclass(frozen=True)
+class Examination:
+    """- `split`, `num_examples`: on which data the codes were examined.
+    - `aggregate`: I(x; z) and KL(q(z) || p(z)); None for a deterministic code.
+    - `discrepancy`, `neighbours`: aggregate posterior against prior, by MMD^2 and by nearest neighbours, in the active latents
+      (all of them where none is); None for fewer than two examples.
+    - `far_share`: the share of decoded prior draws that lie farther from every training example than all but 5 % of decoded
+      posterior draws; `median_distance_ratio`: of their median distances.
+    - `predictive`: whether training examples look like draws from the likelihood.
+    - `sensitivity`: (D,), how far the code moves with each element of the input.
+    """
+
+    split: str
+    num_examples: int
+    aggregate: AggregateEstimate | None
+    discrepancy: TwoSample | None
+    neighbours: TwoSample | None
+    far_share: float
+    median_distance_ratio: float
+    predictive: PredictiveCheck
+    sensitivity: np.ndarray
+
+
+def examine(
+    model: AbstractLatentVariableModel,
+    spec: DataSpec,
+    shown: Examples,
+    train: Examples,
+    *,
+    split: str,
+    posterior_name: str = "",
+    seed: int = 0,
+) -> Examination:
+    """Examine a model on at most a thousand examples of a split, and its likelihood on training examples.
+
+    - `shown`: examples of the split named `split`. `train`: training examples; the same ones where that split is "train".
+    - `posterior_name`: the posterior family's name; with networks of its own fewer examples are used.
+    """
+    most = MOST_EXAMPLES if posterior_name in ("", *_SIMPLE_POSTERIORS) else MOST_EXAMPLES_OF_NETWORKS
+    shown = shown[:most]
+    condition = None if shown.condition is None else np.asarray(shown.condition)
+    codes = posterior_draws(model, shown, seed=seed)
+    prior = prior_draws(model, len(shown), condition=condition, seed=seed)
+    used = active_units(posterior_means(model, shown))
+    used = used if used.any() else np.ones_like(used)
+    far_share, ratio = _far_from_data(model, spec, codes, prior, condition, train, leave_own_out=split == "train")
+    comparable = len(shown) > 1
+    return Examination(
+        split=split,
+        num_examples=len(shown),
+        aggregate=aggregate_posterior(model, shown, seed=seed) if model.has_density else None,
+        discrepancy=mean_discrepancy(codes[:, used], prior[:, used], seed=seed) if comparable else None,
+        neighbours=neighbour_agreement(codes[:, used], prior[:, used], seed=seed) if comparable else None,
+        far_share=far_share,
+        median_distance_ratio=ratio,
+        predictive=predictive_check(
+            model, train, step=np.asarray(spec.step), origin=np.asarray(spec.element_low or (0.0,)), seed=seed
+        ),
+        sensitivity=input_sensitivity(model, train, np.asarray(spec.std), seed=seed),
+    )
+
+
+def _far_from_data(
+    model: AbstractLatentVariableModel,
+    spec: DataSpec,
+    codes: np.ndarray,
+    prior: np.ndarray,
+    condition: np.ndarray | None,
+    train: Examples,
+    *,
+    leave_own_out: bool,
+) -> tuple[float, float]:
+    """`far_share` and `median_distance_ratio`: means against means, so that neither side has the likelihood's noise."""
+    reference = np.asarray(train.x[:MOST_REFERENCES], np.float64)
+    std = np.asarray(spec.std).reshape(spec.event_shape)
+    # Pixels share one unit; columns each have their own.
+    unit = 1.0 if spec.is_image else np.where(std > 0, std, 1.0)
+    decoded = [np.asarray(decode(model, z, condition=condition), np.float64) for z in (codes, prior)]
+    finite = np.logical_and.reduce([np.isfinite(means).reshape(len(means), -1).all(axis=0) for means in decoded])
+    if not finite.any():
+        return float("nan"), float("nan")
+
+    def flat(examples: np.ndarray) -> np.ndarray:
+        return (examples / unit).reshape(len(examples), -1)[:, finite]
+
+    own, others = (flat(means) for means in decoded)
+    references = flat(reference)
+    own_distance = _nearest(own, references, leave_own_out=leave_own_out)
+    distance = _nearest(others, references, leave_own_out=False)
+    limit, middle = np.quantile(own_distance, FAR_QUANTILE), float(np.median(own_distance))
+    return float(np.mean(distance > limit)), float(np.median(distance)) / middle if middle > 0 else float("nan")
+
+
+def _nearest(points: np.ndarray, references: np.ndarray, *, leave_own_out: bool) -> np.ndarray:
+    """The distance of each point to its nearest reference; `leave_own_out` skips the reference of the point's own number."""
+    centre = references.mean(axis=0)
+    points, references = points - centre, references - centre
+    squared = (points**2).sum(axis=1)[:, None] + (references**2).sum(axis=1)[None, :] - 2 * points @ references.T
+    if leave_own_out and len(references) > 1:
+        own = np.arange(min(len(points), len(references)))
+        squared[own, own] = np.inf
+    return np.sqrt(np.maximum(squared.min(axis=1), 0.0))

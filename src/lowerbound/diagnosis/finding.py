@@ -1,0 +1,85 @@
+"""What a check finds: a sentence, the figure behind it, what to do, and a command that does it."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from collections.abc import Callable, Iterable
+from typing import Literal
+
+import numpy as np
+
+from ..config import catalogue
+from .summary import RunSummary
+
+Severity = Literal["serious", "warning", "note"]
+ORDER: dict[str, int] = {"serious": 0, "warning": 1, "note": 2}
+# A difference of less than three of its standard errors may be chance.
+STANDARD_ERRORS = 3.0
+# A record too short to speak of its trend.
+FEWEST_RECORDS = 20
+_MOST_NAMES = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """- `severity`: "serious" (the numbers or samples mislead), "warning" (worth acting on) or "note" (worth knowing).
+    - `sentence`: what is the matter, in plain words. `figure`: the number that shows it.
+    - `advice`: what to do, in words. `command`: what a person types to do it; "" where no one command does.
+    """
+
+    severity: Severity
+    sentence: str
+    figure: str
+    advice: str
+    command: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Check:
+    """- `name`: for machines. `title`: what is looked at. `find`: the finding, or None.
+    - `possible`: whether the run has what it takes; `needs`: what that is, in words.
+    """
+
+    name: str
+    title: str
+    find: Callable[[RunSummary], Finding | None]
+    possible: Callable[[RunSummary], bool] = lambda summary: True
+    needs: str = ""
+
+
+def retrain(summary: RunSummary, *settings: str) -> str:
+    """The command that trains such a run again with other settings (`section.key=value`), from its own configuration."""
+    recipe = shlex.quote(f"{summary.folder or summary.name}/config.toml")
+    return " ".join(["lowerbound train --recipe", recipe, *(f"--set {shlex.quote(setting)}" for setting in settings)])
+
+
+def reads(summary: RunSummary, kind: str, key: str) -> bool:
+    """Whether the run's own part of a kind reads a key of its section; a part of an unknown name does not."""
+    name = str(summary.config.get(kind, {}).get("name", ""))
+    return name in catalogue.names_of(kind) and catalogue.reads(kind, name, key)
+
+
+def short(value: float) -> str:
+    """A figure with three digits or so."""
+    digits = f"{value:,.1f}" if abs(value) >= 10 else f"{value:.3g}"
+    return digits.replace("-", "\N{MINUS SIGN}")
+
+
+def ranges(numbers: Iterable[int]) -> str:
+    """`0-3, 7`: whole numbers in order, consecutive ones together."""
+    groups: list[list[int]] = []
+    for number in sorted(numbers):
+        if groups and number == groups[-1][-1] + 1:
+            groups[-1].append(number)
+        else:
+            groups.append([number])
+    return ", ".join(f"{group[0]}-{group[-1]}" if len(group) > 2 else ", ".join(map(str, group)) for group in groups)
+
+
+def named_elements(summary: RunSummary, elements: np.ndarray) -> str:
+    """The names of some elements, the first few of them: `columns 'age', 'price' and 3 more`."""
+    numbers = [int(element) for element in elements]
+    names = ", ".join(summary.spec.element_name(number) for number in numbers[:_MOST_NAMES])
+    more = f" and {len(numbers) - _MOST_NAMES} more" if len(numbers) > _MOST_NAMES else ""
+    return f"{summary.spec.element_word}{'' if len(numbers) == 1 else 's'} {names}{more}"

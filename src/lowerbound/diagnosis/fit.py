@@ -1,0 +1,200 @@
+"""How training went: long enough, not too long, forwards, and to its end."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from .finding import FEWEST_RECORDS, STANDARD_ERRORS, Check, Finding, reads, retrain, short
+from .summary import RunSummary
+
+# A gap of 0.05 nats an element: each element is 5 % less probable on new data. Bounds on log-probabilities have a natural zero,
+# so there the gap is compared with the bound itself.
+GAP_NATS_PER_ELEMENT, SERIOUS_GAP_NATS_PER_ELEMENT = 0.05, 0.2
+GAP_SHARE_OF_BOUND, SERIOUS_GAP_SHARE_OF_BOUND = 0.05, 0.2
+# The last tenth of training still added this much (per element, or as a share of the bound for log-probabilities).
+RISE_NATS_PER_ELEMENT, RISE_SHARE_OF_BOUND = 0.002, 0.005
+# The bound ended this share of its whole climb below its best.
+DIVERGED_SHARE = 0.05
+# What a run writes as its end when the loss was not a number.
+NOT_FINITE = "the loss was not finite"
+
+
+def _per_element(summary: RunSummary, difference: float, bound: float) -> float:
+    return difference / abs(bound) if summary.measure == "counting" else difference / summary.spec.num_elements
+
+
+def _train_and_held_out(summary: RunSummary) -> tuple[float, float, float, str]:
+    """The bound on training data and on data not trained on, the standard error of their difference, and that split."""
+    train = summary.score("elbo_nats", "train")
+    for split in ("validation", "test"):
+        held_out = summary.score("elbo_nats", split)
+        if train is not None and held_out is not None:
+            errors = [score.standard_error for score in (train, held_out) if math.isfinite(score.standard_error)]
+            return train.value, held_out.value, math.hypot(*errors), split
+    epochs, bounds = summary.finite("validation_elbo_nats")
+    train_epochs, train_bounds = summary.finite("train_elbo_nats")
+    if not len(bounds) or not len(train_bounds):
+        return math.nan, math.nan, math.nan, "validation"
+    best = _kept_index(summary, epochs)
+    at_best = train_bounds[int(np.argmin(np.abs(train_epochs - epochs[best])))]
+    errors = summary.finite("validation_standard_error_nats")[1]
+    return float(at_best), float(bounds[best]), float(errors[best]) if len(errors) == len(bounds) else 0.0, "validation"
+
+
+def _kept_index(summary: RunSummary, epochs: np.ndarray) -> int:
+    """Where in the record the weights that were kept stood."""
+    if summary.config.get("training", {}).get("early_stopping_patience", 0) > 0 and summary.best_epoch > 0:
+        return int(np.argmin(np.abs(epochs - summary.best_epoch)))
+    return len(epochs) - 1
+
+
+def _overfitting(summary: RunSummary) -> Finding | None:
+    train, held_out, error, split = _train_and_held_out(summary)
+    gap = train - held_out
+    if not gap > STANDARD_ERRORS * error:
+        return None
+    relative = _per_element(summary, gap, held_out)
+    counting = summary.measure == "counting"
+    least, serious = (
+        (GAP_SHARE_OF_BOUND, SERIOUS_GAP_SHARE_OF_BOUND) if counting else (GAP_NATS_PER_ELEMENT, SERIOUS_GAP_NATS_PER_ELEMENT)
+    )
+    if relative < least:
+        return None
+    keeps_best = summary.config.get("training", {}).get("early_stopping_patience", 0) > 0
+    keep, settings = "", []
+    if not keeps_best and summary.has_validation:
+        epochs, bounds = summary.finite("validation_elbo_nats")
+        keep = f"Keep the best validated weights, here those of epoch {epochs[int(np.argmax(bounds))]:,.0f}. "
+        settings.append("training.early_stopping_patience=50")
+    if reads(summary, "network", "dropout") and not summary.config.get("network", {}).get("dropout"):
+        settings.append("network.dropout=0.2")
+    how_much = f"{relative:.0%} of the bound" if counting else f"{relative:.2f} nats an element"
+    return Finding(
+        "serious" if relative > serious else "warning",
+        f"Overfitting: the model explains its training examples better than new ones ({split}).",
+        f"gap {short(gap)} ± {short(error)} nats: train {short(train)}, {split} {short(held_out)} ({how_much})",
+        f"{keep}Use dropout, a smaller network, or more data. Report the bound on data that were not trained on.",
+        retrain(summary, *settings) if settings else "",
+    )
+
+
+def _past_best(summary: RunSummary) -> Finding | None:
+    epochs, bounds = summary.finite("validation_elbo_nats")
+    kept, best = _kept_index(summary, epochs), int(np.argmax(bounds))
+    lost = float(bounds[best] - bounds[kept])
+    least = RISE_SHARE_OF_BOUND if summary.measure == "counting" else RISE_NATS_PER_ELEMENT
+    # The validation examples are the same at each look, so what is left of chance is the draw of z alone.
+    if len(bounds) < FEWEST_RECORDS or _per_element(summary, lost, float(bounds[best])) < 5 * least:
+        return None
+    if lost < STANDARD_ERRORS * _noise(bounds):
+        return None
+    return Finding(
+        "warning",
+        f"The validation bound was best at epoch {epochs[best]:,.0f} and fell afterwards; the weights kept are those of the end.",
+        f"{short(lost)} nats lost since",
+        "Keep the best validated weights.",
+        retrain(summary, "training.early_stopping_patience=50"),
+    )
+
+
+def _undertrained(summary: RunSummary) -> Finding | None:
+    column = "validation_elbo_nats" if summary.has_validation else "train_elbo_nats"
+    bounds = summary.finite(column)[1]
+    tenth = len(bounds) // 10
+    if len(bounds) < FEWEST_RECORDS or summary.stop_reason == "early stopping":
+        return None
+    last, before = bounds[-tenth:], bounds[-2 * tenth : -tenth]
+    rise = float(last.mean() - before.mean())
+    least = RISE_SHARE_OF_BOUND if summary.measure == "counting" else RISE_NATS_PER_ELEMENT
+    chance = _noise(bounds) * math.sqrt(2 / tenth)
+    if rise < STANDARD_ERRORS * chance or _per_element(summary, rise, float(last.mean())) < least:
+        return None
+    return Finding(
+        "warning",
+        "Training ended too soon: the bound was still rising.",
+        f"{short(rise)} nats gained in the last tenth of the epochs",
+        "Go on from here.",
+        f"{summary.resume_command} --epochs {2 * max(round(summary.epochs_run), 1)}",
+    )
+
+
+def _noise(bounds: np.ndarray) -> float:
+    """The standard deviation of one look about the trend, from the second differences of the second half of the record."""
+    settled = bounds[len(bounds) // 2 :]
+    second = np.diff(settled, 2)
+    # Var(a - 2b + c) = 6 sigma²; 1.4826 makes the median absolute deviation a standard deviation.
+    return 1.4826 * float(np.median(np.abs(second))) / math.sqrt(6) if len(second) else 0.0
+
+
+def _diverging(summary: RunSummary) -> Finding | None:
+    column = "train_elbo_nats" if summary.has_bound else "train_reconstruction_nats"
+    bounds = np.asarray(summary.history.get(column, ()), float)
+    rate = float(summary.config.get("training", {}).get("learning_rate", 1e-3))
+    gentler = retrain(summary, f"training.learning_rate={rate / 3:.2g}", "training.gradient_clip=100")
+    not_finite = int((~np.isfinite(bounds)).sum())
+    if not_finite or summary.stop_reason == NOT_FINITE:
+        looks = f"{not_finite} of {len(bounds)} looks"
+        return Finding(
+            "serious",
+            "Training diverged: the loss was not a number.",
+            looks if not_finite else f"training ended at epoch {summary.epochs_run:,.4g}: {NOT_FINITE}",
+            "Lower the learning rate and clip the gradient, and look for extreme values in the data.",
+            gentler,
+        )
+    if len(bounds) < FEWEST_RECORDS:
+        return None
+    tenth = len(bounds) // 10
+    end, best = float(np.median(bounds[-tenth:])), float(bounds.max())
+    climb = best - float(np.median(bounds[:tenth]))
+    fall = best - end
+    if fall < DIVERGED_SHARE * max(climb, 0.0) or fall < 2 * STANDARD_ERRORS * _noise(bounds) or climb <= 0:
+        return None
+    return Finding(
+        "serious",
+        "Training went backwards: the bound on the training data ended well below its best.",
+        f"{short(fall)} nats below the best",
+        "Lower the learning rate, clip the gradient, or let the rate fall (training.learning_rate_schedule=cosine).",
+        gentler,
+    )
+
+
+def _stopped(summary: RunSummary) -> Finding | None:
+    if summary.is_finished or summary.stop_reason == NOT_FINITE:
+        return None
+    planned = summary.config.get("training", {}).get("epochs", 0)
+    return Finding(
+        "warning",
+        "Training was stopped before its end; everything here is about the last checkpoint.",
+        f"epoch {summary.epochs_run:,.4g}" + (f" of {planned:,}" if planned else ""),
+        "Go on from here.",
+        summary.resume_command,
+    )
+
+
+CHECKS = (
+    Check(
+        "divergence",
+        "divergence of the training",
+        _diverging,
+        lambda s: len(s.history.get("train_elbo_nats", ())) > 0 or s.stop_reason == NOT_FINITE,
+        "a record of training",
+    ),
+    Check(
+        "overfitting",
+        "overfitting",
+        _overfitting,
+        lambda s: math.isfinite(_train_and_held_out(s)[1]),
+        "a bound on data that were held out",
+    ),
+    Check("past-best", "the weights kept being the best ones", _past_best, lambda s: s.has_validation, "a validation split"),
+    Check("stopped", "training stopped early by hand or signal", _stopped),
+    Check(
+        "under-training",
+        "training long enough",
+        _undertrained,
+        lambda s: len(s.finite("train_elbo_nats")[1]) >= FEWEST_RECORDS,
+        f"a bound at {FEWEST_RECORDS} looks or more",
+    ),
+)

@@ -1,0 +1,98 @@
+"""Too many latents, or too few, with the number that the run itself suggests."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .collapse import information_text, is_collapsed, kl_nats
+from .finding import Check, Finding, ranges, reads, retrain, short
+from .summary import RunSummary
+
+# With fewer than a quarter of the latents in use, the model is far smaller than was asked for.
+FEW_ACTIVE_SHARE = 0.25
+# A latent with less than this is hardly missed, so a model that has one has latents enough.
+FULL_LATENT_NATS = 1.0
+# The share of the residuals' variance that moves along one direction; independent noise leaves it to no direction.
+LEADING_SHARE = 0.1
+# Directions of residuals bend in a deep decoder, so far more of them may show than latents are missing.
+MOST_GROWTH = 4
+
+
+def _unused(summary: RunSummary) -> Finding | None:
+    active, dim = int(np.sum(summary.latent_is_active)), summary.latent_dim
+    unused = dim - active
+    if not unused or is_collapsed(summary):
+        return None
+    dead = ranges(np.flatnonzero(~np.asarray(summary.latent_is_active)).tolist())
+    kl = f", KL {short(kl_nats(summary))} nats" if summary.has_bound else ""
+    figure = f"{active} of {dim} latents active{kl}{information_text(summary)}; dead: {dead}"
+    smaller = retrain(summary, *_latent_dim_settings(summary, active))
+    if active < FEW_ACTIVE_SHARE * dim:
+        warmup = (
+            "If the samples look too alike, raise the KL weight slowly (objective.warmup_epochs); "
+            if reads(summary, "objective", "warmup_epochs")
+            else ""
+        )
+        advice = f"{warmup}otherwise" if warmup else "Otherwise"
+        return Finding(
+            "warning",
+            f"Most latents are dead: {unused} of {dim} carry nothing, and the decoder ignores them.",
+            figure,
+            f"{advice} a model with {active} does as well.",
+            smaller,
+        )
+    are = "latent is" if unused == 1 else "latents are"
+    return Finding(
+        "note",
+        f"{unused} {are} not used. This is harmless: the model has switched off what it does not need.",
+        figure,
+        f"A model with {active} would give much the same bound.",
+        smaller,
+    )
+
+
+def _too_few(summary: RunSummary) -> Finding | None:
+    examination = summary.examination
+    assert examination is not None
+    predictive, dim = examination.predictive, summary.latent_dim
+    kl = summary.kl_by_latent_nats
+    least = float(np.min(kl)) if kl is not None else kl_nats(summary) / dim
+    if not np.all(summary.latent_is_active) or least < FULL_LATENT_NATS or not predictive.num_directions:
+        return None
+    if predictive.leading_share < LEADING_SHARE:
+        return None
+    more = min(dim + predictive.num_directions, MOST_GROWTH * dim)
+    directions = "one direction" if predictive.num_directions == 1 else f"{predictive.num_directions} directions"
+    return Finding(
+        "warning",
+        "Too few latents: all of them are full, and what the decoder gets wrong still moves together.",
+        f"{dim} of {dim} latents active, the least with {short(least)} nats; residuals share {directions} beyond noise, the "
+        f"first with {predictive.leading_share:.0%} of their variance",
+        f"Try {more} latents; those that are not needed will switch themselves off.",
+        retrain(summary, f"model.latent_dim={more}"),
+    )
+
+
+def _latent_dim_settings(summary: RunSummary, wanted: int) -> tuple[str, ...]:
+    """`model.latent_dim` and what has to follow it: a sphere needs 2 latents, as a spline's coupling does."""
+    needs_two = summary.config.get("prior", {}).get("name") in ("hyperspherical-uniform", "spline-flow")
+    needs_two = needs_two or summary.config.get("posterior", {}).get("name") == "coupling-spline"
+    number = max(wanted, 2 if needs_two else 1)
+    settings = [f"model.latent_dim={number}"]
+    for kind, key in (("posterior", "num_directions"), ("posterior", "rank")):
+        value = summary.config.get(kind, {}).get(key, 0)
+        if reads(summary, kind, key) and value > number:
+            settings.append(f"{kind}.{key}={number}")
+    return tuple(settings)
+
+
+CHECKS = (
+    Check("unused-latents", "latents that are not used", _unused, lambda s: len(s.latent_means) > 1, "data to encode"),
+    Check(
+        "too-few-latents",
+        "latents enough",
+        _too_few,
+        lambda s: s.has_bound and s.examination is not None and len(s.latent_means) > 1,
+        "a model with a density, and its training data",
+    ),
+)

@@ -1,0 +1,184 @@
+"""Does the likelihood fit the data: their support, their levels, their tails, their spread?"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..config import catalogue
+from ..likelihoods.support import fits, fitting_likelihoods, outside
+from .collapse import is_collapsed
+from .finding import Check, Finding, named_elements, retrain, short
+from .summary import RunSummary
+
+# Below one in a hundred, an element that never changes or a dark corner explains it; from one in five the bound is mostly the
+# floor's doing.
+FLOOR_SHARE, SERIOUS_FLOOR_SHARE = 0.01, 0.2
+# The predicted distribution function is off by so much somewhere. Healthy models of images and tables stay below 0.12.
+MISFIT_DISTANCE, SERIOUS_MISFIT_DISTANCE = 0.15, 0.3
+# With so few levels most of a density's mass would lie between them.
+FEW_LEVELS = 32
+# A likelihood narrower than this many steps of the data is at its floor, which is another finding.
+_STEPS_AT_FLOOR = 0.75
+# The residuals' shape, and the counts' variance over the likelihood's, from which a cause is named.
+_SKEWED, _HEAVY, _OVERDISPERSED, _UNDERDISPERSED = 1.0, 3.0, 1.3, 0.7
+_MORE_ZEROS = 0.05
+# Among so many pixels a few are always odd; each column of a table counts.
+_SHARE_OF_PIXELS = 0.05
+_DENSITIES = ("gaussian", "low-rank-gaussian", "laplace", "student-t", "log-normal", "beta", "continuous-bernoulli")
+
+
+def _name(summary: RunSummary) -> str:
+    return str(summary.config.get("likelihood", {}).get("name", ""))
+
+
+def _with_likelihood(summary: RunSummary, name: str) -> str:
+    # The scaling as resolved was chosen for the old likelihood.
+    return retrain(summary, f"likelihood.name={name}", "data.scaling=auto")
+
+
+def _floor(summary: RunSummary) -> Finding | None:
+    share = summary.last("fraction_at_floor")
+    if not share > FLOOR_SHARE:
+        return None
+    floor = summary.config.get("likelihood", {}).get("scale_floor")
+    advice, command = "Compare bounds only between models with the same floor.", ""
+    if summary.spec.is_discrete and _name(summary) in _DENSITIES:
+        better = _for_levels(summary)
+        advice += f" The data have levels, so a likelihood without a floor exists: {better}."
+        command = _with_likelihood(summary, better)
+    return Finding(
+        "serious" if share > SERIOUS_FLOOR_SHARE else "warning",
+        "Some of the decoder's scales lie at their floor: there the bound is set by the floor rather than by the data, "
+        "and would grow without limit if the floor were lower.",
+        f"{share:.1%} of elements at the floor" + (f" of {floor:g}" if isinstance(floor, float | int) else ""),
+        advice,
+        command,
+    )
+
+
+def _for_levels(summary: RunSummary) -> str:
+    return "bernoulli" if summary.spec.kind == "binary" else "discretized-logistic"
+
+
+def _support(summary: RunSummary) -> Finding | None:
+    name, spec = _name(summary), summary.spec
+    support = catalogue.class_of("likelihood", name).support
+    elements = outside(support, spec)
+    if elements is not None and not fits(support, spec):
+        fitting = fitting_likelihoods(spec)
+        return Finding(
+            "serious",
+            f"Wrong likelihood: the data are not in the support of {name}, so its number is not a log-likelihood of them.",
+            f"{named_elements(summary, np.flatnonzero(elements))} outside the support",
+            f"Likelihoods that fit these data: {', '.join(fitting)}.",
+            _with_likelihood(summary, fitting[0]),
+        )
+    if not spec.is_discrete or summary.measure == "counting":
+        return None
+    better, levels = _for_levels(summary), spec.num_levels
+    figure = f"the data have {levels} levels from {spec.low:g} to {spec.high:g}, and {name} is a density"
+    advice = f"Likelihoods of levels give bits per dimension, and need no floor: {better}."
+    if levels <= FEW_LEVELS:
+        return Finding(
+            "warning",
+            f"Wrong likelihood: a density for data of {levels} levels. It is largest where it falls between the levels' spikes, "
+            "and its number cannot be compared with a probability.",
+            figure,
+            advice,
+            _with_likelihood(summary, better),
+        )
+    return Finding(
+        "note",
+        "The likelihood is a density, and the data are levels: the number is a log-density that has no bits per dimension.",
+        figure,
+        advice,
+        _with_likelihood(summary, better),
+    )
+
+
+def _predictive(summary: RunSummary) -> Finding | None:
+    assert summary.examination is not None
+    check, spec, name = summary.examination.predictive, summary.spec, _name(summary)
+    step = np.broadcast_to(np.asarray(spec.step), (spec.num_elements,))[check.elements]
+    varies = np.broadcast_to(np.asarray(spec.std) > 0, (spec.num_elements,))[check.elements]
+    # A density at its floor is as wide as the rounding: that is the floor's finding, and says nothing of the family.
+    varies = varies & ((summary.measure == "counting") | (check.scale > _STEPS_AT_FLOOR * step))
+    wrong = np.flatnonzero(varies & (check.distance > max(MISFIT_DISTANCE, check.critical_distance)))
+    share = len(wrong) / max(int(varies.sum()), 1)
+    if not len(wrong) or is_collapsed(summary) or (spec.is_image and share < _SHARE_OF_PIXELS):
+        return None
+    wrong = wrong[np.argsort(-check.distance[wrong], kind="stable")]
+    worst = float(check.distance[wrong[0]])
+    what, better, figure = _cause(summary, wrong)
+    return Finding(
+        "serious" if worst > SERIOUS_MISFIT_DISTANCE and share > 0.5 else "warning",
+        f"Wrong likelihood: training examples do not look like draws from {name}; {what}.",
+        f"{named_elements(summary, check.elements[wrong])} ({len(wrong)} of {int(varies.sum())} that vary): the predicted "
+        f"distribution function is off by up to {worst:.2f}{figure}",
+        f"Try {better[0]}{f', or {better[1]}' if len(better) > 1 else ''}."
+        if better
+        else f"Likelihoods that these data allow: {', '.join(fitting_likelihoods(spec))}.",
+        _with_likelihood(summary, better[0]) if better else "",
+    )
+
+
+def _cause(summary: RunSummary, wrong: np.ndarray) -> tuple[str, list[str], str]:
+    """What is wrong in words, the likelihoods that would do better, and the figure that says so."""
+    assert summary.examination is not None
+    check, name = summary.examination.predictive, _name(summary)
+    dispersion = float(np.median(check.dispersion[wrong]))
+    kurtosis, skewness = (float(np.median(values[wrong])) for values in (check.excess_kurtosis, check.skewness))
+    fitting = set(fitting_likelihoods(summary.spec)) - {name}
+
+    def choose(*names: str) -> list[str]:
+        return [each for each in names if each in fitting]
+
+    if catalogue.class_of("likelihood", name).support == "counts" and math.isfinite(dispersion):
+        # A wider law has more zeros too, so the spread is asked first.
+        if dispersion > _OVERDISPERSED:
+            better = choose("negative-binomial", "zero-inflated-negative-binomial")
+            figure = f"; the data's variance is {short(dispersion)} times the likelihood's"
+            return "the counts scatter more than it allows", better, figure
+        more_zeros = float(np.median((check.zeros - check.expected_zeros)[wrong]))
+        if more_zeros > _MORE_ZEROS:
+            return (
+                "there are more zeros than it allows",
+                choose("zero-inflated-negative-binomial"),
+                f"; {more_zeros:.0%} more zeros",
+            )
+    figure = f"; residuals have skewness {short(skewness)} and excess kurtosis {short(kurtosis)}"
+    if abs(skewness) > _SKEWED and min(np.asarray(summary.spec.element_low or (0.0,))) > 0:
+        return "the noise is positive and skewed", choose("log-normal", "student-t", "laplace"), figure
+    if kurtosis > _HEAVY or abs(skewness) > _SKEWED:
+        return "the noise has heavier tails", choose("student-t", "laplace"), figure
+    if math.isfinite(dispersion) and not _UNDERDISPERSED < dispersion < _OVERDISPERSED:
+        wide = "narrower" if dispersion > 1 else "wider"
+        scale = summary.config.get("likelihood", {}).get("scale", "from-z")
+        figure = f"; the data's variance is {short(dispersion)} times the likelihood's"
+        return f"it is {wide} than the data" + (f" (likelihood.scale={scale})" if scale != "from-z" else ""), [], figure
+    return "the noise has another shape", choose("student-t", "discretized-logistic-mixture"), figure
+
+
+def _known(summary: RunSummary) -> bool:
+    return _name(summary) in catalogue.CATALOGUE["likelihood"] and bool(summary.spec.element_low)
+
+
+CHECKS = (
+    Check(
+        "scale-floor",
+        "scales at their floor",
+        _floor,
+        lambda s: math.isfinite(s.last("fraction_at_floor")),
+        "a likelihood with a scale, and a record of it",
+    ),
+    Check("likelihood-support", "a likelihood of the data's kind", _support, _known, "a likelihood of this package"),
+    Check(
+        "likelihood-fit",
+        "data that look like draws from the likelihood",
+        _predictive,
+        lambda s: _known(s) and s.examination is not None,
+        "training data, and a likelihood of this package",
+    ),
+)

@@ -1,0 +1,46 @@
+"""Was a bound on the evidence what was trained?"""
+
+from __future__ import annotations
+
+import math
+
+from .finding import Check, Finding, retrain
+from .summary import RunSummary
+
+# Objectives whose loss is not minus a lower bound on log p(x) at any setting.
+_NO_BOUND = ("beta-tc", "dip-i", "dip-ii", "info-vae", "wae-mmd")
+
+
+def _kl_weight(summary: RunSummary) -> Finding | None:
+    objective = summary.config.get("objective", {})
+    beta, last = float(objective.get("beta", 1.0)), summary.last("kl_weight")
+    name = str(objective.get("name", "elbo"))
+    if beta != 1.0 and name not in _NO_BOUND:
+        return Finding(
+            "warning",
+            "The KL term was weighted, so what was minimised is not a bound on the evidence. "
+            "The bounds that are reported are: they are computed with weight 1.",
+            f"KL weight {beta:g} (objective.beta)",
+            "Compare this model with others by its ELBO or evidence, never by its loss; or train the bound itself.",
+            retrain(summary, "objective.beta=1"),
+        )
+    warming = int(objective.get("warmup_epochs", 0))
+    if warming and objective.get("warmup", "linear") == "linear" and math.isfinite(last) and last < 0.999:
+        return Finding(
+            "warning",
+            "The KL warm-up had not ended when training did: the weights are those of an easier objective.",
+            f"KL weight {last:.2f} at the end",
+            f"Train beyond epoch {warming}, or set a smaller objective.warmup_epochs.",
+            f"{summary.resume_command} --epochs {2 * warming}",
+        )
+    if name in _NO_BOUND:
+        return Finding(
+            "note",
+            "What was minimised is not a bound on the evidence. The bounds that are reported are.",
+            f"the objective is {name}",
+            "Compare this model with others by its ELBO or evidence, never by its loss.",
+        )
+    return None
+
+
+CHECKS = (Check("kl-weight", "a KL weight of 1", _kl_weight, lambda s: s.has_bound, "a model with a bound"),)
