@@ -40,8 +40,8 @@ def mean_discrepancy(x: np.ndarray, y: np.ndarray, *, num_permutations: int = NU
     points, num_x = _pooled(x, y)
     squared = _squared_distances(points)
     pairs = squared[np.triu_indices(len(points), 1)]
-    median = float(np.median(pairs))
-    kernel = np.exp(-squared / (2 * median)) if median > 0 else np.ones_like(squared)
+    bandwidth = float(np.median(np.sqrt(pairs)))
+    kernel = np.exp(-squared / (2 * bandwidth**2)) if bandwidth > 0 else np.ones_like(squared)
     np.fill_diagonal(kernel, 0.0)
     members = _relabellings(len(points), num_x, num_permutations, seed)
     # With a 0-1 column c of the members of x: c'Kc is the sum of k within x, and so on; K's diagonal is 0.
