@@ -1,0 +1,81 @@
+"""All scores against known factors, as one record."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from ...errors import DataError
+from ..estimates import plain_json
+from .dci import dci
+from .fixed_factor import GROUP, beta_vae_score, factor_vae_score
+from .information import CODE_BINS, FACTOR_BINS, entropy, factor_bins, modularity, mutual_information, mutual_information_gap, sap
+
+
+@dataclasses.dataclass(frozen=True)
+class DisentanglementScores:
+    """Numbers in [0, 1], higher is better; see the functions of their names.
+
+    - `information_nats`: I(z_j; v_k), a list for each latent. `factor_names`: their order.
+    - `num_examples`, `code_bins`, `factor_bins`, `seed`: without which no such score can be repeated.
+    """
+
+    mig: float
+    sap: float
+    modularity: float
+    dci_disentanglement: float
+    dci_completeness: float
+    dci_informativeness: float
+    factor_vae: float
+    beta_vae: float
+    information_nats: tuple[tuple[float, ...], ...]
+    factor_names: tuple[str, ...]
+    num_examples: int
+    code_bins: int
+    factor_bins: int
+    seed: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain numbers and text."""
+        return plain_json(dataclasses.asdict(self))
+
+
+def disentanglement_scores(
+    codes: np.ndarray, factors: np.ndarray, names: tuple[str, ...] = (), *, seed: int = 0
+) -> DisentanglementScores:
+    """Every score of codes E[z|x], (n, latents), against factors, (n, factors), as numbers.
+
+    Raises `DataError` for fewer than two factors that change, or fewer examples than a group needs.
+    """
+    codes, factors = np.asarray(codes, np.float64), np.asarray(factors, np.float64)
+    if len(codes) != len(factors) or len(codes) < 4 * GROUP:
+        raise DataError(
+            f"there are {len(codes)} codes and {len(factors)} rows of factors; expected as many of both, at least {4 * GROUP}. "
+            "Take a larger split (--split train)."
+        )
+    if np.sum(np.ptp(factors, axis=0) > 0) < 2:
+        raise DataError("fewer than two factors change in these examples, and these scores compare factors with each other.")
+    changing = np.ptp(factors, axis=0) > 0
+    names = tuple(np.asarray(names or [f"factor {k}" for k in range(factors.shape[1])])[changing].tolist())
+    factors = factors[:, changing]
+    binned = factor_bins(factors)
+    information = mutual_information(codes, binned)
+    parts = dci(codes, factors, seed=seed)
+    return DisentanglementScores(
+        mig=mutual_information_gap(information, entropy(binned)),
+        sap=sap(codes, factors),
+        modularity=modularity(information),
+        dci_disentanglement=parts.disentanglement,
+        dci_completeness=parts.completeness,
+        dci_informativeness=parts.informativeness,
+        factor_vae=factor_vae_score(codes, binned, seed=seed),
+        beta_vae=beta_vae_score(codes, binned, seed=seed),
+        information_nats=tuple(tuple(row) for row in information.tolist()),
+        factor_names=names,
+        num_examples=len(codes),
+        code_bins=CODE_BINS,
+        factor_bins=FACTOR_BINS,
+        seed=seed,
+    )

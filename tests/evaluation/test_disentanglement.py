@@ -1,0 +1,101 @@
+"""Scores against factors on laws whose score is known: perfect, permuted, rotated, independent, dead and tied codes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lowerbound.errors import DataError
+from lowerbound.evaluation.disentanglement import (
+    beta_vae_score,
+    dci,
+    disentanglement_scores,
+    factor_bins,
+    factor_vae_score,
+    modularity,
+    mutual_information,
+    mutual_information_gap,
+    sap,
+)
+
+RNG = np.random.default_rng(0)
+FACTORS = RNG.uniform(size=(3000, 3))
+ROTATED = (FACTORS - 0.5) @ np.linalg.qr(RNG.standard_normal((3, 3)))[0]
+INDEPENDENT = RNG.standard_normal((3000, 3))
+
+
+def test_a_perfect_code_scores_one_whatever_its_order_scale_and_dead_latents() -> None:
+    perfect = disentanglement_scores(FACTORS, FACTORS, ("turn", "tilt", "smile"))
+    # Finite samples add about 19 * 9 / 6000 nats to each of the other latents' information.
+    assert perfect.mig == pytest.approx(1.0, abs=0.03)
+    assert perfect.sap == pytest.approx(1.0, abs=0.01)
+    assert perfect.modularity == pytest.approx(1.0, abs=0.01)
+    assert min(perfect.dci_disentanglement, perfect.dci_completeness, perfect.dci_informativeness) > 0.97
+    assert perfect.factor_vae == 1.0
+    assert perfect.beta_vae > 0.98
+    dead = np.concatenate([-7 * FACTORS[:, [2, 0, 1]], 1e-4 * RNG.standard_normal((3000, 1)), np.zeros((3000, 1))], axis=1)
+    same = disentanglement_scores(dead, FACTORS)
+    assert same.mig == pytest.approx(perfect.mig, abs=0.02)
+    assert same.modularity == pytest.approx(perfect.modularity, abs=0.01)
+    assert same.sap == pytest.approx(perfect.sap, abs=0.01)
+    assert same.dci_disentanglement > 0.97
+    assert same.factor_vae == 1.0
+
+
+def test_rotated_and_independent_codes_score_low() -> None:
+    rotated, nothing = disentanglement_scores(ROTATED, FACTORS), disentanglement_scores(INDEPENDENT, FACTORS)
+    assert rotated.mig < 0.5
+    assert rotated.modularity < 0.9
+    assert rotated.sap < 0.6
+    # A rotation keeps what is known of the factors, and mixes it.
+    assert rotated.dci_informativeness > 0.8
+    assert rotated.dci_disentanglement < 0.6
+    assert nothing.mig == pytest.approx(0.0, abs=0.02)
+    assert nothing.sap == pytest.approx(0.0, abs=0.01)
+    assert nothing.dci_informativeness < 0.05
+    for score in (nothing.factor_vae, nothing.beta_vae):
+        assert score == pytest.approx(1 / 3, abs=0.12)
+
+
+def test_information_of_a_table_worked_by_hand() -> None:
+    """z tells v in half of the cases: I = log 2 / 2 for two equally likely values of v."""
+    factor = np.tile([0, 1], 500)[:, None]
+    code = np.where(np.arange(1000) < 500, factor[:, 0], 2)[:, None].astype(float)
+    information = mutual_information(code, factor)
+    assert information[0, 0] == pytest.approx(np.log(2) / 2, abs=1e-12)
+    assert mutual_information_gap(information, np.array([np.log(2)])) == pytest.approx(0.5, abs=1e-12)
+    # The negative control: without the entropy it is another number.
+    assert information[0, 0] != pytest.approx(0.5, abs=0.1)
+    # A factor in two latents alike has no gap.
+    twice = mutual_information(np.repeat(code, 2, axis=1), factor)
+    assert mutual_information_gap(twice, np.array([np.log(2)])) == pytest.approx(0.0, abs=1e-12)
+
+
+def test_modularity_worked_by_hand() -> None:
+    information = np.array([[1.0, 0.0, 0.0], [0.6, 0.6, 0.0], [0.0, 0.01, 0.0]])
+    # 1 for the first, 1 - 0.36 / (0.36 * 2) = 1/2 for the second; the third knows of nothing.
+    assert modularity(information) == pytest.approx(0.75)
+
+
+def test_ties_and_few_values_keep_their_own_bins() -> None:
+    column = np.array([[0.0], [0.0], [5.0], [7.0]])
+    assert factor_bins(column)[:, 0].tolist() == [0, 0, 1, 2]
+    many = np.concatenate([np.zeros(50), np.arange(1.0, 51.0)])[:, None]
+    binned = factor_bins(many, 4)[:, 0]
+    assert len(np.unique(binned[:50])) == 1
+    assert np.all(np.diff(binned[50:]) >= 0)
+
+
+def test_scores_repeat_with_their_seed() -> None:
+    binned = factor_bins(FACTORS)
+    assert factor_vae_score(ROTATED, binned, seed=1) == factor_vae_score(ROTATED, binned, seed=1)
+    assert beta_vae_score(ROTATED, binned, seed=1) == beta_vae_score(ROTATED, binned, seed=1)
+    assert dci(ROTATED, FACTORS, seed=1) == dci(ROTATED, FACTORS, seed=1)
+    assert 0 <= sap(ROTATED, FACTORS) <= 1
+
+
+def test_too_few_examples_or_factors_are_refused() -> None:
+    with pytest.raises(DataError, match=r"there are 100 codes and 100 rows of factors; expected as many of both, at least 256"):
+        disentanglement_scores(FACTORS[:100], FACTORS[:100])
+    with pytest.raises(DataError, match="fewer than two factors change"):
+        disentanglement_scores(FACTORS, np.ones((3000, 2)))
