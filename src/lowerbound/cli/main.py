@@ -225,6 +225,20 @@ def interpolate(
     interpolate_run(run, out, start, end, steps, split, data_dir, spherical=spherical)
 
 
+@app.command(epilog="Example: lowerbound latents runs/faces-1 --split train")
+def latents(
+    run: Run,
+    split: Split = "test",
+    data_dir: DataDir = None,
+    seed: Annotated[int, typer.Option(help="The seed of the draws, groups and forests.")] = 0,
+    json: Json = False,
+) -> None:
+    """Say what each latent carries, and score the code against the factors of the data where they are known (faces)."""
+    from .latents import latents_run
+
+    latents_run(run, split, data_dir, seed, as_json=json)
+
+
 @app.command(epilog="Example: lowerbound encode runs/faces-1 faces --out codes.csv")
 def encode(
     run: Run,

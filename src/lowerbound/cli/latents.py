@@ -1,0 +1,119 @@
+"""`latents`: what each latent of a run carries, and how the code relates to the factors of the data where they are known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .evaluate import result_console
+from .opening import check_split, open_run, own_examples
+from .runtime import say, warnings_as_sentences
+
+
+def latents_run(run: Path, split: str, data_dir: Path | None, seed: int, *, as_json: bool) -> None:
+    """Print the figures of each latent, of all together, and the supervised scores."""
+    check_split(split)
+    folder, model, spec, config = open_run(run)
+    data = own_examples(folder, config, spec, split, data_dir)
+    from ..data.datasets import load_dataset
+    from ..errors import DataError
+    from ..evaluation import active_units, kl_by_latent, posterior_means
+    from ..evaluation.aggregate import aggregate_posterior
+    from ..evaluation.disentanglement import disentanglement_scores
+
+    means = posterior_means(model, data)
+    kl = kl_by_latent(model, data) if model.has_density else None
+    aggregate = aggregate_posterior(model, data, seed=seed) if model.has_density else None
+    with warnings_as_sentences(say):
+        dataset = load_dataset(config.data.name, config.data.key, data_dir, config.data.condition)
+    scores, why = None, "the data have no known factors"
+    if dataset.factors is not None:
+        try:
+            factors = np.asarray(dataset.factors)[getattr(folder.split(), split)]
+            scores = disentanglement_scores(means, factors, tuple(dataset.factor_names), seed=seed)
+        except DataError as error:
+            why = str(error)
+    found: dict[str, Any] = {
+        "split": split,
+        "num_examples": len(data),
+        "variance_of_means": np.var(means, axis=0, dtype=np.float64).tolist(),
+        "is_active": active_units(means).tolist(),
+        "kl_by_latent_nats": None if kl is None else kl.tolist(),
+        "mutual_information_nats": None if aggregate is None else aggregate.mutual_information_nats,
+        "mutual_information_standard_error": None if aggregate is None else aggregate.mutual_information_error,
+        "most_mutual_information_nats": None if aggregate is None else aggregate.most_nats,
+        "aggregate_kl_nats": None if aggregate is None else aggregate.aggregate_kl_nats,
+        "aggregate_kl_standard_error": None if aggregate is None else aggregate.aggregate_kl_error,
+        "aggregate_num_examples": None if aggregate is None else aggregate.num_examples,
+        "scores": None if scores is None else scores.to_json(),
+    }
+    if as_json:
+        from .progress import print_json
+
+        print_json(found, indent=2)
+    else:
+        _show(found, why)
+
+
+def _show(found: dict[str, Any], why_no_scores: str) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = result_console()
+    kl, scores = found["kl_by_latent_nats"], found["scores"]
+    table = Table(title=f"{found['split']} split, {found['num_examples']:,} examples", title_justify="left")
+    for name in ("latent", "KL [nats]", "variance of E[z|x]", "active"):
+        table.add_column(escape(name), justify="right")
+    if scores is not None:
+        table.add_column("knows most of")
+    carried = found["variance_of_means"] if kl is None else kl
+    for j in np.argsort(-np.asarray(carried), kind="stable").tolist():
+        cells = [
+            f"z{j}",
+            "" if kl is None else f"{kl[j]:.3f}",
+            f"{found['variance_of_means'][j]:.3f}",
+            "yes" if found["is_active"][j] else "no",
+        ]
+        if scores is not None:
+            best = int(np.argmax(scores["information_nats"][j]))
+            cells.append(f"{scores['factor_names'][best]} ({scores['information_nats'][j][best]:.2f} nats)")
+        table.add_row(*cells)
+    console.print(table)
+    if found["mutual_information_nats"] is not None:
+        told, most = found["mutual_information_nats"], found["most_mutual_information_nats"]
+        apart, error = found["aggregate_kl_nats"], found["aggregate_kl_standard_error"]
+        # So near to the ceiling, the information may well be larger and the divergence smaller.
+        at_least, at_most = ("at least ", "at most ") if told > 0.8 * most else ("", "")
+        console.print(
+            f"The code tells {at_least}{told:.2f} ± {found['mutual_information_standard_error']:.2f} nats about which example it "
+            f"is, I(x; z); {found['aggregate_num_examples']:,} examples cannot show more than {most:.2f}.\n"
+            f"All codes together are {at_most}{apart:.2f} ± {error:.2f} nats from the prior, KL(q(z) || p(z)).",
+            highlight=False,
+            markup=False,
+        )
+    if scores is None:
+        console.print(f"No scores against factors: {why_no_scores}.".replace("..", "."), highlight=False, markup=False)
+        return
+    names = {
+        "mig": "MIG: gap between a factor's two best latents, in its entropy",
+        "sap": "SAP: the same in R² of one latent",
+        "modularity": "modularity: each latent knows of one factor",
+        "dci_disentanglement": "DCI, disentanglement: each latent serves one factor",
+        "dci_completeness": "DCI, completeness: each factor is served by one latent",
+        "dci_informativeness": "DCI, informativeness: R² of all latents together",
+        "factor_vae": "FactorVAE score: majority vote",
+        "beta_vae": "beta-VAE score: linear classifier",
+    }
+    listed = Table(title="against the known factors; 1 is best", title_justify="left")
+    listed.add_column("score")
+    listed.add_column("value", justify="right")
+    for name, text in names.items():
+        listed.add_row(text, f"{scores[name]:.3f}")
+    console.print(listed)
+    console.print(
+        f"{scores['num_examples']:,} examples, {scores['code_bins']} bins a latent, {scores['factor_bins']} a factor, seed "
+        f"{scores['seed']}: scores with other numbers are others.",
+        highlight=False,
+    )
