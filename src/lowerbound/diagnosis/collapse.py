@@ -114,9 +114,9 @@ def diversity(summary: RunSummary) -> float:
 
 def mean_distance(examples: np.ndarray) -> float:
     """The mean Euclidean distance between two different examples, from all pairs of at most 200; NaN for fewer than two."""
-    flat = np.asarray(examples[:200], np.float64).reshape(min(len(examples), 200), -1)
-    if len(flat) < 2:
+    if len(examples) < 2:
         return math.nan
+    flat = np.asarray(examples[:200], np.float64).reshape(min(len(examples), 200), -1)
     squares = (flat**2).sum(axis=1)
     squared = np.maximum(squares[:, None] + squares[None, :] - 2 * flat @ flat.T, 0)
     pairs = len(flat) * (len(flat) - 1)

@@ -143,7 +143,10 @@ def _diverging(summary: RunSummary) -> Finding | None:
             "Lower the learning rate and clip the gradient, and look for extreme values in the data.",
             gentler,
         )
-    if len(bounds) < FEWEST_RECORDS:
+    objective = summary.config.get("objective", {})
+    weighs_otherwise = float(objective.get("beta", 1.0)) != 1 or objective.get("free_nats") or objective.get("capacity_nats")
+    if len(bounds) < FEWEST_RECORDS or weighs_otherwise:
+        # The bound may fall by right where something else is trained.
         return None
     tenth = len(bounds) // 10
     end, best = float(np.median(bounds[-tenth:])), float(bounds.max())

@@ -10,6 +10,8 @@ from .summary import RunSummary
 
 # With fewer than a quarter of the latents in use, the model is far smaller than was asked for.
 FEW_ACTIVE_SHARE = 0.25
+# Burda's statistic calls a latent active that hardly tells anything when its mean still trembles.
+LEAST_NATS = 0.1
 # A latent with less than this is hardly missed, so a model that has one has latents enough.
 FULL_LATENT_NATS = 1.0
 # The share of the residuals' variance that moves along one direction; independent noise leaves it to no direction.
@@ -18,16 +20,25 @@ LEADING_SHARE = 0.1
 MOST_GROWTH = 4
 
 
+def used_latents(summary: RunSummary) -> np.ndarray:
+    """Which latents carry something: active by Burda's statistic, and worth `LEAST_NATS` where the KL of each is known."""
+    used = np.asarray(summary.latent_is_active)
+    return used if summary.kl_by_latent_nats is None else used & (summary.kl_by_latent_nats >= LEAST_NATS)
+
+
 def _unused(summary: RunSummary) -> Finding | None:
-    active, dim = int(np.sum(summary.latent_is_active)), summary.latent_dim
-    unused = dim - active
+    used, active, dim = used_latents(summary), int(np.sum(summary.latent_is_active)), summary.latent_dim
+    number = int(used.sum())
+    unused = dim - number
     if not unused or is_collapsed(summary):
         return None
-    dead = ranges(np.flatnonzero(~np.asarray(summary.latent_is_active)).tolist())
+    number = max(number, 1)
     kl = f", KL {short(kl_nats(summary))} nats" if summary.has_bound else ""
-    figure = f"{active} of {dim} latents active{kl}{information_text(summary)}; dead: {dead}"
-    smaller = retrain(summary, *_latent_dim_settings(summary, active))
-    if active < FEW_ACTIVE_SHARE * dim:
+    carrying = f", {number} with {LEAST_NATS:g} nats or more" if unused > dim - active else ""
+    dead = ranges(np.flatnonzero(~used).tolist())
+    figure = f"{active} of {dim} latents active{carrying}{kl}{information_text(summary)}; dead: {dead}"
+    smaller = retrain(summary, *_latent_dim_settings(summary, number))
+    if number < FEW_ACTIVE_SHARE * dim:
         warmup = (
             "If the samples look too alike, raise the KL weight slowly (objective.warmup_epochs); "
             if reads(summary, "objective", "warmup_epochs")
@@ -38,7 +49,7 @@ def _unused(summary: RunSummary) -> Finding | None:
             "warning",
             f"Most latents are dead: {unused} of {dim} carry nothing, and the decoder ignores them.",
             figure,
-            f"{advice} a model with {active} does as well.",
+            f"{advice} a model with {number} does as well.",
             smaller,
         )
     are = "latent is" if unused == 1 else "latents are"
@@ -46,7 +57,7 @@ def _unused(summary: RunSummary) -> Finding | None:
         "note",
         f"{unused} {are} not used. This is harmless: the model has switched off what it does not need.",
         figure,
-        f"A model with {active} would give much the same bound.",
+        f"A model with {number} would give much the same bound.",
         smaller,
     )
 

@@ -178,7 +178,7 @@ CHECKS = (
         "likelihood-fit",
         "data that look like draws from the likelihood",
         _predictive,
-        lambda s: _known(s) and s.examination is not None,
-        "training data, and a likelihood of this package",
+        lambda s: _known(s) and s.has_bound and s.examination is not None,
+        "training data, a density, and a likelihood of this package",
     ),
 )

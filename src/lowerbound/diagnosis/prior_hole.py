@@ -14,7 +14,7 @@ from .summary import RunSummary
 LARGEST_SECOND_MOMENT = 2.0
 # The two laws differ by more than chance, and so many decoded samples lie beyond the farthest twentieth of reconstructions.
 SIGNIFICANT = 0.01
-NOTED_FAR, WARNED_FAR, SERIOUS_FAR = 0.25, 0.6, 0.9
+NOTED_FAR, WARNED_FAR, SERIOUS_FAR = 0.25, 0.6, 0.8
 
 
 def _hole(summary: RunSummary) -> Finding | None:
