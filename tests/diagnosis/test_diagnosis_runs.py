@@ -127,7 +127,8 @@ class TestCounts:
         assert "--set likelihood.name=negative-binomial" in finding.command
 
     def test_of_poisson_are_silent(self, runs: Path) -> None:
-        assert serious(found(train(runs / "poisson", self.poisson, COUNTS))) == {}
+        given_total = {"likelihood": {"library_size": True}}
+        assert serious(found(train(runs / "poisson", self.poisson, COUNTS, given_total))) == {}
 
 
 class TestGaussian:

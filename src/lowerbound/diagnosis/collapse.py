@@ -92,7 +92,10 @@ def _alike(summary: RunSummary) -> Finding | None:
         f"two samples differ by {ratio:.0%} of what two real examples differ by",
         "Look at the samples beside the data: if they repeat one average, see posterior collapse; "
         "if whole kinds of examples are missing, train longer or with more latents.",
-        retrain(summary, f"training.epochs={epochs}", f"model.latent_dim={2 * summary.latent_dim}"),
+        # What undoes a collapse undoes this.
+        ""
+        if is_collapsed(summary)
+        else retrain(summary, f"training.epochs={epochs}", f"model.latent_dim={2 * summary.latent_dim}"),
     )
 
 
