@@ -17,6 +17,7 @@ from lowerbound.evaluation.disentanglement import (
     mutual_information_gap,
     sap,
 )
+from lowerbound.evaluation.disentanglement.information import information_bias
 
 RNG = np.random.default_rng(0)
 FACTORS = RNG.uniform(size=(3000, 3))
@@ -75,6 +76,17 @@ def test_modularity_worked_by_hand() -> None:
     information = np.array([[1.0, 0.0, 0.0], [0.6, 0.6, 0.0], [0.0, 0.01, 0.0]])
     # 1 for the first, 1 - 0.36 / (0.36 * 2) = 1/2 for the second; the third knows of nothing.
     assert modularity(information) == pytest.approx(0.75)
+
+
+@pytest.mark.parametrize("number", [500, 1565, 3000])
+def test_latents_that_know_nothing_do_not_lower_modularity_with_few_examples(number: int) -> None:
+    factors = FACTORS[:number]
+    binned = factor_bins(factors)
+    information = mutual_information(np.concatenate([factors, INDEPENDENT[:number]], axis=1), binned)
+    assert modularity(information, information_bias(number)) == pytest.approx(1.0, abs=0.02)
+    if number < 3000:
+        # The control: what counts show of nothing, left in.
+        assert modularity(information) < 0.8
 
 
 def test_ties_and_few_values_keep_their_own_bins() -> None:

@@ -58,11 +58,23 @@ def mutual_information_gap(information: np.ndarray, entropies: np.ndarray) -> fl
     return float(np.mean((ordered[0] - second) / entropies[changing]))
 
 
-def modularity(information: np.ndarray) -> float:
+def information_bias(num_examples: int, code_bins: int = CODE_BINS, factor_bins: int = FACTOR_BINS) -> float:
+    """What counts of so many examples show, on average, between a latent and a factor that know nothing of each other, in nats.
+
+    (B_z - 1)(B_v - 1) / (2 N), to first order in 1 / N (Miller 1955).
+    """
+    return (code_bins - 1) * (factor_bins - 1) / (2 * num_examples)
+
+
+def modularity(information: np.ndarray, bias: float = 0.0) -> float:
     """The mean over latents of 1 - sum_{k other than its best} I_jk^2 / (I_best^2 (K - 1)) (Ridgeway and Mozer 2018, eq. 2).
 
     1 where each latent knows of one factor. Latents that know of none are left out: in the formula they would be 0 / 0.
+
+    - `bias`: what counts show where there is nothing (`information_bias`), taken off first. Of 1,500 examples it is more than a
+      dead latent may know, which would then count as one that knows a little of everything.
     """
+    information = np.maximum(information - bias, 0.0)
     alive = information[information.max(axis=1) > LEAST_INFORMATION_NATS]
     if not len(alive) or alive.shape[1] < 2:
         return float("nan")

@@ -11,7 +11,17 @@ from ...errors import DataError
 from ..estimates import plain_json
 from .dci import dci
 from .fixed_factor import GROUP, beta_vae_score, factor_vae_score
-from .information import CODE_BINS, FACTOR_BINS, entropy, factor_bins, modularity, mutual_information, mutual_information_gap, sap
+from .information import (
+    CODE_BINS,
+    FACTOR_BINS,
+    entropy,
+    factor_bins,
+    information_bias,
+    modularity,
+    mutual_information,
+    mutual_information_gap,
+    sap,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +76,7 @@ def disentanglement_scores(
     return DisentanglementScores(
         mig=mutual_information_gap(information, entropy(binned)),
         sap=sap(codes, factors),
-        modularity=modularity(information),
+        modularity=modularity(information, information_bias(len(codes))),
         dci_disentanglement=parts.disentanglement,
         dci_completeness=parts.completeness,
         dci_informativeness=parts.informativeness,
