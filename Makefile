@@ -36,13 +36,16 @@ lock: .venv/.installed-test
 	$(PYTHON) -c 'import sys; sys.exit("lowerbound needs Python 3.11 or newer, this is " + sys.version) if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv .venv
 
+# The lock files name every package there is to install, so pip need not resolve anything (--no-deps): its resolver
+# takes "coverage[toml]", which one of the pinned packages asks for, for a package without a pin as soon as a newer
+# coverage is published, and refuses it.
 .venv/.installed: .venv/bin/python requirements/runtime.txt pyproject.toml
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/runtime.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/runtime.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
 
 .venv/.installed-test: .venv/.installed requirements/test.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/test.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/test.txt
 	touch $@
 
 clean:
