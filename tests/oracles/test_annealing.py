@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from typing import Any
 
@@ -14,10 +15,19 @@ from checks import mean_and_error
 from lowerbound.config import RunConfig
 from lowerbound.data.describe import describe
 from lowerbound.errors import ConfigurationError
-from lowerbound.evaluation import Annealing, Refined, anneal, estimate_evidence, inference_gap, sandwich
-from lowerbound.evaluation import annealing as annealing_module
+from lowerbound.evaluation import (
+    AnnealedEstimate,
+    Annealing,
+    Refined,
+    anneal,
+    anneal_back,
+    estimate_evidence,
+    inference_gap,
+    sandwich,
+)
 from lowerbound.evaluation.bidirectional import simulate
-from lowerbound.evaluation.hamiltonian import leapfrog, transition
+from lowerbound.evaluation.hamiltonian import leapfrog, place_at, transition
+from lowerbound.evaluation.inference_gap import judge_gaps
 from lowerbound.models import AbstractLatentVariableModel
 from lowerbound.objectives import ELBO
 from lowerbound.recipes.build import build_model
@@ -31,15 +41,23 @@ def _log_normal(z: jax.Array) -> jax.Array:
     return -0.5 * jnp.sum(jnp.square(z / SCALES))
 
 
+def _log_cube_root(z: jax.Array) -> jax.Array:
+    return _log_normal(z) / 3
+
+
+# The same law as a product of powers of two densities.
+DENSITIES, POWERS = (_log_normal, _log_cube_root), jnp.array([0.5, 1.5])
+
+
 def _chains(move: Any, step_size: float) -> np.ndarray:
     """Where 4,000 chains are after 20 moves from exact draws."""
 
     @jax.jit
     @jax.vmap
     def run(key: jax.Array) -> jax.Array:
-        start = SCALES * jax.random.normal(jax.random.fold_in(key, 1000), (2,))
+        start = place_at(DENSITIES, SCALES * jax.random.normal(jax.random.fold_in(key, 1000), (2,)))
         keys = jax.random.split(key, 20)
-        return jax.lax.scan(lambda z, key: (move(z, jnp.float32(step_size), key), None), start, keys)[0]
+        return jax.lax.scan(lambda place, key: (move(place, jnp.float32(step_size), key), None), start, keys)[0].z
 
     return np.asarray(run(jax.random.split(jax.random.key(0), 4000)), np.float64)
 
@@ -50,86 +68,109 @@ def _variance_errors(z: np.ndarray) -> np.ndarray:
     return np.abs(np.mean(z**2, axis=0) / truth - 1) / np.sqrt(2 / len(z))
 
 
+def _kept(place: Any, size: jax.Array, key: jax.Array) -> Any:
+    return transition(DENSITIES, POWERS, place, size, 3, key)[0]
+
+
+def _always(place: Any, size: jax.Array, key: jax.Array) -> Any:
+    return leapfrog(DENSITIES, POWERS, place, jax.random.normal(key, place.z.shape), size, 3)[0]
+
+
 def test_a_transition_keeps_the_density_and_without_its_refusals_it_does_not() -> None:
-    kept = _chains(lambda z, size, key: transition(_log_normal, z, size, 3, key)[0], 0.7)
+    kept = _chains(_kept, 0.7)
     assert np.all(_variance_errors(kept) < 4)
     assert np.abs(kept.mean(axis=0) / np.asarray(SCALES)).max() < 4 / np.sqrt(len(kept))
     # The negative control: every move is taken.
-    always = _chains(lambda z, size, key: leapfrog(_log_normal, z, jax.random.normal(key, z.shape), size, 3)[0], 0.7)
-    assert _variance_errors(always).max() > 10
+    assert _variance_errors(_chains(_always, 0.7)).max() > 10
 
 
 def test_leapfrog_comes_back_and_keeps_volume() -> None:
     z, momentum, size = jnp.array([0.3, -1.0]), jnp.array([0.7, 0.2]), jnp.float32(0.2)
-    moved, end = leapfrog(_log_normal, z, momentum, size, 5)
-    back, start = leapfrog(_log_normal, moved, -end, size, 5)
-    np.testing.assert_allclose(back, z, atol=1e-5)
+    moved, end = leapfrog(DENSITIES, POWERS, place_at(DENSITIES, z), momentum, size, 5)
+    back, start = leapfrog(DENSITIES, POWERS, moved, -end, size, 5)
+    np.testing.assert_allclose(back.z, z, atol=1e-5)
     np.testing.assert_allclose(-start, momentum, atol=1e-5)
-    assert np.abs(np.asarray(moved - z)).max() > 0.1
+    assert np.abs(np.asarray(moved.z - z)).max() > 0.1
+    # What is remembered of the densities is what they say at the place.
+    np.testing.assert_allclose(moved.logs, [_log_normal(moved.z), _log_cube_root(moved.z)], rtol=1e-6)
 
     def both(state: jax.Array) -> jax.Array:
-        return jnp.concatenate(leapfrog(_log_normal, state[:2], state[2:], size, 5))
+        place, end = leapfrog(DENSITIES, POWERS, place_at(DENSITIES, state[:2]), state[2:], size, 5)
+        return jnp.concatenate([place.z, end])
 
     jacobian = jax.jacfwd(both)(jnp.concatenate([z, momentum]))
     assert float(jnp.linalg.det(jacobian)) == pytest.approx(1.0, abs=1e-4)
 
 
-FINE = Annealing(num_temperatures=200, num_chains=8, num_leapfrog=5)
+FINE = Annealing(num_temperatures=400, num_chains=8, num_leapfrog=5)
 
 
 @pytest.mark.parametrize("start", ["prior", "posterior"])
 def test_annealing_is_within_a_twentieth_of_a_nat_of_the_exact_evidence(start: Any) -> None:
     x = TRUTH.draw(64, seed=9)
-    estimate = anneal(poor_model(), x, Annealing(400, 8, 5, start))
+    estimate = anneal(poor_model(), x, dataclasses.replace(FINE, start=start))
     error, of_it = mean_and_error(estimate.log_mean_weight - TRUTH.log_evidence(x))
     assert abs(error) < 0.05
-    # In expectation a lower bound, and E[w] = p(x).
+    # In expectation a lower bound.
     assert error < 4 * of_it
-    ratio, of_ratio = mean_and_error(
-        np.exp(np.asarray(estimate.log_weights, np.float64) - TRUTH.log_evidence(x)[:, None]).ravel()
-    )
-    assert ratio == pytest.approx(1.0, abs=4 * of_ratio)
+    assert _has_the_right_mean(estimate, x)
     assert 0.4 < float(np.mean(estimate.acceptance)) < 0.95
-    assert estimate.not_finite == 0
     assert np.all(estimate.effective_sample_size > 1)
 
 
-def test_annealing_with_wrong_weights_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The negative control: each step's move before its weight is the backward order, whose mean is no evidence."""
+def _has_the_right_mean(estimate: AnnealedEstimate, x: np.ndarray) -> bool:
+    """E[w] = p(x), for all examples together and each with its own truth."""
+    ratios = np.exp(np.asarray(estimate.log_weights, np.float64) - TRUTH.log_evidence(x)[:, None])
+    ratio, error = mean_and_error(ratios.mean(axis=1))
+    return bool(abs(ratio - 1) < 4 * error) and estimate.not_finite == 0
 
-    def move_first(path: Any, temperatures: Any, step_sizes: Any, num_leapfrog: int, key: Any) -> Any:
-        first_key, key = jax.random.split(key)
-        rows = (jnp.arange(len(step_sizes)), temperatures[:-1], temperatures[1:], step_sizes)
 
-        def step(state: Any, row: Any) -> Any:
-            (z, log_weight), (number, before, beta, size) = state, row
-            z, probability = transition(path.at(beta), z, size, num_leapfrog, jax.random.fold_in(key, number))
-            return (z, log_weight + (beta - before) * path.log_ratio(z)), probability
+def _weight_after_move(path: Any, places: Any, beta: Any, size: Any, num_leapfrog: int, number: Any, keys: Any) -> Any:
+    """A step's move a temperature too early, so that its weight sees where the chain went: the backward order."""
+    powers = jnp.asarray(path.first) + jnp.minimum(beta + 1 / 20, 1.0) * jnp.asarray(path.slope)
+    move = jax.vmap(
+        lambda place, key: transition(path.densities, powers, place, size, num_leapfrog, jax.random.fold_in(key, number))
+    )
+    return move(places, keys)
 
-        (_, log_weight), probabilities = jax.lax.scan(step, (path.draw(first_key), jnp.float32(0)), rows)
-        return log_weight, probabilities.mean()
 
+def _never_refuse(densities: Any, powers: Any, place: Any, size: Any, num_steps: int, key: Any) -> Any:
+    moved, _ = leapfrog(densities, powers, place, jax.random.normal(key, place.z.shape), size, num_steps)
+    return moved, transition(densities, powers, place, size, num_steps, key)[1]
+
+
+@pytest.mark.parametrize(
+    ("broken", "replaced"),
+    [("_Path.move", _weight_after_move), ("transition", _never_refuse)],
+    ids=["wrong order", "no refusals"],
+)
+def test_annealing_that_is_broken_is_seen(broken: str, replaced: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Negative controls: without refusals chains run off. Each has a number of chains of its own, to be compiled anew."""
     x = TRUTH.draw(64, seed=9)
-    monkeypatch.setattr(annealing_module, "_forward", move_first)
-    # Another number of temperatures, so that this program is compiled anew.
-    estimate = anneal(poor_model(), x, Annealing(20, 8, 5))
-    assert np.mean(estimate.log_mean_weight - TRUTH.log_evidence(x)) > 0.05
+    monkeypatch.setattr(f"lowerbound.evaluation.annealing.{broken}", replaced)
+    estimate = anneal(poor_model(), x, Annealing(400, 9, 5) if replaced is _never_refuse else Annealing(20, 10, 5))
+    assert not _has_the_right_mean(estimate, x)
 
 
 def test_bidirectional_bounds_hold_the_exact_evidence_between_them() -> None:
     model = poor_model()
     found = sandwich(model, 64, FINE)
-    _, examples = simulate(model, 64)
+    z, examples = simulate(model, 64)
     exact = float(np.mean(TRUTH.log_evidence(np.asarray(examples.x))))
     assert found.lower_nats == pytest.approx(exact, abs=0.05)
     assert found.upper_nats == pytest.approx(exact, abs=0.05)
     assert found.gap_nats > -4 * found.gap_standard_error
+    assert found.is_enough
     assert "are enough" in found.verdict
     # Annealed too fast the bounds are apart, on the right sides, and the verdict says so.
     coarse = sandwich(model, 64, Annealing(2, 1, 1))
     assert coarse.lower_nats < exact - 0.5 < exact + 0.1 < coarse.upper_nats
+    assert not coarse.is_enough
     assert "are not enough" in coarse.verdict
     assert "--temperatures 8" in coarse.verdict
+    # The negative control: backward from draws that belong to other examples, the upper bound is none.
+    others = anneal_back(model, examples, np.roll(z, 1, axis=0), np.full((64, 2), 0.1), Annealing(2, 1, 1))
+    assert np.mean(-others.log_mean_weight) < exact - 0.1
 
 
 @functools.cache
@@ -147,9 +188,9 @@ def _trained() -> tuple[AbstractLatentVariableModel, np.ndarray]:
 
 def test_on_a_trained_nonlinear_model_the_estimates_agree() -> None:
     model, x = _trained()
-    found = sandwich(model, 50, Annealing(400, 8, 5))
+    found = sandwich(model, 50, FINE)
     assert -4 * found.gap_standard_error < found.gap_nats < 0.5
-    annealed = anneal(model, x, Annealing(400, 8, 5)).log_mean_weight
+    annealed = anneal(model, x, FINE).log_mean_weight
     sampled = np.asarray(estimate_evidence(model, x, 5000).log_evidence)
     assert float(np.mean(annealed)) == pytest.approx(float(np.mean(sampled)), abs=0.5)
 
@@ -161,8 +202,21 @@ def test_the_gap_is_what_the_encoder_loses_and_closes_where_the_family_holds_the
     assert found.amortisation_gap_nats == pytest.approx(lost, abs=0.05)
     assert found.approximation_gap_nats == pytest.approx(0.0, abs=0.02)
     assert found.log_evidence_nats == pytest.approx(float(np.mean(TRUTH.log_evidence(x))), abs=0.01)
+    assert found.is_enough
+    assert found.verdict.startswith("The encoder costs more than the family of posteriors: ")
+    assert "K = 2,000 is enough" in found.verdict
     # The negative control: an encoder that is right has nothing to lose.
     assert inference_gap(TRUTH.model(), x, num_samples=2000).amortisation_gap_nats == pytest.approx(0.0, abs=0.05)
+
+
+def test_gaps_are_judged_in_words() -> None:
+    assert "sylvester-householder" in judge_gaps((1.4, 0.1), (0.3, 0.1), 300)[1]
+    assert (
+        "about the same: 0.3 ± 0.1 nats of amortisation, 0.4 ± 0.1 of approximation" in judge_gaps((0.4, 0.1), (0.3, 0.1), 300)[1]
+    )
+    is_enough, words = judge_gaps((0.4, 0.1), (-0.5, 0.1), 300)
+    assert not is_enough
+    assert "300 steps made the encoder's posterior worse, by 0.5 nats" in words
 
 
 def test_what_cannot_be_annealed_is_refused() -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import ConfigurationError, unknown_name_message
-from .evaluate import check_samples, counting, result_console
+from .evaluate import counting, result_console
 from .opening import check_split, open_run, own_examples
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..evaluation import Estimate, InferenceGap, Sandwich
 
 METHODS = ("importance", "ais", "bdmc", "gap")
-NUM_EXAMPLES = 100
+NUM_EXAMPLES, NUM_SAMPLES = 100, 1000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,6 +26,7 @@ class MethodOptions:
     """The options of the other methods; None where one was not given."""
 
     name: str = "importance"
+    samples: int | None = None
     temperatures: int | None = None
     chains: int | None = None
     start: str | None = None
@@ -41,20 +42,27 @@ class MethodOptions:
         if unread:
             readers = "gap, ais or bdmc" if unread[0] == "--examples" else "ais or bdmc"
             raise ConfigurationError(f"{unread[0]} is read with --method {readers}; got --method {self.name}.")
-        for option, value in (("--temperatures", self.temperatures), ("--chains", self.chains), ("--examples", self.examples)):
+        if self.samples is not None and self.name in ("ais", "bdmc"):
+            raise ConfigurationError(
+                f"--samples is read with --method importance or gap; got --method {self.name}, which draws --chains "
+                f"{self.samples} chains for each example if you ask for them."
+            )
+        for option, value in (
+            ("--samples", self.samples),
+            ("--temperatures", self.temperatures),
+            ("--chains", self.chains),
+            ("--examples", self.examples),
+        ):
             if value is not None and value < 1:
                 raise ConfigurationError(f"{option} is {value}; it must be a whole number from 1 up, for example 100.")
         if self.start not in (None, "prior", "posterior"):
             raise ConfigurationError(unknown_name_message("--start", self.start, ("prior", "posterior")))
 
 
-def evaluate_by(
-    run: Path, options: MethodOptions, num_samples: int, split: str, data_dir: Path | None, seed: int, *, as_json: bool
-) -> None:
+def evaluate_by(run: Path, options: MethodOptions, split: str, data_dir: Path | None, seed: int, *, as_json: bool) -> None:
     """Print what the method says of a random part of one of the run's splits, or of examples that the model makes."""
     options.check()
     check_split(split)
-    check_samples(num_samples)
     folder, model, spec, config = open_run(run)
     data = own_examples(folder, config, spec, split, data_dir)
     from ..evaluation import Annealing, anneal, annealed_estimate, inference_gap, sandwich
@@ -64,7 +72,13 @@ def evaluate_by(
     chosen: Examples = data[np.sort(np.random.default_rng(seed).permutation(len(data))[:number])]
     if options.name == "gap":
         with counting(len(chosen), quiet=as_json) as advance:
-            gap = inference_gap(model, chosen, num_samples=num_samples, seed=seed, on_progress=advance)
+            gap = inference_gap(
+                model,
+                chosen,
+                num_samples=NUM_SAMPLES if options.samples is None else options.samples,
+                seed=seed,
+                on_progress=advance,
+            )
         _show({"split": split, **gap.to_json()}, as_json, lambda: _show_gap(gap, split))
         return
     given = {"num_temperatures": options.temperatures, "num_chains": options.chains, "start": options.start}
@@ -135,6 +149,7 @@ def _show_gap(found: InferenceGap, split: str) -> None:
         ),
     ]
     _show_rows(f"{split} split, {found.num_examples:,} examples, {_kind(found.measure)}", rows)
+    result_console().print(found.verdict, markup=False, highlight=False)
 
 
 def _show_rows(title: str, rows: Sequence[tuple[str, float, float | None, str]]) -> None:

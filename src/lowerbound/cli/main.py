@@ -76,7 +76,7 @@ def train(
 )
 def evaluate(
     run: Run,
-    samples: Annotated[int, typer.Option(help="Importance samples per example, K.")] = 1000,
+    samples: Annotated[int | None, typer.Option(help="Importance samples per example, K; 1000.")] = None,
     split: Split = "test",
     data_dir: DataDir = None,
     seed: Annotated[int, typer.Option(help="The seed of the importance samples.")] = 0,
@@ -118,15 +118,15 @@ def evaluate(
 
         given = {"--widen": widen, "--refine-steps": refine_steps, "--refine-rate": refine_rate, "--prior-share": prior_share}
         given |= {"--bound-figure": bound_figure, "--proposal": None if proposal == "posterior" else proposal}
-        methods = MethodOptions(method, temperatures, chains, start, examples)
+        methods = MethodOptions(method, samples, temperatures, chains, start, examples)
         methods.check()
         unread = [option for option, value in given.items() if value is not None]
         if unread:
             raise ConfigurationError(f"{unread[0]} is read with --method importance alone; got --method {method}.")
-        evaluate_by(run, methods, samples, split, data_dir, seed, as_json=json)
+        evaluate_by(run, methods, split, data_dir, seed, as_json=json)
         return
     options = ProposalOptions(proposal, widen, refine_steps, refine_rate, prior_share)
-    evaluate_run(run, samples, split, data_dir, seed, options, bound_figure, as_json=json)
+    evaluate_run(run, 1000 if samples is None else samples, split, data_dir, seed, options, bound_figure, as_json=json)
 
 
 @app.command(epilog="Example: lowerbound compare runs/faces-1 runs/faces-2 --samples 1000")

@@ -1,4 +1,4 @@
-from .annealing import AnnealedEstimate, Annealing, anneal, annealed_estimate
+from .annealing import AnnealedEstimate, Annealing, anneal, anneal_back, annealed_estimate
 from .bidirectional import Sandwich, sandwich
 from .comparison import Comparison, Contender, compare
 from .estimates import BoundCurve, Estimate
@@ -26,6 +26,7 @@ __all__ = [
     "Widened",
     "active_units",
     "anneal",
+    "anneal_back",
     "annealed_estimate",
     "compare",
     "decode",

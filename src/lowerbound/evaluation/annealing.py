@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -17,7 +17,7 @@ from ..errors import ConfigurationError
 from ..likelihoods import Measure
 from ..models import AbstractLatentVariableModel
 from .estimates import NATS, Estimate, mean_and_error, monte_carlo_error
-from .hamiltonian import transition
+from .hamiltonian import LogDensity, Place, place_at, transition
 from .latents import check_condition
 
 Condition = Float[Array, " condition"] | None
@@ -74,7 +74,7 @@ class AnnealedEstimate(NamedTuple):
 
     log_weights: Float[Array | np.ndarray, "examples chains"]
     acceptance: Float[Array | np.ndarray, " examples"]
-    step_sizes: Float[Array | np.ndarray, "examples temperatures"]
+    step_sizes: Float[Array | np.ndarray, "examples steps"]
 
     @property
     def not_finite(self) -> int:
@@ -100,7 +100,6 @@ def anneal(
     data: Examples | np.ndarray,
     annealing: Annealing | None = None,
     *,
-    exact: np.ndarray | None = None,
     seed: int = 0,
     on_progress: Callable[[int], None] = lambda examples: None,
 ) -> AnnealedEstimate:
@@ -109,33 +108,47 @@ def anneal(
         f_t(z) = r(z)^(1 - beta_t) p(x, z)^beta_t,   w = prod_{t=1..T} f_t(z_{t-1}) / f_{t-1}(z_{t-1}),   z_t ~ HMC that keeps f_t
 
     with z_0 ~ r, the prior or the posterior. E[w] = p(x), so the mean of log w, and the log of a mean of w, are lower bounds in
-    expectation. The step sizes are found beforehand, by other chains of the same example, so that the weights' own chains do not
+    expectation. The step sizes are found on the way by other chains of the same example, so that the weights' own chains do not
     adapt and E[w] = p(x) holds.
-
-    - `exact`: (n, latent_dim), one draw of p(z|x) for each example, known where x was simulated from the model. Then the
-      chains run backward from it, and E[w] = 1 / p(x): minus the log of their mean is an upper bound (Grosse et al. 2015).
 
     Raises `ConfigurationError` when the model has no density, its latents do not live in R^latent_dim, or its condition is
     missing.
     """
     annealing = Annealing() if annealing is None else annealing
-    check_can_anneal(model)
-    data = Examples.of(data)
-    check_condition(model, data.condition)
-    size = max(1, ROWS // annealing.num_chains)
-    parts: list[AnnealedEstimate] = []
-    keys = jax.random.split(jax.random.key(seed), len(data))
-    # On some devices products of float32 matrices are rounded to fewer digits unless this is asked for.
-    with jax.default_matmul_precision("highest"):
-        for first in range(0, len(data), size):
-            index = np.arange(first, first + size) % len(data)
-            rows = jax.tree.map(jnp.asarray, data[index])
-            ends = None if exact is None else jnp.asarray(exact[index], jnp.float32)
-            found = _anneal_batch(model, rows, ends, keys[index], jnp.asarray(annealing.temperatures), annealing)
-            kept = min(size, len(data) - first)
-            parts.append(AnnealedEstimate(*(np.asarray(column)[:kept] for column in found)))
-            on_progress(first + kept)
-    return AnnealedEstimate(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+
+    def batch(rows: Examples, index: np.ndarray, keys: Array, temperatures: Array) -> AnnealedEstimate:
+        return _forward(model, rows, keys, temperatures, annealing)
+
+    return _in_batches(model, data, annealing, batch, seed, on_progress)
+
+
+def anneal_back(
+    model: AbstractLatentVariableModel,
+    data: Examples | np.ndarray,
+    exact: Float[np.ndarray, "examples latent"],
+    step_sizes: Float[np.ndarray, "examples steps"],
+    annealing: Annealing | None = None,
+    *,
+    seed: int = 0,
+    on_progress: Callable[[int], None] = lambda examples: None,
+) -> AnnealedEstimate:
+    r"""The same chains turned round: they start from exact draws of p(z|x), known where x was simulated from the model.
+
+        E[w] = 1 / p(x),   w = prod_{t=T..1} f_{t-1}(z_{t-1}) / f_t(z_{t-1}),   z_{t-1} ~ HMC that keeps f_t, from z_t
+
+    so that minus the log of a mean of w is an upper bound in expectation (Grosse et al. 2015, arXiv 1511.02543, section 4).
+
+    - `exact`: one draw for each example. `step_sizes`: those that `anneal` found for the examples.
+
+    Raises `ConfigurationError` as `anneal` does.
+    """
+    annealing = Annealing() if annealing is None else annealing
+
+    def batch(rows: Examples, index: np.ndarray, keys: Array, temperatures: Array) -> AnnealedEstimate:
+        ends, sizes = (jnp.asarray(each[index], jnp.float32) for each in (exact, step_sizes))
+        return _backward(model, rows, ends, sizes, keys, temperatures, annealing)
+
+    return _in_batches(model, data, annealing, batch, seed, on_progress)
 
 
 def annealed_estimate(found: AnnealedEstimate, annealing: Annealing, measure: Measure) -> Estimate:
@@ -187,103 +200,133 @@ def check_can_anneal(model: AbstractLatentVariableModel) -> None:
         )
 
 
+def _in_batches(
+    model: AbstractLatentVariableModel,
+    data: Examples | np.ndarray,
+    annealing: Annealing,
+    batch: Callable[[Examples, np.ndarray, Array, Array], AnnealedEstimate],
+    seed: int,
+    on_progress: Callable[[int], None],
+) -> AnnealedEstimate:
+    check_can_anneal(model)
+    data = Examples.of(data)
+    check_condition(model, data.condition)
+    size = max(1, ROWS // (annealing.num_chains + PILOT_CHAINS))
+    parts: list[AnnealedEstimate] = []
+    keys = jax.random.split(jax.random.key(seed), len(data))
+    temperatures = jnp.asarray(annealing.temperatures)
+    # On some devices products of float32 matrices are rounded to fewer digits unless this is asked for.
+    with jax.default_matmul_precision("highest"):
+        for first in range(0, len(data), size):
+            # A batch that is not full is filled up with the data's own first rows.
+            index = np.arange(first, first + size) % len(data)
+            found = batch(jax.tree.map(jnp.asarray, data[index]), index, keys[index], temperatures)
+            kept = min(size, len(data) - first)
+            parts.append(AnnealedEstimate(*(np.asarray(column)[:kept] for column in found)))
+            on_progress(first + kept)
+    return AnnealedEstimate(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+
+
 @eqx.filter_jit
-def _anneal_batch(
+def _forward(
     model: AbstractLatentVariableModel,
     batch: Examples,
-    exact: Float[Array, "batch latent"] | None,
     keys: Key[Array, " batch"],
     temperatures: Float[Array, " temperatures"],
     annealing: Annealing,
 ) -> AnnealedEstimate:
-    def one(x: Num[Array, "..."], condition: Condition, end: Array | None, key: PRNGKeyArray) -> AnnealedEstimate:
-        densities = _Path.of(model, x, condition, annealing.start)
-        pilot_key, key = jax.random.split(key)
-        pilot = jax.random.split(pilot_key, min(PILOT_CHAINS, annealing.num_chains))
-        step_sizes = _find_step_sizes(densities, temperatures, annealing.num_leapfrog, pilot)
-        chains = jax.random.split(key, annealing.num_chains)
-        if end is None:
-            run = jax.vmap(lambda key: _forward(densities, temperatures, step_sizes, annealing.num_leapfrog, key))
-        else:
-            run = jax.vmap(lambda key: _backward(densities, end, temperatures, step_sizes, annealing.num_leapfrog, key))
-        log_weights, acceptance = run(chains)
-        return AnnealedEstimate(log_weights, acceptance.mean(), step_sizes)
+    def one(x: Num[Array, "..."], condition: Condition, key: PRNGKeyArray) -> AnnealedEstimate:
+        path = _Path.of(model, x, condition, annealing.start)
+        # The first few find the step sizes, the others give the weights.
+        draw_keys, move_keys = jax.random.split(key, (2, PILOT_CHAINS + annealing.num_chains))
 
-    return jax.vmap(one)(*batch.arrays, exact, keys)
+        def step(state: tuple[Place, Array, Array], row: tuple[Array, ...]) -> tuple[tuple[Place, Array, Array], Any]:
+            places, log_weights, log_size = state
+            number, before, beta = row
+            log_weights = log_weights + (beta - before) * path.log_ratio(places)
+            places, probability = path.move(places, beta, jnp.exp(log_size), annealing.num_leapfrog, number, move_keys)
+            change = ADAPTATION * (probability[:PILOT_CHAINS].mean() - WANTED_ACCEPTANCE)
+            return (places, log_weights, log_size + change), (probability[PILOT_CHAINS:].mean(), jnp.exp(log_size))
+
+        places = jax.vmap(lambda key: place_at(path.densities, path.draw(key)))(draw_keys)
+        start = (places, jnp.zeros(len(draw_keys), jnp.float32), jnp.log(jnp.float32(FIRST_STEP_SIZE)))
+        (_, log_weights, _), (acceptance, sizes) = jax.lax.scan(step, start, _rows(temperatures))
+        return AnnealedEstimate(log_weights[PILOT_CHAINS:], acceptance.mean(), sizes)
+
+    return jax.vmap(one)(*batch.arrays, keys)
+
+
+@eqx.filter_jit
+def _backward(
+    model: AbstractLatentVariableModel,
+    batch: Examples,
+    exact: Float[Array, "batch latent"],
+    step_sizes: Float[Array, "batch steps"],
+    keys: Key[Array, " batch"],
+    temperatures: Float[Array, " temperatures"],
+    annealing: Annealing,
+) -> AnnealedEstimate:
+    def one(x: Num[Array, "..."], condition: Condition, end: Array, sizes: Array, key: PRNGKeyArray) -> AnnealedEstimate:
+        path = _Path.of(model, x, condition, annealing.start)
+        move_keys = jax.random.split(key, annealing.num_chains)
+
+        def step(state: tuple[Place, Array], row: tuple[Array, ...]) -> tuple[tuple[Place, Array], Array]:
+            """Each reversible move first, then the step down in beta."""
+            places, log_weights = state
+            number, before, beta, size = row
+            places, probability = path.move(places, beta, size, annealing.num_leapfrog, number, move_keys)
+            return (places, log_weights - (beta - before) * path.log_ratio(places)), probability.mean()
+
+        places = jax.vmap(lambda _: place_at(path.densities, end))(move_keys)
+        start = (places, jnp.zeros(len(move_keys), jnp.float32))
+        (_, log_weights), acceptance = jax.lax.scan(step, start, (*_rows(temperatures), sizes), reverse=True)
+        return AnnealedEstimate(log_weights, acceptance.mean(), sizes)
+
+    return jax.vmap(one)(*batch.arrays, exact, step_sizes, keys)
+
+
+def _rows(temperatures: Float[Array, " temperatures"]) -> tuple[Array, Array, Array]:
+    """(t, beta_{t-1}, beta_t) for t = 1..T, t counted from 0."""
+    return jnp.arange(len(temperatures) - 1), temperatures[:-1], temperatures[1:]
 
 
 class _Path(NamedTuple):
-    """The densities between the start r(z) and p(x, z), for one example."""
+    """The densities between the start r(z) and p(x, z), for one example, as powers of two densities of which each is worked out
+    once a step: p(z)^1 p(x|z)^beta, or q(z|x)^(1 - beta) p(x, z)^beta.
+
+    The powers are first + beta * slope.
+    """
 
     draw: Callable[[PRNGKeyArray], Float[Array, " latent"]]
-    log_start: Callable[[Float[Array, " latent"]], Float[Array, ""]]
-    log_end: Callable[[Float[Array, " latent"]], Float[Array, ""]]
+    densities: tuple[LogDensity, LogDensity]
+    first: tuple[float, float]
+    slope: tuple[float, float]
 
     @classmethod
     def of(cls, model: AbstractLatentVariableModel, x: Num[Array, "..."], condition: Condition, start: str) -> _Path:
-        def log_end(z: Array) -> Array:
-            return model.log_likelihood(x, z, condition) + model.log_prior(z, condition)
+        def log_prior(z: Array) -> Array:
+            return model.log_prior(z, condition)
+
+        def log_likelihood(z: Array) -> Array:
+            return model.log_likelihood(x, z, condition)
 
         if start == "posterior":
             posterior = model.encode(x, condition)
-            return cls(posterior.sample, posterior.log_prob, log_end)
-        return cls(lambda key: model.sample_latent(key, condition), lambda z: model.log_prior(z, condition), log_end)
+            joint = (posterior.log_prob, lambda z: log_likelihood(z) + log_prior(z))
+            return cls(posterior.sample, joint, (1.0, 0.0), (-1.0, 1.0))
+        return cls(lambda key: model.sample_latent(key, condition), (log_prior, log_likelihood), (1.0, 0.0), (0.0, 1.0))
 
-    def at(self, beta: Float[Array, ""]) -> Callable[[Float[Array, " latent"]], Float[Array, ""]]:
-        """log f of this inverse temperature."""
-        return lambda z: (1 - beta) * self.log_start(z) + beta * self.log_end(z)
+    def move(
+        self, places: Place, beta: Array, step_size: Array, num_leapfrog: int, number: Array, keys: Key[Array, " chains"]
+    ) -> tuple[Place, Float[Array, " chains"]]:
+        """A transition of each chain that keeps f at this inverse temperature."""
+        powers = jnp.asarray(self.first, jnp.float32) + beta * jnp.asarray(self.slope, jnp.float32)
 
-    def log_ratio(self, z: Float[Array, " latent"]) -> Float[Array, ""]:
-        """log p(x, z) - log r(z): what each step's share of beta multiplies."""
-        return self.log_end(z) - self.log_start(z)
+        def one(place: Place, key: PRNGKeyArray) -> tuple[Place, Array]:
+            return transition(self.densities, powers, place, step_size, num_leapfrog, jax.random.fold_in(key, number))
 
+        return jax.vmap(one)(places, keys)
 
-def _find_step_sizes(
-    path: _Path, temperatures: Array, num_leapfrog: int, keys: Key[Array, " chains"]
-) -> Float[Array, " temperatures"]:
-    """Step sizes at which about `WANTED_ACCEPTANCE` of the moves of some chains are accepted, temperature by temperature."""
-    first_keys, keys = jax.vmap(lambda key: tuple(jax.random.split(key)))(keys)
-
-    def step(state: tuple[Array, Array], row: tuple[Array, Array]) -> tuple[tuple[Array, Array], Array]:
-        z, log_size = state
-        number, beta = row
-        size = jnp.exp(log_size)
-        move_keys = jax.vmap(lambda key: jax.random.fold_in(key, number))(keys)
-        z, probability = jax.vmap(lambda z, key: transition(path.at(beta), z, size, num_leapfrog, key))(z, move_keys)
-        return (z, log_size + ADAPTATION * (probability.mean() - WANTED_ACCEPTANCE)), size
-
-    start = (jax.vmap(path.draw)(first_keys), jnp.log(jnp.float32(FIRST_STEP_SIZE)))
-    return jax.lax.scan(step, start, (jnp.arange(len(temperatures) - 1), temperatures[1:]))[1]
-
-
-def _forward(
-    path: _Path, temperatures: Array, step_sizes: Array, num_leapfrog: int, key: PRNGKeyArray
-) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    first_key, key = jax.random.split(key)
-
-    def step(state: tuple[Array, Array], row: tuple[Array, ...]) -> tuple[tuple[Array, Array], Array]:
-        z, log_weight = state
-        number, before, beta, size = row
-        log_weight = log_weight + (beta - before) * path.log_ratio(z)
-        z, probability = transition(path.at(beta), z, size, num_leapfrog, jax.random.fold_in(key, number))
-        return (z, log_weight), probability
-
-    rows = (jnp.arange(len(step_sizes)), temperatures[:-1], temperatures[1:], step_sizes)
-    (_, log_weight), probabilities = jax.lax.scan(step, (path.draw(first_key), jnp.float32(0)), rows)
-    return log_weight, probabilities.mean()
-
-
-def _backward(
-    path: _Path, z: Float[Array, " latent"], temperatures: Array, step_sizes: Array, num_leapfrog: int, key: PRNGKeyArray
-) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """The forward chain turned round: each reversible move first, then the step down in beta."""
-
-    def step(state: tuple[Array, Array], row: tuple[Array, ...]) -> tuple[tuple[Array, Array], Array]:
-        z, log_weight = state
-        number, before, beta, size = row
-        z, probability = transition(path.at(beta), z, size, num_leapfrog, jax.random.fold_in(key, number))
-        return (z, log_weight - (beta - before) * path.log_ratio(z)), probability
-
-    rows = (jnp.arange(len(step_sizes)), temperatures[:-1], temperatures[1:], step_sizes)
-    (_, log_weight), probabilities = jax.lax.scan(step, (z, jnp.float32(0)), rows, reverse=True)
-    return log_weight, probabilities.mean()
+    def log_ratio(self, places: Place) -> Float[Array, " chains"]:
+        """log p(x, z) - log r(z) of each chain: what each step's share of beta multiplies."""
+        return jnp.sum(jnp.asarray(self.slope, jnp.float32) * places.logs, axis=-1)

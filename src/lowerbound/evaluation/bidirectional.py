@@ -14,7 +14,7 @@ import numpy as np
 from ..data.examples import Examples
 from ..errors import ConfigurationError
 from ..models import AbstractLatentVariableModel
-from .annealing import AnnealedEstimate, Annealing, anneal, check_can_anneal
+from .annealing import AnnealedEstimate, Annealing, anneal, anneal_back, check_can_anneal
 from .estimates import mean_and_error, plain_json
 from .latents import check_condition
 
@@ -29,7 +29,7 @@ class Sandwich:
     - `lower_nats`, `upper_nats`: each with its standard error over examples; the examples are the same for both.
     - `gap_nats`: upper - lower, of at least 0 in expectation; `gap_standard_error`: over examples.
     - `acceptance`: the mean probability of accepting a move, forward. `not_finite_weights`: of both directions.
-    - `verdict`: in words.
+    - `is_enough`: whether the gap, its noise added, is at most half a nat; `verdict`: that in words.
     """
 
     lower_nats: float
@@ -45,6 +45,7 @@ class Sandwich:
     measure: str
     acceptance: float
     not_finite_weights: int
+    is_enough: bool
     verdict: str
     unit: str = "nats per example"
 
@@ -58,20 +59,20 @@ def simulate(
 ) -> tuple[np.ndarray, Examples]:
     """z ~ p(z) and x ~ p(x|z): each z is then an exact draw of p(z|x). (n, latent_dim), and the examples."""
     check_condition(model, condition)
-
-    @eqx.filter_jit
-    def draw(keys: jax.Array, condition: jax.Array | None) -> tuple[jax.Array, jax.Array]:
-        def one(row: tuple[jax.Array, jax.Array | None]) -> tuple[jax.Array, jax.Array]:
-            key, own = row
-            z_key, x_key = jax.random.split(key)
-            z = model.sample_latent(z_key, own)
-            return z, model.decode_draw(z, x_key, own)
-
-        return jax.lax.map(one, (keys, condition), batch_size=256)
-
     given = None if condition is None else jnp.asarray(condition, jnp.float32)
-    z, x = draw(jax.random.split(jax.random.key(seed), num_examples), given)
+    z, x = _draw(model, jax.random.split(jax.random.key(seed), num_examples), given)
     return np.asarray(z), Examples(np.asarray(x), None if given is None else np.asarray(given))
+
+
+@eqx.filter_jit
+def _draw(model: AbstractLatentVariableModel, keys: jax.Array, condition: jax.Array | None) -> tuple[jax.Array, jax.Array]:
+    def one(row: tuple[jax.Array, jax.Array | None]) -> tuple[jax.Array, jax.Array]:
+        key, own = row
+        z_key, x_key = jax.random.split(key)
+        z = model.sample_latent(z_key, own)
+        return z, model.decode_draw(z, x_key, own)
+
+    return jax.lax.map(one, (keys, condition), batch_size=256)
 
 
 def sandwich(
@@ -100,9 +101,10 @@ def sandwich(
     check_can_anneal(model)
     z, examples = simulate(model, num_examples, condition, seed)
     forward = anneal(model, examples, annealing, seed=seed + 1, on_progress=on_progress)
-    backward = anneal(
-        model, examples, annealing, exact=z, seed=seed + 2, on_progress=lambda done: on_progress(num_examples + done)
-    )
+    backward = anneal_back(
+        model, examples, z, np.asarray(forward.step_sizes), annealing,
+        seed=seed + 2, on_progress=lambda done: on_progress(num_examples + done),
+    )  # fmt: skip
     return summarise(model, annealing, forward, backward)
 
 
@@ -115,13 +117,18 @@ def summarise(
     not_finite = forward.not_finite + backward.not_finite
     fine = f"{annealing.num_temperatures:,} temperatures"
     lost = f" {not_finite} weights were not finite and count as 0." if not_finite else ""
-    if gap <= SMALL_GAP_NATS and not not_finite:
-        verdict = f"{fine} are enough: on the model's own examples the two bounds are {gap:.2g} ± {gap_error:.2g} nats apart."
-    else:
+    # A gap that is hidden in noise may be as large as the noise, of which a single example shows nothing.
+    largest = max(gap, 0.0) + (2 * gap_error if np.isfinite(gap_error) else np.inf)
+    is_enough = largest <= SMALL_GAP_NATS and not not_finite
+    apart = f"on the model's own examples the two bounds are {gap:.2g} ± {gap_error:.2g} nats apart."
+    if is_enough:
+        verdict = f"{fine} are enough: {apart}"
+    elif gap <= SMALL_GAP_NATS and not not_finite:
         verdict = (
-            f"{fine} are not enough: on the model's own examples the two bounds are {gap:.2g} ± {gap_error:.2g} nats apart. "
-            f"Take more (--temperatures {4 * annealing.num_temperatures}).{lost}"
+            f"Too few examples to say whether {fine} are enough: {apart} Take more, for example --examples {4 * len(lower)}."
         )
+    else:
+        verdict = f"{fine} are not enough: {apart} Take more (--temperatures {4 * annealing.num_temperatures}).{lost}"
     return Sandwich(
         low, low_error, high, high_error, gap, gap_error,
         num_examples=len(lower),
@@ -131,5 +138,6 @@ def summarise(
         measure=model.measure,
         acceptance=float(np.mean(forward.acceptance)),
         not_finite_weights=not_finite,
+        is_enough=is_enough,
         verdict=verdict,
     )  # fmt: skip

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..data.examples import Examples
 from ..models import AbstractLatentVariableModel
-from .estimates import mean_and_error, plain_json
+from .estimates import BoundCurve, importance_estimate, mean_and_error, plain_json
 from .evidence import estimate_evidence
 from .proposals import Refined
 
@@ -26,6 +26,8 @@ class InferenceGap:
     - `optimised_elbo_nats`: L[q*], of the best member of the posterior's family for each example by itself.
     - `amortised_elbo_nats`: L[q], of the one that the encoder gives.
     - `approximation_gap_nats`: what the family cannot do. `amortisation_gap_nats`: what the encoder loses by answering for all.
+    - `is_enough`: whether the samples are enough for log p(x), and the steps for q*. `verdict`: that, and what to do about the
+      larger gap, in words.
     """
 
     log_evidence_nats: float
@@ -42,6 +44,8 @@ class InferenceGap:
     num_samples: int
     num_steps: int
     measure: str
+    is_enough: bool
+    verdict: str
     unit: str = "nats per example"
 
     def to_json(self) -> dict[str, Any]:
@@ -67,10 +71,39 @@ def inference_gap(
     evidence, amortised = (np.asarray(each, np.float64) for each in (estimate.log_evidence, estimate.elbo))
     optimised = np.asarray(estimate.bounds, np.float64)[:, 0]
     columns = (evidence, optimised, amortised, evidence - optimised, optimised - amortised)
+    numbers = [mean_and_error(column) for column in columns]
+    record = importance_estimate(estimate, BoundCurve.of(estimate, num_samples), model.measure, refined.description)
+    is_optimised, words = judge_gaps(numbers[3], numbers[4], refined.num_steps)
     return InferenceGap(
-        *(number for column in columns for number in mean_and_error(column)),
+        *(number for pair in numbers for number in pair),
         num_examples=len(evidence),
         num_samples=num_samples,
         num_steps=refined.num_steps,
         measure=model.measure,
+        is_enough=record.is_enough and is_optimised,
+        verdict=f"{words} {record.verdict}",
     )
+
+
+def judge_gaps(approximation: tuple[float, float], amortisation: tuple[float, float], num_steps: int) -> tuple[bool, str]:
+    """Whether the optimisation found what it looked for, and which gap is the larger, in words; each is (nats, standard error).
+
+    >>> judge_gaps((0.2, 0.01), (1.3, 0.1), 300)[1].split(":")[0]
+    'The encoder costs more than the family of posteriors'
+    """
+    (of_family, family_error), (of_encoder, encoder_error) = approximation, amortisation
+    if of_encoder < -2 * encoder_error:
+        return False, (
+            f"{num_steps:,} steps made the encoder's posterior worse, by {-of_encoder:.2g} nats: neither gap is known. Optimise "
+            "with more steps or at a lower rate."
+        )
+    figures = (
+        f"{of_encoder:.2g} ± {encoder_error:.1g} nats of amortisation, {of_family:.2g} ± {family_error:.1g} of approximation."
+    )
+    if abs(of_encoder - of_family) <= 2 * np.hypot(encoder_error, family_error):
+        return True, f"The encoder and the family of posteriors cost about the same: {figures}"
+    if of_encoder > of_family:
+        advice = "A larger encoder, longer training or the recipe semi-amortised-2018 lowers it."
+        return True, f"The encoder costs more than the family of posteriors: {figures} {advice}"
+    advice = "A richer family, for example posterior.name=sylvester-householder, lowers it."
+    return True, f"The family of posteriors costs more than the encoder: {figures} {advice}"
