@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import PIL.Image
 import pytest
 from commands import command, good
+
+from lowerbound.evaluation import Unfinished, evidence
 
 
 def test_the_number_says_how_far_to_trust_it(bits_run: Path) -> None:
@@ -42,6 +47,35 @@ def test_other_proposals_and_the_figure(bits_run: Path, tmp_path: Path) -> None:
     assert scores["active_units"] == plain["active_units"]
     assert scores["bounds"]["num_samples"] == [1, 2, 4, 8, 16, 20]
     assert scores["bounds"]["nats"][-1] == scores["log_evidence_nats"]
+
+
+class _Stopped(Exception):
+    """As if the process was gone."""
+
+
+@pytest.mark.parametrize("name", ["evaluate", "compare"])
+def test_one_that_was_stopped_goes_on(bits_run: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    words: list[object] = [name, bits_run, "--split", "train", "--samples", 64, "--json"]
+    if name == "compare":
+        shutil.copytree(bits_run, tmp_path / "other")
+        words.insert(2, tmp_path / "other")
+    whole = good(*words)
+    monkeypatch.setattr(Unfinished, "is_due", True)
+    batches, real = itertools.count(), evidence._estimate_batch
+
+    def stopping(*arguments: Any) -> Any:
+        if next(batches) == 2:
+            raise _Stopped
+        return real(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(evidence, "_estimate_batch", stopping)
+        with pytest.raises(_Stopped):
+            good(*words)
+    again = good(*words)
+    assert "going on with an evaluation that was stopped: 64 of " in again.stderr
+    assert again.stdout == whole.stdout
+    assert not (bits_run / "unfinished").exists()
 
 
 @pytest.mark.parametrize(

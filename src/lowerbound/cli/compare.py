@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import ConfigurationError
-from .evaluate import ProposalOptions, check_samples, counting, result_console
+from .evaluate import ProposalOptions, check_samples, counting, keeping, result_console
 from .opening import check_split, open_run, own_examples
 
 if TYPE_CHECKING:
@@ -37,7 +37,15 @@ def compare_runs(
     for name, (folder, model, spec, config) in opened.items():
         data = own_examples(folder, config, spec, split, data_dir)
         with counting(len(data), quiet=as_json, what=name) as advance:
-            found = estimate_evidence(model, data, num_samples, seed=seed, proposal=proposal, on_progress=advance)
+            found = estimate_evidence(
+                model,
+                data,
+                num_samples,
+                seed=seed,
+                proposal=proposal,
+                unfinished=keeping(folder, len(data)),
+                on_progress=advance,
+            )
         evidence[name] = np.asarray(found.log_evidence)
         curve = BoundCurve.of(found, num_samples)
         records[name] = importance_estimate(found, curve, model.measure, proposal.description)

@@ -16,7 +16,8 @@ from .runtime import say
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ..evaluation import AbstractProposal, BoundCurve, Evaluation
+    from ..evaluation import AbstractProposal, BoundCurve, Evaluation, Unfinished
+    from ..runs.folder import RunFolder
 
 PROPOSALS = ("posterior", "widened", "refined")
 
@@ -101,6 +102,7 @@ def evaluate_run(
             split=split,
             seed=seed,
             proposal=options.build(),
+            unfinished=keeping(folder, len(data)),
             on_progress=advance,
         )
     if bound_figure is not None:
@@ -115,6 +117,16 @@ def evaluate_run(
     else:
         show_evaluation(evaluation)
         show_bounds(evaluation.bounds)
+
+
+def keeping(folder: RunFolder, total: int) -> Unfinished:
+    """Where a run's evaluation is kept until it ends; where one that was stopped goes on, that is said."""
+    from ..evaluation import Unfinished
+
+    def tell(done: int) -> None:
+        say(f"going on with an evaluation that was stopped: {done:,} of {total:,} examples are done")
+
+    return Unfinished(folder.path / "unfinished", on_found=tell)
 
 
 def check_samples(num_samples: int) -> None:

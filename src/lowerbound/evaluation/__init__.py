@@ -7,6 +7,7 @@ from .inference_gap import InferenceGap, inference_gap
 from .latents import active_units, decode, kl_by_latent, posterior_means, sample
 from .proposals import AbstractProposal, Amortised, Defensive, Refined, Widened
 from .scores import Evaluation, evaluate
+from .unfinished import Unfinished
 
 __all__ = [
     "AbstractProposal",
@@ -23,6 +24,7 @@ __all__ = [
     "InferenceGap",
     "Refined",
     "Sandwich",
+    "Unfinished",
     "Widened",
     "active_units",
     "anneal",

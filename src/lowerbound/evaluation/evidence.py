@@ -18,6 +18,7 @@ from ..models import AbstractLatentVariableModel, SingleLayer
 from .latents import check_condition
 from .proposals import AbstractProposal, Amortised, log_weight
 from .running_weights import CHUNK, RunningWeights
+from .unfinished import Unfinished, fingerprint
 
 # Rows of decoder output in flight at once: enough to fill a matrix product, few enough to stay in the caches of a CPU, and on
 # an accelerator in its memory, so many numbers at most.
@@ -56,6 +57,7 @@ def estimate_evidence(
     seed: int = 0,
     streams: Int[np.ndarray, " examples"] | None = None,
     proposal: AbstractProposal | None = None,
+    unfinished: Unfinished | None = None,
     on_progress: Callable[[int], None] = lambda examples: None,
 ) -> EvidenceEstimate:
     r"""Importance-sampled log-evidence of each example (Burda et al. 2016, arXiv 1509.00519, eq. 8).
@@ -64,7 +66,8 @@ def estimate_evidence(
 
     The mean is a running log-mean-exp, so that memory does not grow with K = `num_samples`. r is the `proposal`, by default the
     posterior q(z|x). The draws of an example derive from (seed, its position in `data`) alone, or from (seed, its number in
-    `streams`) where that is given. `on_progress` is told how many examples are done.
+    `streams`) where that is given. `on_progress` is told how many examples are done. What is found is kept in `unfinished` on
+    the way: the same call after a kill goes on from there, and ends with the same bits as one that was never stopped.
 
     Raises `ConfigurationError` when `num_samples` is below 1, when the model has no density, when its condition is missing, and
     when it has no such proposal.
@@ -85,9 +88,15 @@ def estimate_evidence(
     key = jax.random.key(seed)
     streams = np.arange(len(data)) if streams is None else streams
     parts: list[EvidenceEstimate] = []
+    done, mark = 0, ""
+    if unfinished is not None:
+        mark = fingerprint(model, proposal, data, num_samples, seed, streams, size)
+        if columns := unfinished.read(mark):
+            parts, done = [EvidenceEstimate(*columns)], len(columns[0])
+            on_progress(done)
     # A batch that is not full is filled up with the data's own first rows: one compiled program serves all batches of all
     # data, and what is said of an example does not depend on how many others come with it.
-    for start in range(0, len(data), size):
+    for start in range(done, len(data), size):
         index = np.arange(start, start + size) % len(data)
         rows = jax.tree.map(jnp.asarray, data[index])
         # On some devices products of float32 matrices are rounded to fewer digits unless this is asked for.
@@ -95,7 +104,15 @@ def estimate_evidence(
             batch = _estimate_batch(model, proposal, rows, key, jnp.asarray(streams[index]), num_samples)
         kept = min(size, len(data) - start)
         parts.append(EvidenceEstimate(*(np.asarray(values)[:kept] for values in batch)))
+        if unfinished is not None and unfinished.is_due and start + kept < len(data):
+            unfinished.write(mark, [np.asarray(column) for column in _joined(parts)])
         on_progress(start + kept)
+    if unfinished is not None:
+        unfinished.remove(mark)
+    return _joined(parts)
+
+
+def _joined(parts: list[EvidenceEstimate]) -> EvidenceEstimate:
     return EvidenceEstimate(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 

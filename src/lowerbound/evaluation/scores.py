@@ -18,6 +18,7 @@ from .estimates import BoundCurve, Estimate, importance_estimate, mean_and_error
 from .evidence import estimate_evidence
 from .latents import active_units, posterior_means
 from .proposals import AbstractProposal, Amortised
+from .unfinished import Unfinished
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,12 +70,14 @@ def evaluate(
     split: str = "test",
     seed: int = 0,
     proposal: AbstractProposal | None = None,
+    unfinished: Unfinished | None = None,
     on_progress: Callable[[int], None] = lambda examples: None,
 ) -> Evaluation:
     """The scores of `model` on `data`, examples in the user's units.
 
     - `proposal`: where the importance samples are drawn from; by default the posterior. `Refined()` serves where its effective
       sample size is low.
+    - `unfinished`: where what was found is kept, so that the same call after a kill goes on from there.
 
     Raises `DataError` when `data` is empty, `ConfigurationError` when `num_samples` is below 1.
     """
@@ -84,7 +87,9 @@ def evaluate(
             f"with data.{split} above 0."
         )
     proposal = Amortised() if proposal is None else proposal
-    estimate = estimate_evidence(model, data, num_samples, seed=seed, proposal=proposal, on_progress=on_progress)
+    estimate = estimate_evidence(
+        model, data, num_samples, seed=seed, proposal=proposal, unfinished=unfinished, on_progress=on_progress
+    )
     curve = BoundCurve.of(estimate, num_samples)
     elbo, elbo_error = mean_and_error(estimate.elbo)
     evidence, evidence_error = mean_and_error(estimate.log_evidence)
