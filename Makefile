@@ -10,11 +10,11 @@ demo: .venv/.installed
 	$(BIN)/lowerbound train --out runs/demo-$$(date +%Y%m%d-%H%M%S)
 
 test: .venv/.installed-test
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder --cov --cov-report=term:skip-covered
 
 # Every allowed combination of parts compiled and trained a step: about 15 minutes on 2 cores.
 test-combinations: .venv/.installed-test
-	LOWERBOUND_TEST_ALL_COMBINATIONS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup tests/test_combinations.py
+	LOWERBOUND_TEST_ALL_COMBINATIONS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder tests/test_combinations.py
 
 lint: .venv/.installed-test
 	$(BIN)/ruff check .

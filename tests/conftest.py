@@ -5,6 +5,7 @@ import ctypes
 import gc
 import os
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 
@@ -13,12 +14,15 @@ if (worker := os.environ.get("PYTEST_XDIST_WORKER")) and hasattr(os, "sched_seta
     cores = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
 
-# Most programs of a test run once, so compiling them is most of the suite: XLA's optimiser takes a third of it.
+# Most programs of a test run once, so compiling them is most of the suite. XLA's optimiser takes a third of it, and its newer
+# generators of code take twice as long as the older ones.
 os.environ["XLA_FLAGS"] = " ".join(
     (
         os.environ.get("XLA_FLAGS", ""),
         "--xla_backend_optimization_level=0",
         "--xla_llvm_disable_expensive_passes=true",
+        "--xla_cpu_use_fusion_emitters=false",
+        "--xla_cpu_enable_concurrency_optimized_scheduler=false",
     )
 ).strip()
 
@@ -36,6 +40,9 @@ _hook.__enter__()
 # parameter to the same. Every other file stays together, because its tests share fixtures.
 _SPREAD = {"test_parts.py", "test_densities.py", "test_combinations.py"}
 
+
+# Files that take a minute or more by themselves.
+_LONGEST = ("test_runs_killed.py", "test_readme.py")
 
 # A worker keeps every program that it compiled, each in a few mappings of memory, of which Linux allows a process 65,530: beyond
 # them XLA ends the process. So beyond this memory it forgets all programs, and again whenever it has grown by half a gigabyte.
@@ -61,12 +68,25 @@ def _resident_bytes() -> int:
         return 0
 
 
+def _group(node: str) -> str:
+    """What goes to one worker together with this test: its file, or in some files the tests of the same parameter."""
+    file = node.split("::")[0]
+    parameter = node[node.index("[") :] if "[" in node else ""
+    return file + parameter if Path(file).name in _SPREAD else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Work by groups. (`--dist loadgroup` with marks does not group: pytest-xdist 3.8 cannot rename the tests of pytest 9.2.)"""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Groups(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return _group(nodeid)
+
+    return Groups(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What goes to one worker (`--dist loadgroup`)."""
-    for item in items:
-        callspec = getattr(item, "callspec", None)
-        if callspec is None or item.path.name not in _SPREAD:
-            group = str(item.path)
-        else:
-            group = f"{item.path.name} {callspec.params.get('name', callspec.id)}"
-        item.add_marker(pytest.mark.xdist_group(group))
+    """The longest first, so that no worker is left alone with one at the end."""
+    items.sort(key=lambda item: _LONGEST.index(item.path.name) if item.path.name in _LONGEST else len(_LONGEST))

@@ -19,7 +19,10 @@ def test_the_figures_of_each_latent_and_of_all(images_run: Path) -> None:
     both = found["mutual_information_nats"] + found["aggregate_kl_nats"]
     error = np.hypot(found["mutual_information_standard_error"], found["aggregate_kl_standard_error"])
     assert both == pytest.approx(scores["kl_nats"], abs=5 * error)
+    parts = found["total_correlation_nats"] + found["dimension_wise_kl_nats"]
+    assert parts == pytest.approx(found["aggregate_kl_nats"], abs=1e-5)
     assert found["scores"] is None
     text = good("latents", images_run).stdout
     assert "No scores against factors: the data have no known factors." in text
     assert "I(x; z)" in text
+    assert "their total correlation, and " in text

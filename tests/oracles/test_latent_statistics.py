@@ -48,6 +48,32 @@ class TestMutualInformation:
         # Both latents' codes are off by 1: KL(N(1, 1) || N(0, 1)) = 1/2 for each.
         assert estimate.aggregate_kl_nats == pytest.approx(1.0, abs=3 * estimate.aggregate_kl_error + 0.05)
 
+    @pytest.mark.parametrize("correlation", [0.0, 0.9])
+    def test_the_total_correlation_of_a_gaussian_is_its_closed_form(self, correlation: float) -> None:
+        """KL(N(m, C) || prod_j N(m_j, C_jj)) = -(1/2) log det of the correlations; x is about z's that depend on each other."""
+        rng = np.random.default_rng(4)
+        z = rng.multivariate_normal([0.5, 0.0], [[1, correlation], [correlation, 1]], size=4000)
+        noise = TRUTH.scale * rng.standard_normal((4000, 6))
+        x = (z @ TRUTH.weight.T + TRUTH.bias + noise).astype(np.float32)
+        estimate = aggregate_posterior(EXACT, x)
+        _, covariance = TRUTH.posterior(x[0])
+        means = np.array([TRUTH.posterior(row)[0] for row in x])
+        aggregate = np.cov(means.T) + covariance
+        truth = -0.5 * np.linalg.slogdet(aggregate / np.sqrt(np.outer(np.diag(aggregate), np.diag(aggregate))))[1]
+        # Of each latent by itself: KL(N(m_j, C_jj) || N(0, 1)).
+        variances, centres = np.diag(aggregate), means.mean(axis=0)
+        by_itself = 0.5 * np.sum(variances + centres**2 - 1 - np.log(variances))
+        assert estimate.num_examples == 4000
+        assert estimate.total_correlation_nats is not None
+        assert estimate.total_correlation_error is not None
+        assert estimate.dimension_wise_kl_nats is not None
+        assert estimate.dimension_wise_kl_error is not None
+        assert estimate.total_correlation_nats == pytest.approx(truth, abs=4 * estimate.total_correlation_error + 0.01)
+        assert estimate.dimension_wise_kl_nats == pytest.approx(by_itself, abs=4 * estimate.dimension_wise_kl_error + 0.01)
+        parts = estimate.total_correlation_nats + estimate.dimension_wise_kl_nats
+        assert parts == pytest.approx(estimate.aggregate_kl_nats, abs=1e-5)
+        assert (truth > 0.1) == (correlation > 0)
+
     def test_cannot_exceed_log_n(self) -> None:
         """A posterior a million times too narrow tells all examples apart: log N is what N of them can show."""
         estimate = aggregate_posterior(TRUTH.model(variance_factor=1e-12), DATA)

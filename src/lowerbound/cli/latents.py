@@ -46,6 +46,10 @@ def latents_run(run: Path, split: str, data_dir: Path | None, seed: int, *, as_j
         "most_mutual_information_nats": None if aggregate is None else aggregate.most_nats,
         "aggregate_kl_nats": None if aggregate is None else aggregate.aggregate_kl_nats,
         "aggregate_kl_standard_error": None if aggregate is None else aggregate.aggregate_kl_error,
+        "total_correlation_nats": None if aggregate is None else aggregate.total_correlation_nats,
+        "total_correlation_standard_error": None if aggregate is None else aggregate.total_correlation_error,
+        "dimension_wise_kl_nats": None if aggregate is None else aggregate.dimension_wise_kl_nats,
+        "dimension_wise_kl_standard_error": None if aggregate is None else aggregate.dimension_wise_kl_error,
         "aggregate_num_examples": None if aggregate is None else aggregate.num_examples,
         "scores": None if scores is None else scores.to_json(),
     }
@@ -90,6 +94,19 @@ def _show(found: dict[str, Any], why_no_scores: str) -> None:
             f"The code tells {at_least}{told:.2f} ± {found['mutual_information_standard_error']:.2f} nats about which example it "
             f"is, I(x; z); {found['aggregate_num_examples']:,} examples cannot show more than {most:.2f}.\n"
             f"All codes together are {at_most}{apart:.2f} ± {error:.2f} nats from the prior, KL(q(z) || p(z)).",
+            highlight=False,
+            markup=False,
+        )
+    if found["total_correlation_nats"] is not None:
+        rest = found["dimension_wise_kl_nats"]
+        console.print(
+            f"Of these {found['total_correlation_nats']:.2f} ± {found['total_correlation_standard_error']:.2f} nats are because "
+            "the latents depend on each other, their total correlation"
+            + (
+                "."
+                if rest is None
+                else f", and {rest:.2f} ± {found['dimension_wise_kl_standard_error']:.2f} are of each by itself."
+            ),
             highlight=False,
             markup=False,
         )

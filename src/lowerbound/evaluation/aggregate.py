@@ -14,10 +14,14 @@ from jaxtyping import Array, Float, Key
 from ..data.examples import Examples
 from ..errors import ConfigurationError
 from ..models import AbstractLatentVariableModel
+from ..posteriors import AbstractFactorisedPosterior
+from ..priors import LearnedGaussian, StandardNormal
+from .estimates import mean_and_error
 from .latents import check_condition
 
-# Each density is worked out at each draw: a million densities of Gaussians, and as many passes of a flow's networks, at most.
-MOST_EXAMPLES = 1000
+# Each density is worked out at each draw: a million passes of a flow's networks at most, or sixteen million densities of
+# posteriors that are products over latents, which cost little.
+MOST_EXAMPLES, MOST_OF_PRODUCTS = 1000, 4000
 _BATCH = 50
 
 
@@ -27,6 +31,9 @@ class AggregateEstimate:
 
     - `mutual_information_nats`: I(x; z) under q, at most `most_nats` = log N; `mutual_information_error`: its standard error.
     - `aggregate_kl_nats`: KL(q(z) || p(z)); `aggregate_kl_error`: its standard error. Their sum is the mean KL(q(z|x) || p(z)).
+    - `total_correlation_nats`: KL(q(z) || prod_j q(z_j)), how far from independent the latents are, and its standard error; None
+      where q(z|x) is no product over latents. `dimension_wise_kl_nats`: sum_j KL(q(z_j) || p(z_j)), the rest of the aggregate KL;
+      None where the prior is no product either.
     - `num_examples`: N.
     """
 
@@ -34,6 +41,10 @@ class AggregateEstimate:
     mutual_information_error: float
     aggregate_kl_nats: float
     aggregate_kl_error: float
+    total_correlation_nats: float | None
+    total_correlation_error: float | None
+    dimension_wise_kl_nats: float | None
+    dimension_wise_kl_error: float | None
     num_examples: int
 
     @property
@@ -48,14 +59,16 @@ class AggregateEstimate:
 
 
 def aggregate_posterior(model: AbstractLatentVariableModel, data: Examples | np.ndarray, *, seed: int = 0) -> AggregateEstimate:
-    r"""The two parts of the mean KL (Hoffman and Johnson 2016, ELBO surgery, eq. 8), from all N examples and no minibatch.
+    r"""The parts of the mean KL (Hoffman and Johnson 2016, ELBO surgery, eq. 8), from all N examples and no minibatch.
 
         E_x KL(q(z|x) || p(z)) = I(x; z) + KL(q(z) || p(z)),   q(z) = (1/N) sum_m q(z|x_m)
         I(x; z) = E[ log q(z_n|x_n) - log (1/N) sum_m q(z_n|x_m) ],   z_n ~ q(z|x_n)
+        KL(q(z) || p(z)) = KL(q(z) || prod_j q(z_j)) + sum_j KL(q(z_j) || p(z_j))
 
-    One draw of z for each example. Whatever the model, the estimate of I(x; z) is at most log N: with codes that tell all
+    the last, total correlation and dimension-wise KL, where both are products over latents (Chen et al. 2018, arXiv 1802.04942,
+    eq. 2). One draw of z for each example. Whatever the model, the estimate of I(x; z) is at most log N: with codes that tell all
     examples apart it says "at least log N", and KL(q(z) || p(z)) is then "at most". With a condition, p(z) is p(z|c) of
-    each example's own. At most `MOST_EXAMPLES` examples are used, the first ones.
+    each example's own. At most `MOST_EXAMPLES` examples are used, the first ones (`MOST_OF_PRODUCTS` where q(z|x) is a product).
 
     Raises `ConfigurationError` when the model has no density, and when its condition is missing.
     """
@@ -64,26 +77,37 @@ def aggregate_posterior(model: AbstractLatentVariableModel, data: Examples | np.
             "this model is a deterministic autoencoder: its code is one point, q(z|x) has no density, and mutual information and "
             "KL divergences do not exist. For them train with posterior.name=diagonal-gaussian and objective.name=elbo."
         )
-    data = Examples.of(data)[:MOST_EXAMPLES]
+    data = Examples.of(data)
     check_condition(model, data.condition)
+    data = data[: MOST_OF_PRODUCTS if _is_product(model, data) else MOST_EXAMPLES]
     keys = jax.random.split(jax.random.key(seed), len(data))
-    own, all_of_them, prior = (np.asarray(part, np.float64) for part in _densities(model, jax.tree.map(jnp.asarray, data), keys))
-    information, divergence = own - all_of_them, all_of_them - prior
-    root = math.sqrt(len(data))
+    found, product = _densities(model, jax.tree.map(jnp.asarray, data), keys)
+    own, all_of_them, prior = (np.asarray(part, np.float64) for part in found)
+    product = None if product is None else np.asarray(product, np.float64)
+    has_product_prior = isinstance(getattr(model, "prior", None), StandardNormal | LearnedGaussian)
+    correlation = None if product is None else all_of_them - product
+    rest = product - prior if product is not None and has_product_prior else None
     return AggregateEstimate(
-        mutual_information_nats=float(information.mean()),
-        mutual_information_error=float(information.std(ddof=1) / root) if len(data) > 1 else math.nan,
-        aggregate_kl_nats=float(divergence.mean()),
-        aggregate_kl_error=float(divergence.std(ddof=1) / root) if len(data) > 1 else math.nan,
+        *mean_and_error(own - all_of_them),
+        *mean_and_error(all_of_them - prior),
+        *((None, None) if correlation is None else mean_and_error(correlation)),
+        *((None, None) if rest is None else mean_and_error(rest)),
         num_examples=len(data),
     )
+
+
+def _is_product(model: AbstractLatentVariableModel, data: Examples) -> bool:
+    """Whether q(z|x) is a product over latents, which its type says."""
+    first = jax.tree.map(jnp.asarray, data[0])
+    kind = eqx.filter_eval_shape(lambda example: model.encode(example.x, example.condition), first)
+    return isinstance(kind, AbstractFactorisedPosterior)
 
 
 @eqx.filter_jit
 def _densities(
     model: AbstractLatentVariableModel, data: Examples, keys: Key[Array, " examples"]
-) -> tuple[Float[Array, " examples"], Float[Array, " examples"], Float[Array, " examples"]]:
-    """log q(z_n|x_n), log q(z_n) and log p(z_n|c_n) at one draw for each example."""
+) -> tuple[tuple[Float[Array, " examples"], ...], Float[Array, " examples"] | None]:
+    """(log q(z_n|x_n), log q(z_n), log p(z_n|c_n)) at one draw an example; sum_j log q(z_nj) where q(z|x) is a product."""
 
     def draw(row: tuple[Array, Array | None, Array]) -> tuple[Array, Array, Array]:
         x, condition, key = row
@@ -93,14 +117,22 @@ def _densities(
 
     params, draws, prior = jax.lax.map(draw, (*data.arrays, keys), batch_size=_BATCH)
 
-    def at_draw(row: tuple[Array, Array]) -> tuple[Array, Array]:
-        n, z = row
-        each = jax.vmap(lambda param: model.posterior_from(param).log_prob(z))(params)
-        # The example's own density comes from the same array, so that rounding cannot lift the information above log N.
-        return each[n], jax.nn.logsumexp(each) - jnp.log(jnp.asarray(len(data), each.dtype))
+    def log_densities(params: Array, z: Array) -> Array:
+        posterior = model.posterior_from(params)
+        return posterior.log_prob_by_latent(z) if isinstance(posterior, AbstractFactorisedPosterior) else posterior.log_prob(z)
 
-    own, all_of_them = jax.lax.map(at_draw, (jnp.arange(len(data)), draws), batch_size=_BATCH)
-    return own, all_of_them, prior
+    def at_draw(row: tuple[Array, Array]) -> tuple[Array, Array, Array | None]:
+        n, z = row
+        parts = jax.vmap(lambda params: log_densities(params, z))(params)
+        is_product = parts.ndim == 2
+        each = parts.sum(axis=1) if is_product else parts
+        log_number = jnp.log(jnp.asarray(len(data), each.dtype))
+        product = (jax.nn.logsumexp(parts, axis=0) - log_number).sum() if is_product else None
+        # The example's own density comes from the same array, so that rounding cannot lift the information above log N.
+        return each[n], jax.nn.logsumexp(each) - log_number, product
+
+    own, all_of_them, product = jax.lax.map(at_draw, (jnp.arange(len(data)), draws), batch_size=_BATCH)
+    return (own, all_of_them, prior), product
 
 
 def posterior_draws(model: AbstractLatentVariableModel, data: Examples | np.ndarray, *, seed: int = 0) -> np.ndarray:
