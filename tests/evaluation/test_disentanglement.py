@@ -7,11 +7,13 @@ import pytest
 
 from lowerbound.errors import DataError
 from lowerbound.evaluation.disentanglement import (
-    beta_vae_score,
+    FactorGroups,
     dci,
     disentanglement_scores,
     factor_bins,
     factor_vae_score,
+    groups_from_generator,
+    groups_of_data,
     modularity,
     mutual_information,
     mutual_information_gap,
@@ -99,11 +101,63 @@ def test_ties_and_few_values_keep_their_own_bins() -> None:
 
 
 def test_scores_repeat_with_their_seed() -> None:
-    binned = factor_bins(FACTORS)
-    assert factor_vae_score(ROTATED, binned, seed=1) == factor_vae_score(ROTATED, binned, seed=1)
-    assert beta_vae_score(ROTATED, binned, seed=1) == beta_vae_score(ROTATED, binned, seed=1)
+    first, second = (disentanglement_scores(ROTATED[:600], FACTORS[:600], seed=1) for _ in range(2))
+    assert first == second
+    assert disentanglement_scores(ROTATED[:600], FACTORS[:600], seed=2) != first
     assert dci(ROTATED, FACTORS, seed=1) == dci(ROTATED, FACTORS, seed=1)
     assert 0 <= sap(ROTATED, FACTORS) <= 1
+
+
+def test_groups_of_a_generator_share_one_value_and_nothing_else() -> None:
+    groups = groups_from_generator(FACTORS, lambda rows: rows)
+    spread = np.ptp(groups.codes, axis=1)
+    assert np.array_equal(np.argmin(spread, axis=1), groups.fixed)
+    assert spread[np.arange(len(spread)), groups.fixed].max() == 0
+    assert np.sort(spread, axis=1)[:, 1].min() > 0.5
+    # Each factor is drawn by itself: of two that go together in the data, fixing one leaves the other free.
+    tied = np.repeat(FACTORS[:, :1], 2, axis=1)
+    free = groups_from_generator(tied, lambda rows: rows)
+    assert np.ptp(free.codes, axis=1).max(axis=1).min() > 0.5
+    # The control: in groups of the data it is not.
+    bound = groups_of_data(tied, factor_bins(tied))
+    assert np.ptp(bound.codes, axis=1).max() < 0.2
+
+
+def test_scores_with_a_generator() -> None:
+    few = FACTORS[:600]
+    perfect = disentanglement_scores(few, few, encode=lambda rows: rows)
+    assert perfect.groups_from == "generator"
+    assert perfect.factor_vae == 1.0
+    assert perfect.beta_vae > 0.98
+    nothing = disentanglement_scores(
+        INDEPENDENT, FACTORS, encode=lambda rows: np.random.default_rng(3).standard_normal(rows.shape)
+    )
+    for score in (nothing.factor_vae, nothing.beta_vae):
+        assert score == pytest.approx(1 / 3, abs=0.15)
+    # Constant factors are never fixed.
+    padded = np.concatenate([np.zeros((600, 1)), few], axis=1)
+    assert disentanglement_scores(few, padded, encode=lambda rows: rows[:, 1:]).factor_vae == 1.0
+
+
+@pytest.mark.parametrize("broken", ["with the dead", "not relative", "trained and judged on the same"])
+def test_broken_scores_are_seen(broken: str) -> None:
+    """Negative controls: what FactorVAE's score would be without its exclusions."""
+    codes = np.concatenate([FACTORS * [1, 1, 9], 1e-6 * INDEPENDENT[:, :1]], axis=1)
+    groups, variances = groups_of_data(codes, factor_bins(FACTORS, 4)), np.var(codes, axis=0)
+    assert factor_vae_score(groups, variances) == 1.0
+    if broken == "with the dead":
+        # The smallest variance in a group is then always that of the dead latent.
+        votes = np.argmin(np.var(groups.codes, axis=1), axis=1)
+        assert np.all(votes == 3)
+    elif broken == "not relative":
+        assert factor_vae_score(groups, np.ones(4)) < 0.9
+    else:
+        many = FactorGroups(np.random.default_rng(0).standard_normal((800, 64, 300)), groups.fixed)
+        votes = np.argmin(np.var(many.codes, axis=1), axis=1)
+        table = np.zeros((300, 3))
+        np.add.at(table, (votes, many.fixed), 1)
+        assert np.mean(table.argmax(axis=1)[votes] == many.fixed) > 0.45
+        assert factor_vae_score(many, np.ones(300)) == pytest.approx(1 / 3, abs=0.08)
 
 
 def test_too_few_examples_or_factors_are_refused() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from lowerbound.evaluation import estimate_evidence, posterior_means
 from lowerbound.objectives import ELBO
 from lowerbound.storage.checkpoints import latest_checkpoint, load_checkpoint_into, save_checkpoint
 from lowerbound.training import Progress, Record, Trainer, TrainingOptions
+from lowerbound.training.program import CPU_OPTIONS, compiled_chunk
 
 # Everything that draws random numbers or remembers is on: dropout, warm-up, running average, best weights.
 MODEL = "table-gaussian-dropout"
@@ -32,6 +34,16 @@ OPTIONS = TrainingOptions(
     validate_every=1,
 )
 TRAIN, VALIDATION = DATA["table"][:40], DATA["table"][40:]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def as_users_compile() -> Iterator[None]:
+    """Which bits come out is the compiler's: here it generates code as it does for users, not as fast as for the other tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(CPU_OPTIONS, "xla_cpu_use_fusion_emitters", True)
+        compiled_chunk.cache_clear()
+        yield
+    compiled_chunk.cache_clear()
 
 
 def _trainer(options: TrainingOptions = OPTIONS, weights_seed: int = 0) -> Trainer:

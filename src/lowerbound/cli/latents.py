@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .evaluate import result_console
 from .opening import check_split, open_run, own_examples
 from .runtime import say, warnings_as_sentences
+
+if TYPE_CHECKING:
+    from ..data.dataset import Render
+    from ..models import AbstractLatentVariableModel
+
+# New examples for the scores that need no groups.
+GENERATED = 3000
 
 
 def latents_run(run: Path, split: str, data_dir: Path | None, seed: int, *, as_json: bool) -> None:
@@ -21,7 +29,8 @@ def latents_run(run: Path, split: str, data_dir: Path | None, seed: int, *, as_j
     from ..errors import DataError
     from ..evaluation import active_units, kl_by_latent, posterior_means
     from ..evaluation.aggregate import aggregate_posterior
-    from ..evaluation.disentanglement import disentanglement_scores
+    from ..evaluation.disentanglement import disentanglement_scores, independent_factors
+    from ..evaluation.disentanglement.fixed_factor import GENERATED_GROUP, GENERATED_VOTES
 
     means = posterior_means(model, data)
     kl = kl_by_latent(model, data) if model.has_density else None
@@ -30,9 +39,15 @@ def latents_run(run: Path, split: str, data_dir: Path | None, seed: int, *, as_j
         dataset = load_dataset(config.data.name, config.data.key, data_dir, config.data.condition)
     scores, why = None, "the data have no known factors"
     if dataset.factors is not None:
+        factors, codes = np.asarray(dataset.factors)[getattr(folder.split(), split)], means
+        # The set's own generator makes as many examples as the scores need, whatever the split holds.
+        encode = None if dataset.render is None or model.condition_dim else _encoder(model, dataset.render, seed)
+        if encode is not None:
+            factors = independent_factors(factors, GENERATED, np.random.default_rng(seed))
+            say(f"drawing {GENERATED + GENERATED_VOTES * GENERATED_GROUP:,} new examples of {config.data.name} for the scores")
+            codes = encode(factors)
         try:
-            factors = np.asarray(dataset.factors)[getattr(folder.split(), split)]
-            scores = disentanglement_scores(means, factors, tuple(dataset.factor_names), seed=seed)
+            scores = disentanglement_scores(codes, factors, tuple(dataset.factor_names), encode=encode, seed=seed)
         except DataError as error:
             why = str(error)
     found: dict[str, Any] = {
@@ -59,6 +74,15 @@ def latents_run(run: Path, split: str, data_dir: Path | None, seed: int, *, as_j
         print_json(found, indent=2)
     else:
         _show(found, why)
+
+
+def _encoder(model: AbstractLatentVariableModel, render: Render, seed: int) -> Callable[[np.ndarray], np.ndarray]:
+    """From factors, through examples that are drawn anew, to codes."""
+    from ..data.levels import for_device
+    from ..evaluation import posterior_means
+
+    rng = np.random.default_rng(seed)
+    return lambda factors: posterior_means(model, for_device(render(factors, rng)))
 
 
 def _show(found: dict[str, Any], why_no_scores: str) -> None:
@@ -130,7 +154,8 @@ def _show(found: dict[str, Any], why_no_scores: str) -> None:
         listed.add_row(text, f"{scores[name]:.3f}")
     console.print(listed)
     console.print(
-        f"{scores['num_examples']:,} examples, {scores['code_bins']} bins a latent, {scores['factor_bins']} a factor, seed "
-        f"{scores['seed']}: scores with other numbers are others.",
+        f"{scores['num_examples']:,} examples, groups that share a factor from the {scores['groups_from']}, "
+        f"{scores['code_bins']} bins a latent, {scores['factor_bins']} a factor, seed {scores['seed']}: "
+        "scores with other numbers are others.",
         highlight=False,
     )

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 
 from .splits import Split
+
+# (m, factors) and a generator of random numbers for the noise, to m examples.
+Render = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,6 +22,7 @@ class Dataset:
     - `split`: the split that comes with the data, or None where the run makes its own.
     - `labels`: (n,) integers, or None.
     - `factors`: (n, k) float32, what the examples were generated from, named by `factor_names`; or None.
+    - `render`: makes examples of any factors, (m, k) and a generator of random numbers for their noise; or None.
     - `condition`: (n,) or (n, k), what a conditional model is given with each example; None where none was asked for.
     - `num_levels`: the number of levels of integer data where the source states it, for `describe`.
     """
@@ -28,6 +33,7 @@ class Dataset:
     labels: np.ndarray | None = None
     factors: np.ndarray | None = None
     factor_names: tuple[str, ...] = ()
+    render: Render | None = None
     condition: np.ndarray | None = None
     condition_name: str = ""
     num_levels: int | None = None

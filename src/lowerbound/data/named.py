@@ -16,7 +16,7 @@ import numpy as np
 from ..errors import ChecksumError
 from .cache import RemoteFile, fetch, file_sha256
 from .dataset import Dataset
-from .faces import Faces, generate_faces
+from .faces import Faces, generate_faces, render_faces
 from .splits import consecutive_split
 
 _FREY = RemoteFile(
@@ -80,7 +80,13 @@ class NamedSet:
 
 def _load_faces(data_dir: Path) -> Dataset:
     faces = _default_faces()
-    return Dataset("faces", faces.images.copy(), factors=faces.factors.copy(), factor_names=faces.factor_names)
+    return Dataset(
+        "faces",
+        faces.images.copy(),
+        factors=faces.factors.copy(),
+        factor_names=faces.factor_names,
+        render=render_faces,
+    )
 
 
 @functools.cache
