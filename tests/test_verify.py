@@ -56,6 +56,7 @@ BROKEN: dict[str, Callable[[], Iterator[Figure]]] = {
     "the plain gradient": lambda: whole.path_gradient(ELBO()),
     "levels that are not equally likely": lambda: whole.uniform_levels(np.linspace(0, 1, 256)[:, None, None]),
     "a change of units without its Jacobian": lambda: whole.change_of_units(expected=0.0),
+    "codes that know of two factors": lambda: whole.latents(turned=True),
     "two seeds": lambda: whole.same_seed_same_numbers((0, 1)),
 }
 

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import good
+from commands import SMALL, good
+
+from lowerbound.cli import latents
+from lowerbound.evaluation.disentanglement import fixed_factor
 
 
 def test_the_figures_of_each_latent_and_of_all(images_run: Path) -> None:
@@ -26,3 +29,22 @@ def test_the_figures_of_each_latent_and_of_all(images_run: Path) -> None:
     assert "No scores against factors: the data have no known factors." in text
     assert "I(x; z)" in text
     assert "their total correlation, and " in text
+
+
+def test_scores_against_the_factors_of_the_built_in_faces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Few of them: drawing the thousands of a real run takes half a minute.
+    monkeypatch.setattr(latents, "GENERATED", 300)
+    monkeypatch.setattr(fixed_factor, "GENERATED_VOTES", 30)
+    monkeypatch.setattr(fixed_factor, "GENERATED_GROUP", 10)
+    good("train", "faces", *SMALL, "--epochs", 1, "--out", tmp_path / "run")
+    result = good("latents", tmp_path / "run", "--json")
+    assert "drawing 600 new examples of faces for the scores" in result.stderr
+    # More than the 200 examples of the test split.
+    scores = json.loads(result.stdout)["scores"]
+    assert (scores["num_examples"], scores["groups_from"]) == (300, "generator")
+    assert scores["factor_names"][:4] == ["turn", "tilt", "nod", "smile"]
+    for name in ("mig", "sap", "dci_disentanglement", "dci_completeness", "factor_vae", "beta_vae"):
+        assert 0 <= scores[name] <= 1, name
+    text = good("latents", tmp_path / "run").stdout
+    assert "FactorVAE score: majority vote" in text
+    assert "groups that share a factor from the generator" in text

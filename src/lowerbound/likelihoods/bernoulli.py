@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -24,10 +24,9 @@ class _BernoulliEvent(dist.Independent):
 
         Over all of the event in one row: CPUs are slow at short rows, such as those of a picture.
         """
-        value, logits = (
-            jnp.reshape(each, (*jnp.shape(each)[: jnp.ndim(each) - self.event_dim], -1))
-            for each in (value, self.base_dist.logits)
-        )
+        # NumPyro's type for the base does not know of its parameters.
+        own: Any = self.base_dist
+        value, logits = (jnp.reshape(each, (*each.shape[: each.ndim - self.event_dim], -1)) for each in (value, own.logits))
         signed = (2 * value - 1) * logits
         return jnp.sum(jnp.minimum(signed, 0) - jnp.log1p(jnp.exp(-jnp.abs(signed))), axis=-1)
 
