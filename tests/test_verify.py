@@ -18,6 +18,7 @@ from lowerbound.objectives import ELBO
 from lowerbound.posteriors import Planar
 from lowerbound.posteriors.flows import FlowPosterior
 from lowerbound.posteriors.planar import PlanarStep
+from lowerbound.priors import StandardNormal
 from lowerbound.verification import CHECKS, Figure, bounds, densities, whole
 from lowerbound.verification.linear_gaussian import TRUTH
 
@@ -46,17 +47,20 @@ def _flow_without_determinant() -> Iterator[Figure]:
     return densities.flow("planar", FlowPosterior(posterior.base, (_NoDeterminant(**fields),)))
 
 
+_NORMAL = StandardNormal(densities.LATENT_DIM)
 BROKEN: dict[str, Callable[[], Iterator[Figure]]] = {
     "a posterior off by a thousandth": lambda: bounds.exact_log_weights(TRUTH.model(mean_shift=1e-3)),
     "a likelihood whose sigma is a third off": lambda: bounds.evidence_of_the_evaluator(TRUTH.model(log_scale_error=0.3)),
     "annealing to another likelihood": lambda: bounds.annealing(TRUTH.model(log_scale_error=0.3)),
     "another posterior than the bounds are about": lambda: bounds.bounds_of_a_poor_posterior(TRUTH.model()),
     "a law with mass where none is looked for": lambda: densities.likelihoods({"poisson": (Poisson((1,)), np.arange(2.0))}),
+    "draws a tenth too wide": lambda: densities.draws_of("normal", lambda key: 1.1 * _NORMAL.sample(key), _NORMAL.log_prob),
     "a flow without its determinant": _flow_without_determinant,
     "the plain gradient": lambda: whole.path_gradient(ELBO()),
     "levels that are not equally likely": lambda: whole.uniform_levels(np.linspace(0, 1, 256)[:, None, None]),
     "a change of units without its Jacobian": lambda: whole.change_of_units(expected=0.0),
     "codes that know of two factors": lambda: whole.latents(turned=True),
+    "dropout in training": lambda: whole.training_and_validation(0.5),
     "two seeds": lambda: whole.same_seed_same_numbers((0, 1)),
 }
 

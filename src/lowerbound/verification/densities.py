@@ -1,10 +1,10 @@
-"""Likelihoods that sum or integrate to 1 and draw what they say; flows' determinants; divergences in closed form."""
+"""Laws that sum or integrate to 1 and draw what they say; flows' determinants; divergences in closed form."""
 
 from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import equinox as eqx
 import jax
@@ -38,7 +38,7 @@ from ..posteriors import (
     TriangularSylvester,
 )
 from ..posteriors.flows import FlowPosterior
-from ..priors import AbstractLatentDensity, StandardNormal
+from ..priors import AbstractLatentDensity, MixtureOfGaussians, StandardNormal
 from .figure import Figure
 
 LATENT_DIM = 3
@@ -102,6 +102,42 @@ def flows() -> Iterator[Figure]:
         posterior = family.condition(jax.random.normal(jax.random.key(3), family.param_shape))
         assert isinstance(posterior, FlowPosterior)
         yield from flow(name, posterior)
+
+
+def latent_densities() -> Iterator[Figure]:
+    """Priors and posteriors draw what their densities say."""
+    key = jax.random.key(7)
+    mixture = MixtureOfGaussians(LATENT_DIM, 3, key=key)
+    low_rank, planar = LowRankGaussian(LATENT_DIM, 1), Planar(LATENT_DIM, 2)
+    densities: dict[str, AbstractLatentDensity] = {
+        "prior mixture-of-gaussians": mixture,
+        "posterior low-rank-gaussian": low_rank.condition(jax.random.normal(key, low_rank.param_shape)),
+        "posterior planar": planar.condition(jax.random.normal(key, planar.param_shape)),
+    }
+    for name, density in densities.items():
+        yield from draws_of(name, density.sample, density.log_prob)
+
+
+def draws_of(name: str, sample: Callable[[Array], Array], log_prob: Callable[[Array], Array]) -> Iterator[Figure]:
+    """E_q[r(z) / q(z)] = 1 for any normalised r where q is not 0: here a Gaussian half as wide as the draws, about their mean.
+
+    It is off when q is not normalised, and when the draws are of another law.
+    """
+    draws, log_densities = _draws_and_densities(sample, log_prob, jax.random.split(jax.random.key(8), DRAWS))
+    draws = np.asarray(draws, np.float64)
+    centre, width = draws.mean(axis=0), 0.5 * draws.std(axis=0)
+    log_target = -0.5 * (((draws - centre) / width) ** 2 + np.log(2 * np.pi * width**2)).sum(axis=1)
+    weights = np.exp(log_target - np.asarray(log_densities, np.float64))
+    tolerance = STANDARD_ERRORS * float(weights.std(ddof=1)) / math.sqrt(DRAWS)
+    yield Figure(name, f"mean weight of {DRAWS:,} draws towards a narrower law", float(weights.mean()), 1.0, tolerance)
+
+
+@eqx.filter_jit
+def _draws_and_densities(
+    sample: Callable[[Array], Array], log_prob: Callable[[Array], Array], keys: Array
+) -> tuple[Array, Array]:
+    draws = jax.vmap(sample)(keys)
+    return draws, jax.vmap(log_prob)(draws)
 
 
 def flow(name: str, posterior: FlowPosterior) -> Iterator[Figure]:

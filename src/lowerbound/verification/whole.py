@@ -93,6 +93,26 @@ def _encoder_gradient(objective: ELBO, model: SingleLayer, batch: Array) -> Arra
     return jnp.stack([jnp.abs(leaf).max() for leaf in jax.tree.leaves(gradients.encoder)]).max()
 
 
+def training_and_validation(dropout: float = 0.0) -> Iterator[Figure]:
+    """Training and validation say the same of the same examples and draws, to the last bit.
+
+    - `dropout`: what may differ, being on in training alone.
+    """
+    data = np.random.default_rng(6).standard_normal((20, 4)).astype(np.float32)
+    network = {**_SMALL["network"], "dropout": dropout}
+    config = RunConfig.from_dict({**_SMALL, "network": network, "likelihood": {"name": "gaussian"}})
+    model = build_model(config, describe(data), jax.random.key(0))
+    objective, batch = ELBO(num_samples=3), Examples(jnp.asarray(data))
+    both = [_record(objective, model, batch, training=training) for training in (True, False)]
+    difference = max(float(jnp.abs(a - b).max()) for a, b in zip(*map(jax.tree.leaves, both), strict=True))
+    yield Figure("one batch, in training and in validation", "largest difference", difference, 0.0, 0.0, "nats")
+
+
+@eqx.filter_jit
+def _record(objective: ELBO, model: AbstractLatentVariableModel, batch: Examples, *, training: bool) -> Any:
+    return objective(model, batch, jax.random.key(1), jnp.int32(0), training=training)
+
+
 def same_seed_same_numbers(seeds: tuple[int, int] = (0, 0)) -> Iterator[Figure]:
     """Two trainings from one seed end in the same weights, bit for bit, and codes are the same each time."""
     data = np.random.default_rng(2).standard_normal((60, 4)).astype(np.float32)
