@@ -26,7 +26,7 @@ from lowerbound.posteriors import (
     TriangularSylvester,
     monotone,
 )
-from lowerbound.posteriors.orthogonal import orthonormal_columns, product_of_reflections
+from lowerbound.posteriors.orthogonal import Axes, Reflections, orthogonalised, orthonormal_columns, product_of_reflections
 from lowerbound.posteriors.planar import PlanarStep
 from lowerbound.posteriors.sylvester_step import SylvesterStep, step_of
 
@@ -222,7 +222,8 @@ def test_planar_step_without_a_direction_is_a_shift() -> None:
 def test_sylvester_step_of_one_direction_is_a_planar_step() -> None:
     """R = (r), R~ = (s), Q = (q): w = s q, u_hat = r q."""
     q, r, s, b = np.array([0.6, 0.0, -0.8]), -0.7, 0.9, 0.2
-    sylvester = SylvesterStep(*(jnp.asarray(x, jnp.float32) for x in (q[:, None], [[r]], [[s]], [b])))
+    directions = orthogonalised(jnp.asarray(q[:, None], jnp.float32))
+    sylvester = SylvesterStep(directions, *(jnp.asarray(x, jnp.float32) for x in ([[r]], [[s]], [b])))
     # The u whose u_hat is r q: w^T u = m^-1(r s).
     along = math.log(math.expm1(1 + r * s)) - math.log(math.e - 1)
     planar = PlanarStep(*(jnp.asarray(x, jnp.float32) for x in (s * q, along / s * q, b)))
@@ -237,7 +238,7 @@ def test_triangular_sylvester_reverses_the_latents_at_every_other_step() -> None
     steps: Any = family.condition(jnp.ones(family.param_shape)).steps  # pyright: ignore[reportAttributeAccessIssue]
     identity = np.eye(3)
     for step, expected in zip(steps, (identity, identity[::-1], identity), strict=True):
-        np.testing.assert_array_equal(np.asarray(step.directions), expected)
+        np.testing.assert_array_equal(np.asarray(jax.vmap(step.directions.times)(jnp.eye(3))), expected)
         assert not np.tril(step.outer, -1).any()
         assert not np.tril(step.inner, -1).any()
         assert (np.diagonal(step.outer) * np.diagonal(step.inner) > -1).all()
@@ -249,7 +250,7 @@ def test_sylvester_step_moves_no_further_with_more_directions(size: int) -> None
 
     With the squares themselves as R, forty directions would move z forty times as far (and did, in training).
     """
-    step = step_of(jnp.eye(size), jnp.ones((size, size)), jnp.zeros(size), jnp.full(size, 3.0))
+    step = step_of(Axes(jnp.asarray(False)), jnp.ones((size, size)), jnp.zeros(size), jnp.full(size, 3.0))
     moved, _ = step.forward_and_log_det(jnp.zeros(size))
     assert 0.5 < float(jnp.abs(moved).max()) < 2.0
 
@@ -273,6 +274,25 @@ def test_columns_are_orthonormal_whatever_the_matrix() -> None:
         np.testing.assert_allclose(found, q * np.sign(np.diagonal(r)), atol=1e-5)
     gradients = jax.jit(jax.vmap(jax.grad(lambda matrix: orthonormal_columns(matrix)[:, 1].sum())))(matrices)
     assert np.isfinite(np.asarray(gradients)).all()
+
+
+def test_directions_are_applied_as_their_matrix() -> None:
+    matrix = jnp.asarray(np.random.default_rng(1).standard_normal((5, 3)), jnp.float32)
+    columns, directions = np.asarray(orthonormal_columns(matrix)), orthogonalised(matrix)
+    y, z = np.array([0.3, -2.0, 1.0], np.float32), np.linspace(-1, 2, 5, dtype=np.float32)
+    np.testing.assert_allclose(np.asarray(directions.times(jnp.asarray(y))), columns @ y, atol=1e-6)
+    np.testing.assert_allclose(np.asarray(directions.components(jnp.asarray(z))), columns.T @ z, atol=1e-6)
+
+
+def test_householder_sylvester_goes_through_the_product_of_its_reflections() -> None:
+    """H_n ... H_1, the first vector's reflection first."""
+    family = HouseholderSylvester(3, num_flows=1, num_reflections=2)
+    params = jnp.asarray(np.random.default_rng(2).standard_normal(family.param_shape), jnp.float32)
+    (step,) = family.condition(params).steps  # pyright: ignore[reportAttributeAccessIssue]
+    vectors = params[6:12].reshape(2, 3) + jnp.eye(1, 3)
+    expected = np.asarray(product_of_reflections(jnp.eye(3), vectors))
+    assert isinstance(step.directions, Reflections)
+    np.testing.assert_allclose(np.asarray(jax.vmap(step.directions.times)(jnp.eye(3))).T, expected, atol=1e-6)
 
 
 def test_reflections_are_undone_in_reverse() -> None:

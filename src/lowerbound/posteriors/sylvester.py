@@ -18,7 +18,7 @@ from .base import AbstractPosteriorFamily
 from .checks import check_at_least_one
 from .diagonal_gaussian import DiagonalGaussian
 from .flows import FlowPosterior, num_numbers, unpacked, unstacked
-from .orthogonal import orthonormal_columns, product_of_reflections
+from .orthogonal import Axes, Reflections, orthogonalised
 from .sylvester_step import step_of, triangular_shapes
 
 
@@ -70,7 +70,7 @@ class OrthogonalSylvester(AbstractPosteriorFamily):
         """q(z|x) with these parameters."""
         base, matrices, *rest = unpacked(params, self._shapes)
         axes = jnp.eye(self.latent_dim, self.num_directions, dtype=params.dtype)
-        directions = jax.vmap(orthonormal_columns)(axes + matrices)
+        directions = jax.vmap(orthogonalised)(axes + matrices)
         steps = unstacked(jax.vmap(step_of)(directions, *rest), self.num_flows)
         return FlowPosterior(DiagonalGaussian(self.latent_dim).condition(base), steps)
 
@@ -115,9 +115,10 @@ class HouseholderSylvester(AbstractPosteriorFamily):
     def condition(self, params: Float[Array, " params"]) -> FlowPosterior:
         """q(z|x) with these parameters."""
         base, vectors, *rest = unpacked(params, self._shapes)
-        identity = jnp.eye(self.latent_dim, dtype=params.dtype)
-        # A reflection needs a direction also where the encoder says nothing.
-        directions = jax.vmap(lambda each: product_of_reflections(identity, each + identity[0]))(vectors)
+        # A reflection needs a direction also where the encoder says nothing. In the other order, because `Reflections` is the
+        # product H_1 ... H_n.
+        vectors = (vectors + jnp.eye(1, self.latent_dim, dtype=params.dtype))[:, ::-1]
+        directions = jax.vmap(Reflections)(vectors, jnp.ones((self.num_flows, self.latent_dim), params.dtype))
         steps = unstacked(jax.vmap(step_of)(directions, *rest), self.num_flows)
         return FlowPosterior(DiagonalGaussian(self.latent_dim).condition(base), steps)
 
@@ -159,7 +160,6 @@ class TriangularSylvester(AbstractPosteriorFamily):
     def condition(self, params: Float[Array, " params"]) -> FlowPosterior:
         """q(z|x) with these parameters."""
         base, *rest = unpacked(params, self._shapes)
-        identity = jnp.eye(self.latent_dim, dtype=params.dtype)
-        directions = jnp.stack([identity, identity[::-1]])[np.arange(self.num_flows) % 2]
+        directions = jax.vmap(Axes)(jnp.asarray(np.arange(self.num_flows) % 2 == 1))
         steps = unstacked(jax.vmap(step_of)(directions, *rest), self.num_flows)
         return FlowPosterior(DiagonalGaussian(self.latent_dim).condition(base), steps)

@@ -8,6 +8,7 @@ from jaxtyping import Array, Float
 
 from .flows import AbstractFlowStep
 from .monotone import tanh_rise, tanh_root
+from .orthogonal import AbstractDirections
 
 # The largest |r_ii| and |r~_ii|: then 1 + h' r_ii r~_ii >= 0.01, so that float32 finds the inverse.
 DIAGONAL_LIMIT = 0.995
@@ -28,7 +29,7 @@ class SylvesterStep(AbstractFlowStep):
     - `directions`: Q, Q^T Q = I. `outer`, `inner`: R and R~, upper triangular. `bias`: b.
     """
 
-    directions: Float[Array, "latent directions"]
+    directions: AbstractDirections
     outer: Float[Array, "directions directions"]
     inner: Float[Array, "directions directions"]
     bias: Float[Array, " directions"]
@@ -40,14 +41,14 @@ class SylvesterStep(AbstractFlowStep):
 
     def forward_and_log_det(self, z: Float[Array, " latent"]) -> tuple[Float[Array, " latent"], Float[Array, ""]]:
         """z', and its log-determinant."""
-        argument = self.inner @ (self.directions.T @ z) + self.bias
-        moved = z + self.directions @ (self.outer @ jnp.tanh(argument))
+        argument = self.inner @ self.directions.components(z) + self.bias
+        moved = z + self.directions.times(self.outer @ jnp.tanh(argument))
         return moved, jnp.sum(jnp.log(tanh_rise(argument, self._slopes)))
 
     def inverse_and_log_det(self, z: Float[Array, " latent"]) -> tuple[Float[Array, " latent"], Float[Array, ""]]:
         """The z that `forward_and_log_det` takes to the given one, and minus its log-determinant there."""
-        argument, height = self._solved(self.directions.T @ z)
-        found = z - self.directions @ (self.outer @ height)
+        argument, height = self._solved(self.directions.components(z))
+        found = z - self.directions.times(self.outer @ height)
         return found, -jnp.sum(jnp.log(tanh_rise(argument, self._slopes)))
 
     def _solved(self, target: Float[Array, " directions"]) -> tuple[Float[Array, " directions"], Float[Array, " directions"]]:
@@ -76,7 +77,7 @@ def triangular_shapes(num_flows: int, size: int) -> list[tuple[int, ...]]:
 
 
 def step_of(
-    directions: Float[Array, "latent directions"],
+    directions: AbstractDirections,
     square: Float[Array, "directions directions"],
     inner_diagonal: Float[Array, " directions"],
     bias: Float[Array, " directions"],
