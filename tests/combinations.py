@@ -81,10 +81,11 @@ def forbidden_pairs() -> list[tuple[tuple[str, str], tuple[str, str]]]:
     return [pair for pair in every_pair() if not is_allowed(*pair)]
 
 
-def covering_choices(of_kinds: Collection[frozenset[str]] = ()) -> list[dict[str, str]]:
+def covering_choices(of_kinds: Collection[frozenset[str]] = (), beside: Collection[Choice] = ()) -> list[dict[str, str]]:
     """Complete choices of allowed parts in which every allowed pair occurs (greedily, not the fewest possible).
 
     - `of_kinds`: the pairs of kinds whose pairs of parts must all occur; every part occurs in any case. Empty for all.
+    - `beside`: choices that there are already: their pairs need not occur again.
     """
     allowed = {frozenset(pair) for pair in every_pair() if is_allowed(*pair)}
     wanted = [pair for pair in allowed if not of_kinds or frozenset(kind for kind, _ in pair) in of_kinds]
@@ -92,7 +93,8 @@ def covering_choices(of_kinds: Collection[frozenset[str]] = ()) -> list[dict[str
     # A part of a kind that is in no wanted pair occurs once, with the first part that it may meet.
     for part in [(kind, name) for kind in KINDS for name in CATALOGUE[kind] if (kind, name) not in met]:
         wanted.append(next(pair for pair in sorted(allowed, key=sorted) if part in pair))
-    uncovered = dict.fromkeys(sorted(wanted, key=sorted))
+    already = {frozenset(pair) for choice in beside for pair in itertools.combinations(choice.items(), 2)}
+    uncovered = dict.fromkeys(pair for pair in sorted(wanted, key=sorted) if pair not in already)
     choices: list[dict[str, str]] = []
     while uncovered:
         choice = dict(next(iter(uncovered)))

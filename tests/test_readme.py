@@ -12,7 +12,8 @@ from lowerbound.cli.main import app
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.DOTALL)
 
-pytestmark = pytest.mark.filterwarnings("ignore::lowerbound.errors.DataWarning")
+# No coverage: the tests of the command line and of the estimator run the same code.
+pytestmark = [pytest.mark.filterwarnings("ignore::lowerbound.errors.DataWarning"), pytest.mark.no_cover]
 
 
 def blocks(language: str) -> list[str]:

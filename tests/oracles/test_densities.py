@@ -10,6 +10,9 @@ import pytest
 from checks import Density, chi_squared_p_value, kolmogorov_smirnov_p_value
 from registry import DENSITIES
 
+# Hundreds of traced programs; the other oracles run the same code under the measurement of coverage, which costs a quarter.
+pytestmark = pytest.mark.no_cover
+
 NUM_DRAWS = 20_000
 # All draws are seeded, so what passes once passes always; with new seeds one right sampler in ten thousand would fail.
 SMALLEST_P_VALUE = 1e-4
