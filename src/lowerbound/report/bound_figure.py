@@ -36,8 +36,9 @@ def draw_bound_against_samples(axes: Axes, evaluation: Evaluation) -> None:
     axes.axhline(evaluation.elbo_nats, color=ORANGE, linestyle="dashed", linewidth=1.4, label="ELBO of the encoder's posterior")
     axes.plot(sizes, nats, "o-", color=BLUE, markersize=5.5, markeredgecolor=PAPER, label="bound from K importance samples")
     axes.set_xscale("log", base=2)
-    # From the right, so that K itself has its number.
-    axes.set_xticks(sizes[::-1][:: -(-len(sizes) // _MOST_TICKS)])
+    # From 1 on, and K itself in place of what would be too near to it.
+    ticks = sizes[:-1][:: -(-len(sizes) // _MOST_TICKS)]
+    axes.set_xticks([*ticks[ticks <= sizes[-1] / 2], sizes[-1]])
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(tick_text))
     axes.yaxis.set_major_formatter(FuncFormatter(tick_text))
@@ -46,5 +47,7 @@ def draw_bound_against_samples(axes: Axes, evaluation: Evaluation) -> None:
     axes.set_ylabel("E[log mean of K weights] [nats per example]")
     if np.isfinite(nats[-1]):
         value, place = number(float(nats[-1]), evaluation.standard_error), (float(sizes[-1]), float(nats[-1]))
-        axes.annotate(value, place, xytext=(0, -15), textcoords="offset points", ha="right", color=INK)
+        axes.annotate(value, place, xytext=(2, 7), textcoords="offset points", ha="right", color=INK)
+        # Room for the number above the last point.
+        axes.margins(y=0.12)
     axes.legend(loc="center right")
