@@ -190,7 +190,7 @@ class TestTheCommand:
     def test_prints_what_it_found_and_ends_well(self, collapsed: Path, healthy: Path) -> None:
         printed = good("doctor", healthy).stdout
         assert printed.startswith("healthy, 150 examples of the test split: nothing to worry about (18 checks)")
-        assert "Checked: posterior collapse; " in printed
+        assert "Checked: divergence of the training; posterior collapse; " in printed
         printed = good("doctor", collapsed).stdout
         assert printed.index("serious  Posterior collapse: the code tells next to nothing") < printed.index("Checked: ")
         command_line = f"lowerbound train --recipe {collapsed}/config.toml --set objective.warmup_epochs=20"

@@ -288,7 +288,7 @@ def test_householder_sylvester_goes_through_the_product_of_its_reflections() -> 
     """H_n ... H_1, the first vector's reflection first."""
     family = HouseholderSylvester(3, num_flows=1, num_reflections=2)
     params = jnp.asarray(np.random.default_rng(2).standard_normal(family.param_shape), jnp.float32)
-    (step,) = family.condition(params).steps  # pyright: ignore[reportAttributeAccessIssue]
+    step: Any = family.condition(params).steps[0]
     vectors = params[6:12].reshape(2, 3) + jnp.eye(1, 3)
     expected = np.asarray(product_of_reflections(jnp.eye(3), vectors))
     assert isinstance(step.directions, Reflections)

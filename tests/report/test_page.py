@@ -175,7 +175,7 @@ def test_scores_carry_unit_measure_and_error(page: str) -> None:
 def test_a_healthy_run_is_told_so_with_what_was_checked(page: str) -> None:
     words = Outline(page).words
     assert "Nothing to worry about." in words
-    assert "Checked: posterior collapse; samples as varied as the data; divergence" in words
+    assert "Checked: divergence of the training; posterior collapse; samples as varied as the data;" in words
 
 
 def test_a_collapsed_run_is_told_so_first() -> None:

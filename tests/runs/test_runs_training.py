@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 import shutil
 from pathlib import Path
@@ -249,14 +250,20 @@ def test_a_loss_that_is_not_finite_keeps_the_last_good_checkpoint(data: Path, tm
     assert run.folder.info()["stop_reason"] == "the loss was not finite"
 
 
-def test_a_loss_that_is_not_finite_at_once_claims_no_checkpoint(data: Path, tmp_path: Path) -> None:
+def test_a_loss_that_is_not_finite_at_once_leaves_the_untrained_model_for_the_doctor(data: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     settings = ["learning_rate=1e30", "batch_size=20", "epochs=8"]
     options = [word for setting in settings for word in ("--set", f"training.{setting}")]
     result = command("train", data, *options, "--set", "network.hidden_widths=[8]", "--out", folder)
     assert result.status == 1
-    assert result.error.endswith("There was no checkpoint yet.")
+    assert re.search(r"There was no checkpoint yet; the untrained model is kept in .*step-00000000\.$", result.error)
     assert "the loss was not finite" in good("info", folder).stdout
+    said = json.loads(good("doctor", folder, "--json").stdout)
+    assert [finding["check"] for finding in said["findings"]] == ["divergence", "likelihood-support"]
+    assert said["findings"][0]["command"].endswith("--set training.learning_rate=0.001 --set training.gradient_clip=100")
+    assert {"check": "posterior-collapse", "needs": "a trained model"} in said["not_checked"]
+    # What is kept is the start: a gentler run from there is that run from its beginning.
+    assert command("train", "--resume", folder).error.count("became") == 1
 
 
 def test_a_full_disk_leaves_the_run_as_it_was_saved(never_stopped: Path, data: Path, tmp_path: Path) -> None:

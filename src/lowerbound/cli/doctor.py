@@ -128,8 +128,7 @@ def show_diagnosis(summary: RunSummary, diagnosis: Diagnosis) -> None:
     console.print()
     console.print(Text(f"Checked: {'; '.join(check.title for check in diagnosis.done)}.", style="dim"))
     if diagnosis.impossible:
-        lacking = "; ".join(f"{check.title} (needs {check.needs})" for check in diagnosis.impossible)
-        console.print(Text(f"Could not be checked: {lacking}.", style="dim"))
+        console.print(Text(f"Could not be checked {diagnosis.lacking}.", style="dim"))
 
 
 def say_verdict(diagnosis: Diagnosis, run: Path) -> None:

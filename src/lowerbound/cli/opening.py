@@ -29,13 +29,18 @@ def open_run(run: Path) -> tuple[RunFolder, AbstractLatentVariableModel, DataSpe
     prepare_jax()
     from ..runs.folder import RunFolder, load_model
     from ..storage.checkpoints import latest_checkpoint
+    from ..training import NOT_FINITE
 
     folder = RunFolder.open(run)
     if not folder.model.exists() and (checkpoint := latest_checkpoint(folder.checkpoints)) is not None:
-        say(
-            f"note: {run} has not ended; this is its checkpoint of step {checkpoint.step:,}. "
-            f"Continue it with: lowerbound train --resume {shlex.quote(str(run))}"
-        )
+        reason = str(folder.info().get("stop_reason", ""))
+        if reason == NOT_FINITE:
+            say(f"note: training of {run} broke off because {reason}; this is its checkpoint of step {checkpoint.step:,}.")
+        else:
+            say(
+                f"note: {run} has not ended; this is its checkpoint of step {checkpoint.step:,}. "
+                f"Continue it with: lowerbound train --resume {shlex.quote(str(run))}"
+            )
         return folder, *load_model(checkpoint.path)
     return folder, *folder.load_model()
 

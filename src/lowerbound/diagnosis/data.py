@@ -70,7 +70,7 @@ def _skewed(summary: RunSummary) -> Finding | None:
 
 
 CHECKS = (
-    Check("constant-inputs", "elements that never change", _constant),
+    Check("constant-inputs", "elements that never change", _constant, needs_training=False),
     Check("ignored-inputs", "elements that the encoder ignores", _ignored, lambda s: s.examination is not None, "data to encode"),
     Check(
         "skewed-columns",
@@ -78,5 +78,6 @@ CHECKS = (
         _skewed,
         lambda s: not s.spec.is_image and len(s.real) > 20 and bool(s.spec.element_low) and s.measure == "lebesgue",
         "a table of real numbers",
+        needs_training=False,
     ),
 )

@@ -9,7 +9,9 @@ from . import collapse, data, fit, latent_number, likelihood, objective, prior_h
 from .finding import ORDER, Check, Finding
 from .summary import RunSummary
 
+# Among findings as serious as each other this order decides; what else a diverged run looks like comes of that.
 CHECKS: tuple[Check, ...] = (
+    fit.DIVERGENCE,
     *collapse.CHECKS,
     *fit.CHECKS,
     *likelihood.CHECKS,
@@ -53,6 +55,14 @@ class Diagnosis:
             return f"nothing to worry about ({len(self.done)} checks{notes})"
         return f"{', '.join(counts)} ({len(self.done)} checks)"
 
+    @property
+    def lacking(self) -> str:
+        """The checks that could not be made, by what the run lacks: `without X: this, that; without Y: another`."""
+        titles: dict[str, list[str]] = {}
+        for check in self.impossible:
+            titles.setdefault(check.needs, []).append(check.title)
+        return "; ".join(f"without {needs}: {', '.join(group)}" for needs, group in titles.items())
+
     def to_json(self) -> dict[str, Any]:
         """Plain values: the schema of `lowerbound doctor --json`."""
         return {
@@ -66,10 +76,14 @@ class Diagnosis:
 
 def diagnose(summary: RunSummary) -> Diagnosis:
     """Make every check that the run allows."""
-    done = tuple(check for check in CHECKS if check.possible(summary))
+    checks = CHECKS
+    if summary.is_untrained:
+        # What the weights of the start look like says nothing.
+        checks = tuple(check.impossible("a trained model") if check.needs_training else check for check in CHECKS)
+    done = tuple(check for check in checks if check.possible(summary))
     found = [(check.name, finding) for check in done if (finding := check.find(summary)) is not None]
     return Diagnosis(
         findings=tuple(sorted(found, key=lambda pair: ORDER[pair[1].severity])),
         done=done,
-        impossible=tuple(check for check in CHECKS if check not in done),
+        impossible=tuple(check for check in checks if check not in done),
     )

@@ -39,6 +39,7 @@ class Finding:
 class Check:
     """- `name`: for machines. `title`: what is looked at. `find`: the finding, or None.
     - `possible`: whether the run has what it takes; `needs`: what that is, in words.
+    - `needs_training`: False where an untrained model is enough, because the data, the settings or the record are looked at.
     """
 
     name: str
@@ -46,6 +47,11 @@ class Check:
     find: Callable[[RunSummary], Finding | None]
     possible: Callable[[RunSummary], bool] = lambda summary: True
     needs: str = ""
+    needs_training: bool = True
+
+    def impossible(self, needs: str) -> Check:
+        """The same check, for a run that lacks `needs`."""
+        return dataclasses.replace(self, possible=lambda summary: False, needs=needs)
 
 
 def retrain(summary: RunSummary, *settings: str) -> str:

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from ..training import NOT_FINITE
 from .finding import FEWEST_RECORDS, STANDARD_ERRORS, Check, Finding, reads, retrain, short
 from .summary import RunSummary
 
@@ -15,10 +16,10 @@ GAP_NATS_PER_ELEMENT, SERIOUS_GAP_NATS_PER_ELEMENT = 0.05, 0.2
 GAP_SHARE_OF_BOUND, SERIOUS_GAP_SHARE_OF_BOUND = 0.05, 0.2
 # The last tenth of training still added this much (per element, or as a share of the bound for log-probabilities).
 RISE_NATS_PER_ELEMENT, RISE_SHARE_OF_BOUND = 0.002, 0.005
+# Of Adam. After a divergence no higher one is proposed.
+USUAL_RATE = 1e-3
 # The bound ended this share of its whole climb below its best.
 DIVERGED_SHARE = 0.05
-# What a run writes as its end when the loss was not a number.
-NOT_FINITE = "the loss was not finite"
 
 
 def _per_element(summary: RunSummary, difference: float, bound: float) -> float:
@@ -132,7 +133,7 @@ def _diverging(summary: RunSummary) -> Finding | None:
     column = "train_elbo_nats" if summary.has_bound else "train_reconstruction_nats"
     bounds = np.asarray(summary.history.get(column, ()), float)
     rate = float(summary.config.get("training", {}).get("learning_rate", 1e-3))
-    gentler = retrain(summary, f"training.learning_rate={rate / 3:.2g}", "training.gradient_clip=100")
+    gentler = retrain(summary, f"training.learning_rate={min(rate / 3, USUAL_RATE):.2g}", "training.gradient_clip=100")
     not_finite = int((~np.isfinite(bounds)).sum())
     if not_finite or summary.stop_reason == NOT_FINITE:
         looks = f"{not_finite} of {len(bounds)} looks"
@@ -176,14 +177,15 @@ def _stopped(summary: RunSummary) -> Finding | None:
     )
 
 
+DIVERGENCE = Check(
+    "divergence",
+    "divergence of the training",
+    _diverging,
+    lambda s: len(s.history.get("train_elbo_nats", ())) > 0 or s.stop_reason == NOT_FINITE,
+    "a record of training",
+    needs_training=False,
+)
 CHECKS = (
-    Check(
-        "divergence",
-        "divergence of the training",
-        _diverging,
-        lambda s: len(s.history.get("train_elbo_nats", ())) > 0 or s.stop_reason == NOT_FINITE,
-        "a record of training",
-    ),
     Check(
         "overfitting",
         "overfitting",

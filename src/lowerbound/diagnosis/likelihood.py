@@ -173,7 +173,14 @@ CHECKS = (
         lambda s: math.isfinite(s.last("fraction_at_floor")),
         "a likelihood with a scale, and a record of it",
     ),
-    Check("likelihood-support", "a likelihood of the data's kind", _support, _known, "a likelihood of this package"),
+    Check(
+        "likelihood-support",
+        "a likelihood of the data's kind",
+        _support,
+        _known,
+        "a likelihood of this package",
+        needs_training=False,
+    ),
     Check(
         "likelihood-fit",
         "data that look like draws from the likelihood",

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..data.spec import DataSpec
 from ..errors import DataError
+from ..training import NOT_FINITE
 from .examination import Examination
 
 NATS = "nats per example"
@@ -188,6 +189,11 @@ class RunSummary:
     def is_finished(self) -> bool:
         """True when training came to its own end rather than being stopped."""
         return self.stop_reason in ("all epochs", "early stopping")
+
+    @property
+    def is_untrained(self) -> bool:
+        """True when the loss was not finite before anything was recorded: the weights are those of the start."""
+        return self.stop_reason == NOT_FINITE and len(self.history.get("epoch", ())) == 0
 
     @property
     def how_it_ended(self) -> str:

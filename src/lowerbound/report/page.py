@@ -138,8 +138,7 @@ def _worries(summary: RunSummary, diagnosis: Diagnosis) -> str:
         )
     text = f"Checked: {'; '.join(check.title for check in diagnosis.done)}."
     if diagnosis.impossible:
-        lacking = "; ".join(f"{check.title} (needs {check.needs})" for check in diagnosis.impossible)
-        text += f" Could not be checked: {lacking}."
+        text += f" Could not be checked {diagnosis.lacking}."
     examined = f'<p class="intro">{_escape(_examined(summary))}</p>' if summary.examination is not None else ""
     return f'{examined}<ul class="worries">{"".join(items)}</ul><p class="small">{_escape(text)}</p>'
 

@@ -26,7 +26,7 @@ from ..models import AbstractLatentVariableModel
 from ..recipes.build import build_model, build_objective, resolve, training_options
 from ..storage.checkpoints import latest_checkpoint, load_checkpoint_into, save_checkpoint
 from ..storage.model_folder import save_model_folder
-from ..training import ALL_EPOCHS, STOPPED_EARLY, Progress, Record, Schedule, Trainer
+from ..training import ALL_EPOCHS, NOT_FINITE, STOPPED_EARLY, Progress, Record, Schedule, Trainer
 from .folder import RunFolder
 
 FINISHED = (ALL_EPOCHS, STOPPED_EARLY)
@@ -149,7 +149,7 @@ class TrainingRun:
         try:
             self.trainer.run(self.progress, on_record=record, on_chunk=maybe_checkpoint, should_stop=should_stop)
         except NonFiniteLossError as error:
-            self._note_end("the loss was not finite")
+            self._note_end(NOT_FINITE)
             raise NonFiniteLossError(f"{error} {self._what_is_kept()}") from error
         self.save_checkpoint()
         model = self.trainer.model_of(self.progress)
@@ -170,7 +170,9 @@ class TrainingRun:
     def _what_is_kept(self) -> str:
         checkpoint = latest_checkpoint(self.folder.checkpoints)
         if checkpoint is None:
-            return "There was no checkpoint yet."
+            # So that `doctor` has a model to look at, and says what happened.
+            self.progress = self.trainer.start()
+            return f"There was no checkpoint yet; the untrained model is kept in {self.save_checkpoint()}."
         return f"The last good checkpoint, of step {checkpoint.step:,}, is kept in {checkpoint.path}."
 
     def save_checkpoint(self) -> Path:

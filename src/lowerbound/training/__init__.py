@@ -1,5 +1,15 @@
-from .loop import ALL_EPOCHS, STOPPED_EARLY, Progress, Record, Trainer
+from .loop import ALL_EPOCHS, NOT_FINITE, STOPPED_EARLY, Progress, Record, Trainer
 from .options import Schedule, TrainingOptions
 from .program import TrainState
 
-__all__ = ["ALL_EPOCHS", "STOPPED_EARLY", "Progress", "Record", "Schedule", "TrainState", "Trainer", "TrainingOptions"]
+__all__ = [
+    "ALL_EPOCHS",
+    "NOT_FINITE",
+    "STOPPED_EARLY",
+    "Progress",
+    "Record",
+    "Schedule",
+    "TrainState",
+    "Trainer",
+    "TrainingOptions",
+]

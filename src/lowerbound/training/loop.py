@@ -101,6 +101,8 @@ class Progress:
 
 STOPPED_EARLY = "early stopping"
 ALL_EPOCHS = "all epochs"
+# What a run is said to have ended by when `NonFiniteLossError` ended it.
+NOT_FINITE = "the loss was not finite"
 
 
 class Trainer:
