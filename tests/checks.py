@@ -8,12 +8,16 @@ import dataclasses
 import functools
 import itertools
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import jax
 import jax.monitoring
+import jax.numpy as jnp
 import numpy as np
 import scipy.stats
 from jaxtyping import Array, PRNGKeyArray
+
+from lowerbound.likelihoods import AbstractLikelihood
 
 _COMPILE_EVENT = "/jax/core/compile/backend_compile_duration"
 
@@ -114,3 +118,16 @@ def mean_and_error(values: np.ndarray) -> tuple[float, float]:
 def lattice(low: float, high: float, num_levels: int, dimensions: int) -> tuple[np.ndarray, ...]:
     """The levels of discrete data, once for each element."""
     return tuple(itertools.repeat(np.linspace(low, high, num_levels), dimensions))
+
+
+def log_prob_of(part: AbstractLikelihood, params: Any, x: Any, total: Any = None) -> float:
+    """log p(x) in nats of one event; `total` where the likelihood is given the event's total."""
+    total = None if total is None else jnp.float32(total)
+    distribution: Any = part.distribution(jnp.asarray(params, jnp.float32), total)
+    return float(distribution.log_prob(jnp.asarray(x, jnp.float32)))
+
+
+def mean_of(part: AbstractLikelihood, params: Any, total: Any = None) -> np.ndarray:
+    """E[x]."""
+    total = None if total is None else jnp.float32(total)
+    return np.asarray(part.distribution(jnp.asarray(params, jnp.float32), total).mean)

@@ -11,12 +11,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jaxtyping import Array, Float
-from linear_gaussian import LinearDecoder, LinearEncoder, LinearGaussian
 
 from lowerbound.data.examples import Examples
 from lowerbound.models import SingleLayer
 from lowerbound.objectives import CIWAE, ELBO, IWAE, PIWAE, AbstractObjective
 from lowerbound.priors import AbstractLatentDensity, AbstractPrior, Space
+from lowerbound.verification.linear_gaussian import LinearDecoder, LinearEncoder, LinearGaussian
 
 TRUTH = LinearGaussian.random(3, 1, orthogonal=True, seed=1)
 X = TRUTH.draw(1, seed=8)[0]

@@ -7,7 +7,6 @@ import math
 import jax
 import numpy as np
 import pytest
-from linear_gaussian import LinearGaussian
 
 from lowerbound.data.transforms import Affine
 from lowerbound.errors import ConfigurationError, DataError
@@ -20,6 +19,7 @@ from lowerbound.models import SingleLayer
 from lowerbound.networks import MLP
 from lowerbound.posteriors import Deterministic
 from lowerbound.priors import StandardNormal
+from lowerbound.verification.linear_gaussian import LinearGaussian
 
 TRUTH = LinearGaussian.random(6, 2, orthogonal=True)
 DATA = TRUTH.draw(1000, seed=1)

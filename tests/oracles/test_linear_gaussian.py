@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 import scipy.special
 from checks import mean_and_error
-from linear_gaussian import LinearDecoder, LinearGaussian, maximum_likelihood_log_evidence, of_decoder
 
 from lowerbound.data.transforms import Affine
 from lowerbound.evaluation import estimate_evidence
@@ -24,6 +23,7 @@ from lowerbound.objectives import ELBO
 from lowerbound.posteriors import DiagonalGaussian
 from lowerbound.priors import StandardNormal
 from lowerbound.training import Trainer, TrainingOptions
+from lowerbound.verification.linear_gaussian import LinearDecoder, LinearGaussian, maximum_likelihood_log_evidence, of_decoder
 
 TRUTH = LinearGaussian.random(6, 2, orthogonal=True)
 # A posterior that is off by 0.3 in every mean, and wider than the truth so that the weights have a variance.

@@ -9,12 +9,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from linear_gaussian import LinearEncoder, LinearGaussian
 
 from lowerbound.data.examples import Examples
 from lowerbound.errors import ConfigurationError
 from lowerbound.models import SingleLayer
 from lowerbound.objectives import ELBO, AbstractObjective, LossRecord, WarmUp
+from lowerbound.verification.linear_gaussian import LinearEncoder, LinearGaussian
 
 # q(z|x) = N(x, I): KL_j = x_j^2 / 2, so by example and latent [[2, 0.5], [8, 0], [0, 0.02]].
 X = np.array([[2.0, 1.0], [-4.0, 0.0], [0.0, 0.2]], np.float32)

@@ -10,7 +10,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from checks import mean_and_error
-from linear_gaussian import LinearEncoder, LinearGaussian
 
 from lowerbound.data.examples import Examples
 from lowerbound.errors import ConfigurationError
@@ -18,6 +17,7 @@ from lowerbound.models import SingleLayer
 from lowerbound.objectives import DIPVAEI, DIPVAEII, AbstractObjective, InfoVAE, LossRecord, WassersteinAutoencoder
 from lowerbound.objectives.dip import covariance
 from lowerbound.objectives.mmd import IMQ_SCALES, mmd
+from lowerbound.verification.linear_gaussian import LinearEncoder, LinearGaussian
 
 # Means 0; Cov with 1/B: [[1, 0.5], [0.5, 3.5]].
 X = np.array([[1, 0], [-1, 0], [1, 1], [-1, -1], [1, 3], [-1, -3], [1, -2], [-1, 2]], np.float32)

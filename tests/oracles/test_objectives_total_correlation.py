@@ -10,7 +10,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from linear_gaussian import LinearEncoder, LinearGaussian
 from scipy.special import logsumexp
 
 from lowerbound.data.examples import Examples
@@ -19,6 +18,7 @@ from lowerbound.models import LogTerms, SingleLayer
 from lowerbound.objectives import BetaTCVAE, total_correlation
 from lowerbound.objectives.base import batch_terms, log_weight_of
 from lowerbound.objectives.total_correlation import kl_parts, stratified_log_weights
+from lowerbound.verification.linear_gaussian import LinearEncoder, LinearGaussian
 
 LOG_VARIANCE, NUM_SAMPLES = -3.0, 100
 X = np.random.default_rng(1).normal(size=(8, 2)).astype(np.float32)

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import scipy.special
 from checks import mean_and_error
-from linear_gaussian import LinearGaussian
 
 from lowerbound.data.transforms import Affine
 from lowerbound.errors import ConfigurationError
@@ -32,6 +31,7 @@ from lowerbound.models import SingleLayer
 from lowerbound.networks import MLP
 from lowerbound.posteriors import DiagonalGaussian, VonMisesFisher
 from lowerbound.priors import HypersphericalUniform, StandardNormal
+from lowerbound.verification.linear_gaussian import LinearGaussian
 
 TRUTH = LinearGaussian.random(6, 2, orthogonal=True)
 # A posterior that is off by 0.3 in every mean, and wider than the truth.
