@@ -402,7 +402,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         array = self._check_examples(X)
         if in_support and isinstance(self.model_, SingleLayer):
             likelihood, name = self.model_.likelihood, self.config_.likelihood.name
-            check_values(array, type(likelihood).__name__ if name == "auto" else name, likelihood.support, self.spec_)
+            check_values(array, likelihood, self.spec_, likelihood_name=type(likelihood).__name__ if name == "auto" else name)
         return with_condition(for_device(array), condition, self.spec_)
 
     def _posterior_means(self, examples: Examples) -> np.ndarray:

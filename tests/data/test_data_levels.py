@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from lowerbound.config.catalogue import class_of
 from lowerbound.data.describe import describe
 from lowerbound.data.levels import for_device
 from lowerbound.errors import DataError
+from lowerbound.likelihoods import Bernoulli, DiscretizedLogistic, NumPyroLikelihood
 from lowerbound.likelihoods.support import check_values
 
 PIXELS = np.random.default_rng(3).integers(0, 256, (20, 3, 2)).astype(np.uint8)
@@ -30,7 +30,12 @@ def test_integers_beyond_8_bits_become_float32():
 
 
 def check_levels(array, spec, likelihood):
-    check_values(array, likelihood, class_of("likelihood", likelihood).support, spec)
+    part = {
+        "bernoulli": Bernoulli(PIXELS.shape[1:]),
+        "discretized-logistic": DiscretizedLogistic(PIXELS.shape[1:], 0.0, 255.0, 256),
+        "numpyro": NumPyroLikelihood(PIXELS.shape[1:], family="Gamma"),
+    }[likelihood]
+    check_values(array, part, spec, likelihood_name=likelihood)
 
 
 def test_values_on_the_levels_pass():
@@ -58,6 +63,7 @@ def test_values_on_the_levels_pass():
         (PIXELS, "discretized-logistic", -1.0, r"the first is -1 at index \(4, 2, 1\); expected whole numbers from 0 to 255"),
         (PIXELS, "discretized-logistic", 7.25, r"the first is 7.25 at index"),
         (BITS, "bernoulli", np.nan, r"the first is nan at index"),
+        (PIXELS + 1.0, "numpyro", -3.0, r"'numpyro': the first is -3 at index \(4, 2, 1\); expected numbers above 0\. Bring"),
     ],
 )
 def test_values_off_the_levels_are_counted_and_located(training, likelihood, value, message):

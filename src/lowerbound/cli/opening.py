@@ -78,7 +78,7 @@ def other_examples(
         dataset = load_dataset(data, key, data_dir, config.data.condition)
     examples = check_array(dataset.examples, name=data, event_shape=spec.event_shape)
     if isinstance(model, SingleLayer):
-        check_values(examples, config.likelihood.name, model.likelihood.support, spec, name=data)
+        check_values(examples, model.likelihood, spec, likelihood_name=config.likelihood.name, name=data)
     return examples_of(dataclasses.replace(dataset, examples=examples), np.arange(len(examples)), spec)
 
 

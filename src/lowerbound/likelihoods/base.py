@@ -13,8 +13,9 @@ from ..config.sections import LikelihoodConfig
 
 Measure = Literal["counting", "lebesgue"]
 # Which values have a probability: any number; numbers above 0; [low, high] with known limits, with or without its ends; 0 and 1;
-# the whole numbers from low to high; whole numbers from 0 up.
-Support = Literal["real", "positive", "interval", "open-interval", "binary", "levels", "counts"]
+# the whole numbers from low to high; whole numbers from 0 up; those in the support of the distribution of each element, which
+# only an instance knows.
+Support = Literal["real", "positive", "interval", "open-interval", "binary", "levels", "counts", "own"]
 # The scaling of the data that a likelihood works in: any of them, or the one that its support asks for.
 Scaling = Literal["any", "unit", "open-unit", "none"]
 

@@ -20,7 +20,7 @@ from ..config.sections import LikelihoodConfig
 from ..errors import ConfigurationError, unknown_name_message
 from .base import AbstractLikelihood, Measure, Scaling, Support
 from .moment_fit import fit_moments
-from .support import outside_error
+from .support import described, outside_error
 
 # A constrained argument stays between e^-15 and e^15, or as near to the ends of an interval.
 LARGEST_RAW = 15.0
@@ -144,8 +144,8 @@ class NumPyroLikelihood(AbstractLikelihood):
 
     event_shape: tuple[int, ...] = eqx.field(static=True)
     family: str = eqx.field(static=True)
-    # Known only with the family: `build` holds the data against the family's own support.
-    support: ClassVar[Support] = "real"
+    # `build` holds the training data against it.
+    support: ClassVar[Support] = "own"
     scaling: ClassVar[Scaling] = "none"
     given_total: ClassVar[bool] = False
 
@@ -179,7 +179,7 @@ class NumPyroLikelihood(AbstractLikelihood):
                 ]
         found = ~np.logical_and(*inside).reshape(-1) | (family.is_discrete and not spec.is_whole)
         if found.any():
-            expected = f"that of {likelihood.family}, {_described(family.support)}"
+            expected = f"that of {likelihood.family}, {described(family.support)}"
             raise outside_error("numpyro", expected, found, spec)
         return likelihood
 
@@ -204,14 +204,3 @@ class NumPyroLikelihood(AbstractLikelihood):
     def monitors(self, params: Float[Array, "arguments ..."]) -> dict[str, Float[Array, ""]]:
         """None."""
         return {}
-
-
-def _described(support: Any) -> str:
-    names = (
-        (constraints.positive, "numbers above 0"),
-        (constraints.unit_interval, "[0, 1]"),
-        (constraints.boolean, "{0, 1}"),
-        (constraints.nonnegative_integer, "the whole numbers from 0 up"),
-        (constraints.real, "any number"),
-    )
-    return next((text for constraint, text in names if constraint is support), repr(support))

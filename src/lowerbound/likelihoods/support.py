@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import jax
+import jax.numpy as jnp
 import numpy as np
+from numpyro.distributions import constraints
 
 from ..config import catalogue
 from ..data.checks import chunks_of_rows
 from ..data.spec import DataSpec
 from ..errors import DataError
-from .base import Support
+from .base import AbstractLikelihood, Support
 
 _SUPPORTS: dict[Support, str] = {
     "real": "any number",
@@ -18,18 +23,32 @@ _SUPPORTS: dict[Support, str] = {
     "binary": "{0, 1}",
     "levels": "equally spaced levels, whole numbers from 0 up to a known limit",
     "counts": "the whole numbers from 0 up",
+    "own": "that of its distribution",
 }
+_CONSTRAINTS: tuple[tuple[Any, str], ...] = (
+    (constraints.positive, "numbers above 0"),
+    (constraints.unit_interval, "[0, 1]"),
+    (constraints.boolean, "{0, 1}"),
+    (constraints.nonnegative_integer, "the whole numbers from 0 up"),
+    (constraints.real, "any number"),
+)
 _SHOWN = 3
+
+
+def described(constraint: Any) -> str:
+    """One of NumPyro's constraints in words."""
+    return next((text for each, text in _CONSTRAINTS if each is constraint), repr(constraint))
 
 
 def outside(support: Support, spec: DataSpec) -> np.ndarray | None:
     """Which elements (of the flattened example) hold training values outside the support; None when all data are inside.
 
+    What is in a distribution's own support its likelihood finds out when built.
     Where the data as a whole do not fit (a limit is not known, say), every element is outside.
     """
     low, high = (np.asarray(values, np.float64) for values in (spec.element_low, spec.element_high))
     everywhere = np.ones(spec.num_elements, bool)
-    if support == "real":
+    if support in ("real", "own"):
         return None
     if support == "positive":
         found = low <= 0
@@ -83,18 +102,20 @@ def outside_error(name: str, expected: str, found: np.ndarray, spec: DataSpec) -
     )
 
 
-def check_values(array: np.ndarray, likelihood: str, support: Support, spec: DataSpec, *, name: str = "X") -> None:
+def check_values(
+    array: np.ndarray, likelihood: AbstractLikelihood, spec: DataSpec, *, likelihood_name: str, name: str = "X"
+) -> None:
     """Refuse new examples whose values are outside the support of a model's likelihood.
 
     Raises `DataError` that says how many, where the first one is, and which likelihood takes such values.
     """
-    if support == "real":
+    if likelihood.support == "real":
         return
     count, first = 0, None
     chunks = chunks_of_rows(array)
     for start in chunks:
         block = array[start : start + chunks.step]
-        wrong = _wrong(block, support, spec)
+        wrong = _wrong(block, likelihood, spec)
         if wrong.any():
             count += int(wrong.sum())
             if first is None:
@@ -102,13 +123,24 @@ def check_values(array: np.ndarray, likelihood: str, support: Support, spec: Dat
                 first = (start + int(index[0]), *(int(i) for i in index[1:]))
     if first is not None:
         raise DataError(
-            f"{name} has {count} of {array.size} values outside the support of the likelihood {likelihood!r}: the first is "
-            f"{array[first]:g} at index {first}; expected {_expected(support, spec)}. Bring the data there, or train a model "
+            f"{name} has {count} of {array.size} values outside the support of the likelihood {likelihood_name!r}: the first is "
+            f"{array[first]:g} at index {first}; expected {_expected(likelihood, spec)}. Bring the data there, or train a model "
             "whose likelihood takes any number: gaussian."
         )
 
 
-def _wrong(block: np.ndarray, support: Support, spec: DataSpec) -> np.ndarray:
+def _own_support(likelihood: AbstractLikelihood) -> Any:
+    """The constraint that each element's distribution keeps, whatever its parameters."""
+    with jax.numpy_dtype_promotion("standard"):
+        distribution: Any = likelihood.distribution(jnp.zeros(likelihood.param_shape, jnp.float32))
+    return distribution.base_dist.support
+
+
+def _wrong(block: np.ndarray, likelihood: AbstractLikelihood, spec: DataSpec) -> np.ndarray:
+    support = likelihood.support
+    if support == "own":
+        with jax.numpy_dtype_promotion("standard"):
+            return ~np.asarray(_own_support(likelihood)(jnp.asarray(block, jnp.float32)), bool)
     if support == "positive":
         return block <= 0
     if support == "counts":
@@ -117,7 +149,10 @@ def _wrong(block: np.ndarray, support: Support, spec: DataSpec) -> np.ndarray:
     return outside_limits if support in ("interval", "open-interval") else outside_limits | (block != np.rint(block))
 
 
-def _expected(support: Support, spec: DataSpec) -> str:
+def _expected(likelihood: AbstractLikelihood, spec: DataSpec) -> str:
+    support = likelihood.support
+    if support == "own":
+        return described(_own_support(likelihood))
     if support in ("binary", "levels"):
         return "0 or 1" if spec.num_levels == 2 else f"whole numbers from {spec.low:g} to {spec.high:g}"
     if support in ("interval", "open-interval"):
