@@ -4,8 +4,9 @@
 
 Each recipe trains in a process of its own for S seconds and for four looks at the least, through the loop of `lowerbound
 train`, without a compile cache. The first look holds the compiling; the median of what the others took is multiplied by the
-recipe's epochs. Early stopping may end it sooner, so the figure is the longest that training takes; the report and the evaluation at its
-end are not in it. Recipes whose data are not there are left out, and so are those that have no data of their own.
+recipe's epochs. Early stopping may end it sooner, so the figure is the longest that training takes; the report and the
+evaluation at its end are not in it. Recipes whose data are not there are left out, and so are those that have no data of their
+own.
 """
 
 from __future__ import annotations
