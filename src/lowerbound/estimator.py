@@ -83,7 +83,9 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
     beta : float, default=1.0
         Weight of the KL term while training; 1 makes the objective a lower bound on log p(x).
     hidden_widths : tuple of int, default=(200, 200)
-        Units of each hidden layer, of the encoder and of the decoder; () for linear maps.
+        Units of each hidden layer of the encoder; () for a linear map.
+    decoder_widths : "mirrored" or tuple of int, default="mirrored"
+        Units of each hidden layer of the decoder; "mirrored" is the encoder's in the other order.
     activations : str or tuple of str, default="elu"
         One name for all hidden layers or one for each: elu, tanh, relu, silu, gelu, softplus.
     dropout : float, default=0.0
@@ -157,6 +159,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         objective: Any = "elbo",
         beta: float = 1.0,
         hidden_widths: tuple[int, ...] = (200, 200),
+        decoder_widths: str | tuple[int, ...] = "mirrored",
         activations: str | tuple[str, ...] = "elu",
         dropout: float = 0.0,
         scaling: str = "auto",
@@ -178,6 +181,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         self.objective = objective
         self.beta = beta
         self.hidden_widths = hidden_widths
+        self.decoder_widths = decoder_widths
         self.activations = activations
         self.dropout = dropout
         self.scaling = scaling

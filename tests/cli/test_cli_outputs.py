@@ -135,9 +135,9 @@ def test_sample_makes_a_picture(images_run: Path, tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (["sample", "RUN", "-n", 0, "--out", "x.npy"], "-n is 0; it must be a whole number from 1 up, for example 100."),
-        (["sample", "RUN", "--out", "x.jpg"], "--out is x.jpg, which ends in '.jpg'; expected .png or .npy."),
-        (["sample", "RUN", "--out", "x"], "--out is x, which ends in nothing; expected .png or .npy."),
-        (["reconstruct", "RUN", "--out", "x.csv"], "--out is x.csv, which ends in '.csv'; expected .png or .npy."),
+        (["sample", "RUN", "--out", "x.jpg"], "--out is x.jpg, which ends in '.jpg'; expected .png or .npy or .csv."),
+        (["sample", "RUN", "--out", "x"], "--out is x, which ends in nothing; expected .png or .npy or .csv."),
+        (["reconstruct", "RUN", "--out", "x.jpg"], "--out is x.jpg, which ends in '.jpg'; expected .png or .npy or .csv."),
         (["encode", "RUN", "digits", "--out", "x.png"], "--out is x.png, which ends in '.png'; expected .npy or .csv."),
         (["evaluate", "RUN", "--samples", 0], "--samples is 0; it must be a whole number from 1 up, for example 1000."),
     ],
@@ -228,3 +228,26 @@ def test_a_damaged_model_is_refused(images_run: Path, tmp_path: Path) -> None:
     assert result.status == 1
     assert "was made by a newer lowerbound" in result.error
     assert not (tmp_path / "x.npy").exists()
+
+
+def test_a_table_of_text_goes_in_and_comes_out_by_its_names(tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).normal([170, 70], [10, 8], (120, 2)).round(1)
+    lines = [f"{height},{weight}" for height, weight in rows.tolist()]
+    (tmp_path / "people.csv").write_text("\n".join(["height,weight", *lines]) + "\n")
+    (tmp_path / "turned.csv").write_text("\n".join(["weight,height", *(f"{b},{a}" for a, b in rows.tolist())]) + "\n")
+    run = tmp_path / "run"
+    good("train", tmp_path / "people.csv", "--epochs", 2, "--set", "model.latent_dim=2", "--out", run)
+    good("sample", run, "-n", 3, "--out", tmp_path / "new.csv")
+    header, *new = (tmp_path / "new.csv").read_text().splitlines()
+    assert (header, len(new)) == ("height,weight", 3)
+    good("sample", run, "-n", 3, "--out", tmp_path / "new.npy")
+    np.testing.assert_allclose(np.loadtxt(new, delimiter=","), np.load(tmp_path / "new.npy"), rtol=1e-6)
+    for name in ("people", "turned"):
+        good("encode", run, tmp_path / f"{name}.csv", "--out", tmp_path / f"{name}.npy")
+    np.testing.assert_array_equal(np.load(tmp_path / "people.npy"), np.load(tmp_path / "turned.npy"))
+
+
+def test_images_are_no_table(images_run: Path, tmp_path: Path) -> None:
+    result = command("sample", images_run, "--out", tmp_path / "x.csv")
+    assert result.status == 2
+    assert "a table, but the examples have shape (4, 5), which is no row. Give a .npy file." in result.error

@@ -48,7 +48,7 @@ def test_info_says_what_a_run_is(images_run: Path) -> None:
     for part in (
         "120 examples of 4 x 5, uint8",
         "96 train, 12 validation, 12 test (shuffled)",
-        "mlp [8]",
+        "mlp, encoder [8], decoder [8]",
         "6 epochs in",
         "all epochs",
         f"{scores['elbo_nats']:,.2f} nats",

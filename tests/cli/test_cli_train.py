@@ -241,7 +241,7 @@ def _one_row(folder: Path) -> list[object]:
 
 
 def _text(folder: Path) -> list[object]:
-    (folder / "table.csv").write_text("1,2\n3,4\n")
+    (folder / "table.csv").write_text("a,b\n1,2\n3,four\n")
     return [folder / "table.csv"]
 
 
@@ -281,7 +281,7 @@ def _outside(folder: Path) -> list[object]:
         (["--set", "data.validation=0"], 2, r"early_stopping_patience is \d+ but data\.validation is 0"),
         (_nan, 1, r"contains 1 NaN of 6 values.* the first is nan at index \(1, 0\)"),
         (_one_row, 1, r"has only one row"),
-        (_text, 1, r"'\.csv', which is not known; expected \.npy, \.npz, \.mat.*numpy\.save\('table\.npy'"),
+        (_text, 1, r"table\.csv: line 3, column 'b' is the text 'four'; expected numbers"),
         (_torn, 1, r"torn\.npy could not be read"),
         (_corrupt_image, 1, r"the image .*1\.png could not be read"),
         (

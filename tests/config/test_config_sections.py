@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from lowerbound.config import SECTIONS, RunConfig, load_toml, write_toml
+from lowerbound.config.sections import NetworkConfig
 from lowerbound.errors import ConfigurationError
 
 KEYS = [(section, field) for section, cls in SECTIONS.items() for field in dataclasses.fields(cls)]
@@ -31,6 +32,12 @@ REFUSED = [
     ("likelihood", "scale_floor", 0, "likelihood.scale_floor is 0 (an integer); expected 'auto' or a number > 0."),
     ("likelihood", "scale_floor", "half", "likelihood.scale_floor is 'half' (text); expected 'auto' or a number > 0."),
     ("network", "hidden_widths", 200, "network.hidden_widths is 200 (an integer); expected a list, each item an integer >= 1."),
+    (
+        "network",
+        "decoder_widths",
+        [0],
+        "network.decoder_widths is [0] (a list); expected 'mirrored' or a list, each item an integer >= 1.",
+    ),
     ("network", "hidden_widths", [200, 0], f"network.hidden_widths[1] is 0 (an integer); {POSITIVE}."),
     ("network", "activations", ["elu", "tahn"], "network.activations[1] is 'tahn', which does not exist. Did you mean 'tanh'?"),
     ("network", "activations", 3, "network.activations is 3 (an integer); expected one of 'elu', 'tanh'"),
@@ -140,6 +147,15 @@ def test_zero_is_no_validation_data_however_it_is_written():
     assert RunConfig.from_dict({"data": {"validation": 1}}).data.validation == 1
 
 
+def test_the_decoder_is_the_encoder_in_the_other_direction_unless_its_widths_are_given():
+    mirrored = RunConfig.from_dict({"network": {"hidden_widths": [5, 4, 3]}}).network
+    assert mirrored.widths_of_decoder == (3, 4, 5)
+    own = RunConfig.from_dict({"network": {"hidden_widths": [5], "decoder_widths": []}}).network
+    assert (own.hidden_widths, own.of_decoder.hidden_widths) == ((5,), ())
+    # A list of activations is not turned round: it goes from a network's input to its output.
+    assert NetworkConfig(hidden_widths=(5, 4), activations=("elu", "tanh")).of_decoder.activations == ("elu", "tanh")
+
+
 def test_one_activation_serves_every_layer():
     assert RunConfig.from_dict({"network": {"hidden_widths": [3, 4, 5]}}).network.activation_of_each_layer == ("elu",) * 3
 
@@ -150,6 +166,14 @@ def test_one_activation_serves_every_layer():
         (
             {"network": {"hidden_widths": [200], "activations": ["elu", "tanh"]}},
             "network.activations is ['elu', 'tanh'] (2 names) but network.hidden_widths is [200] (1 layers)",
+        ),
+        (
+            {"network": {"decoder_widths": [200], "activations": ["elu", "tanh"]}},
+            "network.activations is ['elu', 'tanh'] (2 names) but network.decoder_widths is [200] (1 layers)",
+        ),
+        (
+            {"network": {"name": "conv", "decoder_widths": [100]}},
+            "network.decoder_widths is (100,), but network.name is 'conv', which does not read it",
         ),
         (
             {"data": {"validation": 0.5, "test": 0.5}},

@@ -148,8 +148,8 @@ def test_bad_values_name_the_file_and_the_variable(tmp_path):
     ("name", "message"),
     [
         (
-            "table.csv",
-            r"table.csv has the ending '.csv', which is not known; expected .npy, .npz, .mat.*numpy.loadtxt\('table.csv'",
+            "table.txt",
+            r"table.txt has the ending '.txt', .*; expected .npy, .npz, .mat, .csv, .tsv.* is read from table.csv",
         ),
         ("face.png", r"face.png has the ending '.png'.*For images give the folder that holds them"),
         ("data", r"data has the ending '\(none\)', which is not known"),
@@ -167,7 +167,7 @@ def test_names_and_files_that_do_not_exist(tmp_path, monkeypatch):
         MissingDataError, match=r"the data set 'fases' does not exist, .* Did you mean 'faces'\? Named sets: faces, digits,"
     ):
         load_dataset("fases")
-    with pytest.raises(MissingDataError, match=r"there is no file absent.npy; expected a .npy, .npz or .mat file, or a folder"):
+    with pytest.raises(MissingDataError, match=r"there is no file absent.npy; expected a .npy, .npz, .mat, .csv or .tsv file"):
         load_dataset("absent.npy")
 
 

@@ -186,6 +186,7 @@ def test_every_parameter_reaches_the_configuration():
         "objective": "elbo",
         "beta": 0.5,
         "hidden_widths": (4, 5),
+        "decoder_widths": (6, 3),
         "activations": ("elu", "tanh"),
         "dropout": 0.1,
         "scaling": "unit",

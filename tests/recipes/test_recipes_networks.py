@@ -84,3 +84,23 @@ def test_the_resolved_configuration_rebuilds_the_same_model() -> None:
     first, second = (build_model(c, spec, jax.random.key(0)) for c in (config, resolved))
     leaves, others = jax.tree.leaves(first), jax.tree.leaves(second)
     assert all(np.array_equal(a, b) for a, b in zip(leaves, others, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("network", "encoder", "decoder"),
+    [
+        ({"name": "mlp", "hidden_widths": [7, 5]}, [15, 7, 5, 4], [2, 5, 7, 30]),
+        ({"name": "mlp", "hidden_widths": [7, 5], "decoder_widths": [6]}, [15, 7, 5, 4], [2, 6, 30]),
+        ({"name": "gated-mlp", "hidden_widths": [7], "decoder_widths": []}, [15, 14, 4], [2, 30]),
+    ],
+    ids=["mirrored", "its own", "linear"],
+)
+def test_the_decoder_has_widths_of_its_own(network: dict[str, Any], encoder: list[int], decoder: list[int]) -> None:
+    config = RunConfig.from_dict({"network": network, "model": {"latent_dim": 2}, "likelihood": {"name": "gaussian"}})
+    model = build_model(config, _spec((5, 3)), jax.random.key(0))
+
+    def widths(part: Any) -> list[int]:
+        return [part.layers[0].weight.shape[0], *(layer.weight.shape[1] for layer in part.layers)]
+
+    # A gated layer holds its values and its gates side by side.
+    assert (widths(model.encoder), widths(model.decoder)) == (encoder, decoder)

@@ -37,7 +37,8 @@ def train(
     data: Annotated[
         str | None,
         typer.Argument(
-            metavar="DATA", help="A named set (see `lowerbound datasets`), a .npy, .npz or .mat file, or a folder of images."
+            metavar="DATA",
+            help="A named set (`lowerbound datasets`), a .npy, .npz, .mat or .csv file, or a folder of images.",
         ),
     ] = None,
     recipe: Annotated[
@@ -151,7 +152,7 @@ def compare(
 )
 def sample(
     run: Run,
-    out: Annotated[Path, typer.Option(help="A .png picture or a .npy array.")],
+    out: Annotated[Path, typer.Option(help="A .png picture, a .npy array, or a .csv table.")],
     count: Annotated[int, typer.Option("-n", help="How many examples to draw.")] = 100,
     mean: Annotated[
         bool, typer.Option("--mean/--draw", help="E[x|z] of z ~ p(z), or a draw x ~ p(x|z), noise and all (the default).")
@@ -171,7 +172,8 @@ def sample(
 def reconstruct(
     run: Run,
     out: Annotated[
-        Path, typer.Option(help="A .png picture (originals above reconstructions) or a .npy array of reconstructions.")
+        Path,
+        typer.Option(help="A .png picture (originals above reconstructions), or their array (.npy) or table (.csv)."),
     ],
     data: Annotated[str | None, typer.Argument(metavar="DATA", help="Other data than the run's own.")] = None,
     split: Split = "test",

@@ -67,16 +67,20 @@ def own_examples(folder: RunFolder, config: RunConfig, spec: DataSpec, split: st
 def other_examples(
     data: str, key: str, data_dir: Path | None, model: AbstractLatentVariableModel, spec: DataSpec, config: RunConfig
 ) -> Examples:
-    """Other data, fit for the model; raises `DataError` when they are not."""
+    """Other data, fit for the model, a table's columns by their names; raises `DataError` when they are not."""
     from ..data.checks import check_array
     from ..data.datasets import load_dataset
     from ..data.examples import examples_of
+    from ..data.tables import Table, columns_of
     from ..likelihoods.support import check_values
     from ..models import SingleLayer
 
     with warnings_as_sentences(say):
         dataset = load_dataset(data, key, data_dir, config.data.condition)
-    examples = check_array(dataset.examples, name=data, event_shape=spec.event_shape)
+    examples = dataset.examples
+    if dataset.feature_names and spec.feature_names:
+        examples = columns_of(Table(examples, dataset.feature_names), spec.feature_names, data)
+    examples = check_array(examples, name=data, event_shape=spec.event_shape)
     if isinstance(model, SingleLayer):
         check_values(examples, model.likelihood, spec, likelihood_name=config.likelihood.name, name=data)
     return examples_of(dataclasses.replace(dataset, examples=examples), np.arange(len(examples)), spec)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,36 +22,36 @@ def sample_run(run: Path, out: Path, count: int, mean: bool, seed: int, conditio
     """Write new examples to a picture or an array."""
     if count < 1:
         raise ConfigurationError(f"-n is {count}; it must be a whole number from 1 up, for example 100.")
-    check_suffix(out, (".png", ".npy"))
+    check_suffix(out, (".png", ".npy", ".csv"))
     _, model, spec, _ = open_run(run)
+    require_kind(spec, out)
     from ..evaluation import sample
 
     examples = sample(model, count, condition=condition_rows(condition, count, spec), draw=not mean, seed=seed)
-    if out.suffix == ".npy":
-        write_npy(out, examples)
-    else:
-        require_images(spec, out)
+    if out.suffix == ".png":
         from ..report.figures import sample_picture
 
         _write_png(out, sample_picture(examples, spec, number=count))
+    else:
+        _write_array(out, examples, spec)
     say(f"wrote {count:,} {'decoder means E[x|z]' if mean else 'draws x ~ p(x|z)'} of z ~ p(z) to {out}")
 
 
 def reconstruct_run(run: Path, data: str | None, out: Path, split: str, key: str, data_dir: Path | None) -> None:
     """Write reconstructions to a picture, beside their originals, or to an array."""
     check_split(split)
-    check_suffix(out, (".png", ".npy"))
+    check_suffix(out, (".png", ".npy", ".csv"))
     folder, model, spec, config = open_run(run)
+    require_kind(spec, out)
     if data is None:
         examples = own_examples(folder, config, spec, split, data_dir)
     else:
         examples = other_examples(data, key, data_dir, model, spec, config)
     from ..evaluation import decode, posterior_means
 
-    if out.suffix == ".npy":
-        write_npy(out, decode(model, posterior_means(model, examples), condition=_rows(examples.condition)))
+    if out.suffix != ".png":
+        _write_array(out, decode(model, posterior_means(model, examples), condition=_rows(examples.condition)), spec)
     else:
-        require_images(spec, out)
         from ..report.figures import MOST_PAIRS, pair_picture
 
         examples = examples[:MOST_PAIRS]
@@ -64,15 +66,12 @@ def encode_run(run: Path, data: str, out: Path, key: str, data_dir: Path | None)
     _, model, spec, config = open_run(run)
     examples = other_examples(data, key, data_dir, model, spec, config)
     from ..evaluation import posterior_means
-    from ..storage.atomic import write_text
 
     means = posterior_means(model, examples)
     if out.suffix == ".npy":
         write_npy(out, means)
     else:
-        header = ",".join(f"z{index}" for index in range(means.shape[1]))
-        rows = (",".join(repr(float(value)) for value in row) for row in means)
-        write_text(out, "\n".join([header, *rows]) + "\n")
+        _write_table(out, means, [f"z{index}" for index in range(means.shape[1])])
     say(f"wrote the codes E[z|x] of {len(means):,} examples, {means.shape[1]} latents each, to {out}")
 
 
@@ -109,8 +108,12 @@ def check_suffix(out: Path, allowed: tuple[str, ...]) -> None:
         raise ConfigurationError(f"--out is {out}, which ends in {ending}; expected {' or '.join(allowed)}.")
 
 
-def require_images(spec: DataSpec, out: Path) -> None:
-    """Raise `ConfigurationError` when a picture is asked for and the examples are no images."""
+def require_kind(spec: DataSpec, out: Path) -> None:
+    """Raise `ConfigurationError` when a picture is asked for and the examples are no images, or a table and they are no rows."""
+    if out.suffix == ".csv" and len(spec.event_shape) != 1:
+        raise ConfigurationError(
+            f"--out is {out}, a table, but the examples have shape {spec.event_shape}, which is no row. Give a .npy file."
+        )
     if out.suffix == ".png" and not spec.is_image:
         raise ConfigurationError(
             f"--out is {out}, a picture, but the examples have shape {spec.event_shape}, which is no image. Give a .npy file."
@@ -124,6 +127,26 @@ def write_npy(path: Path, array: np.ndarray) -> None:
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=False)
     write_bytes(path, buffer.getvalue())
+
+
+def _write_array(path: Path, examples: np.ndarray, spec: DataSpec) -> None:
+    """Examples as an array, or as a table under the names of its columns."""
+    if path.suffix == ".npy":
+        write_npy(path, examples)
+    else:
+        _write_table(path, examples, spec.feature_names or [f"x{index}" for index in range(spec.num_elements)])
+
+
+def _write_table(path: Path, rows: np.ndarray, names: Sequence[str]) -> None:
+    """Write rows of numbers below their names, or leave the file as it was."""
+    from ..storage.atomic import write_text
+
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(names)
+    # Nine digits are all of a float32, and a whole number keeps its form.
+    writer.writerows([f"{value:.9g}" for value in row] for row in rows.tolist())
+    write_text(path, text.getvalue())
 
 
 def _write_png(path: Path, picture: np.ndarray) -> None:

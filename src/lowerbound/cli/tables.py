@@ -10,6 +10,8 @@ from typing import Any
 
 import typer
 
+from ..config import catalogue
+from ..config.sections import NetworkConfig
 from ..errors import ConfigurationError, ModelFolderError, unknown_name_message
 
 
@@ -32,7 +34,7 @@ def show_info(run: Path, *, as_json: bool) -> None:
         ("latents", f"{config.model.latent_dim} ({config.model.name})"),
         ("prior, posterior", f"{config.prior.name}, {config.posterior.name}"),
         ("likelihood", config.likelihood.name),
-        ("network", f"{config.network.name} {list(config.network.hidden_widths)}"),
+        ("network", _in_words(config.network)),
         ("trained", _how_it_went(record)),
         ("versions", ", ".join(f"{name} {version}" for name, version in record["versions"].items())),
         ("machine", f"{record['machine']['device']}, {record['machine']['cores']} cores"),
@@ -44,6 +46,13 @@ def show_info(run: Path, *, as_json: bool) -> None:
         rows.append(("active units", f"{scores['active_units']} of {scores['latent_dim']}"))
     rows.append(("open first", str(folder.path / "report.html") if (folder.path / "report.html").exists() else "(not ended yet)"))
     _table(str(folder.path), (), rows)
+
+
+def _in_words(network: NetworkConfig) -> str:
+    """Its kind and its sizes."""
+    if not catalogue.reads("network", network.name, "hidden_widths"):
+        return f"{network.name}, channels {list(network.channels)}"
+    return f"{network.name}, encoder {list(network.hidden_widths)}, decoder {list(network.widths_of_decoder)}"
 
 
 def show_datasets(data_dir: Path | None, *, as_json: bool) -> None:
@@ -67,7 +76,7 @@ def show_datasets(data_dir: Path | None, *, as_json: bool) -> None:
     ]
     _table("Named data sets", ("name", "what", "examples", "shape", "where"), rows)
     typer.echo(f"Data directory: {data_directory(data_dir)} (--data-dir, else $LOWERBOUND_DATA, else the user's cache).")
-    typer.echo("Your own data: lowerbound train FILE.npy|FILE.npz|FILE.mat|FOLDER_OF_IMAGES")
+    typer.echo("Your own data: lowerbound train FILE.npy|FILE.npz|FILE.mat|FILE.csv|FOLDER_OF_IMAGES")
 
 
 def show_recipes(*, as_json: bool) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import ConfigurationError
 from .opening import check_split, open_run, own_examples
-from .outputs import check_suffix, condition_rows, require_images, write_npy
+from .outputs import check_suffix, condition_rows, require_kind, write_npy
 from .runtime import say
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def traverse_run(
     given = condition_rows(condition, 1, spec) if spec.condition is not None or condition else None
     row = None if given is None else given[0]
     if grid:
-        require_images(spec, out)
+        require_kind(spec, out)
         plane = manifold(model, data, condition=row, size=num_columns)
         if out.suffix == ".npy":
             write_npy(out, plane.means)
@@ -91,7 +91,7 @@ def interpolate_run(
     if out.suffix == ".npy":
         write_npy(out, means)
     else:
-        require_images(spec, out)
+        require_kind(spec, out)
         from ..report.walk_figures import save_interpolation
 
         names = (f"{split} {start}", f"{split} {end}")

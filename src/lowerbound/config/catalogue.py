@@ -30,7 +30,7 @@ class Entry:
 _REFINEMENT = ("refinement_steps", "refinement_rate")
 _ELBO = ("num_samples", "beta", "warmup_epochs", "warmup")
 _WEIGHTS = ("num_samples", "gradient")
-_MLP = ("hidden_widths", "activations", "dropout")
+_MLP = ("hidden_widths", "decoder_widths", "activations", "dropout")
 _IMAGES = ("channels", "activations", "dropout", "layer_norm")
 
 CATALOGUE: dict[str, dict[str, Entry]] = {
@@ -97,7 +97,7 @@ CATALOGUE: dict[str, dict[str, Entry]] = {
     },
     "network": {
         "mlp": Entry(".networks:MLP", (*_MLP, "layer_norm", "residual")),
-        "gated-mlp": Entry(".networks:GatedMLP", ("hidden_widths", "dropout"), ("dauphin2017", "tomczak2018")),
+        "gated-mlp": Entry(".networks:GatedMLP", ("hidden_widths", "decoder_widths", "dropout"), ("dauphin2017", "tomczak2018")),
         "conv": Entry(".networks:ConvNetwork", _IMAGES, ("lecun1998", "shi2016")),
         "resnet": Entry(".networks:ResNet", (*_IMAGES, "blocks"), ("he2016", "shi2016")),
     },

@@ -221,21 +221,22 @@ class NameOrList(Rule):
 
 
 @dataclasses.dataclass(frozen=True)
-class AutoOrReal(Rule):
-    """The word "auto", or a number."""
+class WordOr(Rule):
+    """One word that stands for what is chosen elsewhere, or what another rule allows."""
 
-    number: Real
+    word: str
+    otherwise: Rule
 
     def describe(self) -> str:
-        """For example ""auto" or a number > 0"."""
-        return f"'auto' or {self.number.describe()}"
+        """For example "'auto' or a number > 0"."""
+        return f"{self.word!r} or {self.otherwise.describe()}"
 
-    def convert(self, where: str, value: Any) -> str | float:
-        """The word, or the number as a float."""
-        if value == "auto" and isinstance(value, str):
-            return "auto"
+    def convert(self, where: str, value: Any) -> Any:
+        """The word, or what the other rule makes of the value."""
+        if isinstance(value, str) and value == self.word:
+            return self.word
         try:
-            return self.number.convert(where, value)
+            return self.otherwise.convert(where, value)
         except ConfigurationError:
             self.refuse(where, value)
 

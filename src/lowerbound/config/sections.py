@@ -8,9 +8,11 @@ from typing import Any
 
 from ..errors import ConfigurationError
 from . import catalogue
-from .rules import AnyReal, AutoOrReal, Boolean, Integer, ListOf, NameOrList, OneOf, PartName, PartOfData, Real, Rule, Text
+from .rules import AnyReal, Boolean, Integer, ListOf, NameOrList, OneOf, PartName, PartOfData, Real, Rule, Text, WordOr
 
 LARGEST_SEED = 2**32 - 1
+# Of a decoder: the encoder in the other direction.
+MIRRORED = "mirrored"
 ACTIVATIONS = ("elu", "tanh", "relu", "silu", "gelu", "softplus")
 
 
@@ -138,7 +140,7 @@ class LikelihoodConfig:
     fixed_scale: float = _key(0.1, Real(0.0, strictly_above=True), "the scale when it is fixed, in the data's units")
     scale_floor: float | str = _key(
         "auto",
-        AutoOrReal(Real(0.0, strictly_above=True)),
+        WordOr("auto", Real(0.0, strictly_above=True)),
         "the smallest scale, in the data's units; auto is half a step of the data",
     )
     rank: int = _key(5, Integer(1), "rank of a low-rank covariance")
@@ -156,7 +158,14 @@ class NetworkConfig:
     """The encoder's and the decoder's networks."""
 
     name: str = _key("mlp", PartName("network"), "the kind of network; auto chooses it, and its sizes, from the data's shape")
-    hidden_widths: tuple[int, ...] = _key((200, 200), ListOf(Integer(1)), "units in each hidden layer; [] for a linear map")
+    hidden_widths: tuple[int, ...] = _key(
+        (200, 200), ListOf(Integer(1)), "units in each hidden layer of the encoder; [] for a linear map"
+    )
+    decoder_widths: str | tuple[int, ...] = _key(
+        MIRRORED,
+        WordOr(MIRRORED, ListOf(Integer(1))),
+        "units in each hidden layer of the decoder; mirrored: the encoder's, reversed",
+    )
     activations: str | tuple[str, ...] = _key(
         "elu", NameOrList(ACTIVATIONS), "one activation for all hidden layers, or a list with one for each"
     )
@@ -175,12 +184,23 @@ class NetworkConfig:
                 f"network.activations is {list(self.activations)}, but network.name is {self.name!r}, which takes one name for "
                 "all its layers, for example network.activations=elu."
             )
-        if len(self.activations) != len(self.hidden_widths):
-            raise ConfigurationError(
-                f"network.activations is {list(self.activations)} ({len(self.activations)} names) but network.hidden_widths is "
-                f"{list(self.hidden_widths)} ({len(self.hidden_widths)} layers); expected one name for each hidden layer, "
-                "or one name for all, for example network.activations=elu."
-            )
+        for key, widths in (("hidden_widths", self.hidden_widths), ("decoder_widths", self.widths_of_decoder)):
+            if len(self.activations) != len(widths):
+                raise ConfigurationError(
+                    f"network.activations is {list(self.activations)} ({len(self.activations)} names) but network.{key} is "
+                    f"{list(widths)} ({len(widths)} layers); expected one name for each hidden layer, "
+                    "or one name for all, for example network.activations=elu."
+                )
+
+    @property
+    def widths_of_decoder(self) -> tuple[int, ...]:
+        """Units in each hidden layer of the decoder, from z on."""
+        return self.hidden_widths[::-1] if isinstance(self.decoder_widths, str) else self.decoder_widths
+
+    @property
+    def of_decoder(self) -> NetworkConfig:
+        """The same section for the decoder: its own widths; a list of activations keeps its order, from input to output."""
+        return dataclasses.replace(self, hidden_widths=self.widths_of_decoder, decoder_widths=MIRRORED)
 
     @property
     def activation_of_all_layers(self) -> str:

@@ -24,6 +24,7 @@ class Dataset:
     - `factors`: (n, k) float32, what the examples were generated from, named by `factor_names`; or None.
     - `render`: makes examples of any factors, (m, k) and a generator of random numbers for their noise; or None.
     - `condition`: (n,) or (n, k), what a conditional model is given with each example; None where none was asked for.
+    - `feature_names`: a name for each column of a table; empty where there are none.
     - `num_levels`: the number of levels of integer data where the source states it, for `describe`.
     """
 
@@ -36,4 +37,5 @@ class Dataset:
     render: Render | None = None
     condition: np.ndarray | None = None
     condition_name: str = ""
+    feature_names: tuple[str, ...] = ()
     num_levels: int | None = None

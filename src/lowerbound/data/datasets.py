@@ -15,16 +15,17 @@ from .dataset import Dataset
 from .files import load_array_file
 from .images import load_image_folder
 from .named import NAMED_SETS, NamedSet, read_original
+from .tables import TABLE_ENDINGS, load_table, require_column
 
 
 def load_dataset(name_or_path: str | Path, key: str = "", data_dir: str | Path | None = None, condition: str = "") -> Dataset:
     """Load a named data set, or the user's own file or folder.
 
     - `name_or_path`: `"faces"`, `"digits"`, `"frey-faces"`, `"binarized-mnist"`, `"mnist"`; or the path of a .npy, .npz or .mat
-      file whose first axis is the examples, or of a folder of PNG or JPEG images.
+      file whose first axis is the examples, of a .csv or .tsv table, or of a folder of PNG or JPEG images.
     - `key`: the variable in a .npz or .mat file; empty for the only one there.
     - `condition`: what a conditional model is given with each example: "labels", "factors", or a variable of the same .npz or
-      .mat file, with a row for each example; empty for nothing.
+      .mat file, with a row for each example, or a column of the same table, which is then not part of x; empty for nothing.
     - `data_dir`: where the files of named sets are, and where downloads go; else `$LOWERBOUND_DATA`, else the user's cache.
 
     Raises `MissingDataError`, `ChecksumError` or `DataError`, each saying which file and what to do.
@@ -32,10 +33,24 @@ def load_dataset(name_or_path: str | Path, key: str = "", data_dir: str | Path |
     >>> load_dataset("digits").examples.shape
     (1797, 8, 8)
     """
+    path = Path(name_or_path).expanduser()
+    if str(name_or_path) not in NAMED_SETS and path.suffix.lower() in TABLE_ENDINGS and path.is_file():
+        return _load_table(str(name_or_path), path, key, condition)
     dataset = _load(name_or_path, key, data_dir)
     if not condition:
         return dataset
     return dataclasses.replace(dataset, condition=_condition(dataset, condition), condition_name=condition)
+
+
+def _load_table(name: str, path: Path, key: str, condition: str) -> Dataset:
+    if key:
+        raise DataError(f"data.key is {key!r}, but {path} is a table, which holds one array; leave the key out.")
+    table, given = load_table(path), None
+    if condition:
+        require_column(table, condition, path)
+        table, given = table.without(condition)
+    examples = check_array(table.values, name=path.name)
+    return Dataset(name, examples, condition=given, condition_name=condition, feature_names=table.names)
 
 
 def _condition(dataset: Dataset, name: str) -> np.ndarray:
@@ -64,7 +79,7 @@ def _load(name_or_path: str | Path, key: str, data_dir: str | Path | None) -> Da
         hint = f" Did you mean {nearest!r}?" if nearest else ""
         raise MissingDataError(
             f"the data set {text!r} does not exist, as a name or as a file.{hint} Named sets: {', '.join(NAMED_SETS)}. "
-            "Your own data: the path of a .npy, .npz or .mat file, or of a folder of PNG or JPEG images."
+            "Your own data: the path of a .npy, .npz, .mat, .csv or .tsv file, or of a folder of PNG or JPEG images."
         )
     if path.is_file() and (original := read_original(path)) is not None:
         return Dataset(text, original)

@@ -76,7 +76,8 @@ def describe(array: Any, feature_names: Sequence[str] = (), *, num_levels: int |
 
 def describe_dataset(dataset: Dataset, rows: np.ndarray) -> DataSpec:
     """The `DataSpec` of a data set's training rows, with the condition where it has one; raises and warns as `describe` does."""
-    spec = describe(dataset.examples[rows], num_levels=dataset.num_levels, name=dataset.name)
+    names, num_levels = dataset.feature_names, dataset.num_levels
+    spec = describe(dataset.examples[rows], names, num_levels=num_levels, name=dataset.name)
     if dataset.condition is None:
         return spec
     return dataclasses.replace(spec, condition=describe_condition(dataset.condition[rows], dataset.condition_name))

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import DataError, MissingDataError, unknown_name_message
+from .tables import TABLE_ENDINGS
 
 # A variable's shape and the name of its type.
 _Form = tuple[tuple[int, ...], str]
@@ -24,20 +25,20 @@ def load_array_file(path: Path, key: str = "") -> np.ndarray:
     when it holds Python objects, or when `key` is missing, wrong or needed (the message lists what there is).
     """
     if not path.exists():
-        raise MissingDataError(f"there is no file {path}; expected a .npy, .npz or .mat file, or a folder of PNG or JPEG images.")
+        raise MissingDataError(
+            f"there is no file {path}; expected a .npy, .npz, .mat, .csv or .tsv file, or a folder of PNG or JPEG images."
+        )
     readers: dict[str, Callable[[Path, str], np.ndarray]] = {".npy": _load_npy, ".npz": _load_npz, ".mat": _load_mat}
     reader = readers.get(path.suffix.lower())
     if reader is None:
         hint = ""
-        if path.suffix.lower() in (".csv", ".tsv", ".txt"):
-            hint = (
-                f" A table of numbers becomes one by numpy.save('{path.stem}.npy', numpy.loadtxt('{path.name}', delimiter=','))."
-            )
+        if path.suffix.lower() in (".txt", ".dat"):
+            hint = f" A table of numbers separated by commas, semicolons or tabs is read from {path.stem}.csv."
         elif path.suffix.lower() in (".png", ".jpg", ".jpeg"):
             hint = f" For images give the folder that holds them, {path.parent}."
         raise DataError(
-            f"{path} has the ending {path.suffix or '(none)'!r}, which is not known; expected {', '.join(readers)}, "
-            f"or a folder of PNG or JPEG images.{hint}"
+            f"{path} has the ending {path.suffix or '(none)'!r}, which is not known; expected "
+            f"{', '.join((*readers, *TABLE_ENDINGS))}, or a folder of PNG or JPEG images.{hint}"
         )
     return reader(path, key)
 

@@ -113,7 +113,7 @@ def build_model(
         posterior = family
     network, sizes = class_of("network", config.network.name), {"condition_dim": condition_dim, "image_shape": spec.event_shape}
     encoder = network.build(config.network, spec.event_shape, posterior.param_shape, key=encoder_key, **sizes)
-    decoder = network.build(config.network, (prior.latent_dim,), likelihood.param_shape, key=decoder_key, **sizes)
+    decoder = network.build(config.network.of_decoder, (prior.latent_dim,), likelihood.param_shape, key=decoder_key, **sizes)
     mean, std = _moments(spec, context.transform)
     decoder = decoder.with_output_bias(likelihood.initial_params(mean, std))
     steps, rate = config.posterior.refinement_steps, config.posterior.refinement_rate

@@ -21,6 +21,7 @@ PARAMETERS: dict[str, tuple[str, str]] = {
     "objective": ("objective", "name"),
     "beta": ("objective", "beta"),
     "hidden_widths": ("network", "hidden_widths"),
+    "decoder_widths": ("network", "decoder_widths"),
     "activations": ("network", "activations"),
     "dropout": ("network", "dropout"),
     "scaling": ("data", "scaling"),

@@ -1,0 +1,99 @@
+"""Tables as text: what is read, under which names, and what each refusal says."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lowerbound.data.datasets import load_dataset
+from lowerbound.data.describe import describe_dataset
+from lowerbound.data.tables import Table, columns_of
+from lowerbound.errors import DataError, DataWarning
+
+ROWS = [[170.5, 72, 1], [160.25, 61, 0], [181, 90, 1]]
+
+
+def _file(folder: Path, text: str, name: str = "people.csv") -> Path:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("people.csv", "height,weight,smokes\n170.5,72,1\n160.25,61,0\n181,90,1\n"),
+        ("people.csv", "height;weight;smokes\r\n170.5;72;1\r\n160.25;61;0\r\n181;90;1"),
+        ("people.tsv", "height\tweight\tsmokes\n170.5\t72\t1\n160.25\t61\t0\n\n181\t90\t1\n"),
+        ("people.CSV", '\ufeff"height", weight ,"smokes"\n"170.5",72,1\n 160.25 ,61,0\n1.81e2,90,1\n'),
+    ],
+    ids=["commas", "semicolons", "tabs", "quotes and a mark"],
+)
+def test_names_and_numbers(name: str, text: str, tmp_path: Path) -> None:
+    dataset = load_dataset(_file(tmp_path, text, name))
+    np.testing.assert_array_equal(dataset.examples, ROWS)
+    assert dataset.feature_names == ("height", "weight", "smokes")
+    assert describe_dataset(dataset, np.arange(3)).feature_names == dataset.feature_names
+
+
+def test_a_first_line_of_numbers_is_an_example(tmp_path: Path) -> None:
+    dataset = load_dataset(_file(tmp_path, "170.5,72,1\n160.25,61,0\n181,90,1\n"))
+    np.testing.assert_array_equal(dataset.examples, ROWS)
+    assert dataset.feature_names == ()
+
+
+def test_row_numbers_without_a_name_are_left_out_and_said(tmp_path: Path) -> None:
+    path = _file(tmp_path, ",height,weight\n0,170.5,72\n1,160.25,61\n")
+    with pytest.warns(DataWarning, match="the first column has no name; it is taken for row numbers and left out"):
+        dataset = load_dataset(path)
+    assert dataset.feature_names == ("height", "weight")
+    np.testing.assert_array_equal(dataset.examples, [[170.5, 72], [160.25, 61]])
+
+
+def test_a_column_can_be_the_condition(tmp_path: Path) -> None:
+    path = _file(tmp_path, "height,smokes,weight\n170.5,1,72\n160.25,0,61\n181,1,90\n")
+    dataset = load_dataset(path, condition="smokes")
+    assert dataset.feature_names == ("height", "weight")
+    np.testing.assert_array_equal(dataset.examples, np.array(ROWS)[:, :2])
+    np.testing.assert_array_equal(dataset.condition, [1, 0, 1])
+    with pytest.raises(DataError, match=r"data.condition is 'smoke', which does not exist. Did you mean 'smokes'\?"):
+        load_dataset(path, condition="smoke")
+    with pytest.raises(DataError, match=r"data.condition is 'smokes', but .* has no line of column names"):
+        load_dataset(_file(tmp_path, "1,2\n3,4\n"), condition="smokes")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a,b\n1,2\n3,x y\n", r"people.csv: line 3, column 'b' is the text 'x y'; expected numbers. Code categories as 0, 1, 2"),
+        ("1,2\n3,x\n", r"line 2, column 1 is the text 'x'"),
+        ("a,b\n1,\n3,4\n", r"line 2, column 'b' has no value \(''\); drop rows with missing values, or fill them in"),
+        ("a,b\n1,2\nNA,4\n", r"line 3, column 'a' has no value \('NA'\)"),
+        ("a;b\n1,5;2\n", r"line 2, column 'a' is '1,5'; write decimals with a point"),
+        ("a,b\n1,2\n3,4,5\n", r"line 3 has 3 cells; expected 2"),
+        ("a,b,a\n1,2,3\n", r"2 columns are named 'a'"),
+        ("a,b\n", r"holds no rows of numbers"),
+        ("", r"holds no rows of numbers"),
+        ("a,b\n1,nan\n3,4\n", r"contains 1 NaN of 4 values"),
+        ("a,b\n1_000,2\n3,4\n", r"column 'a' is the text '1_000'"),
+    ],
+)
+def test_what_is_no_table_of_numbers_is_refused(text: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=message):
+        load_dataset(_file(tmp_path, text))
+
+
+def test_other_bytes_and_a_key_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "people.csv"
+    path.write_bytes("größe,b\n1,2\n".encode("latin-1"))
+    with pytest.raises(DataError, match=r"people.csv is not text in UTF-8"):
+        load_dataset(path)
+    with pytest.raises(DataError, match=r"data.key is 'x', but .* is a table, which holds one array"):
+        load_dataset(_file(tmp_path, "1,2\n3,4\n"), key="x")
+
+
+def test_columns_are_found_by_name() -> None:
+    table = Table(np.array(ROWS), ("height", "weight", "smokes"))
+    np.testing.assert_array_equal(columns_of(table, ("weight", "height"), "x.csv"), np.array(ROWS)[:, [1, 0]])
+    with pytest.raises(DataError, match=r"x.csv lacks 1 of the 2 columns .*: 'wieght'. Did you mean 'weight' there\?"):
+        columns_of(table, ("height", "wieght"), "x.csv")
