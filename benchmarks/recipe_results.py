@@ -1,6 +1,6 @@
 """What recipes reach as they come: trained to their end, then scored on the test split.
 
-    python benchmarks/recipe_results.py [RECIPE ...] [--seeds 0 1 2] [--factors] [--data-dir DIR] --json FILE
+    python benchmarks/recipe_results.py RECIPE [RECIPE ...] [--seeds 0 1 2] [--factors] [--set section.key=value] --json FILE
 
 Each recipe runs through `lowerbound train` and `lowerbound evaluate --samples 1000`, its seed for the split's shuffle as well;
 `--factors` adds `lowerbound latents`, for sets whose factors are known. A row is a mean over seeds; in brackets the standard
@@ -43,14 +43,21 @@ def command_line(*arguments: str) -> dict[str, Any]:
     return json.loads(text if text.startswith("{\n") else text.splitlines()[-1])
 
 
-def run_one(name: str, seed: int, data_dir: list[str], factors: bool) -> dict[str, Any]:
+def label(name: str, overrides: list[str]) -> str:
+    """A recipe's name in the table, with what is not as it comes."""
+    return " ".join([name, *overrides])
+
+
+def run_one(name: str, seed: int, overrides: list[str], data_dir: list[str], factors: bool) -> dict[str, Any]:
     """One recipe with one seed, from nothing to its scores."""
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as parent:
         run = str(Path(parent) / "run")
-        seeds = ["--seed", str(seed), "--set", f"data.split_seed={seed}"]
-        trained = command_line("train", "--recipe", name, *seeds, "--out", run, "--json", *data_dir)
-        row: dict[str, Any] = {"recipe": name, "seed": seed, "minutes": (time.perf_counter() - start) / 60}
+        settings = ["--seed", str(seed)]
+        for override in (f"data.split_seed={seed}", *overrides):
+            settings += ["--set", override]
+        trained = command_line("train", "--recipe", name, *settings, "--out", run, "--json", *data_dir)
+        row: dict[str, Any] = {"recipe": label(name, overrides), "seed": seed, "minutes": (time.perf_counter() - start) / 60}
         has_density = trained.get("elbo_nats") is not None
         scores = command_line("evaluate", run, "--samples", "1000", "--json", *data_dir) if has_density else {}
         for key in (
@@ -91,6 +98,9 @@ def main() -> None:
     parser.add_argument("recipes", nargs="+")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--factors", action="store_true", help="the supervised scores of the latents as well")
+    parser.add_argument(
+        "--set", action="append", default=[], dest="overrides", metavar="section.key=value", help="for all of them"
+    )
     parser.add_argument("--data-dir", default=os.environ.get("LOWERBOUND_DATA"))
     parser.add_argument("--json", type=Path, required=True)
     options = parser.parse_args()
@@ -98,12 +108,13 @@ def main() -> None:
     rows = json.loads(options.json.read_text()) if options.json.exists() else []
     for name in options.recipes:
         for seed in options.seeds:
-            if any(row["recipe"] == name and row["seed"] == seed for row in rows):
+            if any(row["recipe"] == label(name, options.overrides) and row["seed"] == seed for row in rows):
                 continue
-            rows.append(run_one(name, seed, data_dir, options.factors))
+            rows.append(run_one(name, seed, options.overrides, data_dir, options.factors))
             options.json.write_text(json.dumps(rows, indent=1) + "\n")
             print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
-    print(table([row for row in rows if row["recipe"] in options.recipes], options.factors))
+    asked = [label(name, options.overrides) for name in options.recipes]
+    print(table([row for row in rows if row["recipe"] in asked], options.factors))
 
 
 if __name__ == "__main__":
