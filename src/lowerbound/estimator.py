@@ -22,9 +22,9 @@ from . import evaluation
 from .config import RunConfig
 from .config.sections import LARGEST_SEED
 from .data.checks import check_array
-from .data.conditions import describe_condition
-from .data.describe import describe
-from .data.examples import Examples
+from .data.dataset import Dataset
+from .data.describe import describe_dataset
+from .data.examples import Examples, examples_of
 from .data.levels import for_device
 from .data.spec import DataSpec
 from .data.splits import shuffled_split
@@ -217,21 +217,22 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         """
         seen = type(self)()
         array = numeric_examples(X, seen)
-        spec = describe(array, tuple(getattr(seen, "feature_names_in_", ())))
-        if condition is not None:
-            values = condition_values(condition, len(array))
-            spec = dataclasses.replace(spec, condition=describe_condition(values, "condition"))
+        given = None if condition is None else condition_values(condition, len(array))
+        names = tuple(getattr(seen, "feature_names_in_", ()))
+        dataset = Dataset("X", array, condition=given, condition_name="condition", feature_names=names)
         config, parts = self._configuration()
+        split = shuffled_split(len(array), validation=config.data.validation, test=0, seed=config.data.split_seed)
+        spec = describe_dataset(dataset, split.train)
         if config.likelihood.name != "auto" or "likelihood" not in parts:
             config = resolve(config, spec)
         check_fit(parts, config, spec)
-        split = shuffled_split(len(array), validation=config.data.validation, test=0, seed=config.data.split_seed)
-        data, options = with_condition(for_device(array), condition, spec), training_options(config)
+        data, options = examples_of(dataset, np.arange(len(array)), spec), training_options(config)
         steps_per_epoch = Schedule.plan(options, len(split.train)).steps_per_epoch
         objective = parts.get("objective") or build_objective(config, steps_per_epoch, len(split.train))
         start = array[split.train[:NUM_START_EXAMPLES]]
         key = jax.random.key(config.training.seed)
         model = build_model(config, spec, key, condition_dim=spec.condition_dim, examples=start, **_of_model(parts))
+        check_values(array, model.likelihood, spec, likelihood_name=_likelihood_name(config, model), rows=split.validation)
         trainer = Trainer(model, data[split.train], data[split.validation], objective, options)
         records: list[Record] = []
 
@@ -405,8 +406,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
     def _checked(self, X: Any, condition: Any, *, in_support: bool = False) -> Examples:
         array = self._check_examples(X)
         if in_support and isinstance(self.model_, SingleLayer):
-            likelihood, name = self.model_.likelihood, self.config_.likelihood.name
-            check_values(array, likelihood, self.spec_, likelihood_name=type(likelihood).__name__ if name == "auto" else name)
+            check_values(array, self.model_.likelihood, self.spec_, likelihood_name=_likelihood_name(self.config_, self.model_))
         return with_condition(for_device(array), condition, self.spec_)
 
     def _posterior_means(self, examples: Examples) -> np.ndarray:
@@ -421,6 +421,11 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
 
 
 _DEFAULTS = {name: parameter.default for name, parameter in inspect.signature(VAE).parameters.items()}
+
+
+def _likelihood_name(config: RunConfig, model: SingleLayer) -> str:
+    """A part of a class of its own has no name in the configuration."""
+    return type(model.likelihood).__name__ if config.likelihood.name == "auto" else config.likelihood.name
 
 
 def _of_model(parts: Mapping[str, Any]) -> dict[str, Any]:

@@ -267,6 +267,7 @@ def _outside(folder: Path) -> list[object]:
     ("arguments", "status", "message"),
     [
         (["digitz"], 1, r"the data set 'digitz' does not exist.* Did you mean 'digits'\?"),
+        ([""], 2, r"DATA is empty; expected a named data set or a path\. An unset variable of the shell looks like this"),
         (["nowhere.npy"], 1, r"there is no file nowhere\.npy"),
         (["--recipe", "fases"], 2, r"recipe is 'fases', which does not exist\. Did you mean 'faces'\?"),
         (["--recipe", "nowhere.toml"], 2, r"there is no configuration file nowhere\.toml"),

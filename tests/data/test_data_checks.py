@@ -82,3 +82,12 @@ def test_a_shape_unlike_that_of_fit_is_refused(shape, event_shape, message):
 
 def test_one_row_is_enough_after_fitting():
     assert check_array(np.zeros((1, 3)), event_shape=(3,)).shape == (1, 3)
+
+
+def test_a_mask_is_never_dropped():
+    masked = np.ma.masked_array(GOOD, mask=GOOD > 10)
+    with pytest.raises(DataError, match=r"X is a masked array with 1 of 12 values masked.*X\.filled\(value\).*X\.data\[~numpy"):
+        check_array(masked)
+    X = masked
+    assert check_array(X.data[~np.ma.getmaskarray(X).reshape(len(X), -1).any(axis=1)]).shape == (3, 3)
+    np.testing.assert_array_equal(check_array(np.ma.masked_array(GOOD)), GOOD)

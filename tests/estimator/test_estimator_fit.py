@@ -23,6 +23,7 @@ from lowerbound.config import RunConfig
 from lowerbound.data.describe import describe
 from lowerbound.data.levels import for_device
 from lowerbound.data.splits import shuffled_split
+from lowerbound.errors import DataError
 from lowerbound.likelihoods import Bernoulli
 from lowerbound.objectives import ELBO
 from lowerbound.posteriors import DiagonalGaussian
@@ -151,9 +152,9 @@ def test_a_fit_is_the_same_as_the_jobs_called_by_hand():
             "training": {"epochs": 5, "early_stopping_patience": 100, "gradient_clip": 10.0},
         }
     )
-    spec = describe(PEOPLE)
-    config = resolve(config, spec)
     split, data = shuffled_split(500, validation=0.1, test=0, seed=0), for_device(PEOPLE)
+    spec = describe(PEOPLE[split.train])
+    config = resolve(config, spec)
     trainer = Trainer(
         build_model(config, spec, jax.random.key(0)),
         data[split.train],
@@ -165,6 +166,24 @@ def test_a_fit_is_the_same_as_the_jobs_called_by_hand():
     assert fitted.spec_ == spec
     for ours, theirs in zip(arrays(fitted.model_), arrays(by_hand), strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+def test_rows_held_out_tell_the_model_nothing():
+    held_out = shuffled_split(500, validation=0.1, test=0, seed=0).validation
+    changed = PEOPLE.copy()
+    changed[held_out[0]] = 1e4
+    usual, other = (VAE(**{**SMALL, "epochs": 1}).fit(data) for data in (PEOPLE, changed))
+    assert other.spec_ == usual.spec_
+    for ours, theirs in zip(arrays(other.model_), arrays(usual.model_), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_held_out_row_that_the_likelihood_cannot_take_is_named():
+    bits = (PEOPLE.mean(axis=0) < PEOPLE).astype(int)
+    row = int(shuffled_split(500, validation=0.1, test=0, seed=0).validation[3])
+    bits[row, 1] = 2
+    with pytest.raises(DataError, match=rf"X has 1 of 100 values outside .* 'bernoulli': the first is 2 at index \({row}, 1\)"):
+        VAE(**SMALL).fit(bits)
 
 
 def test_the_defaults_are_the_configurations():

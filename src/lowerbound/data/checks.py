@@ -40,6 +40,12 @@ def chunks_of_rows(array: np.ndarray) -> range:
 def _as_numeric(x: Any, name: str) -> np.ndarray:
     if hasattr(x, "toarray") and not isinstance(x, np.ndarray):
         raise DataError(f"{name} is a sparse matrix ({type(x).__name__}); expected a dense array: pass {name}.toarray().")
+    if np.ma.is_masked(x):
+        raise DataError(
+            f"{name} is a masked array with {int(np.ma.count_masked(x))} of {x.size} values masked, and the mask would be lost: "
+            f"what lies under it would be trained on. Fill the holes ({name}.filled(value)), or keep the rows without any "
+            f"({name}.data[~numpy.ma.getmaskarray({name}).reshape(len({name}), -1).any(axis=1)])."
+        )
     try:
         array = np.asarray(x)
     except ValueError as error:

@@ -33,6 +33,9 @@ def load_dataset(name_or_path: str | Path, key: str = "", data_dir: str | Path |
     >>> load_dataset("digits").examples.shape
     (1797, 8, 8)
     """
+    if not str(name_or_path).strip():
+        # The path "" is that of the working directory.
+        raise MissingDataError("the name of the data is empty; expected a named data set or a path. Is a variable unset?")
     path = Path(name_or_path).expanduser()
     if str(name_or_path) not in NAMED_SETS and path.suffix.lower() in TABLE_ENDINGS and path.is_file():
         return _load_table(str(name_or_path), path, key, condition)

@@ -103,28 +103,36 @@ def outside_error(name: str, expected: str, found: np.ndarray, spec: DataSpec) -
 
 
 def check_values(
-    array: np.ndarray, likelihood: AbstractLikelihood, spec: DataSpec, *, likelihood_name: str, name: str = "X"
+    array: np.ndarray,
+    likelihood: AbstractLikelihood,
+    spec: DataSpec,
+    *,
+    likelihood_name: str,
+    name: str = "X",
+    rows: np.ndarray | None = None,
 ) -> None:
-    """Refuse new examples whose values are outside the support of a model's likelihood.
+    """Refuse examples that `spec` does not describe and whose values are outside the support of a model's likelihood.
+
+    - `rows`: those to look at, such as rows held out from training; None for all.
 
     Raises `DataError` that says how many, where the first one is, and which likelihood takes such values.
     """
     if likelihood.support == "real":
         return
-    count, first = 0, None
-    chunks = chunks_of_rows(array)
-    for start in chunks:
-        block = array[start : start + chunks.step]
+    count, first, rows = 0, None, np.arange(len(array)) if rows is None else rows
+    step = chunks_of_rows(array).step
+    for start in range(0, len(rows), step):
+        block = array[rows[start : start + step]]
         wrong = _wrong(block, likelihood, spec)
         if wrong.any():
             count += int(wrong.sum())
             if first is None:
                 index = np.unravel_index(int(wrong.argmax()), wrong.shape)
-                first = (start + int(index[0]), *(int(i) for i in index[1:]))
+                first = (int(rows[start + int(index[0])]), *(int(i) for i in index[1:]))
     if first is not None:
         raise DataError(
-            f"{name} has {count} of {array.size} values outside the support of the likelihood {likelihood_name!r}: the first is "
-            f"{array[first]:g} at index {first}; expected {_expected(likelihood, spec)}. Bring the data there, or train a model "
+            f"{name} has {count} of {array[0].size * len(rows)} values outside the support of the likelihood "
+            f"{likelihood_name!r}: the first is {array[first]:g} at index {first}; expected {_expected(likelihood, spec)}. Bring the data there, or train a model "
             "whose likelihood takes any number: gaussian."
         )
 

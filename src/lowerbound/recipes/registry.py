@@ -103,6 +103,11 @@ def resolve_config(
 
     Raises `ConfigurationError`.
     """
+    if data is not None and not data.strip():
+        raise ConfigurationError(
+            "DATA is empty; expected a named data set or a path. An unset variable of the shell looks like this; leave the "
+            "argument out for the built-in faces."
+        )
     changes = parse_overrides(overrides)
     named = data or changes.get("data", {}).get("name") or RunConfig().data.name
     chosen = load_recipe(recipe if recipe is not None else default_recipe_for(named))

@@ -22,6 +22,7 @@ from ..data.examples import Examples, examples_of
 from ..data.spec import DataSpec
 from ..data.splits import Split, check_same_data, shuffled_split, split_record
 from ..errors import ConfigurationError, NonFiniteLossError
+from ..likelihoods.support import check_values
 from ..models import AbstractLatentVariableModel
 from ..recipes.build import build_model, build_objective, resolve, training_options
 from ..storage.checkpoints import latest_checkpoint, load_checkpoint_into, save_checkpoint
@@ -230,6 +231,9 @@ def _make_trainer(config: RunConfig, spec: DataSpec, dataset: Dataset, split: Sp
     start = dataset.examples[split.train[:NUM_START_EXAMPLES]]
     key = jax.random.key(config.training.seed)
     model = build_model(config, spec, key, condition_dim=spec.condition_dim, examples=start)
+    for held_out in (split.validation, split.test):
+        name = config.likelihood.name
+        check_values(dataset.examples, model.likelihood, spec, likelihood_name=name, name=dataset.name, rows=held_out)
     train, validation = (examples_of(dataset, rows, spec) for rows in (split.train, split.validation))
     objective = build_objective(config, Schedule.plan(options, len(train)).steps_per_epoch, len(train))
     return Trainer(model, train, validation, objective, options)
