@@ -109,12 +109,6 @@ def kolmogorov_smirnov_p_value(density: Density, masses: np.ndarray, draws: np.n
     return float(min(p_values))
 
 
-def mean_and_error(values: np.ndarray) -> tuple[float, float]:
-    """The mean and its standard error, in float64."""
-    values = np.asarray(values, np.float64)
-    return float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values)))
-
-
 def lattice(low: float, high: float, num_levels: int, dimensions: int) -> tuple[np.ndarray, ...]:
     """The levels of discrete data, once for each element."""
     return tuple(itertools.repeat(np.linspace(low, high, num_levels), dimensions))

@@ -11,7 +11,6 @@ import jax
 import numpy as np
 import pytest
 import scipy.stats
-from checks import mean_and_error
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV
@@ -24,6 +23,7 @@ from lowerbound.data.describe import describe
 from lowerbound.data.levels import for_device
 from lowerbound.data.splits import shuffled_split
 from lowerbound.errors import DataError
+from lowerbound.evaluation.estimates import mean_and_error
 from lowerbound.likelihoods import Bernoulli
 from lowerbound.objectives import ELBO
 from lowerbound.posteriors import DiagonalGaussian

@@ -11,11 +11,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from checks import mean_and_error
 from scipy.special import logsumexp
 
 from lowerbound.data.examples import Examples
 from lowerbound.errors import ConfigurationError
+from lowerbound.evaluation.estimates import mean_and_error
 from lowerbound.models import SingleLayer
 from lowerbound.objectives import CIWAE, ELBO, IWAE, MIWAE, PIWAE, AbstractObjective, LossRecord, RenyiBound
 from lowerbound.objectives.base import batch_terms, log_weight_of

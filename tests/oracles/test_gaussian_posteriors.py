@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.stats
-from checks import mean_and_error
 
+from lowerbound.evaluation.estimates import mean_and_error
 from lowerbound.posteriors import AbstractPosteriorFamily, FullGaussian, Householder, LowRankGaussian
 from lowerbound.priors import AbstractLatentDensity, DiagonalGaussianDensity, MixtureOfGaussians, StandardNormal
 

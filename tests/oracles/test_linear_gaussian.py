@@ -12,10 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.special
-from checks import mean_and_error
 
 from lowerbound.data.transforms import Affine
 from lowerbound.evaluation import estimate_evidence
+from lowerbound.evaluation.estimates import mean_and_error
 from lowerbound.likelihoods import Gaussian
 from lowerbound.models import LogTerms, SingleLayer
 from lowerbound.networks import MLP

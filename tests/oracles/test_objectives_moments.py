@@ -9,10 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from checks import mean_and_error
 
 from lowerbound.data.examples import Examples
 from lowerbound.errors import ConfigurationError
+from lowerbound.evaluation.estimates import mean_and_error
 from lowerbound.models import SingleLayer
 from lowerbound.objectives import DIPVAEI, DIPVAEII, AbstractObjective, InfoVAE, LossRecord, WassersteinAutoencoder
 from lowerbound.objectives.dip import covariance

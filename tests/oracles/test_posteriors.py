@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import scipy.integrate
 import scipy.stats
-from checks import mean_and_error
 from registered.priors import bound
 from registry import LATENT_DIM, POSTERIORS, PRIORS
 
+from lowerbound.evaluation.estimates import mean_and_error
 from lowerbound.posteriors import AbstractPosterior, DiagonalGaussian
 from lowerbound.priors import AbstractLatentDensity, StandardNormal
 

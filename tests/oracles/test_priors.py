@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 import scipy.special
 import scipy.stats
-from checks import mean_and_error
 from registered.case import perturbed
 from registered.models import DATA
 
 from lowerbound.config import RunConfig
 from lowerbound.data.describe import describe
 from lowerbound.errors import ConfigurationError
+from lowerbound.evaluation.estimates import mean_and_error
 from lowerbound.posteriors import ConditionedDiagonalGaussian, DiagonalGaussian, InverseAutoregressive
 from lowerbound.priors import (
     AbstractLatentDensity,

@@ -10,7 +10,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.special
-from checks import mean_and_error
 
 from lowerbound.data.transforms import Affine
 from lowerbound.errors import ConfigurationError
@@ -24,6 +23,7 @@ from lowerbound.evaluation import (
     Widened,
     estimate_evidence,
 )
+from lowerbound.evaluation.estimates import mean_and_error
 from lowerbound.evaluation.proposals import log_weight
 from lowerbound.evaluation.running_weights import CHUNK, RunningWeights, bound_sizes
 from lowerbound.likelihoods import Bernoulli

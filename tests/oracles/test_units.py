@@ -20,6 +20,7 @@ from lowerbound.data.transforms import Affine
 from lowerbound.evaluation import evaluate
 from lowerbound.models import SingleLayer
 from lowerbound.recipes.build import build_model
+from lowerbound.verification.whole import unit_scale
 
 every_configuration = pytest.mark.parametrize("name", CONFIGURATIONS)
 
@@ -77,6 +78,11 @@ def test_change_of_units_when_the_model_is_built_anew() -> None:
     assert scores[1].log_evidence_nats - scores[0].log_evidence_nats == pytest.approx(shift, abs=2e-3)
     assert scores[1].kl_nats == pytest.approx(scores[0].kl_nats, abs=1e-4)
     assert scores[0].bits_per_dim is None
+
+
+def test_figures_for_data_scaled_to_one_are_those_of_the_same_law_in_those_units() -> None:
+    """The sign and the number of elements of D log(high - low), by SciPy."""
+    assert [figure for figure in unit_scale() if not figure.is_right] == []
 
 
 def test_bits_per_dim_of_levels_do_not_know_of_units() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Literal
 
 import equinox as eqx
 import jax
@@ -13,8 +14,9 @@ from jaxtyping import Array, Float
 
 from ..evaluation import Annealing, anneal, estimate_evidence, sandwich
 from ..evaluation.bidirectional import simulate
+from ..evaluation.estimates import mean_and_error
 from ..models import SingleLayer
-from .figure import Figure
+from .figure import STANDARD_ERRORS, Figure
 from .linear_gaussian import LOG_EVIDENCE, TRUTH, example, poor_model
 
 SUBJECT = "linear-Gaussian model"
@@ -22,7 +24,6 @@ SUBJECT = "linear-Gaussian model"
 PROTOTYPE = ((1, -11.273, 0.045), (4, -9.818, 0.016), (16, -9.526, 0.006), (64, -9.483, 0.003))
 # One batch of draws serves all K: so many independent groups of 64.
 NUM_GROUPS = 4000
-STANDARD_ERRORS = 4.0
 
 
 def exact_log_weights(model: SingleLayer | None = None) -> Iterator[Figure]:
@@ -45,15 +46,15 @@ def bounds_of_a_poor_posterior(model: SingleLayer | None = None) -> Iterator[Fig
     x, largest = example(), PROTOTYPE[-1][0]
     copies = jnp.asarray(np.tile(x, (NUM_GROUPS, 1)))
     log_ratios = np.asarray(_log_weights(model, copies, largest), np.float64) - LOG_EVIDENCE
-    ratio, error = _mean_and_error(np.exp(log_ratios).mean(axis=1))
+    ratio, error = mean_and_error(np.exp(log_ratios).mean(axis=1))
     yield Figure(SUBJECT, "mean importance weight / p(x)", ratio, 1.0, STANDARD_ERRORS * error)
-    mean, error = _mean_and_error(log_ratios.mean(axis=1))
+    mean, error = mean_and_error(log_ratios.mean(axis=1))
     yield Figure(SUBJECT, "ELBO", mean + LOG_EVIDENCE, TRUTH.elbo(x, poor_model()), STANDARD_ERRORS * error, "nats")
     for num_samples, truth, error_of_truth in PROTOTYPE:
         groups = log_ratios.reshape(-1, num_samples)
         top = groups.max(axis=1)
         values = top + np.log(np.mean(np.exp(groups - top[:, None]), axis=1))
-        mean, error = _mean_and_error(values)
+        mean, error = mean_and_error(values)
         tolerance = STANDARD_ERRORS * math.hypot(error, error_of_truth)
         yield Figure(SUBJECT, f"IWAE bound, K = {num_samples}", mean + LOG_EVIDENCE, truth, tolerance, "nats")
 
@@ -63,7 +64,7 @@ def evidence_of_the_evaluator(model: SingleLayer | None = None) -> Iterator[Figu
     model = poor_model() if model is None else model
     x = TRUTH.draw(200, seed=4)
     found = np.asarray(estimate_evidence(model, x, 1000).log_evidence, np.float64)
-    difference, error = _mean_and_error(found - TRUTH.log_evidence(x))
+    difference, error = mean_and_error(found - TRUTH.log_evidence(x))
     # The bound of 1000 samples is a thousandth of a nat below log p(x).
     tolerance = STANDARD_ERRORS * error + 0.003
     yield Figure(SUBJECT, "evidence by 1000 importance samples, less log p(x)", difference, 0.0, tolerance, "nats")
@@ -83,11 +84,20 @@ def annealing(model: SingleLayer | None = None) -> Iterator[Figure]:
     yield Figure(SUBJECT, "upper bound by annealing backward", found.upper_nats, exact, 0.05, "nats")
 
 
+def annealed_weights(
+    num_temperatures: int, start: Literal["prior", "posterior"], model: SingleLayer | None = None
+) -> Iterator[Figure]:
+    """E[w] = p(x) holds for any number of temperatures, and where they are few nothing but the right order of steps gives it."""
+    x = TRUTH.draw(256, seed=9)
+    settings = Annealing(num_temperatures, num_chains=62, num_leapfrog=3, start=start)
+    log_weights = anneal(poor_model() if model is None else model, x, settings, seed=num_temperatures).log_weights
+    ratios = np.exp(np.asarray(log_weights, np.float64) - TRUTH.log_evidence(x)[:, None])
+    ratio, error = mean_and_error(ratios.mean(axis=1))
+    name = f"mean weight / p(x), {num_temperatures} temperatures from the {start}"
+    yield Figure(SUBJECT, name, ratio, 1.0, STANDARD_ERRORS * error)
+
+
 @eqx.filter_jit
 def _log_weights(model: SingleLayer, batch: Float[Array, "examples data"], num_samples: int) -> Float[Array, "examples samples"]:
     keys = jax.random.split(jax.random.key(0), len(batch))
     return jax.vmap(lambda x, key: model.log_terms(x, key, num_samples).log_weight)(batch, keys)
-
-
-def _mean_and_error(values: np.ndarray) -> tuple[float, float]:
-    return float(values.mean()), float(values.std(ddof=1) / math.sqrt(len(values)))

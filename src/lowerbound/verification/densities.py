@@ -39,7 +39,7 @@ from ..posteriors import (
 )
 from ..posteriors.flows import FlowPosterior
 from ..priors import AbstractLatentDensity, MixtureOfGaussians, StandardNormal
-from .figure import Figure
+from .figure import STANDARD_ERRORS, Figure
 
 LATENT_DIM = 3
 # Each with its grid: the levels of discrete data, else points so wide and so close that the rectangle rule is exact to 1e-4.
@@ -56,10 +56,8 @@ LIKELIHOODS: Mapping[str, tuple[AbstractLikelihood, np.ndarray]] = {
     "negative-binomial": (NegativeBinomial((1,)), _COUNTS),
 }
 DRAWS = 20_000
-# The largest distance of an empirical distribution function: one right sampler in a hundred thousand goes beyond it.
-LARGEST_DISTANCE = math.sqrt(-math.log(0.5e-5) / (2 * DRAWS))
-# Four standard errors: one seed in 16,000 would fail by chance, and the seeds are fixed.
-STANDARD_ERRORS = 4.0
+# The largest distance of an empirical distribution function: one right sampler in ten million goes beyond it.
+LARGEST_DISTANCE = math.sqrt(-math.log(0.5e-7) / (2 * DRAWS))
 
 
 def likelihoods(chosen: Mapping[str, tuple[AbstractLikelihood, np.ndarray]] = LIKELIHOODS) -> Iterator[Figure]:

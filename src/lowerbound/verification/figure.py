@@ -6,6 +6,9 @@ import dataclasses
 import math
 from typing import Any
 
+# How many of its standard errors a random figure may be off: one right figure in 26 million is further off by chance.
+STANDARD_ERRORS = 5.5
+
 
 @dataclasses.dataclass(frozen=True)
 class Figure:

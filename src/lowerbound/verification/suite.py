@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import jax
 
-from . import bounds, densities, whole
+from . import bounds, densities, errors, whole
 from .figure import Figure
 
 # What is looked at, in words, and the check. Each is a function of its own subject, so that a test can put in a broken one.
@@ -15,6 +15,9 @@ CHECKS: Mapping[str, Callable[[], Iterator[Figure]]] = {
     "bounds rise to the evidence": bounds.bounds_of_a_poor_posterior,
     "evidence as evaluated": bounds.evidence_of_the_evaluator,
     "evidence by annealing, from both sides": bounds.annealing,
+    "annealed weights from the prior": lambda: bounds.annealed_weights(2, "prior"),
+    "annealed weights from the posterior": lambda: bounds.annealed_weights(2, "posterior"),
+    "errors by hand": errors.errors,
     "likelihoods are normalised, and draw what they say": densities.likelihoods,
     "priors and posteriors draw what they say": densities.latent_densities,
     "flows keep volume in order": densities.flows,
@@ -23,6 +26,7 @@ CHECKS: Mapping[str, Callable[[], Iterator[Figure]]] = {
     "training and validation are one function": whole.training_and_validation,
     "bits of discrete data": whole.uniform_levels,
     "units": whole.change_of_units,
+    "figures for data scaled to [0, 1]": whole.unit_scale,
     "the same seed gives the same numbers": whole.same_seed_same_numbers,
     "latents": whole.latents,
 }
