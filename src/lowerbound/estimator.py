@@ -41,7 +41,7 @@ from .runs.training import NUM_START_EXAMPLES
 from .storage.arrays import arrays_to_bytes
 from .storage.atomic import new_folder, write_and_sync
 from .storage.documents import document_bytes, read_document
-from .storage.model_folder import load_arrays_into, read_config, write_model_files
+from .storage.model_folder import MODEL_DOCUMENTS, check_replaceable, load_arrays_into, read_config, write_model_files
 from .training import Progress, Record, Schedule, Trainer
 
 # Importance samples of `score_samples`: enough to rank examples; a number to publish takes more.
@@ -50,7 +50,6 @@ EVIDENCE_SAMPLES = 100
 _ESTIMATOR_FILE = "estimator.json"
 _FORMAT_NAME = "lowerbound-estimator"
 _FORMAT_VERSION = 1
-_OUR_FILES = {"config.json", "weights.safetensors", _ESTIMATOR_FILE}
 _LINES_PER_FIT = 20
 _EVIDENCE_SEED = 0
 _HISTORY = tuple(field.name for field in dataclasses.fields(Record))
@@ -315,16 +314,11 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
     def save(self, path: str | Path) -> None:
         """Make `path` a folder with the model: its configuration and weights, nothing pickled.
 
-        A model that was saved there before is replaced, at once. Raises `ConfigurationError` when something else is there or a
+        A model that was saved there before is replaced, at once. Raises `ConfigurationError` when anything else is there or a
         part is of a class of your own, and `SavingError` when it cannot be written; what was there is untouched then.
         """
         check_is_fitted(self)
-        path = Path(path)
-        if path.is_dir() and not {entry.name for entry in path.iterdir()} <= _OUR_FILES:
-            raise ConfigurationError(
-                f"the folder {path} holds other files than a saved model's, and saving would replace it; nothing was touched. "
-                f"Give a path of its own, for example {path / 'model'}."
-            )
+        check_replaceable(path, {**MODEL_DOCUMENTS, _ESTIMATOR_FILE: _FORMAT_NAME})
         fields = {
             "parts": {name: part_to_json(name, part) for name, part in self._parts.items()},
             "history": {name: [None if np.isnan(value) else value for value in column] for name, column in self.history_.items()},

@@ -91,7 +91,7 @@ def test_one_that_was_stopped_goes_on(bits_run: Path, tmp_path: Path, name: str,
         (["--prior-share", 1], "--prior-share is 1; it must be between 0 and 1, for example 0.1 for a tenth of the draws."),
         (["--refine-steps", 5], "--refine-steps is read with --proposal refined alone; got --proposal posterior."),
         (["--widen", 2], "--widen spreads a proposal, and --proposal posterior is taken as it is. Use --proposal widened, or"),
-        (["--bound-figure", "x.jpg"], "--bound-figure is x.jpg; expected a name that ends in .png."),
+        (["--bound-figure", "x.jpg"], "--bound-figure is x.jpg, which ends in '.jpg'; expected .png."),
     ],
 )
 def test_wrong_options_are_explained(bits_run: Path, options: list[object], message: str) -> None:

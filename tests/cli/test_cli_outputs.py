@@ -158,6 +158,42 @@ def test_a_table_has_no_picture(table_run: Path, name: str, tmp_path: Path) -> N
     assert np.load(tmp_path / "x.npy").shape == ((72 if split else 100), 4)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["sample", "RUN", "--out", "OUT.npy"],
+        ["reconstruct", "RUN", "--out", "OUT.png"],
+        ["encode", "RUN", "OUT.npy", "--out", "OUT.npy"],
+        ["traverse", "RUN", "--out", "OUT.png"],
+        ["interpolate", "RUN", "--from", 0, "--to", 1, "--out", "OUT.npy"],
+        ["evaluate", "RUN", "--bound-figure", "OUT.png"],
+    ],
+)
+def test_a_file_that_is_there_is_not_replaced(images_run: Path, tmp_path: Path, words: list[object]) -> None:
+    file = tmp_path / f"mine.{str(words[-1]).partition('.')[2]}"
+    file.write_bytes(b"mine")
+    places = {"RUN": images_run, "OUT.npy": file, "OUT.png": file}
+    result = command(*(places.get(str(word), word) for word in words))
+    assert result.status == 2
+    assert result.error == (
+        f"{words[-2]} is {file}, which is there already; nothing was touched. "
+        "Give another name, or add --overwrite to replace it."
+    )
+    assert file.read_bytes() == b"mine"
+
+
+def test_a_file_is_replaced_where_that_is_said_and_a_folder_never(images_run: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.npy").write_bytes(b"old")
+    (tmp_path / "b.npy").mkdir()
+    good("sample", images_run, "-n", 2, "--out", tmp_path / "a.npy", "--overwrite")
+    assert np.load(tmp_path / "a.npy").shape == (2, 4, 5)
+    result = command("sample", images_run, "--out", tmp_path / "b.npy", "--overwrite")
+    assert (result.status, result.error) == (
+        2,
+        f"--out is {tmp_path / 'b.npy'}, which is a folder; nothing was touched. Give another name.",
+    )
+
+
 # Reconstructions and codes -------------------------------------------------------------------------------------------------
 
 

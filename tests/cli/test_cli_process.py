@@ -98,3 +98,14 @@ def test_an_interrupt_outside_training_says_so_and_fails(tmp_path: Path) -> None
         process.send_signal(signal.SIGINT)
         stdout, stderr = process.communicate(timeout=60)
     assert (process.returncode, stdout, stderr) == (1, "", "stopped\n")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no device that is always full")
+def test_a_stdout_that_takes_nothing_is_said_in_a_sentence() -> None:
+    words = [sys.executable, "-m", "lowerbound", "parts"]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True)
+    expected = "error: the result could not be written to stdout: No space left on device. Send it to another place.\n"
+    assert (done.returncode, done.stderr) == (1, expected)
+    closed = subprocess.run(["/bin/sh", "-c", 'exec "$@" >&-', "sh", *words], capture_output=True, text=True)
+    assert (closed.returncode, closed.stderr) == (0, "")

@@ -113,3 +113,31 @@ def test_parts_lists_every_part() -> None:
         assert all(name in text for name in entries)
     assert "Rezende and Mohamed 2015" in good("parts", "posterior").stdout
     assert "KIND is 'priors', which does not exist. Did you mean 'prior'?" in command("parts", "priors").error
+
+
+@pytest.mark.parametrize("text", ["[/foo]", "[bold]x", "[link=http://a.example]x[/link]", ":smile:", "a[0]"])
+def test_texts_of_files_are_shown_as_they_are(images_run: Path, tmp_path: Path, text: str) -> None:
+    run = tmp_path / f"run {text.replace('/', '')}"
+    shutil.copytree(images_run, run)
+    record = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**record, "recipe": text}))
+    shown = good("info", run).stdout
+    assert text in shown
+    assert run.name in shown.replace("\n", "")
+    assert run.name in good("doctor", run, "--split", "test").stdout
+
+
+def test_control_characters_are_spelled_out(images_run: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(images_run, run)
+    record = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**record, "recipe": "\x1b[31mred\x07\udcff"}))
+    shown = good("info", run).stdout
+    assert "\x1b" not in shown
+    assert r"\x1b[31mred\x07\udcff" in shown
+
+
+def test_a_run_named_like_markup_is_compared(images_run: Path, tmp_path: Path) -> None:
+    shutil.copytree(images_run, tmp_path / "a[b]")
+    shown = good("compare", images_run, tmp_path / "a[b]", "--samples", 2).stdout
+    assert "a[b]" in shown.replace("\n", "")

@@ -187,3 +187,42 @@ def test_a_changed_or_newer_estimator_file_is_refused(vae, tmp_path):
 def test_a_stored_part_that_is_not_one_of_ours_is_refused(stored):
     with pytest.raises(ModelFolderError, match=r"the stored likelihood .* is not one of ours .* expected one of Bernoulli"):
         part_from_json("likelihood", stored)
+
+
+# What somebody else might have at the place where a model is to be saved: files by name, with their content.
+FOREIGN = {
+    "a file": None,
+    "a config of another program": {"config.json": '{"model_type": "bert"}'},
+    "a config that is no JSON": {"config.json": "half"},
+    "weights alone": {"weights.safetensors": "theirs"},
+    "an estimator of another program": {"estimator.json": "[]"},
+}
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_saving_never_replaces_what_is_not_ours(name, vae, tmp_path):
+    path, files = tmp_path / "theirs.npy", FOREIGN[name]
+    if files is None:
+        path.write_bytes(b"an array")
+    else:
+        path.mkdir()
+        for file, text in files.items():
+            (path / file).write_text(text)
+    before = path.read_bytes() if files is None else {file.name: file.read_text() for file in path.iterdir()}
+    with pytest.raises(ConfigurationError, match=r"theirs.npy is a .*saving would replace it; nothing was touched. Give a path"):
+        vae.save(path)
+    assert before == (path.read_bytes() if files is None else {file.name: file.read_text() for file in path.iterdir()})
+    assert [entry.name for entry in tmp_path.iterdir()] == ["theirs.npy"]
+
+
+def test_saving_replaces_a_damaged_model_of_ours_but_no_link_and_no_second_document(vae, tmp_path):
+    vae.save(tmp_path / "model")
+    (tmp_path / "model" / "weights.safetensors").write_bytes(b"half")
+    (tmp_path / "link").symlink_to("model")
+    with pytest.raises(ConfigurationError, match=r"link is a link, and saving would replace it"):
+        vae.save(tmp_path / "link")
+    vae.save(tmp_path / "model")
+    assert VAE.load(tmp_path / "link").latent_dim == 2
+    (tmp_path / "model" / "estimator.json").write_text('{"format": "theirs"}')
+    with pytest.raises(ConfigurationError, match=r"other files than a saved model's \(estimator.json\)"):
+        vae.save(tmp_path / "model")

@@ -13,7 +13,7 @@ import pytest
 import safetensors.numpy
 from support_storage import CONFIG, SPEC, assert_same_bits, blank, every_dtype, flip, truncate
 
-from lowerbound.errors import ModelFolderError
+from lowerbound.errors import ConfigurationError, ModelFolderError
 from lowerbound.storage.arrays import arrays_from_bytes
 from lowerbound.storage.documents import document_bytes
 from lowerbound.storage.model_folder import load_arrays_into, read_config, save_model_folder
@@ -92,8 +92,11 @@ def test_the_folder_is_two_files_and_states_its_checksum(folder):
     assert [path.name for path in folder.parent.iterdir()] == ["model"]
 
 
-def test_saving_again_replaces_the_whole_folder(folder):
+def test_saving_again_replaces_the_whole_folder_and_nothing_from_elsewhere(folder):
     (folder / "stray.txt").write_text("from elsewhere")
+    with pytest.raises(ConfigurationError, match=r"other files than a saved model's \(stray.txt\), and saving would replace it"):
+        save_model_folder(folder, CONFIG, SPEC, network(5))
+    (folder / "stray.txt").unlink()
     save_model_folder(folder, CONFIG, SPEC, network(5))
     assert sorted(path.name for path in folder.iterdir()) == ["config.json", "weights.safetensors"]
     assert [path.name for path in folder.parent.iterdir()] == ["model"]

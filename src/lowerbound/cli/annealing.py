@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import ConfigurationError, unknown_name_message
-from .evaluate import counting, result_console
+from .console import show_numbers, show_text
+from .evaluate import counting
 from .opening import check_split, open_run, own_examples
 
 if TYPE_CHECKING:
@@ -105,13 +105,12 @@ def _show(found: dict[str, Any], as_json: bool, show: Any) -> None:
 
 
 def _show_estimate(estimate: Estimate, split: str) -> None:
-    rows: list[tuple[str, float, float | None, str]] = [
-        ("log evidence [nats]", estimate.value, estimate.standard_error, estimate.method)
+    rows = [
+        ("log evidence [nats]", estimate.value, estimate.standard_error, estimate.method),
+        ("Monte Carlo error [nats]", estimate.monte_carlo_error, None, "from the noise of the chains alone"),
     ]
-    if estimate.monte_carlo_error is not None:
-        rows.append(("Monte Carlo error [nats]", estimate.monte_carlo_error, None, "from the noise of the chains alone"))
-    _show_rows(f"{split} split, {estimate.num_examples:,} examples, {_kind(estimate.measure)}", rows)
-    result_console().print(estimate.verdict, markup=False, highlight=False)
+    show_numbers(f"{split} split, {estimate.num_examples:,} examples, {_kind(estimate.measure)}", rows)
+    show_text(estimate.verdict)
 
 
 def _show_sandwich(found: Sandwich) -> None:
@@ -120,8 +119,8 @@ def _show_sandwich(found: Sandwich) -> None:
         ("upper bound [nats]", found.upper_nats, found.upper_standard_error, "annealing back from the examples' own z"),
         ("gap [nats]", found.gap_nats, found.gap_standard_error, "log p(x) lies between, in expectation"),
     ]
-    _show_rows(f"{found.num_examples:,} examples that the model made, {_kind(found.measure)}", rows)
-    result_console().print(found.verdict, markup=False, highlight=False)
+    show_numbers(f"{found.num_examples:,} examples that the model made, {_kind(found.measure)}", rows)
+    show_text(found.verdict)
 
 
 def _show_gap(found: InferenceGap, split: str) -> None:
@@ -148,22 +147,8 @@ def _show_gap(found: InferenceGap, split: str) -> None:
             "what the encoder loses by answering for all examples",
         ),
     ]
-    _show_rows(f"{split} split, {found.num_examples:,} examples, {_kind(found.measure)}", rows)
-    result_console().print(found.verdict, markup=False, highlight=False)
-
-
-def _show_rows(title: str, rows: Sequence[tuple[str, float, float | None, str]]) -> None:
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(title=title, title_justify="left")
-    table.add_column("number")
-    table.add_column("value", justify="right")
-    table.add_column("standard error", justify="right")
-    table.add_column("what it is")
-    for name, value, error, what in rows:
-        table.add_row(escape(name), f"{value:,.3f}", "" if error is None else f"{error:.3f}", escape(what))
-    result_console().print(table)
+    show_numbers(f"{split} split, {found.num_examples:,} examples, {_kind(found.measure)}", rows)
+    show_text(found.verdict)
 
 
 def _kind(measure: str) -> str:

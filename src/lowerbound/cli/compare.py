@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import ConfigurationError
-from .evaluate import ProposalOptions, check_samples, counting, keeping, result_console
+from .console import show_table, show_text
+from .evaluate import ProposalOptions, check_samples, counting, keeping
 from .opening import check_split, open_run, own_examples
 
 if TYPE_CHECKING:
@@ -104,18 +105,17 @@ def check_comparable(found: dict[str, dict[str, Any]], split: str) -> None:
 
 
 def _show(comparison: Comparison, split: str) -> None:
-    from rich.markup import escape
-    from rich.table import Table
-
     kind = "log-probabilities" if comparison.measure == "counting" else "log-densities in your units"
     title = f"{split} split, the same {comparison.num_examples:,} examples, {kind}, {comparison.num_samples:,} importance samples"
-    table = Table(title=title, title_justify="left")
-    table.add_column("run")
-    for name in ("log evidence [nats]", "standard error", "behind the best [nats]", "its standard error, paired"):
-        table.add_column(name, justify="right")
-    for place, each in enumerate(comparison.contenders):
-        behind = ("", "") if place == 0 else (f"{each.behind_nats:,.3f}", f"{each.behind_standard_error:.3f}")
-        table.add_row(escape(each.name), f"{each.log_evidence_nats:,.3f}", f"{each.standard_error:.3f}", *behind)
-    console = result_console()
-    console.print(table)
-    console.print(comparison.verdict, markup=False, highlight=False)
+    columns = ("run", "log evidence [nats]", "standard error", "behind the best [nats]", "its standard error, paired")
+    rows = [
+        (
+            each.name,
+            f"{each.log_evidence_nats:,.3f}",
+            f"{each.standard_error:.3f}",
+            *(("", "") if place == 0 else (f"{each.behind_nats:,.3f}", f"{each.behind_standard_error:.3f}")),
+        )
+        for place, each in enumerate(comparison.contenders)
+    ]
+    show_table(title, columns, rows, numbers=columns[1:])
+    show_text(comparison.verdict)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError, LowerboundError
-from .evaluate import result_console
+from .console import result_console, visible
 from .opening import check_split, open_run
 from .runtime import say, warnings_as_sentences
 
@@ -108,13 +108,13 @@ def show_diagnosis(summary: RunSummary, diagnosis: Diagnosis) -> None:
         table.add_column(width=9)
         table.add_column()
         for number, (text, style) in enumerate(texts):
-            table.add_row(Text("" if number else label, style=colour), Text(text, style=style))
+            table.add_row(Text("" if number else label, style=colour), Text(visible(text), style=style))
         console.print()
         console.print(table)
 
     examined = summary.examination
     where = "" if examined is None else f", {examined.num_examples:,} examples of the {examined.split} split"
-    console.print(Text.assemble((summary.name, "bold"), f"{where}: {diagnosis.verdict}"))
+    console.print(Text.assemble((visible(summary.name), "bold"), f"{where}: {diagnosis.verdict}"))
     if summary.data_problem:
         unread = "The data of this run could not be used, so only its record and its model were read."
         paragraph("data", "bold red", (unread, "bold"), (summary.data_problem, ""))
@@ -124,7 +124,7 @@ def show_diagnosis(summary: RunSummary, diagnosis: Diagnosis) -> None:
         paragraph(finding.severity, colour, (finding.sentence, "bold"), (figure, "dim"), (finding.advice, ""))
         if finding.command:
             # A command is copied from the screen, so no line of it may be broken.
-            console.print(f"         $ {finding.command}", markup=False, highlight=False, soft_wrap=True)
+            console.print(f"         $ {finding.command}", soft_wrap=True)
     console.print()
     console.print(Text(f"Checked: {'; '.join(check.title for check in diagnosis.done)}.", style="dim"))
     if diagnosis.impossible:

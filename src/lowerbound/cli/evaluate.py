@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigurationError, unknown_name_message
+from .console import is_terminal, show_numbers, show_table, show_text, visible
 from .opening import check_split, open_run, own_examples
+from .outputs import check_out
 from .runtime import say
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from ..evaluation import AbstractProposal, BoundCurve, Evaluation, Unfinished
     from ..runs.folder import RunFolder
 
@@ -80,6 +80,7 @@ def evaluate_run(
     options: ProposalOptions | None = None,
     bound_figure: Path | None = None,
     *,
+    overwrite: bool = False,
     as_json: bool,
 ) -> None:
     """Print the scores of a run on one of its splits."""
@@ -87,8 +88,8 @@ def evaluate_run(
     check_split(split)
     check_samples(num_samples)
     options.check()
-    if bound_figure is not None and bound_figure.suffix != ".png":
-        raise ConfigurationError(f"--bound-figure is {bound_figure}; expected a name that ends in .png.")
+    if bound_figure is not None:
+        check_out(bound_figure, (".png",), overwrite=overwrite, option="--bound-figure")
     folder, model, spec, config = open_run(run)
     data = own_examples(folder, config, spec, split, data_dir)
     from ..evaluation import evaluate
@@ -137,66 +138,43 @@ def check_samples(num_samples: int) -> None:
 
 def show_evaluation(evaluation: Evaluation) -> None:
     """The scores as a small table: name, value, standard error, unit, and what the number is; below it the verdict."""
-    from rich.markup import escape
-    from rich.table import Table
-
     kind = "log-probability" if evaluation.measure == "counting" else "log-density in your units"
-    table = Table(title=f"{evaluation.split} split, {evaluation.num_examples:,} examples", title_justify="left")
-    table.add_column("score")
-    table.add_column("value", justify="right")
-    table.add_column("standard error", justify="right")
-    table.add_column("what it is")
-
-    def row(name: str, value: float | None, error: float | None, what: str) -> None:
-        if value is not None:
-            cells = name, f"{value:,.3f}", "" if error is None else f"{error:.3f}", what
-            table.add_row(*(escape(cell) for cell in cells))
-
     elbo_error, error, evidence = evaluation.elbo_standard_error, evaluation.standard_error, evaluation.evidence
-    row("ELBO [nats]", evaluation.elbo_nats, elbo_error, f"a lower bound on log p(x), {kind}")
-    row("log evidence [nats]", evaluation.log_evidence_nats, error, f"{evidence.method}, {evaluation.num_samples:,} samples")
-    row("ELBO on [0, 1] [nats]", evaluation.unit_scale_elbo_nats, elbo_error, "the same, for data scaled to [0, 1]")
-    row("log evidence on [0, 1] [nats]", evaluation.unit_scale_log_evidence_nats, error, "the same, for data scaled to [0, 1]")
-    row("Monte Carlo error [nats]", evidence.monte_carlo_error, None, "of the log evidence, from the noise of its draws alone")
-    bits = "-log evidence / (dimensions x log 2); nothing dequantised"
-    row("bits/dim", evaluation.bits_per_dim, None, bits)
-    row("KL [nats]", evaluation.kl_nats, None, "what the code tells about an example")
-    active = f"{evaluation.active_units} of {evaluation.latent_dim}"
-    table.add_row("active units", active, "", escape("latents with Var(E[z|x]) > 0.01"))
-    console = result_console()
-    console.print(table)
-    console.print(evidence.verdict, markup=False, highlight=False)
+    unit = "the same, for data scaled to [0, 1]"
+    rows = [
+        ("ELBO [nats]", evaluation.elbo_nats, elbo_error, f"a lower bound on log p(x), {kind}"),
+        ("log evidence [nats]", evaluation.log_evidence_nats, error, f"{evidence.method}, {evaluation.num_samples:,} samples"),
+        ("ELBO on [0, 1] [nats]", evaluation.unit_scale_elbo_nats, elbo_error, unit),
+        ("log evidence on [0, 1] [nats]", evaluation.unit_scale_log_evidence_nats, error, unit),
+        ("Monte Carlo error [nats]", evidence.monte_carlo_error, None, "of the log evidence, from the noise of its draws alone"),
+        ("bits/dim", evaluation.bits_per_dim, None, "-log evidence / (dimensions x log 2); nothing dequantised"),
+        ("KL [nats]", evaluation.kl_nats, None, "what the code tells about an example"),
+        ("active units", f"{evaluation.active_units} of {evaluation.latent_dim}", None, "latents with Var(E[z|x]) > 0.01"),
+    ]
+    show_numbers(f"{evaluation.split} split, {evaluation.num_examples:,} examples", rows, "score")
+    show_text(evidence.verdict)
 
 
 def show_bounds(curve: BoundCurve) -> None:
     """The bound against the number of samples, as a table."""
-    from rich.table import Table
-
-    table = Table(title="the bound against the number of samples, from the same weights", title_justify="left")
-    for name in ("K", "bound [nats]", "rise per doubling [nats]", "its standard error"):
-        table.add_column(name, justify="right")
-    for size, nats, rise, error in zip(curve.num_samples, curve.nats, curve.rises, curve.rise_errors, strict=True):
-        cells = ("", "") if size == 1 else (f"{rise:.3f}", f"{error:.3f}")
-        table.add_row(f"{size:,}", f"{nats:,.3f}", *cells)
-    result_console().print(table)
-
-
-def result_console() -> Console:
-    """Where results are printed. Not on a terminal, a table must not be cut to a guessed width."""
-    from rich.console import Console
-
-    return Console() if sys.stdout.isatty() else Console(width=120)
+    columns = ("K", "bound [nats]", "rise per doubling [nats]", "its standard error")
+    rows = [
+        (f"{size:,}", f"{nats:,.3f}", *(("", "") if size == 1 else (f"{rise:.3f}", f"{error:.3f}")))
+        for size, nats, rise, error in zip(curve.num_samples, curve.nats, curve.rises, curve.rise_errors, strict=True)
+    ]
+    show_table("the bound against the number of samples, from the same weights", columns, rows, numbers=columns)
 
 
 @contextlib.contextmanager
 def counting(total: int, *, quiet: bool, what: str = "evaluating") -> Iterator[Callable[[int], None]]:
     """A bar over examples with the time left, on a terminal; nothing elsewhere. Gives the function that moves it."""
-    if quiet or not sys.stderr.isatty():
+    if quiet or not is_terminal(sys.stderr):
         yield lambda done: None
         return
     from rich.console import Console
-    from rich.progress import Progress
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(what, total=total)
+    columns = TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(visible(what), total=total)
         yield lambda done: progress.update(task, completed=done)

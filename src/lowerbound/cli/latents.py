@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .evaluate import result_console
+from .console import show_table, show_text
 from .opening import check_split, open_run, own_examples
 from .runtime import say, warnings_as_sentences
 
@@ -86,17 +86,10 @@ def _encoder(model: AbstractLatentVariableModel, render: Render, seed: int) -> C
 
 
 def _show(found: dict[str, Any], why_no_scores: str) -> None:
-    from rich.markup import escape
-    from rich.table import Table
-
-    console = result_console()
     kl, scores = found["kl_by_latent_nats"], found["scores"]
-    table = Table(title=f"{found['split']} split, {found['num_examples']:,} examples", title_justify="left")
-    for name in ("latent", "KL [nats]", "variance of E[z|x]", "active"):
-        table.add_column(escape(name), justify="right")
-    if scores is not None:
-        table.add_column("knows most of")
+    columns = ("latent", "KL [nats]", "variance of E[z|x]", "active")
     carried = found["variance_of_means"] if kl is None else kl
+    rows = []
     for j in np.argsort(-np.asarray(carried), kind="stable").tolist():
         cells = [
             f"z{j}",
@@ -107,35 +100,32 @@ def _show(found: dict[str, Any], why_no_scores: str) -> None:
         if scores is not None:
             best = int(np.argmax(scores["information_nats"][j]))
             cells.append(f"{scores['factor_names'][best]} ({scores['information_nats'][j][best]:.2f} nats)")
-        table.add_row(*cells)
-    console.print(table)
+        rows.append(cells)
+    shown = columns if scores is None else (*columns, "knows most of")
+    show_table(f"{found['split']} split, {found['num_examples']:,} examples", shown, rows, numbers=columns)
     if found["mutual_information_nats"] is not None:
         told, most = found["mutual_information_nats"], found["most_mutual_information_nats"]
         apart, error = found["aggregate_kl_nats"], found["aggregate_kl_standard_error"]
         # So near to the ceiling, the information may well be larger and the divergence smaller.
         at_least, at_most = ("at least ", "at most ") if told > 0.8 * most else ("", "")
-        console.print(
+        show_text(
             f"The code tells {at_least}{told:.2f} ± {found['mutual_information_standard_error']:.2f} nats about which example it "
             f"is, I(x; z); {found['aggregate_num_examples']:,} examples cannot show more than {most:.2f}.\n"
-            f"All codes together are {at_most}{apart:.2f} ± {error:.2f} nats from the prior, KL(q(z) || p(z)).",
-            highlight=False,
-            markup=False,
+            f"All codes together are {at_most}{apart:.2f} ± {error:.2f} nats from the prior, KL(q(z) || p(z))."
         )
     if found["total_correlation_nats"] is not None:
         rest = found["dimension_wise_kl_nats"]
-        console.print(
+        show_text(
             f"Of these {found['total_correlation_nats']:.2f} ± {found['total_correlation_standard_error']:.2f} nats are because "
             "the latents depend on each other, their total correlation"
             + (
                 "."
                 if rest is None
                 else f", and {rest:.2f} ± {found['dimension_wise_kl_standard_error']:.2f} are of each by itself."
-            ),
-            highlight=False,
-            markup=False,
+            )
         )
     if scores is None:
-        console.print(f"No scores against factors: {why_no_scores}.".replace("..", "."), highlight=False, markup=False)
+        show_text(f"No scores against factors: {why_no_scores}.".replace("..", "."))
         return
     names = {
         "mig": "MIG: gap between a factor's two best latents, in its entropy",
@@ -147,15 +137,10 @@ def _show(found: dict[str, Any], why_no_scores: str) -> None:
         "factor_vae": "FactorVAE score: majority vote",
         "beta_vae": "beta-VAE score: linear classifier",
     }
-    listed = Table(title="against the known factors; 1 is best", title_justify="left")
-    listed.add_column("score")
-    listed.add_column("value", justify="right")
-    for name, text in names.items():
-        listed.add_row(text, f"{scores[name]:.3f}")
-    console.print(listed)
-    console.print(
+    listed = [(text, f"{scores[name]:.3f}") for name, text in names.items()]
+    show_table("against the known factors; 1 is best", ("score", "value"), listed, numbers=("value",))
+    show_text(
         f"{scores['num_examples']:,} examples, groups that share a factor from the {scores['groups_from']}, "
         f"{scores['code_bins']} bins a latent, {scores['factor_bins']} a factor, seed {scores['seed']}: "
         "scores with other numbers are others.",
-        highlight=False,
     )

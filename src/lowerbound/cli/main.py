@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +11,7 @@ from typing import Annotated
 import typer
 
 from ..errors import ConfigurationError, LowerboundError
+from .runtime import say
 
 app = typer.Typer(
     name="lowerbound",
@@ -26,6 +29,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 DataDir = Annotated[
     Path | None, typer.Option("--data-dir", help="Where data files are; else $LOWERBOUND_DATA, else the user's cache.")
 ]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the file if it is there.")]
 Split = Annotated[str, typer.Option("--split", help="The part of the data: train, validation, test.")]
 
 
@@ -109,6 +113,7 @@ def evaluate(
     chains: Annotated[int | None, typer.Option(help="Chains for each example of --method ais and bdmc; 8.")] = None,
     start: Annotated[str | None, typer.Option(help="Where ais and bdmc start: prior (the default) or posterior.")] = None,
     examples: Annotated[int | None, typer.Option(help="Random examples for --method ais, bdmc and gap; 100.")] = None,
+    overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
     """Score a run: the ELBO, the evidence log p(x) by importance sampling, and whether K samples are enough for it."""
@@ -127,7 +132,9 @@ def evaluate(
         evaluate_by(run, methods, split, data_dir, seed, as_json=json)
         return
     options = ProposalOptions(proposal, widen, refine_steps, refine_rate, prior_share)
-    evaluate_run(run, 1000 if samples is None else samples, split, data_dir, seed, options, bound_figure, as_json=json)
+    evaluate_run(
+        run, 1000 if samples is None else samples, split, data_dir, seed, options, bound_figure, overwrite=overwrite, as_json=json
+    )
 
 
 @app.command(epilog="Example: lowerbound compare runs/faces-1 runs/faces-2 --samples 1000")
@@ -161,11 +168,12 @@ def sample(
     condition: Annotated[
         str, typer.Option(metavar="VALUES", help="For a conditional model: a category, `all` in turn, or numbers with commas.")
     ] = "",
+    overwrite: Overwrite = False,
 ) -> None:
     """Draw new examples from a run's model."""
     from .outputs import sample_run
 
-    sample_run(run, out, count, mean, seed, condition)
+    sample_run(run, out, count, mean, seed, condition, overwrite=overwrite)
 
 
 @app.command(epilog="Example: lowerbound reconstruct runs/faces-1 --out pairs.png")
@@ -179,11 +187,12 @@ def reconstruct(
     split: Split = "test",
     key: Annotated[str, typer.Option(help="The variable in a .npz or .mat file.")] = "",
     data_dir: DataDir = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Encode examples and decode them again."""
     from .outputs import reconstruct_run
 
-    reconstruct_run(run, data, out, split, key, data_dir)
+    reconstruct_run(run, data, out, split, key, data_dir, overwrite=overwrite)
 
 
 @app.command(
@@ -202,12 +211,13 @@ def traverse(
     split: Split = "test",
     condition: Annotated[str, typer.Option(metavar="VALUES", help="For a conditional model: a category, or numbers.")] = "",
     data_dir: DataDir = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Show what each latent does: decoder means as one latent moves and the others stay."""
     from .walks import traverse_run
 
     columns = (15 if grid else 9) if columns is None else columns
-    traverse_run(run, out, start, latents, columns, split, condition, data_dir, grid=grid)
+    traverse_run(run, out, start, latents, columns, split, condition, data_dir, grid=grid, overwrite=overwrite)
 
 
 @app.command(epilog="Example: lowerbound interpolate runs/faces-1 --from 3 --to 17 --out strip.png")
@@ -220,11 +230,12 @@ def interpolate(
     spherical: Annotated[bool, typer.Option("--spherical", help="Along a great circle instead of a straight line.")] = False,
     split: Split = "test",
     data_dir: DataDir = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Show what lies between two examples: decoder means from the code of one to the code of the other."""
     from .walks import interpolate_run
 
-    interpolate_run(run, out, start, end, steps, split, data_dir, spherical=spherical)
+    interpolate_run(run, out, start, end, steps, split, data_dir, spherical=spherical, overwrite=overwrite)
 
 
 @app.command(epilog="Example: lowerbound latents runs/faces-1 --split train")
@@ -248,11 +259,12 @@ def encode(
     out: Annotated[Path, typer.Option(help="A .npy or .csv file: one row of posterior means per example.")],
     key: Annotated[str, typer.Option(help="The variable in a .npz or .mat file.")] = "",
     data_dir: DataDir = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Write the latent code E[z|x] of each example; the same every time."""
     from .outputs import encode_run
 
-    encode_run(run, data, out, key, data_dir)
+    encode_run(run, data, out, key, data_dir, overwrite=overwrite)
 
 
 @app.command(epilog="Example: lowerbound doctor runs/faces-1")
@@ -342,12 +354,17 @@ def _options(
 
 # Typer's status for a KeyboardInterrupt.
 _INTERRUPTED = 130
+_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EPIPE)
 
 
 def main() -> None:
     """Run the command line; exit status 0, 1 (failed) or 2 (wrong use)."""
     try:
-        app()
+        try:
+            app()
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()
     except ConfigurationError as error:
         _fail(error, 2)
     except LowerboundError as error:
@@ -355,10 +372,17 @@ def main() -> None:
     except SystemExit as leaving:
         if leaving.code != _INTERRUPTED:
             raise
-        typer.echo("stopped", err=True)
+        say("stopped")
         sys.exit(1)
+    except OSError as error:
+        # Files are named in their errors; what has no name is the stream that results go to.
+        if error.filename is not None or error.errno not in _UNWRITABLE:
+            raise
+        # What still waits would be written again, in vain, when the process ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        _fail(LowerboundError(f"the result could not be written to stdout: {error.strerror}. Send it to another place."), 1)
 
 
 def _fail(error: LowerboundError, status: int) -> None:
-    typer.echo(f"error: {error}", err=True)
+    say(f"error: {error}")
     sys.exit(status)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,11 +19,11 @@ if TYPE_CHECKING:
     from ..data.spec import DataSpec
 
 
-def sample_run(run: Path, out: Path, count: int, mean: bool, seed: int, condition: str = "") -> None:
+def sample_run(run: Path, out: Path, count: int, mean: bool, seed: int, condition: str = "", *, overwrite: bool) -> None:
     """Write new examples to a picture or an array."""
     if count < 1:
         raise ConfigurationError(f"-n is {count}; it must be a whole number from 1 up, for example 100.")
-    check_suffix(out, (".png", ".npy", ".csv"))
+    check_out(out, (".png", ".npy", ".csv"), overwrite=overwrite)
     _, model, spec, _ = open_run(run)
     require_kind(spec, out)
     from ..evaluation import sample
@@ -37,10 +38,12 @@ def sample_run(run: Path, out: Path, count: int, mean: bool, seed: int, conditio
     say(f"wrote {count:,} {'decoder means E[x|z]' if mean else 'draws x ~ p(x|z)'} of z ~ p(z) to {out}")
 
 
-def reconstruct_run(run: Path, data: str | None, out: Path, split: str, key: str, data_dir: Path | None) -> None:
+def reconstruct_run(
+    run: Path, data: str | None, out: Path, split: str, key: str, data_dir: Path | None, *, overwrite: bool
+) -> None:
     """Write reconstructions to a picture, beside their originals, or to an array."""
     check_split(split)
-    check_suffix(out, (".png", ".npy", ".csv"))
+    check_out(out, (".png", ".npy", ".csv"), overwrite=overwrite)
     folder, model, spec, config = open_run(run)
     require_kind(spec, out)
     if data is None:
@@ -60,9 +63,9 @@ def reconstruct_run(run: Path, data: str | None, out: Path, split: str, key: str
     say(f"wrote {len(examples):,} reconstructions E[x | z = E[z|x]] to {out}")
 
 
-def encode_run(run: Path, data: str, out: Path, key: str, data_dir: Path | None) -> None:
+def encode_run(run: Path, data: str, out: Path, key: str, data_dir: Path | None, *, overwrite: bool) -> None:
     """Write posterior means, one row for each example."""
-    check_suffix(out, (".npy", ".csv"))
+    check_out(out, (".npy", ".csv"), overwrite=overwrite)
     _, model, spec, config = open_run(run)
     examples = other_examples(data, key, data_dir, model, spec, config)
     from ..evaluation import posterior_means
@@ -101,11 +104,15 @@ def condition_rows(text: str, count: int, spec: DataSpec) -> np.ndarray | None:
     return given.encode(np.repeat(values, count) if given.categories else np.tile(values, (count, 1)))
 
 
-def check_suffix(out: Path, allowed: tuple[str, ...]) -> None:
-    """Raise `ConfigurationError` when the name of the file says that it is of another kind."""
+def check_out(out: Path, allowed: tuple[str, ...], *, overwrite: bool, option: str = "--out") -> None:
+    """Raise `ConfigurationError` when a file's name says that it is of another kind, or it is there and not to be replaced."""
     if out.suffix not in allowed:
         ending = repr(out.suffix) if out.suffix else "nothing"
-        raise ConfigurationError(f"--out is {out}, which ends in {ending}; expected {' or '.join(allowed)}.")
+        raise ConfigurationError(f"{option} is {out}, which ends in {ending}; expected {' or '.join(allowed)}.")
+    if out.is_dir() or (os.path.lexists(out) and not overwrite):
+        remedy = "Give another name." if out.is_dir() else "Give another name, or add --overwrite to replace it."
+        what = "a folder" if out.is_dir() else "there already"
+        raise ConfigurationError(f"{option} is {out}, which is {what}; nothing was touched. {remedy}")
 
 
 def require_kind(spec: DataSpec, out: Path) -> None:

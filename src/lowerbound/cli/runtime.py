@@ -14,6 +14,7 @@ from typing import Any
 import typer
 
 from ..errors import DataWarning
+from .console import visible
 
 
 def prepare_jax() -> None:
@@ -70,4 +71,4 @@ class StopRequest:
 
 def say(text: str) -> None:
     """A sentence for a person, on stderr: stdout is for results."""
-    typer.echo(text, err=True)
+    typer.echo(visible(text), err=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import typer
 from ..config import catalogue
 from ..config.sections import NetworkConfig
 from ..errors import ConfigurationError, ModelFolderError, unknown_name_message
+from .console import show_table
 
 
 def show_info(run: Path, *, as_json: bool) -> None:
@@ -45,7 +45,7 @@ def show_info(run: Path, *, as_json: bool) -> None:
         rows.append((f"{split} evidence", f"{scores['log_evidence_nats']:,.2f} nats, {scores['num_samples']} importance samples"))
         rows.append(("active units", f"{scores['active_units']} of {scores['latent_dim']}"))
     rows.append(("open first", str(folder.path / "report.html") if (folder.path / "report.html").exists() else "(not ended yet)"))
-    _table(str(folder.path), (), rows)
+    show_table(str(folder.path), (), rows)
 
 
 def _in_words(network: NetworkConfig) -> str:
@@ -74,7 +74,7 @@ def show_datasets(data_dir: Path | None, *, as_json: bool) -> None:
         )
         for status in statuses
     ]
-    _table("Named data sets", ("name", "what", "examples", "shape", "where"), rows)
+    show_table("Named data sets", ("name", "what", "examples", "shape", "where"), rows)
     typer.echo(f"Data directory: {data_directory(data_dir)} (--data-dir, else $LOWERBOUND_DATA, else the user's cache).")
     typer.echo("Your own data: lowerbound train FILE.npy|FILE.npz|FILE.mat|FILE.csv|FOLDER_OF_IMAGES")
 
@@ -121,7 +121,7 @@ def show_parts(kind: str, *, as_json: bool) -> None:
             (name, ", ".join(entry.keys), "; ".join(_short(known[paper]) for paper in entry.papers if paper in known))
             for name, entry in CATALOGUE[each].items()
         ]
-        _table(f"{each}.name", ("name", f"keys of its section, {each}", "papers"), rows)
+        show_table(f"{each}.name", ("name", f"keys of its section, {each}", "papers"), rows)
     typer.echo("Use one: lowerbound train DATA --set prior.name=NAME, or in a TOML file. Any two combine unless they cannot.")
 
 
@@ -165,19 +165,6 @@ def _how_it_went(record: dict[str, Any]) -> str:
     if not record["stop_reason"]:
         return "not ended yet"
     return f"{record['epochs_done']:g} epochs in {record['seconds']:.1f} s: {record['stop_reason']}"
-
-
-def _table(title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title=title, title_justify="left", show_header=bool(columns))
-    for column in columns or rows[0]:
-        table.add_column(column if columns else "", overflow="fold")
-    for row in rows:
-        table.add_row(*row)
-    # Not on a terminal, a table must not be cut to a guessed width.
-    (Console() if sys.stdout.isatty() else Console(width=140)).print(table)
 
 
 def _print(fields: Any) -> None:

@@ -12,6 +12,7 @@ import typer
 
 from ..config import RunConfig
 from ..recipes import resolve_config
+from .console import is_terminal
 from .runtime import StopRequest, prepare_jax, say, warnings_as_sentences
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def _train(run: TrainingRun, *, as_json: bool, resumed: bool) -> None:
             f"{sizes['test']:,} test){where}, into {run.folder.path}"
         )
     with StopRequest() as stop_request, TrainingLog(run, resume_step=step if resumed else None) as log:
-        with display(as_json=as_json, is_terminal=sys.stderr.isatty()) as show:
+        with display(as_json=as_json, is_terminal=is_terminal(sys.stderr)) as show:
 
             def on_record(record: Any, run: TrainingRun) -> None:
                 log.record(record, run)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 import time
 
 from ..errors import VerificationError
+from .console import result_console
 from .runtime import prepare_jax
 
 
@@ -13,13 +13,13 @@ def verify_machine(*, as_json: bool) -> None:
     """Run all checks and print their figures; raises `VerificationError` when one is off."""
     prepare_jax()
     import jax
-    from rich.console import Console
+    from rich.text import Text
 
     from ..verification import Figure, verify
 
     device = jax.devices()[0]
     where = f"{device.platform} ({device.device_kind}), jax {jax.__version__}"
-    console = Console(file=sys.stderr if as_json else sys.stdout, highlight=False, soft_wrap=True)
+    console = result_console()
     last = ""
 
     def show(check: str, figure: Figure) -> None:
@@ -27,14 +27,12 @@ def verify_machine(*, as_json: bool) -> None:
         if as_json:
             return
         if check != last:
-            console.print(f"\n[bold]{check}[/bold]")
+            console.print(Text(f"\n{check}", "bold"), soft_wrap=True)
             last = check
-        mark = "[green]right[/green]" if figure.is_right else "[bold red]WRONG[/bold red]"
+        mark = ("right", "green") if figure.is_right else ("WRONG", "bold red")
         unit = f" {figure.unit}" if figure.unit else ""
-        console.print(
-            f"  {mark}  {figure.subject}: {figure.name} {_text(figure.value)}{unit}, truth {_text(figure.truth)} "
-            f"± {figure.tolerance:.2g}"
-        )
+        truth = f"{_text(figure.value)}{unit}, truth {_text(figure.truth)} ± {figure.tolerance:.2g}"
+        console.print(Text.assemble("  ", mark, f"  {figure.subject}: {figure.name} {truth}"), soft_wrap=True)
 
     start = time.perf_counter()
     found = verify(show)
@@ -47,7 +45,9 @@ def verify_machine(*, as_json: bool) -> None:
         checks = {name: [figure.to_json() for figure in group] for name, group in found.items()}
         print_json({"device": where, "seconds": seconds, "num_wrong": len(wrong), "checks": checks}, indent=2)
     else:
-        console.print(f"\n{len(figures) - len(wrong)} of {len(figures)} figures are right, on {where}, in {seconds:.0f} s.")
+        console.print(
+            f"\n{len(figures) - len(wrong)} of {len(figures)} figures are right, on {where}, in {seconds:.0f} s.", soft_wrap=True
+        )
     if wrong:
         first = wrong[0]
         raise VerificationError(

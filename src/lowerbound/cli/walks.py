@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import ConfigurationError
 from .opening import check_split, open_run, own_examples
-from .outputs import check_suffix, condition_rows, require_kind, write_npy
+from .outputs import check_out, condition_rows, require_kind, write_npy
 from .runtime import say
 
 if TYPE_CHECKING:
@@ -27,9 +27,10 @@ def traverse_run(
     data_dir: Path | None,
     *,
     grid: bool,
+    overwrite: bool,
 ) -> None:
     """Write what the decoder says as one latent at a time moves, or over a grid of two."""
-    check_suffix(out, (".png", ".npy"))
+    check_out(out, (".png", ".npy"), overwrite=overwrite)
     check_split(split)
     folder, model, spec, config = open_run(run)
     data = own_examples(folder, config, spec, split, data_dir)
@@ -65,10 +66,19 @@ def traverse_run(
 
 
 def interpolate_run(
-    run: Path, out: Path, start: int, end: int, num_steps: int, split: str, data_dir: Path | None, *, spherical: bool
+    run: Path,
+    out: Path,
+    start: int,
+    end: int,
+    num_steps: int,
+    split: str,
+    data_dir: Path | None,
+    *,
+    spherical: bool,
+    overwrite: bool,
 ) -> None:
     """Write what the decoder says between the codes of two examples."""
-    check_suffix(out, (".png", ".npy"))
+    check_out(out, (".png", ".npy"), overwrite=overwrite)
     check_split(split)
     folder, model, spec, config = open_run(run)
     data = own_examples(folder, config, spec, split, data_dir)

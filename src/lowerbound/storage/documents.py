@@ -44,6 +44,15 @@ def read_document(path: Path, format_name: str, format_version: int) -> dict[str
     return content
 
 
+def is_document(path: Path, format_name: str) -> bool:
+    """Whether a file says that it is a document of this format, of whatever version."""
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(content, dict) and content.get("format") == format_name
+
+
 def sha256(content: bytes) -> str:
     """The SHA-256 of some bytes, in hexadecimal."""
     return hashlib.sha256(content).hexdigest()

@@ -12,30 +12,54 @@ from pathlib import Path
 from typing import Any
 
 from ..data.spec import DataSpec
-from ..errors import ModelFolderError
+from ..errors import ConfigurationError, ModelFolderError
 from .atomic import new_folder, recover_folder, write_and_sync
-from .documents import document_bytes, read_checked, read_document, sha256
+from .documents import document_bytes, is_document, read_checked, read_document, sha256
 
 FORMAT_NAME = "lowerbound-model"
 FORMAT_VERSION = 1
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "weights.safetensors"
+MODEL_DOCUMENTS: Mapping[str, str] = {CONFIG_FILE: FORMAT_NAME}
 
 
 def save_model_folder(path: str | Path, config: Mapping[str, Any], spec: DataSpec, arrays: Any) -> None:
-    """Make `path` the folder of a model, replacing at once a folder that is there.
+    """Make `path` the folder of a model, replacing at once a model that is there.
 
     - `config`: nested plain dictionary (`RunConfig.to_dict()`).
     - `arrays`: any pytree; its NumPy and JAX arrays are stored, its other leaves are not.
 
-    Raises `SavingError` when it cannot be written, in which case what was there is untouched.
+    Raises `ConfigurationError` when something else is there, and `SavingError` when it cannot be written; what was there is
+    untouched then.
     """
     # JAX is imported when arrays are touched, so that reading a configuration is quick.
     from .arrays import arrays_to_bytes
 
+    check_replaceable(path)
     weights = arrays_to_bytes(arrays)
     with new_folder(path) as folder:
         write_model_files(folder, config, spec, weights)
+
+
+def check_replaceable(path: str | Path, documents: Mapping[str, str] = MODEL_DOCUMENTS) -> None:
+    """Raise `ConfigurationError` unless `path` is free, an empty folder, or a model's folder and nothing else.
+
+    - `documents`: the documents that such a folder may hold, by name, and their formats. A name alone proves nothing.
+    """
+    path = Path(path)
+    if os.path.islink(path) or (os.path.lexists(path) and not path.is_dir()):
+        what = "a link" if os.path.islink(path) else "a file"
+    else:
+        names = {entry.name for entry in path.iterdir()} if path.is_dir() else set()
+        foreign = names - {WEIGHTS_FILE, *documents} if CONFIG_FILE in names else names
+        foreign |= {name for name in names & set(documents) if not is_document(path / name, documents[name])}
+        if not foreign:
+            return
+        what = f"a folder that holds other files than a saved model's ({', '.join(sorted(foreign)[:3])})"
+    raise ConfigurationError(
+        f"{path} is {what}, and saving would replace it; nothing was touched. Give a path of its own, for example "
+        f"{path.with_name(f'{path.stem}-model') if what == 'a file' else path / 'model'}."
+    )
 
 
 def write_model_files(folder: Path, config: Mapping[str, Any], spec: DataSpec, weights: bytes) -> None:

@@ -1,0 +1,63 @@
+"""The one place where tables and results are printed. Names, paths and texts of files are shown as they are, never as markup."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+# What a terminal would obey rather than show, and halves of characters that no encoding can write.
+_UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def visible(text: str) -> str:
+    r"""The text with its control characters spelled out.
+
+    >>> print(visible("\x1b[31mred"))
+    \x1b[31mred
+    """
+    return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+
+
+def is_terminal(stream: Any) -> bool:
+    """Whether a person reads the stream; a process may have been started without one."""
+    return stream is not None and stream.isatty()
+
+
+def result_console(width: int = 120) -> Console:
+    """Where results are printed. Not on a terminal, a table must not be cut to a guessed width, but has `width` columns."""
+    from rich.console import Console
+
+    return Console(width=None if is_terminal(sys.stdout) else width, markup=False, emoji=False, highlight=False)
+
+
+def show_text(text: str) -> None:
+    """Print a paragraph of a result."""
+    result_console().print(visible(text))
+
+
+def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: Sequence[str] = ()) -> None:
+    """Print a table below its title; `numbers` are the columns that stand to the right. Without `columns` it has no header."""
+    from rich.table import Table
+
+    table = Table(title=visible(title), title_justify="left", show_header=bool(columns))
+    for column in columns or [""] * len(rows[0]):
+        table.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*map(visible, row))
+    result_console(140).print(table)
+
+
+def show_numbers(title: str, rows: Sequence[tuple[str, Any, float | None, str]], name: str = "number") -> None:
+    """Print numbers with their standard errors and what each is; a row without a value is left out, a text is its own value."""
+    columns = (name, "value", "standard error", "what it is")
+    shown = [
+        (label, value if isinstance(value, str) else f"{value:,.3f}", "" if error is None else f"{error:.3f}", what)
+        for label, value, error, what in rows
+        if value is not None
+    ]
+    show_table(title, columns, shown, numbers=columns[1:3])
