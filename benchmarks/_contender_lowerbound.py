@@ -29,7 +29,7 @@ class Contender:
         steps_per_epoch = len(self.images) // BATCH
         model = build.build_model(config, self.spec, key=jax.random.key(0))
         objective = build.build_objective(config, steps_per_epoch, len(self.images))
-        return Trainer(model, self.images, self.images[:0], objective, build.training_options(config))
+        return Trainer(model, self.images, self.images[:0], objective, config.training)
 
     def first_epoch(self) -> None:
         """One epoch from nothing."""

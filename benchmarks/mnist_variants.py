@@ -61,7 +61,7 @@ def run_one(variant: str, seed: int, epochs: int, num_samples: int, num_images: 
     from lowerbound.data.describe import describe_dataset
     from lowerbound.data.examples import examples_of
     from lowerbound.evaluation import evaluate
-    from lowerbound.recipes.build import build_model, build_objective, resolve, training_options
+    from lowerbound.recipes.build import build_model, build_objective, resolve
     from lowerbound.recipes.registry import layered
     from lowerbound.training import Schedule, Trainer
 
@@ -73,10 +73,9 @@ def run_one(variant: str, seed: int, epochs: int, num_samples: int, num_images: 
     config = resolve(RunConfig.from_dict(sections), spec)
     tested = np.random.default_rng(0).permutation(split.test)[:num_images]
     train, validation, test = (examples_of(dataset, rows, spec) for rows in (split.train, split.validation, tested))
-    options = training_options(config)
-    objective = build_objective(config, Schedule.plan(options, len(train)).steps_per_epoch, len(train))
+    objective = build_objective(config, Schedule.plan(config.training, len(train)).steps_per_epoch, len(train))
     model = build_model(config, spec, jax.random.key(seed), examples=dataset.examples[split.train[:1000]])
-    trainer = Trainer(model, train, validation, objective, options)
+    trainer = Trainer(model, train, validation, objective, config.training)
     start = time.perf_counter()
     progress = trainer.run(
         trainer.start(), on_record=lambda record, _: print(f"{variant}: {record}", file=sys.stderr, flush=True)

@@ -33,7 +33,7 @@ from .estimator_inputs import as_numbers, checked_count, condition_values, in_bl
 from .likelihoods.support import check_values
 from .models import AbstractLatentVariableModel, SingleLayer
 from .recipes import load_recipe
-from .recipes.build import build_model, build_objective, resolve, training_options
+from .recipes.build import build_model, build_objective, resolve
 from .recipes.parameters import PARAMETERS, configuration_of, parameters_of
 from .recipes.parts import check_fit, part_from_json, part_to_json
 from .runs.folder import RUN_FILE, RunFolder
@@ -225,14 +225,14 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         if config.likelihood.name != "auto" or "likelihood" not in parts:
             config = resolve(config, spec)
         check_fit(parts, config, spec)
-        data, options = examples_of(dataset, np.arange(len(array)), spec), training_options(config)
-        steps_per_epoch = Schedule.plan(options, len(split.train)).steps_per_epoch
+        data = examples_of(dataset, np.arange(len(array)), spec)
+        steps_per_epoch = Schedule.plan(config.training, len(split.train)).steps_per_epoch
         objective = parts.get("objective") or build_objective(config, steps_per_epoch, len(split.train))
         start = array[split.train[:NUM_START_EXAMPLES]]
         key = jax.random.key(config.training.seed)
         model = build_model(config, spec, key, condition_dim=spec.condition_dim, examples=start, **_of_model(parts))
         check_values(array, model.likelihood, spec, likelihood_name=_likelihood_name(config, model), rows=split.validation)
-        trainer = Trainer(model, data[split.train], data[split.validation], objective, options)
+        trainer = Trainer(model, data[split.train], data[split.validation], objective, config.training)
         records: list[Record] = []
 
         def note(record: Record, progress: Progress) -> None:

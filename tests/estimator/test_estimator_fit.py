@@ -28,7 +28,7 @@ from lowerbound.likelihoods import Bernoulli
 from lowerbound.objectives import ELBO
 from lowerbound.posteriors import DiagonalGaussian
 from lowerbound.priors import StandardNormal
-from lowerbound.recipes.build import build_model, build_objective, resolve, training_options
+from lowerbound.recipes.build import build_model, build_objective, resolve
 from lowerbound.recipes.parameters import PARAMETERS
 from lowerbound.training import Trainer
 
@@ -160,7 +160,7 @@ def test_a_fit_is_the_same_as_the_jobs_called_by_hand():
         data[split.train],
         data[split.validation],
         build_objective(config, 4, 400),
-        training_options(config),
+        config.training,
     )
     by_hand = trainer.model_of(trainer.run(trainer.start()))
     assert fitted.spec_ == spec

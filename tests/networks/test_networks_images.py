@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from lowerbound.config import RunConfig
-from lowerbound.config.sections import NetworkConfig
+from lowerbound.config.sections import NetworkConfig, TrainingConfig
 from lowerbound.data.describe import describe
 from lowerbound.data.faces import generate_faces
 from lowerbound.errors import ConfigurationError
@@ -22,7 +22,7 @@ from lowerbound.networks.convolution import Convolution, HalvingConvolution, hal
 from lowerbound.networks.cpu_convolution import Padding
 from lowerbound.objectives import ELBO
 from lowerbound.recipes.build import build_model
-from lowerbound.training import Trainer, TrainingOptions
+from lowerbound.training import Trainer
 
 SHAPES = [(79, 79, 3), (5, 7), (28, 20), (1, 9), (9, 1, 1), (32, 32, 3), (1, 1), (3, 2, 2), (5, 4, 4), (64, 3)]
 both = pytest.mark.parametrize("cls", [ConvNetwork, ResNet])
@@ -241,7 +241,7 @@ def _trained_losses(network: dict[str, Any]) -> list[float]:
     config = RunConfig.from_dict({"network": network, "likelihood": {"name": "gaussian"}, "model": {"latent_dim": 4}})
     model = build_model(config, describe(faces), jax.random.key(0))
     records: list[Any] = []
-    trainer = Trainer(model, faces, faces[:20], ELBO(), TrainingOptions(epochs=4, batch_size=20, learning_rate=3e-3))
+    trainer = Trainer(model, faces, faces[:20], ELBO(), TrainingConfig(epochs=4, batch_size=20, learning_rate=3e-3))
     trainer.run(trainer.start(), on_record=lambda record, progress: records.append(record))
     return [record.loss for record in records]
 

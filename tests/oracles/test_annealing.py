@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from lowerbound.config import RunConfig
+from lowerbound.config.sections import TrainingConfig
 from lowerbound.data.describe import describe
 from lowerbound.errors import ConfigurationError
 from lowerbound.evaluation import (
@@ -32,7 +33,7 @@ from lowerbound.evaluation.inference_gap import judge_gaps
 from lowerbound.models import AbstractLatentVariableModel
 from lowerbound.objectives import ELBO
 from lowerbound.recipes.build import build_model
-from lowerbound.training import Trainer, TrainingOptions
+from lowerbound.training import Trainer
 from lowerbound.verification.bounds import annealed_weights
 from lowerbound.verification.linear_gaussian import TRUTH, poor_model
 
@@ -196,7 +197,7 @@ def _trained() -> tuple[AbstractLatentVariableModel, np.ndarray]:
     data = np.stack([np.cos(angle), np.sin(angle), np.cos(2 * angle)], axis=1) + 0.1 * rng.standard_normal((600, 3))
     data = data.astype(np.float32)
     config = RunConfig.from_dict({"model": {"latent_dim": 2}, "network": {"hidden_widths": [32]}})
-    options = TrainingOptions(epochs=60, batch_size=50, learning_rate=0.005)
+    options = TrainingConfig(epochs=60, batch_size=50, learning_rate=0.005)
     trainer = Trainer(build_model(config, describe(data), jax.random.key(0)), data[:500], data[500:], ELBO(), options)
     return trainer.model_of(trainer.run(trainer.start())), data[500:550]
 

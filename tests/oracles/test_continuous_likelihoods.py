@@ -15,7 +15,7 @@ from jaxtyping import Array
 from scipy_continuous import quantized_masses
 
 from lowerbound.config.context import BuildContext
-from lowerbound.config.sections import LikelihoodConfig
+from lowerbound.config.sections import LikelihoodConfig, TrainingConfig
 from lowerbound.data.describe import describe
 from lowerbound.data.transforms import choose_transform
 from lowerbound.errors import ConfigurationError, DataError
@@ -32,8 +32,9 @@ from lowerbound.likelihoods import (
 )
 from lowerbound.likelihoods.continuous_bernoulli import log_normaliser
 from lowerbound.likelihoods.quantized_gaussian import log_mass_between
+from lowerbound.training.numbers import Numbers
 from lowerbound.training.optimizer import make_optimizer
-from lowerbound.training.options import Schedule, TrainingOptions
+from lowerbound.training.schedule import Schedule
 from lowerbound.training.tracked import with_moving_averages
 
 RNG = np.random.default_rng(0)
@@ -110,8 +111,8 @@ def test_the_tracked_gradient_is_one_less_the_ratio_of_variances(num_elements: i
 
 @functools.cache
 def _optimizer(**changes: Any) -> optax.GradientTransformation:
-    options = TrainingOptions(learning_rate=0.01, **changes)
-    return make_optimizer(options, Schedule.plan(options, 100))
+    options = TrainingConfig(learning_rate=0.01, **changes)
+    return make_optimizer(Numbers.of(options, Schedule.plan(options, 100)))
 
 
 def test_the_tracked_variance_becomes_the_batches_mean_squared_error_and_beats_a_wrong_fixed_scale() -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import scipy.special
 
+from lowerbound.config.sections import TrainingConfig
 from lowerbound.data.transforms import Affine
 from lowerbound.evaluation import estimate_evidence
 from lowerbound.evaluation.estimates import mean_and_error
@@ -22,7 +23,7 @@ from lowerbound.networks import MLP
 from lowerbound.objectives import ELBO
 from lowerbound.posteriors import DiagonalGaussian
 from lowerbound.priors import StandardNormal
-from lowerbound.training import Trainer, TrainingOptions
+from lowerbound.training import Trainer
 from lowerbound.verification.linear_gaussian import LinearDecoder, LinearGaussian, maximum_likelihood_log_evidence, of_decoder
 
 TRUTH = LinearGaussian.random(6, 2, orthogonal=True)
@@ -139,7 +140,7 @@ def test_trained_by_elbo_the_evidence_reaches_the_maximum_likelihood_optimum() -
         StandardNormal(latent_dim),
     )
     start = SingleLayer(unchanged, unchanged, encoder, posterior, prior, decoder, Gaussian((data_dim,), np.float32(1e-3)))
-    options = TrainingOptions(epochs=200, batch_size=100, learning_rate=0.02, learning_rate_schedule="cosine", validate_every=100)
+    options = TrainingConfig(epochs=200, batch_size=100, learning_rate=0.02, learning_rate_schedule="cosine", validate_every=100)
     trainer = Trainer(start, data, data[:0], ELBO(num_samples=4), options)
     model = trainer.model_of(trainer.run(trainer.start()))
     assert isinstance(model, SingleLayer)

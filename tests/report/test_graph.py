@@ -14,7 +14,8 @@ import pytest
 
 from lowerbound.config import RunConfig
 from lowerbound.data.describe import describe
-from lowerbound.recipes.build import build_model, build_objective, training_options
+from lowerbound.data.examples import Examples
+from lowerbound.recipes.build import build_model, build_objective
 from lowerbound.report.graph import graph_def, loss_graph
 from lowerbound.report.tensorboard import TensorBoardWriter
 from lowerbound.training import Trainer, program
@@ -144,18 +145,18 @@ def equations(graph):
 
 def test_every_equation_drawn_is_one_of_the_training_step():
     data, config, model, objective = build("gaussian-dropout")
-    trainer = Trainer(model, data[:30], data[30:], objective, training_options(config))
+    trainer = Trainer(model, data[:30], data[30:], objective, config.training)
     state, size = trainer.start().state, trainer.schedule.batch_size
 
-    def step(params, index, key):
-        return program.train_step(trainer.fixed, eqx.tree_at(lambda s: s.params, state, params), index, key)
+    def step(params, x, key):
+        return program.train_step(trainer.fixed, eqx.tree_at(lambda s: s.params, state, params), Examples(x), key)
 
     # Optax itself raises a float to an integer power.
     with jax.numpy_dtype_promotion("standard"):
-        jaxpr = jax.make_jaxpr(step)(state.params, jnp.arange(size), jax.random.key(0))
+        jaxpr = jax.make_jaxpr(step)(state.params, jnp.asarray(data[:size]), jax.random.key(0))
     outputs = [f"output {number}" for number in range(len(jaxpr.jaxpr.outvars))]
     paths = [jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in jax.tree.leaves_with_path(state.params)]
-    whole = graph_def(jaxpr, parameters=paths, arguments=("index", "key"), outputs=outputs)
+    whole = graph_def(jaxpr, parameters=paths, arguments=("x", "key"), outputs=outputs)
     loss = loss_graph(model, objective, data[:size])
     assert_well_formed(whole)
     assert sum(equations(loss).values()) > 200

@@ -20,7 +20,7 @@ from lowerbound.errors import ConfigurationError, ModelFolderError, NonFiniteLos
 from lowerbound.runs.folder import load_model
 from lowerbound.runs.training import TrainingRun
 from lowerbound.storage.checkpoints import latest_checkpoint, load_checkpoint_into
-from lowerbound.training import STOPPED_EARLY, options
+from lowerbound.training import STOPPED_EARLY, schedule
 
 EPOCHS = 8
 # The averaged weights, the best of them, and dropout are all part of what must come back.
@@ -106,7 +106,7 @@ def test_another_seed_is_another_run(never_stopped: Path, data: Path, tmp_path: 
 
 def test_a_stop_between_two_looks_loses_no_figure(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Chunks of 2 epochs, a look every 4: the means over a look's steps must span the stop."""
-    monkeypatch.setattr(options, "MAX_STEPS_PER_CHUNK", 8)
+    monkeypatch.setattr(schedule, "MAX_STEPS_PER_CHUNK", 8)
     whole = _begin(tmp_path / "whole", data, validate_every=4)
     assert (whole.trainer.schedule.epochs_per_chunk, whole.trainer.schedule.validate_every) == (2, 4)
     whole.run()

@@ -14,17 +14,18 @@ import numpy as np
 import pytest
 from registry import DATA, model_of
 
+from lowerbound.config.sections import TrainingConfig
 from lowerbound.data.describe import describe
 from lowerbound.evaluation import estimate_evidence, posterior_means
 from lowerbound.objectives import ELBO
 from lowerbound.storage.checkpoints import latest_checkpoint, load_checkpoint_into, save_checkpoint
-from lowerbound.training import Progress, Record, Trainer, TrainingOptions
-from lowerbound.training.program import CPU_OPTIONS, compiled_chunk
+from lowerbound.training import Progress, Record, Trainer
+from lowerbound.training.program import CPU_OPTIONS, train_chunk
 
 # Everything that draws random numbers or remembers is on: dropout, warm-up, running average, best weights.
 MODEL = "table-gaussian-dropout"
 OBJECTIVE = ELBO(warmup_steps=20)
-OPTIONS = TrainingOptions(
+OPTIONS = TrainingConfig(
     epochs=6,
     batch_size=7,
     learning_rate=0.01,
@@ -41,12 +42,12 @@ def as_users_compile() -> Iterator[None]:
     """Which bits come out is the compiler's: here it generates code as it does for users, not as fast as for the other tests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(CPU_OPTIONS, "xla_cpu_use_fusion_emitters", True)
-        compiled_chunk.cache_clear()
+        train_chunk.cache_clear()
         yield
-    compiled_chunk.cache_clear()
+    train_chunk.cache_clear()
 
 
-def _trainer(options: TrainingOptions = OPTIONS, weights_seed: int = 0) -> Trainer:
+def _trainer(options: TrainingConfig = OPTIONS, weights_seed: int = 0) -> Trainer:
     return Trainer(model_of(MODEL, jax.random.key(weights_seed)), TRAIN, VALIDATION, OBJECTIVE, options)
 
 

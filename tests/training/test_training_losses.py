@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 from registry import CONFIGURATIONS, DATA, model_of
 
+from lowerbound.config.sections import TrainingConfig
 from lowerbound.data.examples import Examples
 from lowerbound.errors import ConfigurationError
 from lowerbound.models import AbstractLatentVariableModel, split_trained
 from lowerbound.objectives import ELBO
-from lowerbound.training import Trainer, TrainingOptions, program
-from lowerbound.training.program import batch_indices, stream
+from lowerbound.training import Trainer, program
+from lowerbound.training.feed import batch_indices
+from lowerbound.training.program import stream
 
 SMALL = "8-bit-gaussian-sigmoid"
 
@@ -50,21 +52,23 @@ def test_the_loop_reports_the_objective_of_its_batches_and_of_its_validation_dat
     data = DATA["8-bit"]
     train, validation = data[:30], data[30:]
     model = model_of(SMALL, jax.random.key(0))
-    options = TrainingOptions(epochs=1, batch_size=30, seed=4)
+    options = TrainingConfig(epochs=1, batch_size=30, seed=4)
     objective = ELBO(beta=3.0)
     trainer = Trainer(model, train, validation, objective, options)
     records: list[Any] = []
     progress = trainer.run(trainer.start(), on_record=lambda record, progress: records.append(record))
 
-    batch = train[np.asarray(batch_indices(stream(4, 0), jnp.int32(0), trainer.schedule, 30))[0]]
-    key = jax.random.fold_in(stream(4, 1), 0)
+    batch = train[np.asarray(batch_indices(stream(jax.random.key(4), 0), jnp.int32(0), trainer.schedule, 30))[0]]
+    key = jax.random.fold_in(stream(jax.random.key(4), 1), 0)
     expected: Any = objective(model, Examples(jnp.asarray(batch)), key, jnp.int32(0), training=True)
     assert records[0].loss == pytest.approx(float(expected.loss), rel=1e-5)
     assert records[0].train_elbo_nats == pytest.approx(float(expected.bound.mean()), rel=1e-5)
     assert records[0].train_kl_nats == pytest.approx(float(expected.kl.mean()), rel=1e-4)
 
     trained = trainer.model_of(progress)
-    expected = objective(trained, Examples(jnp.asarray(validation)), jax.random.fold_in(stream(4, 2), 0), jnp.int32(1))
+    expected = objective(
+        trained, Examples(jnp.asarray(validation)), jax.random.fold_in(stream(jax.random.key(4), 2), 0), jnp.int32(1)
+    )
     assert records[0].validation_elbo_nats == pytest.approx(float(expected.bound.mean()), rel=1e-5)
     assert records[0].validation_kl_nats == pytest.approx(float(expected.kl.mean()), rel=1e-4)
     error = np.asarray(expected.bound).std() / np.sqrt(20)
@@ -76,9 +80,9 @@ def test_validation_of_a_split_that_does_not_fill_its_batches_is_the_mean_over_a
     """47 examples in batches of 20 (ten times the training batch of 2): 20, 20 and 7."""
     data = DATA["8-bit"][:47]
     model = model_of(SMALL, jax.random.key(0))
-    trainer = Trainer(model, data, data, ELBO(), TrainingOptions(epochs=1, batch_size=2))
+    trainer = Trainer(model, data, data, ELBO(), TrainingConfig(epochs=1, batch_size=2))
     found = program.validate(trainer.fixed, split_trained(model)[0], Examples(jnp.asarray(data)), jnp.int32(0))
-    keys = [jax.random.fold_in(stream(0, 2), number) for number in range(3)]
+    keys = [jax.random.fold_in(stream(jax.random.key(0), 2), number) for number in range(3)]
     parts: list[Any] = [ELBO()(model, Examples(jnp.asarray(data[20 * i : 20 * i + 20])), keys[i], jnp.int32(0)) for i in range(3)]
     bounds = np.concatenate([part.bound for part in parts])
     assert len(bounds) == 47

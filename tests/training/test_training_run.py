@@ -15,6 +15,7 @@ from checks import count_compilations
 from registry import DATA, model_of
 
 from lowerbound.config import RunConfig
+from lowerbound.config.sections import TrainingConfig
 from lowerbound.data.describe import describe
 from lowerbound.data.examples import Examples
 from lowerbound.data.faces import generate_faces
@@ -23,16 +24,17 @@ from lowerbound.evaluation import active_units, posterior_means
 from lowerbound.models import AbstractLatentVariableModel, split_trained
 from lowerbound.objectives import ELBO
 from lowerbound.recipes.build import build_model
-from lowerbound.training import ALL_EPOCHS, STOPPED_EARLY, Progress, Record, Trainer, TrainingOptions, program
+from lowerbound.training import ALL_EPOCHS, STOPPED_EARLY, Progress, Record, Trainer, program
+from lowerbound.training.numbers import Numbers
 from lowerbound.training.optimizer import make_optimizer
 
 SMALL = "8-bit-gaussian-sigmoid"
 # Several tests share these, and with them one compiled program.
-FEW_EPOCHS = TrainingOptions(epochs=9, batch_size=10, learning_rate=0.01, validate_every=1)
+FEW_EPOCHS = TrainingConfig(epochs=9, batch_size=10, learning_rate=0.01, validate_every=1)
 
 
 def _train(
-    model: AbstractLatentVariableModel, train: np.ndarray, validation: np.ndarray, objective: ELBO, options: TrainingOptions
+    model: AbstractLatentVariableModel, train: np.ndarray, validation: np.ndarray, objective: ELBO, options: TrainingConfig
 ) -> tuple[Trainer, Progress, list[Record]]:
     records: list[Record] = []
     trainer = Trainer(model, train, validation, objective, options)
@@ -54,7 +56,7 @@ def _trained_on_faces(beta: float) -> tuple[AbstractLatentVariableModel, list[Re
     train, validation = _faces()
     config = RunConfig.from_dict({"model": {"latent_dim": 8}, "network": {"hidden_widths": [64]}})
     model = build_model(config, describe(train), jax.random.key(0))
-    options = TrainingOptions(epochs=40, batch_size=50, learning_rate=3e-3, validate_every=10)
+    options = TrainingConfig(epochs=40, batch_size=50, learning_rate=3e-3, validate_every=10)
     trainer, progress, records = _train(model, train, validation, ELBO(beta=beta), options)
     return trainer.model_of(progress), records
 
@@ -95,7 +97,7 @@ def test_faces_with_a_kl_that_costs_ten_thousand_times_too_much_collapse() -> No
 def test_early_stopping_keeps_the_best_weights() -> None:
     """Few examples and much freedom: the validation bound rises, then falls."""
     train, validation = DATA["8-bit"][:20], DATA["8-bit"][20:]
-    options = TrainingOptions(epochs=400, batch_size=20, learning_rate=0.03, validate_every=5, early_stopping_patience=20)
+    options = TrainingConfig(epochs=400, batch_size=20, learning_rate=0.03, validate_every=5, early_stopping_patience=20)
     trainer, progress, records = _train(model_of(SMALL, jax.random.key(0)), train, validation, ELBO(), options)
     bounds = [record.validation_bound_nats for record in records]
     best = int(np.argmax(bounds))
@@ -126,7 +128,7 @@ def test_early_stopping_without_validation_data_is_refused() -> None:
     with pytest.raises(
         ConfigurationError, match=r"early_stopping_patience is 5, but there are no validation data.*data\.validation"
     ):
-        Trainer(model_of(SMALL, jax.random.key(0)), data, data[:0], ELBO(), TrainingOptions(early_stopping_patience=5))
+        Trainer(model_of(SMALL, jax.random.key(0)), data, data[:0], ELBO(), TrainingConfig(early_stopping_patience=5))
 
 
 def test_a_model_taken_out_is_not_disturbed_by_going_on() -> None:
@@ -148,7 +150,7 @@ def test_running_average_of_the_weights() -> None:
     """
     data, decay = DATA["8-bit"], 0.5
     model = model_of(SMALL, jax.random.key(0))
-    options = TrainingOptions(epochs=30, batch_size=len(data), learning_rate=0.01, validate_every=1, ema_decay=decay)
+    options = TrainingConfig(epochs=30, batch_size=len(data), learning_rate=0.01, validate_every=1, ema_decay=decay)
     trainer = Trainer(model, data, data[:10], ELBO(), options)
     weights: list[np.ndarray] = []
     progress = trainer.run(
@@ -168,7 +170,7 @@ def test_running_average_of_the_weights() -> None:
 
 def test_records_carry_the_rates_and_weights_of_their_step() -> None:
     data = DATA["8-bit"]
-    options = TrainingOptions(epochs=8, batch_size=10, learning_rate=0.01, learning_rate_warmup_epochs=2, validate_every=1)
+    options = TrainingConfig(epochs=8, batch_size=10, learning_rate=0.01, learning_rate_warmup_epochs=2, validate_every=1)
     objective = ELBO(beta=2.0, warmup_steps=20)
     _, _, records = _train(model_of(SMALL, jax.random.key(0)), data, data[:0], objective, options)
     steps = np.array([record.step for record in records])
@@ -181,10 +183,10 @@ def test_records_carry_the_rates_and_weights_of_their_step() -> None:
 
 
 def test_adamw_decays_matrices_alone() -> None:
-    options = TrainingOptions(optimizer="adamw", learning_rate=0.1, weight_decay=0.5)
+    options = TrainingConfig(optimizer="adamw", learning_rate=0.1, weight_decay=0.5)
     trainer = Trainer(model_of(SMALL, jax.random.key(0)), DATA["8-bit"], DATA["8-bit"], ELBO(), options)
     params = {"weight": jnp.ones((2, 2)), "bias": jnp.ones(2)}
-    optimizer = make_optimizer(options, trainer.schedule)
+    optimizer = make_optimizer(trainer.fixed.numbers)
     with jax.numpy_dtype_promotion("standard"):
         updates: Any = optimizer.update(jax.tree.map(jnp.zeros_like, params), optimizer.init(params), params)[0]
     np.testing.assert_allclose(updates["weight"], -0.05, rtol=1e-6)
@@ -194,11 +196,11 @@ def test_adamw_decays_matrices_alone() -> None:
 def test_gradient_clip_bounds_what_adam_sees() -> None:
     """Adam forgets a constant factor, so a clip shows where a large gradient follows a small one."""
     data = DATA["8-bit"]
-    schedule = Trainer(model_of(SMALL, jax.random.key(0)), data, data, ELBO(), TrainingOptions()).schedule
+    schedule = Trainer(model_of(SMALL, jax.random.key(0)), data, data, ELBO(), TrainingConfig()).schedule
     small, large = {"w": jnp.full(4, 0.25)}, {"w": jnp.full(4, 500.0)}
     second_moments = {}
     for clip in (0.0, 1.0):
-        optimizer = make_optimizer(TrainingOptions(gradient_clip=clip), schedule)
+        optimizer = make_optimizer(Numbers.of(TrainingConfig(gradient_clip=clip), schedule))
         with jax.numpy_dtype_promotion("standard"):
             state = optimizer.init(small)
             for gradient in (small, large):
@@ -217,14 +219,14 @@ def test_an_infinite_pixel_names_the_term_and_the_step() -> None:
     data = DATA["table"].copy()
     data[7, 2] = np.inf
     model = model_of("table-gaussian-standard", jax.random.key(0))
-    trainer = Trainer(model, data, data[:0], ELBO(), TrainingOptions(epochs=2, batch_size=50))
+    trainer = Trainer(model, data, data[:0], ELBO(), TrainingConfig(epochs=2, batch_size=50))
     with pytest.raises(NonFiniteLossError, match=r"the reconstruction term .* at step 1 \(epoch 1\)\. Training has stopped"):
         trainer.run(trainer.start())
 
 
 def test_a_learning_rate_that_explodes_names_the_term_and_a_later_step() -> None:
     data = DATA["8-bit"]
-    options = TrainingOptions(epochs=40, batch_size=10, learning_rate=1e30, validate_every=4)
+    options = TrainingConfig(epochs=40, batch_size=10, learning_rate=1e30, validate_every=4)
     trainer = Trainer(model_of(SMALL, jax.random.key(0)), data, data[:10], ELBO(), options)
     progress, chunks = trainer.start(), []
     with pytest.raises(NonFiniteLossError, match=r"became (nan|inf|-inf) at step \d+ .*training\.learning_rate") as caught:
@@ -250,18 +252,19 @@ def test_should_stop_is_asked_after_every_chunk_and_gives_the_reason() -> None:
 def test_the_chunk_is_compiled_once_and_once_more_for_a_shorter_last_one() -> None:
     """Chunks of 4, 4 and 2 epochs."""
     data = DATA["8-bit"]
-    # A seed of its own, because a program that another test compiled would not be compiled again.
-    options = TrainingOptions(epochs=10, batch_size=10, validate_every=4, seed=100)
+    # Sizes of its own, because a program that another test compiled would not be compiled again.
+    data = data[:44]
+    options = TrainingConfig(epochs=10, batch_size=11, validate_every=4)
     trainer = Trainer(model_of(SMALL, jax.random.key(0)), data, data[:10], ELBO(), options)
     chunks: list[int] = []
     with count_compilations() as count:
         trainer.run(trainer.start(), on_chunk=lambda p: chunks.append(int(p.state.step)))
-    assert chunks == [20, 40, 50]
-    assert count["_chunk"] == 2
+    assert chunks == [16, 32, 40]
+    assert count["_train_chunk"] == 2
     assert count["validate"] == 1
     # Another run of the same form, on other weights, compiles nothing.
     again = Trainer(model_of(SMALL, jax.random.key(1)), data, data[:10], ELBO(), dataclasses.replace(options))
     with count_compilations() as count:
         again.run(again.start())
-    assert count["_chunk"] == 0
+    assert count["_train_chunk"] == 0
     assert count["validate"] == 0

@@ -10,13 +10,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lowerbound.training import Schedule, TrainingOptions
+from lowerbound.config.sections import TrainingConfig
+from lowerbound.training import Schedule
+from lowerbound.training.feed import batch_indices
+from lowerbound.training.numbers import Numbers
 from lowerbound.training.optimizer import learning_rate
-from lowerbound.training.options import MAX_STEPS_PER_CHUNK
-from lowerbound.training.program import batch_indices
+from lowerbound.training.schedule import MAX_STEPS_PER_CHUNK
 
 SIZES = [
-    TrainingOptions(epochs=epochs, batch_size=batch_size, validate_every=validate_every)
+    TrainingConfig(epochs=epochs, batch_size=batch_size, validate_every=validate_every)
     for epochs, batch_size, validate_every in itertools.product((1, 7, 100, 10_000), (1, 32, 100), (0, 1, 6, 50))
 ]
 
@@ -64,7 +66,7 @@ def test_chunks_end_where_validation_is_due_and_at_the_last_step(num_examples: i
 
 def test_a_run_resumed_off_the_beat_falls_in_with_it() -> None:
     """Stopped after 3 epochs of a shorter run, then given more epochs, of which 5 make a chunk."""
-    schedule = Schedule.plan(TrainingOptions(epochs=12, batch_size=10, validate_every=5), 100)
+    schedule = Schedule.plan(TrainingConfig(epochs=12, batch_size=10, validate_every=5), 100)
     ends, step = [], 3 * schedule.steps_per_epoch
     while step < schedule.num_steps:
         step += schedule.next_chunk(step).steps_per_chunk
@@ -86,7 +88,7 @@ def _epochs_of(schedule: Schedule, num_examples: int, seed: int = 0) -> np.ndarr
 
 
 def test_an_epoch_is_a_fresh_permutation() -> None:
-    schedule = Schedule.plan(TrainingOptions(epochs=6, batch_size=10), 103)
+    schedule = Schedule.plan(TrainingConfig(epochs=6, batch_size=10), 103)
     epochs = _epochs_of(schedule, 103).reshape(6, -1)
     assert epochs.shape == (6, 100)
     for epoch in epochs:
@@ -101,7 +103,7 @@ def test_an_epoch_is_a_fresh_permutation() -> None:
 
 def test_every_example_is_as_likely_in_every_place() -> None:
     """Chi-squared over (example, step): 400 epochs of 20 examples in batches of 5."""
-    schedule = Schedule.plan(TrainingOptions(epochs=400, batch_size=5), 20)
+    schedule = Schedule.plan(TrainingConfig(epochs=400, batch_size=5), 20)
     epochs = _epochs_of(schedule, 20)
     counts = np.stack([np.bincount(epochs[:, step].ravel(), minlength=20) for step in range(4)])
     statistic = np.sum((counts - 100) ** 2 / 100)
@@ -113,31 +115,31 @@ def test_every_example_is_as_likely_in_every_place() -> None:
 def test_batches_do_not_depend_on_the_length_of_chunks(num_examples: int) -> None:
     """2600 examples in batches of 2 are 1300 steps, so an epoch takes two chunks."""
     runs = [
-        _epochs_of(Schedule.plan(TrainingOptions(epochs=6, batch_size=2, validate_every=every), num_examples), num_examples)
+        _epochs_of(Schedule.plan(TrainingConfig(epochs=6, batch_size=2, validate_every=every), num_examples), num_examples)
         for every in (1, 2, 4, 6)
     ]
     for run in runs[1:]:
         np.testing.assert_array_equal(run, runs[0])
 
 
-def _rates(options: TrainingOptions, num_examples: int = 100) -> np.ndarray:
+def _rates(options: TrainingConfig, num_examples: int = 100) -> np.ndarray:
     schedule = Schedule.plan(options, num_examples)
-    return np.array([float(np.asarray(learning_rate(options, schedule, step))) for step in range(schedule.num_steps)])
+    return np.array([float(np.asarray(learning_rate(Numbers.of(options, schedule), step))) for step in range(schedule.num_steps)])
 
 
 def test_learning_rate_schedules() -> None:
-    constant = TrainingOptions(epochs=10, batch_size=10, learning_rate=0.01)
+    constant = TrainingConfig(epochs=10, batch_size=10, learning_rate=0.01)
     np.testing.assert_allclose(_rates(constant), 0.01)
 
-    warm = _rates(TrainingOptions(epochs=10, batch_size=10, learning_rate=0.01, learning_rate_warmup_epochs=2))
+    warm = _rates(TrainingConfig(epochs=10, batch_size=10, learning_rate=0.01, learning_rate_warmup_epochs=2))
     np.testing.assert_allclose(warm[:20], 0.01 * np.arange(20) / 20, atol=1e-9)
     np.testing.assert_allclose(warm[20:], 0.01)
 
-    cosine = _rates(TrainingOptions(epochs=10, batch_size=10, learning_rate=0.01, learning_rate_schedule="cosine"))
+    cosine = _rates(TrainingConfig(epochs=10, batch_size=10, learning_rate=0.01, learning_rate_schedule="cosine"))
     expected = [0.005 * (1 + math.cos(math.pi * step / 100)) for step in range(100)]
     np.testing.assert_allclose(cosine, expected, rtol=1e-5, atol=1e-9)
 
-    both = TrainingOptions(
+    both = TrainingConfig(
         epochs=10, batch_size=10, learning_rate=0.01, learning_rate_schedule="cosine", learning_rate_warmup_epochs=2
     )
     expected = [0.01 * step / 20 if step < 20 else 0.005 * (1 + math.cos(math.pi * (step - 20) / 80)) for step in range(100)]

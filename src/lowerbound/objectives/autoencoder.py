@@ -102,7 +102,7 @@ class DenoisingAutoencoder(AbstractAutoencoder):
     - `noise`: standard deviation of the noise, in each element's own; 0 is the plain autoencoder.
     """
 
-    noise: float = eqx.field(static=True, default=0.1)
+    noise: float = eqx.field(converter=float, default=0.1)
     num_samples: ClassVar[int] = 1
 
     def __check_init__(self) -> None:
@@ -130,7 +130,7 @@ class SparseAutoencoder(AbstractAutoencoder):
     - `sparsity_weight`: w, 0 or more.
     """
 
-    sparsity_weight: float = eqx.field(static=True, default=0.01)
+    sparsity_weight: float = eqx.field(converter=float, default=0.01)
     num_samples: ClassVar[int] = 1
 
     def __check_init__(self) -> None:
@@ -161,8 +161,8 @@ class RegularisedAutoencoder(AbstractAutoencoder):
       weights grow to make up for it.
     """
 
-    latent_weight: float = eqx.field(static=True, default=1.0)
-    decoder_weight: float = eqx.field(static=True, default=1e-4)
+    latent_weight: float = eqx.field(converter=float, default=1.0)
+    decoder_weight: float = eqx.field(converter=float, default=1e-4)
     num_samples: ClassVar[int] = 1
 
     def __check_init__(self) -> None:
@@ -201,7 +201,9 @@ def reconstruction_and_prior(
     return terms, -jnp.mean(terms.log_likelihood + stopped.log_prior)
 
 
-def corrupted(x: Num[Array, "batch ..."], units: Affine, noise: float, key: PRNGKeyArray) -> Float[Array, "batch ..."]:
+def corrupted(
+    x: Num[Array, "batch ..."], units: Affine, noise: float | Float[Array, ""], key: PRNGKeyArray
+) -> Float[Array, "batch ..."]:
     """x with Gaussian noise of `noise` times the unit that `units` gives each element, in the user's own units."""
     return units.inverse(units.forward(x) + noise * jax.random.normal(key, x.shape))
 

@@ -41,6 +41,9 @@ class LossRecord(eqx.Module):
 class AbstractObjective(eqx.Module):
     """A frozen value: called with a model, a batch, a key and the step's number, it gives a `LossRecord`.
 
+    Its weights are fields that are not static, so that training gives them to its program as inputs, and another weight needs no
+    other program; static is what chooses a branch. A weight of 0 stays a constant: see `is_on`.
+
     - `num_samples`: draws of z for each example in a step.
     """
 
@@ -76,6 +79,11 @@ class AbstractObjective(eqx.Module):
     @abstractmethod
     def kl_weight(self, step: Int[Array, ""]) -> Float[Array, ""]:
         """The weight of the KL term in the loss at this step; 1 where the loss is a bound's negative."""
+
+
+def is_on(weight: float | Float[Array, ""]) -> bool:
+    """Whether there is anything to weigh. In a program a weight is an array, unless it is 0."""
+    return not (isinstance(weight, int | float) and weight == 0)
 
 
 def batch_terms(

@@ -15,6 +15,8 @@ from ..models import AbstractLatentVariableModel, LogTerms
 from .base import AbstractObjective, LossRecord, Need, batch_terms, kl_of, record_of
 from .importance_weighted import check_draws
 
+Weight = float | Float[Array, ""]
+
 
 class AbstractDIPVAE(AbstractObjective):
     """What both forms are: the ELBO, and the distance of a covariance of the latents from the identity."""
@@ -66,8 +68,8 @@ class DIPVAEI(AbstractDIPVAE):
     """
 
     num_samples: int = eqx.field(static=True, default=1)
-    off_diagonal_weight: float = eqx.field(static=True, default=10.0)
-    diagonal_weight: float = eqx.field(static=True, default=5.0)
+    off_diagonal_weight: float = eqx.field(converter=float, default=10.0)
+    diagonal_weight: float = eqx.field(converter=float, default=5.0)
 
     @classmethod
     def build(cls, config: ObjectiveConfig, context: ObjectiveContext) -> "DIPVAEI":
@@ -96,8 +98,8 @@ class DIPVAEII(AbstractDIPVAE):
     """
 
     num_samples: int = eqx.field(static=True, default=1)
-    off_diagonal_weight: float = eqx.field(static=True, default=10.0)
-    diagonal_weight: float = eqx.field(static=True, default=5.0)
+    off_diagonal_weight: float = eqx.field(converter=float, default=10.0)
+    diagonal_weight: float = eqx.field(converter=float, default=5.0)
 
     @classmethod
     def build(cls, config: ObjectiveConfig, context: ObjectiveContext) -> "DIPVAEII":
@@ -122,7 +124,7 @@ def covariance(values: Float[Array, "batch latent"]) -> Float[Array, "latent lat
 
 
 def distance_from_identity(
-    matrix: Float[Array, "latent latent"], off_diagonal_weight: float, diagonal_weight: float
+    matrix: Float[Array, "latent latent"], off_diagonal_weight: Weight, diagonal_weight: Weight
 ) -> Float[Array, ""]:
     """od sum_{i != j} C_ij^2 + d sum_i (C_ii - 1)^2."""
     diagonal = jnp.diag(matrix)

@@ -12,7 +12,7 @@ from ..config.sections import ObjectiveConfig
 from ..data.examples import Examples
 from ..errors import ConfigurationError
 from ..models import AbstractLatentVariableModel
-from .base import AbstractObjective, GradientEstimator, LossRecord, Need, batch_terms, kl_of, record_of
+from .base import AbstractObjective, GradientEstimator, LossRecord, Need, batch_terms, is_on, kl_of, record_of
 from .needs import check_needs
 from .schedule import Course, WarmUp
 
@@ -45,11 +45,11 @@ class ELBO(AbstractObjective):
     """
 
     num_samples: int = eqx.field(static=True, default=1)
-    beta: float = eqx.field(static=True, default=1.0)
+    beta: float = eqx.field(converter=float, default=1.0)
     warmup_steps: int = eqx.field(static=True, default=0)
     warmup: Course = eqx.field(static=True, default="linear")
-    free_nats: float = eqx.field(static=True, default=0.0)
-    capacity_nats: float = eqx.field(static=True, default=0.0)
+    free_nats: float = eqx.field(converter=float, default=0.0)
+    capacity_nats: float = eqx.field(converter=float, default=0.0)
     capacity_steps: int = eqx.field(static=True, default=0)
     gradient: GradientEstimator = eqx.field(static=True, default="plain")
 
@@ -65,11 +65,11 @@ class ELBO(AbstractObjective):
                 f"objective.free_nats is {self.free_nats}, capacity_nats {self.capacity_nats}, capacity_steps "
                 f"{self.capacity_steps}; each must be 0 (off) or more."
             )
-        if self.free_nats > 0 and self.capacity_nats > 0:
+        if is_on(self.free_nats) and is_on(self.capacity_nats):
             raise ConfigurationError(
                 "objective.free_nats and objective.capacity_nats are both set, and both replace the KL in the loss; set one to 0."
             )
-        if self.gradient == "stl" and (self.free_nats > 0 or self.capacity_nats > 0):
+        if self.gradient == "stl" and (is_on(self.free_nats) or is_on(self.capacity_nats)):
             raise ConfigurationError(
                 "objective.gradient is 'stl', which takes the KL from the draws, but free_nats or capacity_nats needs the KL "
                 "itself; set objective.gradient=plain, or both of them to 0."
@@ -97,7 +97,7 @@ class ELBO(AbstractObjective):
     @property
     def needs(self) -> tuple[Need, ...]:
         """A density, and the KL of each latent for free nats."""
-        return ("density", "kl-by-latent") if self.free_nats > 0 else ("density",)
+        return ("density", "kl-by-latent") if is_on(self.free_nats) else ("density",)
 
     @property
     def bound_name(self) -> str:
@@ -119,11 +119,11 @@ class ELBO(AbstractObjective):
         log_likelihood = terms.log_likelihood.mean(axis=1)
         kl = kl_of(terms)
         weight = self.kl_weight(step)
-        if self.free_nats > 0:
+        if is_on(self.free_nats):
             check_needs(self, model)
             kl_by_latent = jax.vmap(lambda term: term.kl_by_latent)(terms)
             cost = jnp.maximum(self.free_nats, kl_by_latent.mean(axis=0)).sum()
-        elif self.capacity_nats > 0:
+        elif is_on(self.capacity_nats):
             cost = jnp.abs(kl - self.capacity(step))
         elif is_stl:
             cost = (terms.log_posterior - terms.log_prior).mean(axis=1)

@@ -148,7 +148,7 @@ class CIWAE(AbstractImportanceWeighted):
     """
 
     num_samples: int = eqx.field(static=True, default=5)
-    elbo_weight: float = eqx.field(static=True, default=0.5)
+    elbo_weight: float = eqx.field(converter=float, default=0.5)
     gradient: GradientEstimator = eqx.field(static=True, default="plain")
 
     def __check_init__(self) -> None:

@@ -35,8 +35,8 @@ class InfoVAE(AbstractObjective):
     """
 
     num_samples: int = eqx.field(static=True, default=1)
-    alpha: float = eqx.field(static=True, default=1.0)
-    mmd_weight: float = eqx.field(static=True, default=10.0)
+    alpha: float = eqx.field(converter=float, default=1.0)
+    mmd_weight: float = eqx.field(converter=float, default=10.0)
     kernel: Kernel = eqx.field(static=True, default="imq")
 
     def __check_init__(self) -> None:
@@ -101,7 +101,7 @@ class WassersteinAutoencoder(AbstractObjective):
     """
 
     num_samples: int = eqx.field(static=True, default=1)
-    mmd_weight: float = eqx.field(static=True, default=10.0)
+    mmd_weight: float = eqx.field(converter=float, default=10.0)
     kernel: Kernel = eqx.field(static=True, default="imq")
 
     def __check_init__(self) -> None:

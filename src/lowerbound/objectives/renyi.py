@@ -30,7 +30,7 @@ class RenyiBound(AbstractObjective):
     """
 
     num_samples: int = eqx.field(static=True, default=5)
-    alpha: float = eqx.field(static=True, default=0.5)
+    alpha: float = eqx.field(converter=float, default=0.5)
 
     def __check_init__(self) -> None:
         check_draws(self.num_samples)
@@ -61,10 +61,11 @@ class RenyiBound(AbstractObjective):
     ) -> LossRecord:
         """The record of one batch at one step."""
         terms = batch_terms(model, batch, key, self.num_samples, training=training)
-        if self.alpha == 1:
-            values = terms.log_likelihood.mean(axis=1) - kl_of(terms)
-        else:
-            values = log_power_mean(log_weight_of(terms), 1 - self.alpha)
+        is_elbo = jnp.asarray(self.alpha == 1)
+        # Both are computed, so that another order needs no other program; that of the ELBO has no power mean to divide by 0.
+        order = jnp.where(is_elbo, 1.0, 1.0 - self.alpha)
+        of_order = log_power_mean(log_weight_of(terms), order)
+        values = jnp.where(is_elbo, terms.log_likelihood.mean(axis=1) - kl_of(terms), of_order)
         return record_of(model, terms, -values.mean(), log_mean_exp(log_weight_of(terms)))
 
     def kl_weight(self, step: Int[Array, ""]) -> Float[Array, ""]:
@@ -72,7 +73,7 @@ class RenyiBound(AbstractObjective):
         return jnp.float32(1.0)
 
 
-def log_power_mean(log_weight: Float[Array, "*batch draws"], order: float) -> Float[Array, "*batch"]:
+def log_power_mean(log_weight: Float[Array, "*batch draws"], order: float | Float[Array, ""]) -> Float[Array, "*batch"]:
     """(1/s) log (1/K) sum_k w_k^s for an order s other than 0, over the last axis."""
     # log1p and expm1, not logsumexp: near s = 0 the terms differ from 1 by s log w, which a rounded 1 would swallow.
     largest = jax.lax.stop_gradient((order * log_weight).max(axis=-1, keepdims=True) / order)

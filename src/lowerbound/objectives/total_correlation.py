@@ -50,9 +50,9 @@ class BetaTCVAE(AbstractObjective):
 
     num_examples: int = eqx.field(static=True)
     num_samples: int = eqx.field(static=True, default=1)
-    alpha: float = eqx.field(static=True, default=1.0)
-    beta: float = eqx.field(static=True, default=6.0)
-    gamma: float = eqx.field(static=True, default=1.0)
+    alpha: float = eqx.field(converter=float, default=1.0)
+    beta: float = eqx.field(converter=float, default=6.0)
+    gamma: float = eqx.field(converter=float, default=1.0)
 
     def __check_init__(self) -> None:
         check_draws(self.num_samples)

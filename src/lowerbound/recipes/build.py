@@ -20,7 +20,6 @@ from ..models import SingleLayer
 from ..objectives import AbstractObjective
 from ..posteriors import AbstractPosteriorFamily, Refinement
 from ..priors import AbstractPrior
-from ..training import TrainingOptions
 from .networks import resolve_network
 
 
@@ -125,12 +124,6 @@ def build_objective(config: RunConfig, steps_per_epoch: int, num_examples: int) 
     """The objective of the configuration; its warm-up is given in epochs there and in steps here."""
     context = ObjectiveContext(steps_per_epoch, num_examples)
     return class_of("objective", config.objective.name).build(config.objective, context)
-
-
-def training_options(config: RunConfig) -> TrainingOptions:
-    """The part of the training section that the loop needs."""
-    names = {field.name for field in dataclasses.fields(TrainingOptions)}
-    return TrainingOptions(**{name: value for name, value in dataclasses.asdict(config.training).items() if name in names})
 
 
 def _moments(spec: DataSpec, transform: Affine) -> tuple[np.ndarray, np.ndarray]:

@@ -24,7 +24,7 @@ from ..data.splits import Split, check_same_data, shuffled_split, split_record
 from ..errors import ConfigurationError, NonFiniteLossError
 from ..likelihoods.support import check_values
 from ..models import AbstractLatentVariableModel
-from ..recipes.build import build_model, build_objective, resolve, training_options
+from ..recipes.build import build_model, build_objective, resolve
 from ..storage.checkpoints import latest_checkpoint, load_checkpoint_into, save_checkpoint
 from ..storage.model_folder import save_model_folder
 from ..training import ALL_EPOCHS, NOT_FINITE, STOPPED_EARLY, Progress, Record, Schedule, Trainer
@@ -221,7 +221,6 @@ def machine() -> dict[str, Any]:
 
 
 def _make_trainer(config: RunConfig, spec: DataSpec, dataset: Dataset, split: Split) -> Trainer:
-    options = training_options(config)
     if config.training.early_stopping_patience > 0 and len(split.validation) == 0:
         # Not every data set that comes with a split has a validation part; the configuration alone cannot tell.
         raise ConfigurationError(
@@ -235,8 +234,8 @@ def _make_trainer(config: RunConfig, spec: DataSpec, dataset: Dataset, split: Sp
         name = config.likelihood.name
         check_values(dataset.examples, model.likelihood, spec, likelihood_name=name, name=dataset.name, rows=held_out)
     train, validation = (examples_of(dataset, rows, spec) for rows in (split.train, split.validation))
-    objective = build_objective(config, Schedule.plan(options, len(train)).steps_per_epoch, len(train))
-    return Trainer(model, train, validation, objective, options)
+    objective = build_objective(config, Schedule.plan(config.training, len(train)).steps_per_epoch, len(train))
+    return Trainer(model, train, validation, objective, config.training)
 
 
 def _now() -> str:

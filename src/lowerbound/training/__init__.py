@@ -1,15 +1,18 @@
+from .feed import AbstractFeed, Resident, Streamed
 from .loop import ALL_EPOCHS, NOT_FINITE, STOPPED_EARLY, Progress, Record, Trainer
-from .options import Schedule, TrainingOptions
 from .program import TrainState
+from .schedule import Schedule
 
 __all__ = [
     "ALL_EPOCHS",
     "NOT_FINITE",
     "STOPPED_EARLY",
+    "AbstractFeed",
     "Progress",
     "Record",
+    "Resident",
     "Schedule",
+    "Streamed",
     "TrainState",
     "Trainer",
-    "TrainingOptions",
 ]

@@ -12,15 +12,21 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 
 from .. import __version__
+from ..config.sections import TrainingConfig
 from ..data.examples import Examples
 from ..errors import ConfigurationError, ModelFolderError, NonFiniteLossError
 from ..models import AbstractLatentVariableModel, split_trained
 from ..objectives import AbstractObjective, check_needs
 from . import program
+from .devices import mesh as one_device
+from .devices import place
+from .feed import AbstractFeed, Resident
+from .numbers import Numbers, as_inputs
 from .optimizer import learning_rate
-from .options import Schedule, TrainingOptions
+from .schedule import Schedule
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,39 +112,49 @@ NOT_FINITE = "the loss was not finite"
 
 
 class Trainer:
-    """Trains one model on one data set that lives on the device.
+    """Trains one model on one data set.
 
     - `model`: its trained parameters are the starting point.
-    - `train`, `validation`: examples, or arrays of them, in the user's units; validation may be empty.
-    - `objective`: what is minimised, and the bound that is reported.
+    - `train`, `validation`: examples, or arrays of them, in the user's units; validation may be empty. `train` may be a feed,
+      which brings them from elsewhere.
+    - `objective`: what is minimized, and the bound that is reported.
+    - `mesh`: the devices that share each batch; one by default.
 
-    Raises `ConfigurationError` when early stopping is asked for without validation data, and when the model cannot do what the
-    objective needs.
+    Raises `ConfigurationError` when early stopping is asked for without validation data, when the model cannot do what the
+    objective needs, and when the devices cannot share a batch equally.
     """
 
     def __init__(
         self,
         model: AbstractLatentVariableModel,
-        train: Examples | np.ndarray,
+        train: Examples | np.ndarray | AbstractFeed,
         validation: Examples | np.ndarray,
         objective: AbstractObjective,
-        options: TrainingOptions,
+        config: TrainingConfig,
+        *,
+        mesh: Mesh | None = None,
     ) -> None:
-        train, validation = Examples.of(train), Examples.of(validation)
-        if options.early_stopping_patience > 0 and len(validation) == 0:
+        validation, mesh = Examples.of(validation), one_device() if mesh is None else mesh
+        if config.early_stopping_patience > 0 and len(validation) == 0:
             raise ConfigurationError(
-                f"training.early_stopping_patience is {options.early_stopping_patience}, but there are no validation data. "
+                f"training.early_stopping_patience is {config.early_stopping_patience}, but there are no validation data. "
                 "Set data.validation above 0, or training.early_stopping_patience to 0."
             )
         check_needs(objective, model)
-        self.options = options
-        self.schedule = Schedule.plan(options, len(train))
+        self.feed = train if isinstance(train, AbstractFeed) else Resident(place(Examples.of(train), mesh))
+        self.schedule = Schedule.plan(config, self.feed.num_examples)
+        if self.schedule.batch_size % mesh.size:
+            raise ConfigurationError(
+                f"training.batch_size is {self.schedule.batch_size}, which {mesh.size} devices cannot share equally; set it to a "
+                f"multiple of {mesh.size}."
+            )
+        self._patience = config.early_stopping_patience
         self._params, self._rest = split_trained(model)
-        self.fixed = program.make_fixed(self._rest, train, objective, options, self.schedule)
+        self.fixed = program.Fixed(self._rest, as_inputs(objective), Numbers.of(config, self.schedule), self.schedule, mesh)
         self.has_validation = len(validation) > 0
         self._compiling = (0, 0.0)
         # Without validation data the monitors (scales at their floor) are still looked at, on some of the training data.
-        self._watched = jax.tree.map(jnp.asarray, validation) if self.has_validation else self.fixed.data[:1000]
+        self._watched = place(validation, mesh) if self.has_validation else self.feed.first(1000)
 
     def start(self) -> Progress:
         """The progress before the first step."""
@@ -147,7 +163,7 @@ class Trainer:
 
     def model_of(self, progress: Progress) -> AbstractLatentVariableModel:
         """The model to keep: the best validated weights under early stopping, otherwise the newest (averaged) ones."""
-        keep_best = self.options.early_stopping_patience > 0 and math.isfinite(progress.best_bound)
+        keep_best = self._patience > 0 and math.isfinite(progress.best_bound)
         return self._model(progress.best_params if keep_best else program.averaged(progress.state))
 
     def current_model(self, progress: Progress) -> AbstractLatentVariableModel:
@@ -167,7 +183,9 @@ class Trainer:
         `on_record` is called with every `Record`, `on_chunk` after every chunk (the moment to checkpoint).
         Raises `NonFiniteLossError`, naming the term and the step, at the first NaN or infinity.
         """
-        progress.state = program.placed(self.fixed, progress.state)
+        progress.state = place(progress.state, self.fixed.mesh)
+        train_chunk = program.train_chunk(jax.default_backend())
+        order = program.stream(self.fixed.numbers.key, program.PERMUTATION)
         clock = time.perf_counter()
         is_first, self._compiling = True, (0, 0.0)
         while not progress.stop_reason:
@@ -177,7 +195,7 @@ class Trainer:
                 break
             schedule = self.schedule.next_chunk(step)
             fixed = self.fixed if schedule is self.schedule else dataclasses.replace(self.fixed, schedule=schedule)
-            progress.state, metrics = program.run_chunk(fixed, progress.state)
+            progress.state, metrics = train_chunk((fixed, self.feed.fetch(order, step, schedule)), progress.state)
             metrics = jax.tree.map(np.asarray, metrics)
             _check_finite(metrics, step, self.schedule, has_density=self._rest.has_density)
             sums = len(metrics.steps.loss), *(float(column.sum(dtype=np.float64)) for column in metrics.steps)
@@ -225,7 +243,7 @@ class Trainer:
             validation_reconstruction_nats=validation[2],
             validation_kl_nats=validation[3],
             fraction_at_floor=float(found.monitors.get("fraction_at_floor", math.nan)),
-            learning_rate=float(np.asarray(learning_rate(self.options, self.schedule, step - 1))),
+            learning_rate=float(np.asarray(learning_rate(self.fixed.numbers, step - 1))),
             kl_weight=float(self.fixed.objective.kl_weight(jnp.int32(step - 1))),
             gradient_norm=gradient_norm,
             examples_per_second=timed_steps * self.schedule.batch_size / max(duration, 1e-9),
@@ -233,11 +251,10 @@ class Trainer:
         )
 
     def _note_validation(self, progress: Progress, epoch: float, bound: float) -> None:
-        patience = self.options.early_stopping_patience
         if bound > progress.best_bound:
             progress.best_bound, progress.best_epoch = bound, epoch
             progress.best_params = jax.tree.map(jnp.copy, program.averaged(progress.state))
-        elif 0 < patience <= epoch - progress.best_epoch:
+        elif 0 < self._patience <= epoch - progress.best_epoch:
             progress.stop_reason = STOPPED_EARLY
 
 

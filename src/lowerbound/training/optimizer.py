@@ -1,4 +1,4 @@
-"""The optimiser, from the options."""
+"""The optimizer, from the numbers."""
 
 from __future__ import annotations
 
@@ -7,38 +7,34 @@ from typing import Any
 
 import jax
 import optax
-from jaxtyping import ArrayLike
+from jaxtyping import Array, ArrayLike
 
-from .options import Schedule, TrainingOptions
+from .numbers import Numbers
 from .tracked import with_moving_averages
 
 
-def learning_rate(options: TrainingOptions, schedule: Schedule, step: ArrayLike) -> ArrayLike:
+def learning_rate(numbers: Numbers, step: ArrayLike) -> Array:
     """The learning rate at a step: a linear warm-up, then constant or a half cosine down to 0 at the run's last step."""
-    warmup = options.learning_rate_warmup_epochs * schedule.steps_per_epoch
-    if options.learning_rate_schedule == "cosine":
-        decay = optax.cosine_decay_schedule(options.learning_rate, max(1, schedule.num_steps - warmup))
-    else:
-        decay = optax.constant_schedule(options.learning_rate)
-    if warmup == 0:
-        return decay(step)
-    return optax.join_schedules([optax.linear_schedule(0.0, options.learning_rate, warmup), decay], [warmup])(step)
+    rate: Any = numbers.learning_rate
+    steps = numbers.decay_steps
+    decay = optax.cosine_decay_schedule(rate, steps) if steps > 0 else optax.constant_schedule(rate)
+    if numbers.warmup_steps > 0:
+        decay = optax.join_schedules([optax.linear_schedule(0.0, rate, numbers.warmup_steps), decay], [numbers.warmup_steps])
+    return decay(step)  # pyright: ignore[reportReturnType]
 
 
-@functools.lru_cache(maxsize=32)
-def make_optimizer(options: TrainingOptions, schedule: Schedule) -> optax.GradientTransformation:
+def make_optimizer(numbers: Numbers) -> optax.GradientTransformation:
     """Gradient clipping, then Adam or Adamax (Kingma and Ba 2015), AdamW (Loshchilov and Hutter 2019) or Adagrad (Duchi et al.
     2011), from Optax.
-
-    Cached, because the compiled program is found again only when it is given the very same transformation.
     """
-    rate = functools.partial(learning_rate, options, schedule)
-    if options.optimizer == "adamw":
-        optimizer = optax.adamw(rate, weight_decay=options.weight_decay, mask=_decays)
+    rate = functools.partial(learning_rate, numbers)
+    if numbers.optimizer == "adamw":
+        decay: Any = numbers.weight_decay
+        optimizer = optax.adamw(rate, weight_decay=decay, mask=_decays)
     else:
-        optimizer = {"adam": optax.adam, "adamax": optax.adamax, "adagrad": optax.adagrad}[options.optimizer](rate)
-    if options.gradient_clip > 0:
-        optimizer = optax.chain(optax.clip_by_global_norm(options.gradient_clip), optimizer)
+        optimizer = {"adam": optax.adam, "adamax": optax.adamax, "adagrad": optax.adagrad}[numbers.optimizer](rate)
+    if numbers.gradient_clip is not None:
+        optimizer = optax.chain(optax.clip_by_global_norm(numbers.gradient_clip), optimizer)
     return with_moving_averages(optimizer)
 
 

@@ -1,5 +1,8 @@
 """The compiled programs of training: a chunk of steps as one scan, and the validation of a whole split.
 
+What they are given is of two kinds. Structure decides which program it is: classes, shapes, the schedule. Numbers are its
+inputs: runs that differ in a seed, a rate or a weight share one compiled program.
+
 Every random number derives from (seed, step) or (seed, epoch), never from a key carried along: a run that was stopped and
 resumed draws exactly what a run never stopped would have drawn.
 """
@@ -12,15 +15,17 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
-from jax.sharding import NamedSharding, PartitionSpec
+from jax.sharding import Mesh
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from ..data.examples import Examples
 from ..objectives import AbstractObjective
+from .devices import divided
+from .feed import AbstractBatches
+from .numbers import Numbers
 from .optimizer import make_optimizer
-from .options import Schedule, TrainingOptions
+from .schedule import Schedule
 
 Params = Any
 
@@ -32,7 +37,8 @@ CPU_OPTIONS = {
     "xla_cpu_prefer_vector_width": 512,
 }
 _LOSS = "the loss"
-_STREAM_PERMUTATION, _STREAM_STEP, _STREAM_VALIDATION = 0, 1, 2
+# The independent streams of random numbers of a run.
+PERMUTATION, STEP, VALIDATION = 0, 1, 2
 
 
 class TrainState(eqx.Module):
@@ -81,36 +87,24 @@ class ValidationMetrics(NamedTuple):
 
 
 class Fixed(eqx.Module):
-    """All that a step reads and does not change: the model's constants and structure, the data, and what to do."""
+    """All that a step reads and does not change, apart from the examples: the model's constants and structure, and what to do."""
 
     rest: Any
-    data: Examples
     objective: AbstractObjective
-    options: TrainingOptions = eqx.field(static=True)
+    numbers: Numbers
     schedule: Schedule = eqx.field(static=True)
-    mesh: jax.sharding.Mesh = eqx.field(static=True)
+    mesh: Mesh = eqx.field(static=True)
 
 
-def stream(seed: int, which: int) -> PRNGKeyArray:
+def stream(key: PRNGKeyArray, which: int) -> PRNGKeyArray:
     """The root key of one of the run's independent streams of random numbers."""
-    return jax.random.fold_in(jax.random.key(seed), which)
+    return jax.random.fold_in(key, which)
 
 
 def initial_state(fixed: Fixed, params: Params) -> TrainState:
     """The state before the first step."""
-    average = params if fixed.options.ema_decay > 0 else None
-    optimizer_state = make_optimizer(fixed.options, fixed.schedule).init(params)
-    return TrainState(params, optimizer_state, average, jnp.int32(0))
-
-
-def placed(fixed: Fixed, state: TrainState) -> TrainState:
-    """A copy of the state laid out on the mesh.
-
-    It must begin as the compiled program gives it back: with another layout the second chunk would be compiled anew. And it
-    must be a copy, because the program takes the memory of the state that it is given.
-    """
-    sharding = NamedSharding(fixed.mesh, PartitionSpec())
-    return jax.tree.map(lambda leaf: jax.device_put(np.array(leaf), sharding), state)
+    average = None if fixed.numbers.ema_decay is None else params
+    return TrainState(params, make_optimizer(fixed.numbers).init(params), average, jnp.int32(0))
 
 
 def averaged(state: TrainState) -> Params:
@@ -118,69 +112,48 @@ def averaged(state: TrainState) -> Params:
     return state.params if state.average is None else state.average
 
 
-def batch_indices(
-    key: PRNGKeyArray, first_step: Int[Array, ""], schedule: Schedule, num_examples: int
-) -> Int[Array, "steps batch"]:
-    """Which examples each step of a chunk sees: consecutive rows of each epoch's own permutation."""
-    first_epoch = first_step // schedule.steps_per_epoch
-    epochs = first_epoch + jnp.arange(schedule.epochs_per_chunk)
-    kept = schedule.steps_per_epoch * schedule.batch_size
-    permutations = jax.lax.map(lambda epoch: jax.random.permutation(jax.random.fold_in(key, epoch), num_examples)[:kept], epochs)
-    rows = permutations.reshape(-1, schedule.batch_size)
-    offset = first_step - first_epoch * schedule.steps_per_epoch
-    return jax.lax.dynamic_slice_in_dim(rows, offset, schedule.steps_per_chunk)
-
-
-def train_step(
-    fixed: Fixed, state: TrainState, index: Int[Array, " batch"], key: PRNGKeyArray
-) -> tuple[TrainState, Params, StepMetrics]:
-    """One optimiser step on the examples `index`: the new state, the gradient that led to it, and the numbers to watch."""
+def train_step(fixed: Fixed, state: TrainState, batch: Examples, key: PRNGKeyArray) -> tuple[TrainState, Params, StepMetrics]:
+    """One optimizer step on a batch: the new state, the gradient that led to it, and the numbers to watch."""
 
     def loss_and_record(params: Params) -> tuple[Array, Any]:
         record = fixed.objective(eqx.combine(params, fixed.rest), batch, key, state.step, training=True)
         return record.loss, record
 
-    sharding = NamedSharding(fixed.mesh, PartitionSpec("data"))
-    batch = jax.lax.with_sharding_constraint(fixed.data[index], sharding)
     (loss, record), gradient = jax.value_and_grad(loss_and_record, has_aux=True)(state.params)
-    optimizer = make_optimizer(fixed.options, fixed.schedule)
     # Optax divides by 1 - b ** count, a float and an integer, which a program under strict promotion would refuse.
     with jax.numpy_dtype_promotion("standard"):
-        updates, optimizer_state = optimizer.update(gradient, state.optimizer_state, state.params)
+        updates, optimizer_state = make_optimizer(fixed.numbers).update(gradient, state.optimizer_state, state.params)
     params = optax.apply_updates(state.params, updates)
-    average = _update_average(state, params, fixed.options.ema_decay)
+    average = _update_average(state, params, fixed.numbers.ema_decay)
     metrics = StepMetrics(loss, _mean(record.bound), record.log_likelihood.mean(), _mean(record.kl))
     return TrainState(params, optimizer_state, average, state.step + 1), gradient, metrics
 
 
-def run_chunk(fixed: Fixed, state: TrainState) -> tuple[TrainState, ChunkMetrics]:
-    """`schedule.steps_per_chunk` steps as one compiled scan; the memory of `state` is taken for the new one."""
-    return compiled_chunk(jax.default_backend())(fixed, state)
+def _train_chunk(given: tuple[Fixed, AbstractBatches], state: TrainState) -> tuple[TrainState, ChunkMetrics]:
+    """`schedule.steps_per_chunk` steps as one scan; the memory of `state` is taken for the new one."""
+    fixed, feed = given
+    by_step = feed.by_step(stream(fixed.numbers.key, PERMUTATION), state.step, fixed.schedule)
+    # All at once: inside the scan each step would wait for its own.
+    steps = state.step + jnp.arange(fixed.schedule.steps_per_chunk)
+    keys = jax.vmap(jax.random.fold_in, (None, 0))(stream(fixed.numbers.key, STEP), steps)
+
+    def body(carry: tuple[TrainState, Params], inputs: tuple[Any, Array]) -> tuple[tuple[TrainState, Params], StepMetrics]:
+        batch = divided(feed.batch(inputs[0]), fixed.mesh)
+        state, gradient, metrics = train_step(fixed, carry[0], batch, inputs[1])
+        return (state, gradient), metrics
+
+    (state, gradient), metrics = jax.lax.scan(body, (state, jax.tree.map(jnp.zeros_like, state.params)), (by_step, keys))
+    return state, ChunkMetrics(metrics, optax.tree.norm(gradient))
 
 
 @functools.cache
-def compiled_chunk(backend: str) -> Any:
-    """The compiled program of `run_chunk`, with what XLA is told besides.
+def train_chunk(backend: str) -> Any:
+    """The compiled program of a chunk of steps, with what XLA is told besides on this kind of device.
 
     `benchmarks/seed_job.py` shows what these options are worth on a machine.
     """
-    return eqx.filter_jit(_chunk, donate="all-except-first", compiler_options=CPU_OPTIONS if backend == "cpu" else {})  # pyright: ignore[reportCallIssue]
-
-
-def _chunk(fixed: Fixed, state: TrainState) -> tuple[TrainState, ChunkMetrics]:
-    seed = fixed.options.seed
-    indices = batch_indices(stream(seed, _STREAM_PERMUTATION), state.step, fixed.schedule, len(fixed.data))
-    step_key = stream(seed, _STREAM_STEP)
-
-    # All at once: inside the scan each step would wait for its own.
-    keys = jax.vmap(jax.random.fold_in, (None, 0))(step_key, state.step + jnp.arange(len(indices)))
-
-    def body(carry: tuple[TrainState, Params], inputs: tuple[Array, Array]) -> tuple[tuple[TrainState, Params], StepMetrics]:
-        state, gradient, metrics = train_step(fixed, carry[0], *inputs)
-        return (state, gradient), metrics
-
-    (state, gradient), metrics = jax.lax.scan(body, (state, jax.tree.map(jnp.zeros_like, state.params)), (indices, keys))
-    return state, ChunkMetrics(metrics, optax.tree.norm(gradient))
+    options = CPU_OPTIONS if backend == "cpu" else {}
+    return eqx.filter_jit(_train_chunk, donate="all-except-first", compiler_options=options)  # pyright: ignore[reportCallIssue]
 
 
 def _mean(values: Float[Array, " batch"] | None) -> Float[Array, ""]:
@@ -194,7 +167,7 @@ def validate(fixed: Fixed, params: Params, data: Examples, step: Int[Array, ""])
     The same draws every time make two epochs comparable: early stopping looks at a difference, not at noise.
     """
     model = eqx.combine(params, fixed.rest)
-    key = stream(fixed.options.seed, _STREAM_VALIDATION)
+    key = stream(fixed.numbers.key, VALIDATION)
     size = min(len(data), 10 * fixed.schedule.batch_size)
     whole = len(data) // size * size
 
@@ -223,21 +196,8 @@ def validate(fixed: Fixed, params: Params, data: Examples, step: Int[Array, ""])
     return ValidationMetrics(score, bound.mean(), error, each["reconstruction"].mean(), each["kl"].mean(), means)
 
 
-def make_fixed(
-    rest: Any,
-    data: Examples,
-    objective: AbstractObjective,
-    options: TrainingOptions,
-    schedule: Schedule,
-) -> Fixed:
-    """Put the data on the device once, laid out for a mesh of one device."""
-    mesh = jax.make_mesh((1,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
-    placed = jax.device_put(jax.tree.map(jnp.asarray, data), NamedSharding(mesh, PartitionSpec()))
-    return Fixed(rest, placed, objective, options, schedule, mesh)
-
-
-def _update_average(state: TrainState, params: Params, decay: float) -> Params | None:
-    if state.average is None:
+def _update_average(state: TrainState, params: Params, decay: Float[Array, ""] | None) -> Params | None:
+    if decay is None:
         return None
     # Short memory at first, so that the average does not remember the random start (as in TensorFlow's moving averages).
     step = state.step.astype(jnp.float32)

@@ -14,6 +14,7 @@ import scipy.stats
 from jaxtyping import Array
 
 from ..config import RunConfig
+from ..config.sections import TrainingConfig
 from ..data.describe import describe
 from ..data.examples import Examples
 from ..evaluation import active_units, evaluate, posterior_means
@@ -31,7 +32,7 @@ from ..evaluation.disentanglement.information import entropy, information_bias
 from ..models import AbstractLatentVariableModel, SingleLayer, split_trained
 from ..objectives import ELBO
 from ..recipes.build import build_model
-from ..training import Trainer, TrainingOptions
+from ..training import Trainer
 from .figure import STANDARD_ERRORS, Figure
 from .linear_gaussian import TRUTH
 
@@ -140,7 +141,7 @@ def same_seed_same_numbers(seeds: tuple[int, int] = (0, 0)) -> Iterator[Figure]:
     spec = describe(data)
     models: list[AbstractLatentVariableModel] = []
     for seed in seeds:
-        options = TrainingOptions(epochs=2, batch_size=20, seed=seed)
+        options = TrainingConfig(epochs=2, batch_size=20, seed=seed)
         trainer = Trainer(build_model(config, spec, jax.random.key(0)), data[:40], data[40:], ELBO(), options)
         models.append(trainer.model_of(trainer.run(trainer.start())))
     leaves = zip(*(jax.tree.leaves(split_trained(model)[0]) for model in models), strict=True)

@@ -1,39 +1,11 @@
-"""What training needs to know, in steps: the configuration speaks of epochs, the compiled loop of steps."""
+"""How a run divides into steps: the configuration speaks of epochs, the compiled loop of steps."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
 
-
-@dataclasses.dataclass(frozen=True)
-class TrainingOptions:
-    """Hashable, so that two runs with equal options share one compiled program.
-
-    - `epochs`, `batch_size`: passes over the training data, examples a step (at most the number of examples).
-    - `optimizer`: "adam" or "adamw"; `learning_rate`; `learning_rate_schedule`: "constant" or "cosine" (to 0 at the end);
-      `learning_rate_warmup_epochs`: linear rise from 0; `weight_decay`: of AdamW's matrices (not biases), per unit learning rate;
-      `gradient_clip`: largest global norm of the gradient, 0 for none.
-    - `ema_decay`: decay of the running average of the weights that validation, early stopping and the saved model use;
-      0 for none.
-    - `early_stopping_patience`: epochs without a better validation bound after which training stops; 0 for never.
-    - `validate_every`: epochs between two looks of the host; 0 for about 200 looks in a run.
-    - `seed`: every random number derives from (seed, step).
-    """
-
-    epochs: int = 100
-    batch_size: int = 100
-    optimizer: str = "adam"
-    learning_rate: float = 1e-3
-    learning_rate_schedule: str = "constant"
-    learning_rate_warmup_epochs: int = 0
-    weight_decay: float = 0.0
-    gradient_clip: float = 0.0
-    ema_decay: float = 0.0
-    early_stopping_patience: int = 0
-    validate_every: int = 0
-    seed: int = 0
-
+from ..config.sections import TrainingConfig
 
 # A chunk longer than this would leave a person waiting: at about 2 ms a step the host looks in every 2 seconds.
 MAX_STEPS_PER_CHUNK = 1000
@@ -67,19 +39,19 @@ class Schedule:
         return self.epochs * self.steps_per_epoch
 
     @classmethod
-    def plan(cls, options: TrainingOptions, num_examples: int) -> Schedule:
+    def plan(cls, config: TrainingConfig, num_examples: int) -> Schedule:
         """The schedule of a run on `num_examples` training examples."""
-        batch_size = min(options.batch_size, num_examples)
+        batch_size = min(config.batch_size, num_examples)
         steps = num_examples // batch_size
-        wanted = options.validate_every or max(1, round(options.epochs / LOOKS_PER_RUN))
-        validate_every = min(wanted, options.epochs)
+        wanted = config.validate_every or max(1, round(config.epochs / LOOKS_PER_RUN))
+        validate_every = min(wanted, config.epochs)
         most = max(1, MAX_STEPS_PER_CHUNK // steps)
         # A divisor, so that a chunk always ends where a validation is due.
         epochs_per_chunk = max(n for n in range(1, min(validate_every, most) + 1) if validate_every % n == 0)
         chunks_per_epoch = math.ceil(steps / MAX_STEPS_PER_CHUNK)
         # Equal parts, so that one compiled program serves all: at most chunks_per_epoch - 1 batches of an epoch are left out.
         steps -= steps % chunks_per_epoch
-        return cls(batch_size, steps, epochs_per_chunk, chunks_per_epoch, validate_every, options.epochs)
+        return cls(batch_size, steps, epochs_per_chunk, chunks_per_epoch, validate_every, config.epochs)
 
     def next_chunk(self, step: int) -> Schedule:
         """The schedule whose chunk starts at `step`: this one, or one whose chunk is cut short by the end of the run.

@@ -1,0 +1,128 @@
+"""How training examples reach the compiled program: all of them at once, or a chunk of steps at a time."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Int, PRNGKeyArray
+from typing_extensions import override
+
+from ..data.examples import Examples
+from .schedule import Schedule
+
+
+class AbstractBatches(eqx.Module):
+    """What the program of one chunk is given, and how it takes a batch from it."""
+
+    @abstractmethod
+    def by_step(self, key: PRNGKeyArray, first_step: Int[Array, ""], schedule: Schedule) -> Any:
+        """Something for each step of the chunk, along the first axis."""
+
+    @abstractmethod
+    def batch(self, of_step: Any) -> Examples:
+        """The batch of one step, from what `by_step` has for it."""
+
+
+class AbstractFeed(eqx.Module):
+    """Where the training examples are. Which of them a step sees derives from (seed, epoch) alone, whatever the feed."""
+
+    @property
+    @abstractmethod
+    def num_examples(self) -> int:
+        """How many there are."""
+
+    @abstractmethod
+    def first(self, count: int) -> Examples:
+        """The first of them, `count` at most."""
+
+    @abstractmethod
+    def fetch(self, key: PRNGKeyArray, first_step: int, schedule: Schedule) -> AbstractBatches:
+        """What the chunk that starts at `first_step` is given."""
+
+
+class Resident(AbstractFeed, AbstractBatches):
+    """All examples on the device; the program looks up the rows of each step."""
+
+    data: Examples
+
+    @property
+    @override
+    def num_examples(self) -> int:
+        return len(self.data)
+
+    @override
+    def first(self, count: int) -> Examples:
+        return self.data[:count]
+
+    @override
+    def fetch(self, key: PRNGKeyArray, first_step: int, schedule: Schedule) -> Resident:
+        return self
+
+    @override
+    def by_step(self, key: PRNGKeyArray, first_step: Int[Array, ""], schedule: Schedule) -> Int[Array, "steps batch"]:
+        return batch_indices(key, first_step, schedule, len(self.data))
+
+    @override
+    def batch(self, of_step: Int[Array, " batch"]) -> Examples:
+        return self.data[of_step]
+
+
+class Streamed(AbstractFeed):
+    """Examples that a reader brings, a chunk of steps at a time: the very rows that `Resident` would have looked up.
+
+    - `read`: the examples of some rows, in this order. `count`: how many there are.
+    """
+
+    read: Callable[[np.ndarray], Examples] = eqx.field(static=True)
+    count: int = eqx.field(static=True)
+
+    @property
+    @override
+    def num_examples(self) -> int:
+        return self.count
+
+    @override
+    def first(self, count: int) -> Examples:
+        return jax.tree.map(jnp.asarray, self.read(np.arange(min(count, self.count))))
+
+    @override
+    def fetch(self, key: PRNGKeyArray, first_step: int, schedule: Schedule) -> Fetched:
+        rows = np.asarray(_rows(key, jnp.int32(first_step), schedule, self.count))
+        examples = self.read(rows.reshape(-1))
+        return Fetched(jax.tree.map(lambda array: np.reshape(array, rows.shape + array.shape[1:]), examples))
+
+
+class Fetched(AbstractBatches):
+    """The batches of a chunk, one for each step along the first axis."""
+
+    batches: Examples
+
+    @override
+    def by_step(self, key: PRNGKeyArray, first_step: Int[Array, ""], schedule: Schedule) -> Examples:
+        return self.batches
+
+    @override
+    def batch(self, of_step: Examples) -> Examples:
+        return of_step
+
+
+def batch_indices(
+    key: PRNGKeyArray, first_step: Int[Array, ""], schedule: Schedule, num_examples: int
+) -> Int[Array, "steps batch"]:
+    """Which examples each step of a chunk sees: consecutive rows of each epoch's own permutation."""
+    first_epoch = first_step // schedule.steps_per_epoch
+    epochs = first_epoch + jnp.arange(schedule.epochs_per_chunk)
+    kept = schedule.steps_per_epoch * schedule.batch_size
+    permutations = jax.lax.map(lambda epoch: jax.random.permutation(jax.random.fold_in(key, epoch), num_examples)[:kept], epochs)
+    rows = permutations.reshape(-1, schedule.batch_size)
+    offset = first_step - first_epoch * schedule.steps_per_epoch
+    return jax.lax.dynamic_slice_in_dim(rows, offset, schedule.steps_per_chunk)
+
+
+_rows = eqx.filter_jit(batch_indices)
