@@ -28,7 +28,7 @@ import optax
 from lowerbound.config import RunConfig
 from lowerbound.config.catalogue import CATALOGUE
 from lowerbound.data.describe import describe
-from lowerbound.data.examples import Examples
+from lowerbound.data.examples import Example
 from lowerbound.models import split_trained
 from lowerbound.recipes.build import build_model, build_objective
 from lowerbound.training.program import CPU_OPTIONS
@@ -63,7 +63,7 @@ def steps_program(config: RunConfig, data: np.ndarray) -> tuple[Callable[[], Non
     objective = build_objective(config, 500, 50_000)
     params: Any
     params, rest = split_trained(model)
-    batch, optimizer = Examples(jnp.asarray(data)), optax.adam(1e-3)
+    batch, optimizer = Example(jnp.asarray(data)), optax.adam(1e-3)
 
     def one(state: Any, key: Any) -> tuple[Any, Any]:
         params, adam = state

@@ -21,7 +21,7 @@ from combinations import Choice, covering_choices, every_pair, forbidden_pairs, 
 
 from lowerbound.config import RunConfig
 from lowerbound.data.describe import describe
-from lowerbound.data.examples import Examples
+from lowerbound.data.examples import Example
 from lowerbound.errors import ConfigurationError
 from lowerbound.models import split_trained
 from lowerbound.objectives import check_needs
@@ -66,7 +66,7 @@ def _loss(choice: Choice) -> tuple[Any, Any, Any]:
     model, objective = _model_and_objective(choice)
     check_needs(objective, model)
     params, rest = split_trained(model)
-    batch = Examples(jnp.asarray(_data(choice)))
+    batch = Example(jnp.asarray(_data(choice)))
 
     def loss(params: Any) -> Any:
         record = objective(eqx.combine(params, rest), batch, jax.random.key(1), jnp.int32(0), training=True)

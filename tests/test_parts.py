@@ -17,7 +17,7 @@ from lowerbound import likelihoods, networks, objectives, posteriors, priors
 from lowerbound.config import RunConfig
 from lowerbound.data import transforms
 from lowerbound.data.describe import describe
-from lowerbound.data.examples import Examples
+from lowerbound.data.examples import Example
 from lowerbound.models import split_trained
 from lowerbound.recipes.build import build_model, build_objective
 from lowerbound.storage.model_folder import load_arrays_into, save_model_folder
@@ -182,7 +182,7 @@ def test_every_recipe_builds_and_has_a_finite_bound_and_gradient(config: RunConf
     def step_of_this_test(trained: Any, rest: Any) -> Any:
         def loss(trained: Any) -> Any:
             record = objective(
-                eqx.combine(trained, rest), Examples(jnp.asarray(data)), jax.random.key(2), jnp.int32(0), training=True
+                eqx.combine(trained, rest), Example(jnp.asarray(data)), jax.random.key(2), jnp.int32(0), training=True
             )
             return record.loss, record
 

@@ -24,7 +24,7 @@ from .config.sections import LARGEST_SEED
 from .data.checks import check_array
 from .data.dataset import Dataset
 from .data.describe import describe_dataset
-from .data.examples import Examples, examples_of
+from .data.examples import Example, examples_of
 from .data.levels import for_device
 from .data.spec import DataSpec
 from .data.splits import shuffled_split
@@ -266,7 +266,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         Raises `DataError` when the examples are not like those of `fit`.
         """
         examples = self._checked(X, condition)
-        return self._decoder_means(Examples(self._posterior_means(examples), examples.condition))
+        return self._decoder_means(Example(self._posterior_means(examples), examples.condition))
 
     def sample(self, n_samples: int = 1, *, condition: Any = None, random_state: Any = None, mean: bool = False) -> np.ndarray:
         """New examples, (n_samples, *example), in the data's units: z ~ p(z), then x ~ p(x|z).
@@ -397,17 +397,17 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         check_is_fitted(self)
         return numeric_examples(X, self, event_shape=self.spec_.event_shape)
 
-    def _checked(self, X: Any, condition: Any, *, in_support: bool = False) -> Examples:
+    def _checked(self, X: Any, condition: Any, *, in_support: bool = False) -> Example:
         array = self._check_examples(X)
         if in_support and isinstance(self.model_, SingleLayer):
             check_values(array, self.model_.likelihood, self.spec_, likelihood_name=_likelihood_name(self.config_, self.model_))
         return with_condition(for_device(array), condition, self.spec_)
 
-    def _posterior_means(self, examples: Examples) -> np.ndarray:
+    def _posterior_means(self, examples: Example) -> np.ndarray:
         return in_blocks(lambda block: evaluation.posterior_means(self.model_, block), examples)
 
-    def _decoder_means(self, latents: Examples) -> np.ndarray:
-        def means(block: Examples) -> np.ndarray:
+    def _decoder_means(self, latents: Example) -> np.ndarray:
+        def means(block: Example) -> np.ndarray:
             condition = None if block.condition is None else np.asarray(block.condition)
             return evaluation.decode(self.model_, np.asarray(block.x), condition=condition)
 

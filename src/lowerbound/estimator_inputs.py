@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
 from .data.checks import check_array
-from .data.examples import Examples
+from .data.examples import Example
 from .data.spec import DataSpec
 from .errors import ConfigurationError, DataError
 
@@ -65,21 +65,21 @@ def condition_values(condition: Any, count: int) -> np.ndarray:
     return values
 
 
-def with_condition(x: np.ndarray, condition: Any, spec: DataSpec) -> Examples:
+def with_condition(x: np.ndarray, condition: Any, spec: DataSpec) -> Example:
     """The rows with their conditions as the model takes them; one is refused where the model takes none, and the reverse."""
     if spec.condition is None:
         if condition is not None:
             raise ConfigurationError("condition is given, but this model was fitted without one; leave it out, or fit with one.")
-        return Examples(x)
+        return Example(x)
     if condition is None:
         raise ConfigurationError(
             f"condition is missing: this model was fitted with one ({spec.condition.words}); give a row for each of the "
             f"{len(x)} examples."
         )
-    return Examples(x, spec.condition.encode(condition_values(condition, len(x))))
+    return Example(x, spec.condition.encode(condition_values(condition, len(x))))
 
 
-def in_blocks(function: Callable[[Examples], np.ndarray], rows: Examples) -> np.ndarray:
+def in_blocks(function: Callable[[Example], np.ndarray], rows: Example) -> np.ndarray:
     """`function` of all rows, a block at a time."""
     # Blocks of one size, the last filled up with the first rows: one compiled program whatever the number of rows, and what is
     # said of a row does not depend on how many others there are.

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from scipy.special import logsumexp
 
-from lowerbound.data.examples import Examples
+from lowerbound.data.examples import Example
 from lowerbound.errors import ConfigurationError
 from lowerbound.evaluation.estimates import mean_and_error
-from lowerbound.models import SingleLayer
+from lowerbound.models import Draws, SingleLayer
 from lowerbound.objectives import CIWAE, ELBO, IWAE, MIWAE, PIWAE, AbstractObjective, LossRecord, RenyiBound
 from lowerbound.objectives.base import batch_terms, log_weight_of
 from lowerbound.objectives.renyi import log_power_mean
@@ -28,7 +28,7 @@ NUM_COPIES = 20_000
 
 @eqx.filter_jit
 def _record(objective: AbstractObjective, model: SingleLayer, batch: jax.Array, key: jax.Array) -> LossRecord:
-    return objective(model, Examples(batch), key, jnp.int32(0))
+    return objective(model, Example(batch), key, jnp.int32(0))
 
 
 @functools.cache
@@ -50,7 +50,7 @@ def log_weights(num_samples: int) -> np.ndarray:
 
     @eqx.filter_jit
     def compiled(model: SingleLayer, batch: jax.Array, key: jax.Array) -> jax.Array:
-        return log_weight_of(batch_terms(model, Examples(batch), key, num_samples, training=False))
+        return log_weight_of(batch_terms(model, Example(batch), key, Draws(num_samples)))
 
     copies = jnp.asarray(np.tile(example(), (NUM_COPIES, 1)))
     return np.asarray(compiled(poor_model(), copies, jax.random.key(1)), np.float64)
@@ -117,7 +117,7 @@ def test_piwae_gives_each_half_its_own_bound_of_the_same_draws() -> None:
     @eqx.filter_jit
     def gradient(objective: AbstractObjective) -> tuple[Any, Any]:
         def loss(model: SingleLayer) -> Any:
-            record = objective(model, Examples(batch), key, jnp.int32(0))
+            record = objective(model, Example(batch), key, jnp.int32(0))
             return record.loss, record
 
         return eqx.filter_value_and_grad(loss, has_aux=True)(model)

@@ -16,6 +16,7 @@ from checks import log_prob_of, mean_of
 
 from lowerbound.config import RunConfig
 from lowerbound.data.describe import describe
+from lowerbound.data.examples import Example
 from lowerbound.likelihoods import (
     AbstractLikelihood,
     Multinomial,
@@ -24,7 +25,7 @@ from lowerbound.likelihoods import (
     ZeroInflatedNegativeBinomial,
 )
 from lowerbound.likelihoods.count_masses import log_multinomial, log_negative_binomial, log_poisson, stirling_error
-from lowerbound.models import SingleLayer
+from lowerbound.models import Draws, SingleLayer
 from lowerbound.recipes.build import build_model
 
 # Small and large counts, at, near and far from the mean, over- and underdispersed.
@@ -183,7 +184,7 @@ def test_bounds_of_counts_by_configuration() -> None:
 
         @eqx.filter_jit
         def said(model: SingleLayer) -> tuple[jax.Array, jax.Array]:
-            terms = model.log_terms(jnp.asarray(data[0]), jax.random.key(1), 1)
+            terms = model.log_terms(Example(jnp.asarray(data[0])), jax.random.key(1), Draws(1))
             return terms.log_likelihood[0], model.decode_draw(jnp.zeros(2), jax.random.key(2))
 
         log_likelihood, draw = said(model)

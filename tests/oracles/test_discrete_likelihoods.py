@@ -16,6 +16,7 @@ from scipy_discrete import masses_of_logistic
 
 from lowerbound.config import RunConfig
 from lowerbound.data.describe import describe
+from lowerbound.data.examples import Example
 from lowerbound.errors import ConfigurationError
 from lowerbound.likelihoods import (
     AbstractLikelihood,
@@ -28,7 +29,7 @@ from lowerbound.likelihoods import (
     Poisson,
     ZeroInflatedNegativeBinomial,
 )
-from lowerbound.models import split_trained
+from lowerbound.models import Draws, split_trained
 from lowerbound.recipes.build import build_model
 from lowerbound.recipes.parts import part_from_json, part_to_json
 
@@ -230,7 +231,7 @@ def test_colour_is_chosen_from_the_data() -> None:
         likelihood = model.likelihood
         assert isinstance(likelihood, DiscretizedLogisticMixture)
         assert likelihood.colour == (channels == 3)
-        log_terms = eqx.filter_jit(lambda model, x: model.log_terms(x, jax.random.key(1), 1))
+        log_terms = eqx.filter_jit(lambda model, x: model.log_terms(Example(x), jax.random.key(1), Draws(1)))
         assert np.isfinite(np.asarray(log_terms(model, jnp.asarray(data[0])).log_likelihood)).all()
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from jaxtyping import Array, Float
 
-from lowerbound.data.examples import Examples
+from lowerbound.data.examples import Example
 from lowerbound.models import SingleLayer
 from lowerbound.objectives import CIWAE, ELBO, IWAE, PIWAE, AbstractObjective
 from lowerbound.priors import AbstractLatentDensity, AbstractPrior, Space
@@ -104,7 +104,7 @@ def exact_gradient(name: str, bound: str) -> np.ndarray:
 @eqx.filter_jit
 def _gradients(objective: AbstractObjective, model: SingleLayer, numbers: Numbers, keys: Array) -> Float[Array, "draws four"]:
     def loss(numbers: Numbers, key: Array) -> Array:
-        batch = Examples(jnp.asarray(X)[None])
+        batch = Example(jnp.asarray(X)[None])
         return objective(model_at(model, numbers), batch, key, jnp.int32(0), training=True).loss
 
     return jax.vmap(jax.grad(loss), (None, 0))(numbers, keys)

@@ -8,6 +8,7 @@ import jax
 import numpy as np
 import pytest
 
+from lowerbound.data.examples import Example
 from lowerbound.data.transforms import Affine
 from lowerbound.errors import ConfigurationError, DataError
 from lowerbound.evaluation.aggregate import aggregate_posterior
@@ -15,7 +16,7 @@ from lowerbound.evaluation.predictive import predictive_check
 from lowerbound.evaluation.sensitivity import input_sensitivity
 from lowerbound.evaluation.two_sample import mean_discrepancy, neighbour_agreement
 from lowerbound.likelihoods import Gaussian
-from lowerbound.models import SingleLayer
+from lowerbound.models import Draws, SingleLayer
 from lowerbound.networks import MLP
 from lowerbound.posteriors import Deterministic
 from lowerbound.priors import StandardNormal
@@ -41,7 +42,7 @@ class TestMutualInformation:
         shifted = TRUTH.model(mean_shift=1.0)
         estimate = aggregate_posterior(shifted, DATA)
         keys = jax.random.split(jax.random.key(5), len(DATA))
-        kl = jax.vmap(lambda x, key: shifted.log_terms(x, key, 1).kl)(DATA, keys)
+        kl = jax.vmap(lambda x, key: shifted.log_terms(Example(x), key, Draws(1)).kl)(DATA, keys)
         total = estimate.mutual_information_nats + estimate.aggregate_kl_nats
         error = math.hypot(estimate.mutual_information_error, estimate.aggregate_kl_error)
         assert total == pytest.approx(float(kl.mean()), abs=3 * error)

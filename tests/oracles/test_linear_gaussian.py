@@ -14,11 +14,12 @@ import pytest
 import scipy.special
 
 from lowerbound.config.sections import TrainingConfig
+from lowerbound.data.examples import Example
 from lowerbound.data.transforms import Affine
 from lowerbound.evaluation import estimate_evidence
 from lowerbound.evaluation.estimates import mean_and_error
 from lowerbound.likelihoods import Gaussian
-from lowerbound.models import LogTerms, SingleLayer
+from lowerbound.models import Draws, LogTerms, SingleLayer
 from lowerbound.networks import MLP
 from lowerbound.objectives import ELBO
 from lowerbound.posteriors import DiagonalGaussian
@@ -41,7 +42,7 @@ def double_precision() -> Iterator[None]:
 
 @eqx.filter_jit
 def _log_terms(model: SingleLayer, x: jax.Array, num_samples: int) -> LogTerms:
-    return model.log_terms(x, jax.random.key(0), num_samples)
+    return model.log_terms(Example(x), jax.random.key(0), Draws(num_samples))
 
 
 def _log_weights(model: SingleLayer, x: np.ndarray, num_samples: int) -> np.ndarray:

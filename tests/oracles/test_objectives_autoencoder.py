@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from registry import DATA, model_of
 
-from lowerbound.data.examples import Examples
+from lowerbound.data.examples import Example
 from lowerbound.data.transforms import Affine
 from lowerbound.errors import ConfigurationError
 from lowerbound.models import SingleLayer, split_trained
@@ -40,12 +40,12 @@ def model() -> SingleLayer:
 
 
 def codes(model: SingleLayer) -> jax.Array:
-    return jax.vmap(lambda x: model.encode(x).mean)(jnp.asarray(X))
+    return jax.vmap(lambda x: model.encode(Example(x)).mean)(jnp.asarray(X))
 
 
 @eqx.filter_jit
 def records(objectives: tuple[AbstractObjective, ...], model: SingleLayer) -> list[LossRecord]:
-    return [one(model, Examples(X), jax.random.key(0), jnp.int32(0)) for one in objectives]
+    return [one(model, Example(X), jax.random.key(0), jnp.int32(0)) for one in objectives]
 
 
 def test_each_adds_its_penalty_and_reports_no_bound() -> None:
@@ -80,10 +80,10 @@ def test_the_prior_learns_from_the_codes_and_the_encoder_nothing_from_the_prior(
     @eqx.filter_jit
     def gradients(start: SingleLayer) -> tuple[Any, ...]:
         def loss(model: SingleLayer) -> Any:
-            return Autoencoder()(model, Examples(X), jax.random.key(0), jnp.int32(0)).loss
+            return Autoencoder()(model, Example(X), jax.random.key(0), jnp.int32(0)).loss
 
         def reconstruction(model: SingleLayer) -> Any:
-            return -Autoencoder()(model, Examples(X), jax.random.key(0), jnp.int32(0)).log_likelihood.mean()
+            return -Autoencoder()(model, Example(X), jax.random.key(0), jnp.int32(0)).log_likelihood.mean()
 
         def of_prior(model: SingleLayer) -> Any:
             prior = model.prior

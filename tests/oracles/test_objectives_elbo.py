@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lowerbound.data.examples import Examples
+from lowerbound.data.examples import Example
 from lowerbound.errors import ConfigurationError
 from lowerbound.models import SingleLayer
 from lowerbound.objectives import ELBO, AbstractObjective, LossRecord, WarmUp
@@ -29,7 +29,7 @@ def model() -> SingleLayer:
 
 @eqx.filter_jit
 def records(objectives: tuple[AbstractObjective, ...], step: jax.Array) -> list[LossRecord]:
-    return [one(model(), Examples(X), jax.random.key(0), step) for one in objectives]
+    return [one(model(), Example(X), jax.random.key(0), step) for one in objectives]
 
 
 def cost(record: LossRecord) -> float:
@@ -69,7 +69,7 @@ def test_a_latent_with_nats_left_gets_no_gradient_from_the_kl() -> None:
     @eqx.filter_jit
     def gradients(objectives: tuple[ELBO, ...]) -> list[jax.Array]:
         def loss(model: SingleLayer, objective: ELBO) -> jax.Array:
-            return objective(model, Examples(X), jax.random.key(0), jnp.int32(0)).loss
+            return objective(model, Example(X), jax.random.key(0), jnp.int32(0)).loss
 
         return [eqx.filter_grad(loss)(model(), one).encoder.bias for one in objectives]
 

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lowerbound.data.examples import Examples
+from lowerbound.data.examples import Example
 from lowerbound.errors import ConfigurationError
 from lowerbound.evaluation.estimates import mean_and_error
 from lowerbound.models import SingleLayer
@@ -35,7 +35,7 @@ def model() -> SingleLayer:
 
 @eqx.filter_jit
 def records(objectives: tuple[AbstractObjective, ...]) -> list[LossRecord]:
-    return [one(model(), Examples(X), jax.random.key(0), jnp.int32(0)) for one in objectives]
+    return [one(model(), Example(X), jax.random.key(0), jnp.int32(0)) for one in objectives]
 
 
 def elbo_of(record: LossRecord) -> float:

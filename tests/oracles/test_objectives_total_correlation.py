@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from scipy.special import logsumexp
 
-from lowerbound.data.examples import Examples
+from lowerbound.data.examples import Example
 from lowerbound.errors import ConfigurationError
-from lowerbound.models import LogTerms, SingleLayer
+from lowerbound.models import Draws, LogTerms, SingleLayer
 from lowerbound.objectives import BetaTCVAE, total_correlation
 from lowerbound.objectives.base import batch_terms, log_weight_of
 from lowerbound.objectives.total_correlation import kl_parts, stratified_log_weights
@@ -39,7 +39,7 @@ def encoding_itself() -> SingleLayer:
 
 @eqx.filter_jit
 def terms_of(x: jax.Array) -> LogTerms:
-    return batch_terms(encoding_itself(), Examples(x), jax.random.key(0), NUM_SAMPLES, training=False)
+    return batch_terms(encoding_itself(), Example(x), jax.random.key(0), Draws(NUM_SAMPLES))
 
 
 def test_the_weights_give_the_aggregate_in_the_mean_over_all_batches() -> None:
@@ -116,7 +116,7 @@ def test_the_loss_weighs_the_parts_and_with_equal_weights_is_minus_the_elbo() ->
 
     @eqx.filter_jit
     def losses(objectives: tuple[BetaTCVAE, ...]) -> list[jax.Array]:
-        return [one(encoding_itself(), Examples(X), jax.random.key(0), jnp.int32(0)).loss for one in objectives]
+        return [one(encoding_itself(), Example(X), jax.random.key(0), jnp.int32(0)).loss for one in objectives]
 
     weighted, equal = losses((weights, plain))
     expected = 0.5 * parts.mutual_information + 3 * parts.total_correlation + 2 * parts.by_latent

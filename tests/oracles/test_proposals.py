@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import scipy.special
 
+from lowerbound.data.examples import Example
 from lowerbound.data.transforms import Affine
 from lowerbound.errors import ConfigurationError
 from lowerbound.evaluation import (
@@ -56,8 +57,8 @@ def _log_weights(proposal: AbstractProposal) -> tuple[jax.Array, jax.Array]:
     def one_copy(key: jax.Array) -> tuple[jax.Array, jax.Array]:
         proposal_key, draws_key = jax.random.split(key)
         x = jnp.asarray(X)
-        density = proposal.density(MODEL, x, None, proposal_key)
-        draws = jax.vmap(lambda key: log_weight(MODEL, density, x, None, key))(jax.random.split(draws_key, DRAWS))
+        density = proposal.density(MODEL, Example(x), proposal_key)
+        draws = jax.vmap(lambda key: log_weight(MODEL, density, Example(x), key))(jax.random.split(draws_key, DRAWS))
         return draws[0], draws[2]
 
     return jax.vmap(one_copy)(jax.random.split(jax.random.key(5), COPIES))
@@ -137,7 +138,7 @@ def _curved_model() -> SingleLayer:
 @eqx.filter_jit
 def _log_joint(model: SingleLayer, x: jax.Array, grid: jax.Array) -> jax.Array:
     def at(z: jax.Array) -> jax.Array:
-        return jax.vmap(lambda x: model.log_likelihood(x, z))(x) + model.log_prior(z)
+        return jax.vmap(lambda x: model.log_likelihood(Example(x), z))(x) + model.log_prior(z)
 
     return jax.lax.map(at, grid, batch_size=4096)
 

@@ -16,9 +16,10 @@ from test_likelihoods import logistic_masses
 
 from lowerbound.config import RunConfig
 from lowerbound.data.describe import describe
+from lowerbound.data.examples import Example
 from lowerbound.data.transforms import Affine
 from lowerbound.evaluation import evaluate
-from lowerbound.models import SingleLayer
+from lowerbound.models import Draws, SingleLayer
 from lowerbound.recipes.build import build_model
 from lowerbound.verification.whole import unit_scale
 
@@ -28,7 +29,7 @@ every_configuration = pytest.mark.parametrize("name", CONFIGURATIONS)
 @eqx.filter_jit
 def _compiled(model: SingleLayer, batch: jax.Array) -> tuple[jax.Array, jax.Array]:
     def one(x: jax.Array) -> tuple[jax.Array, jax.Array]:
-        terms = model.log_terms(x, jax.random.key(1), 3)
+        terms = model.log_terms(Example(x), jax.random.key(1), Draws(3))
         return terms.log_likelihood, terms.log_weight
 
     return jax.vmap(one)(batch)

@@ -13,7 +13,8 @@ from jaxtyping import Array, PRNGKeyArray
 
 from lowerbound.config import RunConfig
 from lowerbound.data.describe import describe
-from lowerbound.models import AbstractLatentVariableModel
+from lowerbound.data.examples import Example
+from lowerbound.models import AbstractLatentVariableModel, Draws
 from lowerbound.recipes import list_recipes
 from lowerbound.recipes.build import build_model
 
@@ -52,14 +53,14 @@ def model_case(name: str) -> Case:
         return jnp.asarray(DATA[CONFIGURATIONS[name][0]][0]), jax.random.normal(key, (part.latent_dim,)), key
 
     def call(part: AbstractLatentVariableModel, x: Array, z: Array, key: PRNGKeyArray) -> dict[str, Any]:
-        terms = part.log_terms(x, key, 3)
+        terms = part.log_terms(Example(x), key, Draws(3))
         return {
             "log_likelihood": terms.log_likelihood,
             "log_prior": terms.log_prior,
             "log_posterior": terms.log_posterior,
             "log_weight": terms.log_weight,
             "kl": terms.kl,
-            "encoded": part.encode(x).mean,
+            "encoded": part.encode(Example(x)).mean,
             "decode_mean": part.decode_mean(z),
             "decode_draw": part.decode_draw(z, key),
             "latent": part.sample_latent(key),

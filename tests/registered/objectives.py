@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, PRNGKeyArray
 
-from lowerbound.data.examples import Examples
+from lowerbound.data.examples import Example
 from lowerbound.objectives import (
     CIWAE,
     DIPVAEI,
@@ -73,7 +73,7 @@ def objective_case(make: Callable[[], AbstractObjective]) -> Case:
         return [(model, limit, jax.random.key(0), jnp.int32(step)) for limit in limits for step in (0, 10**8)]
 
     def call(part: AbstractObjective, model: Any, batch: Array, key: PRNGKeyArray, step: Array) -> dict[str, Any]:
-        record = part(model, Examples(batch), key, step, training=True)
+        record = part(model, Example(batch), key, step, training=True)
         return {**{field.name: getattr(record, field.name) for field in dataclasses.fields(record)}, "w": part.kl_weight(step)}
 
     def shapes(part: AbstractObjective) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import pytest
 
 from lowerbound.config import RunConfig
 from lowerbound.data.describe import describe
-from lowerbound.data.examples import Examples
+from lowerbound.data.examples import Example
 from lowerbound.recipes.build import build_model, build_objective
 from lowerbound.report.graph import graph_def, loss_graph
 from lowerbound.report.tensorboard import TensorBoardWriter
@@ -149,7 +149,7 @@ def test_every_equation_drawn_is_one_of_the_training_step():
     state, size = trainer.start().state, trainer.schedule.batch_size
 
     def step(params, x, key):
-        return program.train_step(trainer.fixed, eqx.tree_at(lambda s: s.params, state, params), Examples(x), key)
+        return program.train_step(trainer.fixed, eqx.tree_at(lambda s: s.params, state, params), Example(x), key)
 
     # Optax itself raises a float to an integer power.
     with jax.numpy_dtype_promotion("standard"):

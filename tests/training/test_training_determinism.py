@@ -16,6 +16,7 @@ from registry import DATA, model_of
 
 from lowerbound.config.sections import TrainingConfig
 from lowerbound.data.describe import describe
+from lowerbound.data.examples import Example
 from lowerbound.evaluation import estimate_evidence, posterior_means
 from lowerbound.objectives import ELBO
 from lowerbound.storage.checkpoints import latest_checkpoint, load_checkpoint_into, save_checkpoint
@@ -138,7 +139,7 @@ def test_encoding_is_deterministic_and_scores_follow_their_seed() -> None:
     model = model_of(MODEL, jax.random.key(0))
     np.testing.assert_array_equal(posterior_means(model, TRAIN), posterior_means(model, TRAIN))
     x = jnp.asarray(TRAIN[0])
-    assert eqx.tree_equal(model.encode(x), model.encode(x))
+    assert eqx.tree_equal(model.encode(Example(x)), model.encode(Example(x)))
     first = estimate_evidence(model, TRAIN, 3, seed=0)
     np.testing.assert_array_equal(first.log_evidence, estimate_evidence(model, TRAIN, 3, seed=0).log_evidence)
     assert (np.asarray(first.log_evidence) != np.asarray(estimate_evidence(model, TRAIN, 3, seed=1).log_evidence)).all()

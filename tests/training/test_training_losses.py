@@ -12,7 +12,7 @@ import pytest
 from registry import CONFIGURATIONS, DATA, model_of
 
 from lowerbound.config.sections import TrainingConfig
-from lowerbound.data.examples import Examples
+from lowerbound.data.examples import Example
 from lowerbound.errors import ConfigurationError
 from lowerbound.models import AbstractLatentVariableModel, split_trained
 from lowerbound.objectives import ELBO
@@ -27,7 +27,7 @@ SMALL = "8-bit-gaussian-sigmoid"
 def _record(
     objective: ELBO, model: AbstractLatentVariableModel, batch: Any, step: int = 0, seed: int = 0, *, training: bool = False
 ) -> Any:
-    return objective(model, Examples(jnp.asarray(batch)), jax.random.key(seed), jnp.int32(step), training=training)
+    return objective(model, Example(jnp.asarray(batch)), jax.random.key(seed), jnp.int32(step), training=training)
 
 
 @pytest.mark.parametrize("name", ["8-bit-gaussian-sigmoid", "8-bit-discretized-logistic"])
@@ -60,14 +60,14 @@ def test_the_loop_reports_the_objective_of_its_batches_and_of_its_validation_dat
 
     batch = train[np.asarray(batch_indices(stream(jax.random.key(4), 0), jnp.int32(0), trainer.schedule, 30))[0]]
     key = jax.random.fold_in(stream(jax.random.key(4), 1), 0)
-    expected: Any = objective(model, Examples(jnp.asarray(batch)), key, jnp.int32(0), training=True)
+    expected: Any = objective(model, Example(jnp.asarray(batch)), key, jnp.int32(0), training=True)
     assert records[0].loss == pytest.approx(float(expected.loss), rel=1e-5)
     assert records[0].train_elbo_nats == pytest.approx(float(expected.bound.mean()), rel=1e-5)
     assert records[0].train_kl_nats == pytest.approx(float(expected.kl.mean()), rel=1e-4)
 
     trained = trainer.model_of(progress)
     expected = objective(
-        trained, Examples(jnp.asarray(validation)), jax.random.fold_in(stream(jax.random.key(4), 2), 0), jnp.int32(1)
+        trained, Example(jnp.asarray(validation)), jax.random.fold_in(stream(jax.random.key(4), 2), 0), jnp.int32(1)
     )
     assert records[0].validation_elbo_nats == pytest.approx(float(expected.bound.mean()), rel=1e-5)
     assert records[0].validation_kl_nats == pytest.approx(float(expected.kl.mean()), rel=1e-4)
@@ -81,9 +81,9 @@ def test_validation_of_a_split_that_does_not_fill_its_batches_is_the_mean_over_a
     data = DATA["8-bit"][:47]
     model = model_of(SMALL, jax.random.key(0))
     trainer = Trainer(model, data, data, ELBO(), TrainingConfig(epochs=1, batch_size=2))
-    found = program.validate(trainer.fixed, split_trained(model)[0], Examples(jnp.asarray(data)), jnp.int32(0))
+    found = program.validate(trainer.fixed, split_trained(model)[0], Example(jnp.asarray(data)), jnp.int32(0))
     keys = [jax.random.fold_in(stream(jax.random.key(0), 2), number) for number in range(3)]
-    parts: list[Any] = [ELBO()(model, Examples(jnp.asarray(data[20 * i : 20 * i + 20])), keys[i], jnp.int32(0)) for i in range(3)]
+    parts: list[Any] = [ELBO()(model, Example(jnp.asarray(data[20 * i : 20 * i + 20])), keys[i], jnp.int32(0)) for i in range(3)]
     bounds = np.concatenate([part.bound for part in parts])
     assert len(bounds) == 47
     assert float(found.bound) == pytest.approx(bounds.mean(), rel=1e-5)

@@ -17,7 +17,7 @@ from registry import DATA, model_of
 from lowerbound.config import RunConfig
 from lowerbound.config.sections import TrainingConfig
 from lowerbound.data.describe import describe
-from lowerbound.data.examples import Examples
+from lowerbound.data.examples import Example
 from lowerbound.data.faces import generate_faces
 from lowerbound.errors import ConfigurationError, NonFiniteLossError
 from lowerbound.evaluation import active_units, posterior_means
@@ -109,7 +109,7 @@ def test_early_stopping_keeps_the_best_weights() -> None:
 
     def bound_of(model: AbstractLatentVariableModel) -> float:
         params, _ = split_trained(model)
-        return float(program.validate(trainer.fixed, params, Examples(jnp.asarray(validation)), jnp.int32(0)).bound)
+        return float(program.validate(trainer.fixed, params, Example(jnp.asarray(validation)), jnp.int32(0)).bound)
 
     assert bound_of(trainer.model_of(progress)) == bounds[best]
     assert bound_of(trainer.current_model(progress)) == bounds[-1]

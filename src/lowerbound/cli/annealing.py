@@ -14,7 +14,7 @@ from .evaluate import counting
 from .opening import check_split, open_run, own_examples
 
 if TYPE_CHECKING:
-    from ..data.examples import Examples
+    from ..data.examples import Example
     from ..evaluation import Estimate, InferenceGap, Sandwich
 
 METHODS = ("importance", "ais", "bdmc", "gap")
@@ -69,7 +69,7 @@ def evaluate_by(run: Path, options: MethodOptions, split: str, data_dir: Path | 
 
     number = NUM_EXAMPLES if options.examples is None else options.examples
     # Seeded, and the same for every method, so that their numbers are about the same examples.
-    chosen: Examples = data[np.sort(np.random.default_rng(seed).permutation(len(data))[:number])]
+    chosen: Example = data[np.sort(np.random.default_rng(seed).permutation(len(data))[:number])]
     if options.name == "gap":
         with counting(len(chosen), quiet=as_json) as advance:
             gap = inference_gap(

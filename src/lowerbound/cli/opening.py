@@ -15,7 +15,7 @@ from .runtime import prepare_jax, say, warnings_as_sentences
 if TYPE_CHECKING:
     from ..config import RunConfig
     from ..data.dataset import Dataset
-    from ..data.examples import Examples
+    from ..data.examples import Example
     from ..data.spec import DataSpec
     from ..models import AbstractLatentVariableModel
     from ..runs.folder import RunFolder
@@ -45,7 +45,7 @@ def open_run(run: Path) -> tuple[RunFolder, AbstractLatentVariableModel, DataSpe
     return folder, *folder.load_model()
 
 
-def own_examples(folder: RunFolder, config: RunConfig, spec: DataSpec, split: str, data_dir: Path | None) -> Examples:
+def own_examples(folder: RunFolder, config: RunConfig, spec: DataSpec, split: str, data_dir: Path | None) -> Example:
     """One part of the run's own data; raises `DataError` when it is empty, or the data are others than they were."""
     from ..data.datasets import load_dataset
     from ..data.examples import examples_of
@@ -66,7 +66,7 @@ def own_examples(folder: RunFolder, config: RunConfig, spec: DataSpec, split: st
 
 def other_examples(
     data: str, key: str, data_dir: Path | None, model: AbstractLatentVariableModel, spec: DataSpec, config: RunConfig
-) -> Examples:
+) -> Example:
     """Other data, fit for the model, a table's columns by their names; raises `DataError` when they are not."""
     from ..data.checks import check_array
     from ..data.datasets import load_dataset

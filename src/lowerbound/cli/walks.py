@@ -13,7 +13,7 @@ from .outputs import check_out, condition_rows, require_kind, write_npy
 from .runtime import say
 
 if TYPE_CHECKING:
-    from ..data.examples import Examples
+    from ..data.examples import Example
 
 
 def traverse_run(
@@ -109,7 +109,7 @@ def interpolate_run(
     say(f"wrote {num_steps} decoder means between the codes of {split} examples {start} and {end} to {out}")
 
 
-def _check_index(option: str, index: int, data: Examples, split: str) -> None:
+def _check_index(option: str, index: int, data: Example, split: str) -> None:
     if not 0 <= index < len(data):
         raise ConfigurationError(
             f"{option} is {index}, but the {split} split has {len(data):,} examples; choose from 0 to {len(data) - 1}."

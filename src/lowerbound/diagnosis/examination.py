@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from ..data.examples import Examples
+from ..data.examples import Example
 from ..data.spec import DataSpec
 from ..evaluation.aggregate import AggregateEstimate, aggregate_posterior, posterior_draws
 from ..evaluation.latents import active_units, decode, posterior_means, prior_draws
@@ -50,8 +50,8 @@ class Examination:
 def examine(
     model: AbstractLatentVariableModel,
     spec: DataSpec,
-    shown: Examples,
-    train: Examples,
+    shown: Example,
+    train: Example,
     *,
     split: str,
     posterior_name: str = "",
@@ -92,7 +92,7 @@ def _far_from_data(
     codes: np.ndarray,
     prior: np.ndarray,
     condition: np.ndarray | None,
-    train: Examples,
+    train: Example,
     *,
     leave_own_out: bool,
 ) -> tuple[float, float]:

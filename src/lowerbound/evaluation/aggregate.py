@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from ..data.examples import Examples
+from ..data.examples import Example
 from ..errors import ConfigurationError
 from ..models import AbstractLatentVariableModel
 from ..posteriors import AbstractFactorisedPosterior
@@ -58,7 +58,7 @@ class AggregateEstimate:
         return self.mutual_information_nats > 0.8 * self.most_nats
 
 
-def aggregate_posterior(model: AbstractLatentVariableModel, data: Examples | np.ndarray, *, seed: int = 0) -> AggregateEstimate:
+def aggregate_posterior(model: AbstractLatentVariableModel, data: Example | np.ndarray, *, seed: int = 0) -> AggregateEstimate:
     r"""The parts of the mean KL (Hoffman and Johnson 2016, ELBO surgery, eq. 8), from all N examples and no minibatch.
 
         E_x KL(q(z|x) || p(z)) = I(x; z) + KL(q(z) || p(z)),   q(z) = (1/N) sum_m q(z|x_m)
@@ -77,11 +77,11 @@ def aggregate_posterior(model: AbstractLatentVariableModel, data: Examples | np.
             "this model is a deterministic autoencoder: its code is one point, q(z|x) has no density, and mutual information and "
             "KL divergences do not exist. For them train with posterior.name=diagonal-gaussian and objective.name=elbo."
         )
-    data = Examples.of(data)
+    data = Example.of(data)
     check_condition(model, data.condition)
     data = data[: MOST_OF_PRODUCTS if _is_product(model, data) else MOST_EXAMPLES]
     keys = jax.random.split(jax.random.key(seed), len(data))
-    found, product = _densities(model, jax.tree.map(jnp.asarray, data), keys)
+    found, product = _densities(model, data.on_device(), keys)
     own, all_of_them, prior = (np.asarray(part, np.float64) for part in found)
     product = None if product is None else np.asarray(product, np.float64)
     has_product_prior = isinstance(getattr(model, "prior", None), StandardNormal | LearnedGaussian)
@@ -96,26 +96,25 @@ def aggregate_posterior(model: AbstractLatentVariableModel, data: Examples | np.
     )
 
 
-def _is_product(model: AbstractLatentVariableModel, data: Examples) -> bool:
+def _is_product(model: AbstractLatentVariableModel, data: Example) -> bool:
     """Whether q(z|x) is a product over latents, which its type says."""
-    first = jax.tree.map(jnp.asarray, data[0])
-    kind = eqx.filter_eval_shape(lambda example: model.encode(example.x, example.condition), first)
+    kind = eqx.filter_eval_shape(model.encode, data[0].on_device())
     return isinstance(kind, AbstractFactorisedPosterior)
 
 
 @eqx.filter_jit
 def _densities(
-    model: AbstractLatentVariableModel, data: Examples, keys: Key[Array, " examples"]
+    model: AbstractLatentVariableModel, data: Example, keys: Key[Array, " examples"]
 ) -> tuple[tuple[Float[Array, " examples"], ...], Float[Array, " examples"] | None]:
     """(log q(z_n|x_n), log q(z_n), log p(z_n|c_n)) at one draw an example; sum_j log q(z_nj) where q(z|x) is a product."""
 
-    def draw(row: tuple[Array, Array | None, Array]) -> tuple[Array, Array, Array]:
-        x, condition, key = row
-        params = model.posterior_params(x, condition)
+    def draw(row: tuple[Example, Array]) -> tuple[Array, Array, Array]:
+        example, key = row
+        params = model.posterior_params(example)
         z, _ = model.posterior_from(params).sample_and_log_prob(key)
-        return params, z, model.log_prior(z, condition)
+        return params, z, model.log_prior(z, example.condition)
 
-    params, draws, prior = jax.lax.map(draw, (*data.arrays, keys), batch_size=_BATCH)
+    params, draws, prior = jax.lax.map(draw, (data, keys), batch_size=_BATCH)
 
     def log_densities(params: Array, z: Array) -> Array:
         posterior = model.posterior_from(params)
@@ -135,15 +134,15 @@ def _densities(
     return (own, all_of_them, prior), product
 
 
-def posterior_draws(model: AbstractLatentVariableModel, data: Examples | np.ndarray, *, seed: int = 0) -> np.ndarray:
+def posterior_draws(model: AbstractLatentVariableModel, data: Example | np.ndarray, *, seed: int = 0) -> np.ndarray:
     """One draw z ~ q(z|x) for each example, (n, latent_dim): together a sample of the aggregate posterior."""
-    examples = jax.tree.map(jnp.asarray, Examples.of(data))
+    examples = Example.of(data).on_device()
     return np.asarray(_posterior_draws(model, examples, jax.random.split(jax.random.key(seed), len(examples))))
 
 
 @eqx.filter_jit
-def _posterior_draws(model: AbstractLatentVariableModel, data: Examples, keys: Array) -> Array:
-    def one(row: tuple[Array, Array | None, Array]) -> Array:
-        return model.encode(row[0], row[1]).sample_and_log_prob(row[2])[0]
+def _posterior_draws(model: AbstractLatentVariableModel, data: Example, keys: Array) -> Array:
+    def one(row: tuple[Example, Array]) -> Array:
+        return model.encode(row[0]).sample_and_log_prob(row[1])[0]
 
-    return jax.lax.map(one, (*data.arrays, keys), batch_size=_BATCH)
+    return jax.lax.map(one, (data, keys), batch_size=_BATCH)

@@ -10,9 +10,9 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Key, Num, PRNGKeyArray
+from jaxtyping import Array, Float, Key, PRNGKeyArray
 
-from ..data.examples import Examples
+from ..data.examples import Example
 from ..errors import ConfigurationError
 from ..likelihoods import Measure
 from ..models import AbstractLatentVariableModel
@@ -20,7 +20,6 @@ from .estimates import NATS, Estimate, mean_and_error, monte_carlo_error
 from .hamiltonian import LogDensity, Place, place_at, transition
 from .latents import check_condition
 
-Condition = Float[Array, " condition"] | None
 # Wu et al. (2017) take the same; at it few gradients are wasted on refused moves.
 WANTED_ACCEPTANCE = 0.65
 FIRST_STEP_SIZE, ADAPTATION, PILOT_CHAINS = 0.1, 0.1, 2
@@ -97,7 +96,7 @@ class AnnealedEstimate(NamedTuple):
 
 def anneal(
     model: AbstractLatentVariableModel,
-    data: Examples | np.ndarray,
+    data: Example | np.ndarray,
     annealing: Annealing | None = None,
     *,
     seed: int = 0,
@@ -116,7 +115,7 @@ def anneal(
     """
     annealing = Annealing() if annealing is None else annealing
 
-    def batch(rows: Examples, index: np.ndarray, keys: Array, temperatures: Array) -> AnnealedEstimate:
+    def batch(rows: Example, index: np.ndarray, keys: Array, temperatures: Array) -> AnnealedEstimate:
         return _forward(model, rows, keys, temperatures, annealing)
 
     return _in_batches(model, data, annealing, batch, seed, on_progress)
@@ -124,7 +123,7 @@ def anneal(
 
 def anneal_back(
     model: AbstractLatentVariableModel,
-    data: Examples | np.ndarray,
+    data: Example | np.ndarray,
     exact: Float[np.ndarray, "examples latent"],
     step_sizes: Float[np.ndarray, "examples steps"],
     annealing: Annealing | None = None,
@@ -144,7 +143,7 @@ def anneal_back(
     """
     annealing = Annealing() if annealing is None else annealing
 
-    def batch(rows: Examples, index: np.ndarray, keys: Array, temperatures: Array) -> AnnealedEstimate:
+    def batch(rows: Example, index: np.ndarray, keys: Array, temperatures: Array) -> AnnealedEstimate:
         ends, sizes = (jnp.asarray(each[index], jnp.float32) for each in (exact, step_sizes))
         return _backward(model, rows, ends, sizes, keys, temperatures, annealing)
 
@@ -202,14 +201,14 @@ def check_can_anneal(model: AbstractLatentVariableModel) -> None:
 
 def _in_batches(
     model: AbstractLatentVariableModel,
-    data: Examples | np.ndarray,
+    data: Example | np.ndarray,
     annealing: Annealing,
-    batch: Callable[[Examples, np.ndarray, Array, Array], AnnealedEstimate],
+    batch: Callable[[Example, np.ndarray, Array, Array], AnnealedEstimate],
     seed: int,
     on_progress: Callable[[int], None],
 ) -> AnnealedEstimate:
     check_can_anneal(model)
-    data = Examples.of(data)
+    data = Example.of(data)
     check_condition(model, data.condition)
     size = max(1, ROWS // (annealing.num_chains + PILOT_CHAINS))
     parts: list[AnnealedEstimate] = []
@@ -220,7 +219,7 @@ def _in_batches(
         for first in range(0, len(data), size):
             # A batch that is not full is filled up with the data's own first rows.
             index = np.arange(first, first + size) % len(data)
-            found = batch(jax.tree.map(jnp.asarray, data[index]), index, keys[index], temperatures)
+            found = batch(data[index].on_device(), index, keys[index], temperatures)
             kept = min(size, len(data) - first)
             parts.append(AnnealedEstimate(*(np.asarray(column)[:kept] for column in found)))
             on_progress(first + kept)
@@ -230,13 +229,13 @@ def _in_batches(
 @eqx.filter_jit
 def _forward(
     model: AbstractLatentVariableModel,
-    batch: Examples,
+    batch: Example,
     keys: Key[Array, " batch"],
     temperatures: Float[Array, " temperatures"],
     annealing: Annealing,
 ) -> AnnealedEstimate:
-    def one(x: Num[Array, "..."], condition: Condition, key: PRNGKeyArray) -> AnnealedEstimate:
-        path = _Path.of(model, x, condition, annealing.start)
+    def one(example: Example, key: PRNGKeyArray) -> AnnealedEstimate:
+        path = _Path.of(model, example, annealing.start)
         # The first few find the step sizes, the others give the weights.
         draw_keys, move_keys = jax.random.split(key, (2, PILOT_CHAINS + annealing.num_chains))
 
@@ -253,21 +252,21 @@ def _forward(
         (_, log_weights, _), (acceptance, sizes) = jax.lax.scan(step, start, _rows(temperatures))
         return AnnealedEstimate(log_weights[PILOT_CHAINS:], acceptance.mean(), sizes)
 
-    return jax.vmap(one)(*batch.arrays, keys)
+    return jax.vmap(one)(batch, keys)
 
 
 @eqx.filter_jit
 def _backward(
     model: AbstractLatentVariableModel,
-    batch: Examples,
+    batch: Example,
     exact: Float[Array, "batch latent"],
     step_sizes: Float[Array, "batch steps"],
     keys: Key[Array, " batch"],
     temperatures: Float[Array, " temperatures"],
     annealing: Annealing,
 ) -> AnnealedEstimate:
-    def one(x: Num[Array, "..."], condition: Condition, end: Array, sizes: Array, key: PRNGKeyArray) -> AnnealedEstimate:
-        path = _Path.of(model, x, condition, annealing.start)
+    def one(example: Example, end: Array, sizes: Array, key: PRNGKeyArray) -> AnnealedEstimate:
+        path = _Path.of(model, example, annealing.start)
         move_keys = jax.random.split(key, annealing.num_chains)
 
         def step(state: tuple[Place, Array], row: tuple[Array, ...]) -> tuple[tuple[Place, Array], Array]:
@@ -282,7 +281,7 @@ def _backward(
         (_, log_weights), acceptance = jax.lax.scan(step, start, (*_rows(temperatures), sizes), reverse=True)
         return AnnealedEstimate(log_weights, acceptance.mean(), sizes)
 
-    return jax.vmap(one)(*batch.arrays, exact, step_sizes, keys)
+    return jax.vmap(one)(batch, exact, step_sizes, keys)
 
 
 def _rows(temperatures: Float[Array, " temperatures"]) -> tuple[Array, Array, Array]:
@@ -303,18 +302,18 @@ class _Path(NamedTuple):
     slope: tuple[float, float]
 
     @classmethod
-    def of(cls, model: AbstractLatentVariableModel, x: Num[Array, "..."], condition: Condition, start: str) -> _Path:
+    def of(cls, model: AbstractLatentVariableModel, example: Example, start: str) -> _Path:
         def log_prior(z: Array) -> Array:
-            return model.log_prior(z, condition)
+            return model.log_prior(z, example.condition)
 
         def log_likelihood(z: Array) -> Array:
-            return model.log_likelihood(x, z, condition)
+            return model.log_likelihood(example, z)
 
         if start == "posterior":
-            posterior = model.encode(x, condition)
+            posterior = model.encode(example)
             joint = (posterior.log_prob, lambda z: log_likelihood(z) + log_prior(z))
             return cls(posterior.sample, joint, (1.0, 0.0), (-1.0, 1.0))
-        return cls(lambda key: model.sample_latent(key, condition), (log_prior, log_likelihood), (1.0, 0.0), (0.0, 1.0))
+        return cls(lambda key: model.sample_latent(key, example.condition), (log_prior, log_likelihood), (1.0, 0.0), (0.0, 1.0))
 
     def move(
         self, places: Place, beta: Array, step_size: Array, num_leapfrog: int, number: Array, keys: Key[Array, " chains"]

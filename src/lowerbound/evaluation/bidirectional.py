@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..data.examples import Examples
+from ..data.examples import Example
 from ..errors import ConfigurationError
 from ..models import AbstractLatentVariableModel
 from .annealing import AnnealedEstimate, Annealing, anneal, anneal_back, check_can_anneal
@@ -56,12 +56,12 @@ class Sandwich:
 
 def simulate(
     model: AbstractLatentVariableModel, num_examples: int, condition: np.ndarray | None = None, seed: int = 0
-) -> tuple[np.ndarray, Examples]:
+) -> tuple[np.ndarray, Example]:
     """z ~ p(z) and x ~ p(x|z): each z is then an exact draw of p(z|x). (n, latent_dim), and the examples."""
     check_condition(model, condition)
     given = None if condition is None else jnp.asarray(condition, jnp.float32)
     z, x = _draw(model, jax.random.split(jax.random.key(seed), num_examples), given)
-    return np.asarray(z), Examples(np.asarray(x), None if given is None else np.asarray(given))
+    return np.asarray(z), Example(np.asarray(x), None if given is None else np.asarray(given))
 
 
 @eqx.filter_jit

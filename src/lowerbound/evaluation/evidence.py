@@ -10,11 +10,11 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, Num, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from ..data.examples import Examples
+from ..data.examples import Example
 from ..errors import ConfigurationError
-from ..models import AbstractLatentVariableModel, SingleLayer
+from ..models import AbstractLatentVariableModel, Draws, SingleLayer
 from .latents import check_condition
 from .proposals import AbstractProposal, Amortised, log_weight
 from .running_weights import CHUNK, RunningWeights
@@ -51,7 +51,7 @@ class EvidenceEstimate(NamedTuple):
 
 def estimate_evidence(
     model: AbstractLatentVariableModel,
-    data: Examples | np.ndarray,
+    data: Example | np.ndarray,
     num_samples: int,
     *,
     seed: int = 0,
@@ -79,7 +79,7 @@ def estimate_evidence(
             "reconstruction and its codes are what it has; for a likelihood train with posterior.name=diagonal-gaussian and "
             "objective.name=elbo."
         )
-    data = Examples.of(data)
+    data = Example.of(data)
     check_condition(model, data.condition)
     proposal.check(model)
     if num_samples < 1:
@@ -98,7 +98,7 @@ def estimate_evidence(
     # data, and what is said of an example does not depend on how many others come with it.
     for start in range(done, len(data), size):
         index = np.arange(start, start + size) % len(data)
-        rows = jax.tree.map(jnp.asarray, data[index])
+        rows = data[index].on_device()
         # On some devices products of float32 matrices are rounded to fewer digits unless this is asked for.
         with jax.default_matmul_precision("highest"):
             batch = _estimate_batch(model, proposal, rows, key, jnp.asarray(streams[index]), num_samples)
@@ -128,7 +128,7 @@ def examples_at_once(model: AbstractLatentVariableModel, num_samples: int) -> in
 def _estimate_batch(
     model: AbstractLatentVariableModel,
     proposal: AbstractProposal,
-    batch: Examples,
+    batch: Example,
     key: PRNGKeyArray,
     index: Int[Array, " batch"],
     num_samples: int,
@@ -136,14 +136,14 @@ def _estimate_batch(
     is_posterior = isinstance(proposal, Amortised)
     keys = jax.vmap(lambda i: jax.random.fold_in(key, i))(index)
 
-    def one_example(x: Num[Array, "..."], condition: Array | None, example_key: PRNGKeyArray) -> EvidenceEstimate:
+    def one_example(example: Example, example_key: PRNGKeyArray) -> EvidenceEstimate:
         proposal_key, elbo_key, draws_key = jax.random.split(example_key, 3)
-        density = proposal.density(model, x, condition, proposal_key)
+        density = proposal.density(model, example, proposal_key)
         # Of the encoder's posterior: its closed-form KL where there is one, and where the weights come from elsewhere the ELBO.
-        own = model.log_terms(x, elbo_key, 1 if is_posterior else min(num_samples, ELBO_DRAWS), condition=condition)
+        own = model.log_terms(example, elbo_key, Draws(1 if is_posterior else min(num_samples, ELBO_DRAWS)))
 
         def weigh(key: PRNGKeyArray) -> tuple[Array, Array, Array]:
-            return log_weight(model, density, x, condition, key)
+            return log_weight(model, density, example, key)
 
         def draw(totals: _Totals, chunk: Int[Array, ""] | int, count: int) -> _Totals:
             draw_keys = jax.random.split(jax.random.fold_in(draws_key, chunk), count)
@@ -173,7 +173,7 @@ def _estimate_batch(
             bounds=totals.weights.bounds(num_samples),
         )
 
-    return jax.vmap(one_example)(*batch.arrays, keys)
+    return jax.vmap(one_example)(batch, keys)
 
 
 class _Totals(NamedTuple):

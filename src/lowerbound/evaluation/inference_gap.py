@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..data.examples import Examples
+from ..data.examples import Example
 from ..models import AbstractLatentVariableModel
 from .estimates import BoundCurve, importance_estimate, mean_and_error, plain_json
 from .evidence import estimate_evidence
@@ -55,7 +55,7 @@ class InferenceGap:
 
 def inference_gap(
     model: AbstractLatentVariableModel,
-    data: Examples | np.ndarray,
+    data: Example | np.ndarray,
     *,
     num_samples: int = 1000,
     refined: Refined | None = None,

@@ -8,23 +8,23 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ..data.examples import Examples
+from ..data.examples import Example
 from ..errors import ConfigurationError
-from ..models import AbstractLatentVariableModel
+from ..models import AbstractLatentVariableModel, Draws
 
 # Burda et al. (2016), section 5.2: the variances fall in two clear groups on either side of it.
 ACTIVE_VARIANCE = 0.01
 _BATCH = 512
 
 
-def posterior_means(model: AbstractLatentVariableModel, data: Examples | np.ndarray) -> np.ndarray:
+def posterior_means(model: AbstractLatentVariableModel, data: Example | np.ndarray) -> np.ndarray:
     """E_q[z] of each example, (n, latent_dim); deterministic."""
-    return np.asarray(_means(model, jax.tree.map(jnp.asarray, Examples.of(data))))
+    return np.asarray(_means(model, Example.of(data).on_device()))
 
 
-def kl_by_latent(model: AbstractLatentVariableModel, data: Examples | np.ndarray, *, seed: int = 0) -> np.ndarray | None:
+def kl_by_latent(model: AbstractLatentVariableModel, data: Example | np.ndarray, *, seed: int = 0) -> np.ndarray | None:
     """KL(q(z_j|x) || p(z_j)) in nats for each latent, the mean over `data`; None where there is no closed form."""
-    values = _kl_by_latent(model, jax.tree.map(jnp.asarray, Examples.of(data)), jax.random.key(seed))
+    values = _kl_by_latent(model, Example.of(data).on_device(), jax.random.key(seed))
     return None if values is None else np.asarray(values).mean(axis=0, dtype=np.float64)
 
 
@@ -105,16 +105,16 @@ def _prior_draws(model: AbstractLatentVariableModel, condition: Array | None, ke
 
 
 @eqx.filter_jit
-def _means(model: AbstractLatentVariableModel, data: Examples) -> Float[Array, "examples latent"]:
-    return jax.lax.map(lambda pair: model.encode(*pair).mean, data.arrays, batch_size=_BATCH)
+def _means(model: AbstractLatentVariableModel, data: Example) -> Float[Array, "examples latent"]:
+    return jax.lax.map(lambda example: model.encode(example).mean, data, batch_size=_BATCH)
 
 
 @eqx.filter_jit
-def _kl_by_latent(model: AbstractLatentVariableModel, data: Examples, key: Array) -> Array | None:
-    def one(pair: tuple[Array, Array | None]) -> Array | None:
-        return model.log_terms(pair[0], key, 1, condition=pair[1]).kl_by_latent
+def _kl_by_latent(model: AbstractLatentVariableModel, data: Example, key: Array) -> Array | None:
+    def one(example: Example) -> Array | None:
+        return model.log_terms(example, key, Draws(1)).kl_by_latent
 
-    return jax.lax.map(one, data.arrays, batch_size=_BATCH)
+    return jax.lax.map(one, data, batch_size=_BATCH)
 
 
 @eqx.filter_jit

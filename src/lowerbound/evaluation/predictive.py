@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from ..data.examples import Examples
+from ..data.examples import Example
 from ..models import AbstractLatentVariableModel
 from .latents import check_condition
 
@@ -65,7 +65,7 @@ class PredictiveCheck:
 
 def predictive_check(
     model: AbstractLatentVariableModel,
-    data: Examples | np.ndarray,
+    data: Example | np.ndarray,
     *,
     step: np.ndarray | float = 0.0,
     origin: np.ndarray | float = 0.0,
@@ -88,14 +88,14 @@ def predictive_check(
 
     Raises `ConfigurationError` when the model's condition is missing.
     """
-    data = Examples.of(data)[:MOST_EXAMPLES]
+    data = Example.of(data)[:MOST_EXAMPLES]
     check_condition(model, data.condition)
     size = math.prod(model.event_shape)
     rng = np.random.default_rng(seed)
     elements = np.arange(size) if size <= MOST_ELEMENTS else np.sort(rng.choice(size, MOST_ELEMENTS, replace=False))
     keys = jax.random.split(jax.random.key(seed), len(data))
     steps, origins = (jnp.asarray(np.broadcast_to(part, (size,))[elements], jnp.float32) for part in (step, origin))
-    replicates = _replicate(model, jax.tree.map(jnp.asarray, data), jnp.asarray(elements), steps, origins, keys)
+    replicates = _replicate(model, data.on_device(), jnp.asarray(elements), steps, origins, keys)
     below, equal, residual, variance, other_residual, zeros = (np.asarray(part, np.float64) for part in replicates)
     ranks = (below + rng.random(below.shape) * (1 + equal)) / (NUM_DRAWS + 1)
     x = np.asarray(data.x).reshape(len(data), -1)[:, elements]
@@ -128,7 +128,7 @@ def predictive_check(
 @eqx.filter_jit
 def _replicate(
     model: AbstractLatentVariableModel,
-    data: Examples,
+    data: Example,
     elements: Int[Array, " elements"],
     step: Float[Array, " elements"],
     origin: Float[Array, " elements"],
@@ -136,13 +136,13 @@ def _replicate(
 ) -> tuple[Float[Array, "examples elements"], ...]:
     """For each example: draws below and equal to it, x - mu, the draws' variance about mu, one draw less mu, and draws at 0."""
 
-    def one(row: tuple[Array, Array | None, Array]) -> tuple[Array, ...]:
-        x, condition, key = row
+    def one(row: tuple[Example, Array]) -> tuple[Array, ...]:
+        example, key = row
         latent_key, draw_key = jax.random.split(key)
-        z, _ = model.encode(x, condition).sample_and_log_prob(latent_key)
-        mean, draws = model.replicate(x, z, jax.random.split(draw_key, NUM_DRAWS), condition)
+        z, _ = model.encode(example).sample_and_log_prob(latent_key)
+        mean, draws = model.replicate(example, z, jax.random.split(draw_key, NUM_DRAWS))
         mean, draws = mean.reshape(-1)[elements], draws.reshape(NUM_DRAWS, -1)[:, elements]
-        own = x.reshape(-1)[elements].astype(draws.dtype)
+        own = jnp.asarray(example.x).reshape(-1)[elements].astype(draws.dtype)
 
         def recorded(values: Array) -> Array:
             width = jnp.where(step > 0, step, 1.0).astype(values.dtype)
@@ -155,7 +155,7 @@ def _replicate(
         drawn, seen = recorded(draws), recorded(own)
         return share(drawn < seen), share(drawn == seen), own - mean, variance, draws[0] - mean, share(draws == 0) / NUM_DRAWS
 
-    return jax.lax.map(one, (*data.arrays, keys), batch_size=_BATCH)
+    return jax.lax.map(one, (data, keys), batch_size=_BATCH)
 
 
 def _distance_from_uniform(ranks: np.ndarray) -> np.ndarray:

@@ -8,15 +8,14 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, Num, PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray
 
+from ..data.examples import Example
 from ..errors import ConfigurationError
 from ..models import AbstractLatentVariableModel
 from ..posteriors import AbstractPosterior
 from ..posteriors.base import mean_of_draws
 from ..priors import AbstractLatentDensity
-
-Condition = Float[Array, " condition"] | None
 
 
 class AbstractProposal(eqx.Module):
@@ -36,10 +35,8 @@ class AbstractProposal(eqx.Module):
         """Raise `ConfigurationError` when the model has no such density."""
 
     @abstractmethod
-    def density(
-        self, model: AbstractLatentVariableModel, x: Num[Array, "..."], condition: Condition, key: PRNGKeyArray
-    ) -> AbstractPosterior:
-        """r(z) for the example x; `key` is for whatever noise finding it needs."""
+    def density(self, model: AbstractLatentVariableModel, example: Example, key: PRNGKeyArray) -> AbstractPosterior:
+        """r(z) for one example; `key` is for whatever noise finding it needs."""
 
 
 class Amortised(AbstractProposal):
@@ -53,11 +50,9 @@ class Amortised(AbstractProposal):
     def check(self, model: AbstractLatentVariableModel) -> None:
         """Every model has one."""
 
-    def density(
-        self, model: AbstractLatentVariableModel, x: Num[Array, "..."], condition: Condition, key: PRNGKeyArray
-    ) -> AbstractPosterior:
-        """`model.encode(x)`."""
-        return model.encode(x, condition)
+    def density(self, model: AbstractLatentVariableModel, example: Example, key: PRNGKeyArray) -> AbstractPosterior:
+        """`model.encode(example)`."""
+        return model.encode(example)
 
 
 class Refined(AbstractProposal):
@@ -98,15 +93,13 @@ class Refined(AbstractProposal):
     def check(self, model: AbstractLatentVariableModel) -> None:
         """Every posterior has unconstrained parameters."""
 
-    def density(
-        self, model: AbstractLatentVariableModel, x: Num[Array, "..."], condition: Condition, key: PRNGKeyArray
-    ) -> AbstractPosterior:
+    def density(self, model: AbstractLatentVariableModel, example: Example, key: PRNGKeyArray) -> AbstractPosterior:
         """The posterior at lambda*."""
         optimizer = optax.adam(optax.cosine_decay_schedule(self.rate, self.num_steps))
 
         def loss(params: Float[Array, "..."], key: PRNGKeyArray) -> Float[Array, ""]:
             posterior = model.posterior_from(params)
-            log_weights = jax.vmap(lambda key: log_weight(model, posterior, x, condition, key)[0])(
+            log_weights = jax.vmap(lambda key: log_weight(model, posterior, example, key)[0])(
                 jax.random.split(key, self.num_draws)
             )
             return -log_weights.mean() if self.bound == "elbo" else -jax.nn.logsumexp(log_weights)
@@ -121,7 +114,7 @@ class Refined(AbstractProposal):
                 updates, moments = optimizer.update(gradient, moments)
             return (params + jnp.asarray(updates), moments), None
 
-        start = model.posterior_params(x, condition)
+        start = model.posterior_params(example)
         (params, _), _ = jax.lax.scan(step, (start, optimizer.init(start)), jax.random.split(key, self.num_steps))
         return model.posterior_from(jax.lax.stop_gradient(params))
 
@@ -161,11 +154,9 @@ class Widened(AbstractProposal):
                 "(--prior-share 0.1), which mixes in the prior."
             )
 
-    def density(
-        self, model: AbstractLatentVariableModel, x: Num[Array, "..."], condition: Condition, key: PRNGKeyArray
-    ) -> AbstractPosterior:
+    def density(self, model: AbstractLatentVariableModel, example: Example, key: PRNGKeyArray) -> AbstractPosterior:
         """The density of f (z_0 - m) + m."""
-        inner = self.of.density(model, x, condition, key)
+        inner = self.of.density(model, example, key)
         return WidenedDensity(inner, inner.mean, self.factor)
 
 
@@ -199,11 +190,9 @@ class Defensive(AbstractProposal):
         """What `of` needs."""
         self.of.check(model)
 
-    def density(
-        self, model: AbstractLatentVariableModel, x: Num[Array, "..."], condition: Condition, key: PRNGKeyArray
-    ) -> AbstractPosterior:
+    def density(self, model: AbstractLatentVariableModel, example: Example, key: PRNGKeyArray) -> AbstractPosterior:
         """The mixture."""
-        return DefensiveDensity(self.of.density(model, x, condition, key), model, condition, self.prior_share)
+        return DefensiveDensity(self.of.density(model, example, key), model, example.condition, self.prior_share)
 
 
 class WidenedDensity(AbstractPosterior):
@@ -244,7 +233,7 @@ class DefensiveDensity(AbstractPosterior):
 
     inner: AbstractPosterior
     model: AbstractLatentVariableModel
-    condition: Condition
+    condition: Float[Array, " condition"] | None
     prior_share: float = eqx.field(static=True)
 
     def sample_and_log_prob(self, key: PRNGKeyArray) -> tuple[Float[Array, " latent"], Float[Array, ""]]:
@@ -274,14 +263,10 @@ class DefensiveDensity(AbstractPosterior):
 
 
 def log_weight(
-    model: AbstractLatentVariableModel,
-    proposal: AbstractPosterior,
-    x: Num[Array, "..."],
-    condition: Condition,
-    key: PRNGKeyArray,
+    model: AbstractLatentVariableModel, proposal: AbstractPosterior, example: Example, key: PRNGKeyArray
 ) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""]]:
     """Of one draw z ~ r: (log w = log p(x|z) + log p(z) - log r(z), log p(x|z), log r(z) - log p(z)), in nats."""
     z, log_proposal = proposal.sample_and_log_prob(key)
-    log_likelihood = model.log_likelihood(x, z, condition)
-    surplus = log_proposal - model.log_prior(z, condition)
+    log_likelihood = model.log_likelihood(example, z)
+    surplus = log_proposal - model.log_prior(z, example.condition)
     return log_likelihood - surplus, log_likelihood, surplus

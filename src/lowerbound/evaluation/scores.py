@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..data.examples import Examples
+from ..data.examples import Example
 from ..data.spec import DataSpec
 from ..errors import DataError
 from ..likelihoods import Measure
@@ -64,7 +64,7 @@ class Evaluation:
 def evaluate(
     model: AbstractLatentVariableModel,
     spec: DataSpec,
-    data: Examples | np.ndarray,
+    data: Example | np.ndarray,
     *,
     num_samples: int = 1000,
     split: str = "test",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ..data.examples import Examples
+from ..data.examples import Example
 from ..models import AbstractLatentVariableModel
 from .latents import check_condition
 
@@ -17,7 +19,7 @@ _BATCH = 50
 
 
 def input_sensitivity(
-    model: AbstractLatentVariableModel, data: Examples | np.ndarray, std: np.ndarray, *, seed: int = 0
+    model: AbstractLatentVariableModel, data: Example | np.ndarray, std: np.ndarray, *, seed: int = 0
 ) -> np.ndarray:
     r"""How far the code moves when one element of x moves by its own standard deviation, for each (flattened) element.
 
@@ -30,19 +32,23 @@ def input_sensitivity(
 
     Raises `ConfigurationError` when the model's condition is missing.
     """
-    data = Examples.of(data)[:MOST_EXAMPLES]
+    data = Example.of(data)[:MOST_EXAMPLES]
     check_condition(model, data.condition)
     directions = np.random.default_rng(seed).standard_normal((len(data), model.latent_dim)).astype(np.float32)
-    squares = np.asarray(_squares(model, jax.tree.map(jnp.asarray, data), jnp.asarray(directions)), np.float64)
+    squares = np.asarray(_squares(model, data.on_device(), jnp.asarray(directions)), np.float64)
     return np.asarray(std, np.float64).reshape(-1) * np.sqrt(squares.reshape(-1))
 
 
 @eqx.filter_jit
 def _squares(
-    model: AbstractLatentVariableModel, data: Examples, directions: Float[Array, "examples latent"]
+    model: AbstractLatentVariableModel, data: Example, directions: Float[Array, "examples latent"]
 ) -> Float[Array, "..."]:
-    def one(row: tuple[Array, Array | None, Array]) -> Array:
-        x, condition, direction = row
-        return jnp.square(jax.grad(lambda x: jnp.dot(direction, model.encode(x, condition).mean))(x.astype(direction.dtype)))
+    def one(row: tuple[Example, Array]) -> Array:
+        example, direction = row
 
-    return jax.lax.map(one, (*data.arrays, directions), batch_size=_BATCH).mean(axis=0)
+        def along(x: Array) -> Array:
+            return jnp.dot(direction, model.encode(dataclasses.replace(example, x=x)).mean)
+
+        return jnp.square(jax.grad(along)(jnp.asarray(example.x, direction.dtype)))
+
+    return jax.lax.map(one, (data, directions), batch_size=_BATCH).mean(axis=0)

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import scipy.special
 
-from ..data.examples import Examples
+from ..data.examples import Example
 from ..errors import ConfigurationError
 from ..models import AbstractLatentVariableModel, SingleLayer
 from ..priors import StandardNormal
@@ -39,7 +39,7 @@ class Traversal:
 
 def traverse(
     model: AbstractLatentVariableModel,
-    data: Examples | np.ndarray,
+    data: Example | np.ndarray,
     *,
     base: np.ndarray | None = None,
     condition: np.ndarray | None = None,
@@ -84,7 +84,7 @@ class Manifold:
 
 
 def manifold(
-    model: AbstractLatentVariableModel, data: Examples | np.ndarray, *, condition: np.ndarray | None = None, size: int = 15
+    model: AbstractLatentVariableModel, data: Example | np.ndarray, *, condition: np.ndarray | None = None, size: int = 15
 ) -> Manifold:
     """The grid at equal steps of the quantiles, so that each cell stands for as much of the prior.
 

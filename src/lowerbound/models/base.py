@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, Num, PRNGKeyArray
 
+from ..data.examples import Example
 from ..likelihoods import Measure
 from ..posteriors import AbstractPosterior
 from ..priors import Space
@@ -16,6 +17,23 @@ _Tree = TypeVar("_Tree")
 
 # The two halves of a model's trained numbers: phi, of the encoder and the posterior; theta, of the prior and the decoder.
 Half = Literal["recognition", "generative"]
+
+
+class Draws(eqx.Module):
+    """How draws of z are made and differentiated; also batched, with the examples along the first axis of its arrays.
+
+    - `num_samples`: how many. `training`: dropout is on.
+    - `path_only`: the gradient of log q(z|x) flows through z alone and not through q's own parameters: its other part has
+      expectation 0 (Roeder et al. 2017, arXiv 1703.09194). The values stay the same.
+    - `path_scale`: the factor on the gradient that flows into each draw of z. The values stay the same.
+    - `encoded_x`: what the encoder sees in place of x (a corrupted x, say).
+    """
+
+    num_samples: int = eqx.field(static=True)
+    training: bool = eqx.field(static=True, default=False)
+    path_only: bool = eqx.field(static=True, default=False)
+    path_scale: Float[Array, "*examples samples"] | None = None
+    encoded_x: Num[Array, "..."] | None = None
 
 
 class LogTerms(eqx.Module):
@@ -94,33 +112,15 @@ class AbstractLatentVariableModel(eqx.Module):
         """Where z lives."""
 
     @abstractmethod
-    def log_terms(
-        self,
-        x: Num[Array, "..."],
-        key: PRNGKeyArray,
-        num_samples: int,
-        *,
-        condition: Float[Array, " condition"] | None = None,
-        training: bool = False,
-        encoded_x: Num[Array, "..."] | None = None,
-        path_only: bool = False,
-        path_scale: Float[Array, " samples"] | None = None,
-    ) -> LogTerms:
-        """The logarithms of which every bound on log p(x) is made, from `num_samples` draws of z.
-
-        - `training`: dropout is on.
-        - `encoded_x`: what the encoder sees in place of x (a corrupted x, say).
-        - `path_only`: the gradient of log q(z|x) flows through z alone and not through q's own parameters: its other part has
-          expectation 0 (Roeder et al. 2017, arXiv 1703.09194). The values stay the same.
-        - `path_scale`: the factor on the gradient that flows into each draw of z. The values stay the same.
-        """
+    def log_terms(self, example: Example, key: PRNGKeyArray, draws: Draws) -> LogTerms:
+        """The logarithms of which every bound on log p(x) is made, from these draws of z."""
 
     @abstractmethod
-    def encode(self, x: Num[Array, "..."], condition: Float[Array, " condition"] | None = None) -> AbstractPosterior:
+    def encode(self, example: Example) -> AbstractPosterior:
         """q(z|x); deterministic."""
 
     @abstractmethod
-    def posterior_params(self, x: Num[Array, "..."], condition: Float[Array, " condition"] | None = None) -> Float[Array, "..."]:
+    def posterior_params(self, example: Example) -> Float[Array, "..."]:
         """The unconstrained parameters of q(z|x) for one example; `posterior_from` of them is `encode(x)`."""
 
     @abstractmethod
@@ -132,9 +132,7 @@ class AbstractLatentVariableModel(eqx.Module):
         """log p(z) in nats."""
 
     @abstractmethod
-    def log_likelihood(
-        self, x: Num[Array, "..."], z: Float[Array, " latent"], condition: Float[Array, " condition"] | None = None
-    ) -> Float[Array, ""]:
+    def log_likelihood(self, example: Example, z: Float[Array, " latent"]) -> Float[Array, ""]:
         """log p(x|z) in nats, about x in the user's own units."""
 
     @abstractmethod
@@ -149,11 +147,7 @@ class AbstractLatentVariableModel(eqx.Module):
 
     @abstractmethod
     def replicate(
-        self,
-        x: Num[Array, "..."],
-        z: Float[Array, " latent"],
-        keys: Key[Array, " draws"],
-        condition: Float[Array, " condition"] | None = None,
+        self, example: Example, z: Float[Array, " latent"], keys: Key[Array, " draws"]
     ) -> tuple[Float[Array, "..."], Float[Array, "draws ..."]]:
         """E[x'|z] and draws x' ~ p(x'|z), which x itself should look like: with x's own total where the density is given it."""
 

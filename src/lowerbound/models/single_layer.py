@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar
@@ -9,15 +10,16 @@ from typing import Any, TypeVar
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key, Num, PRNGKeyArray
+from jaxtyping import Array, Float, Key, PRNGKeyArray
 
+from ..data.examples import Example
 from ..data.transforms import Affine
 from ..errors import ConfigurationError
 from ..likelihoods import AbstractLikelihood, Measure
 from ..networks import AbstractNetwork
 from ..posteriors import AbstractPosterior, AbstractPosteriorFamily, Refinement
 from ..priors import AbstractLatentDensity, AbstractPrior, Space
-from .base import AbstractLatentVariableModel, Half, LogTerms
+from .base import AbstractLatentVariableModel, Draws, Half, LogTerms
 
 _Output = TypeVar("_Output")
 Condition = Float[Array, " condition"] | None
@@ -85,32 +87,23 @@ class SingleLayer(AbstractLatentVariableModel):
         """Where z lives."""
         return self.posterior.space
 
-    def log_terms(
-        self,
-        x: Num[Array, "..."],
-        key: PRNGKeyArray,
-        num_samples: int,
-        *,
-        condition: Condition = None,
-        training: bool = False,
-        encoded_x: Num[Array, "..."] | None = None,
-        path_only: bool = False,
-        path_scale: Float[Array, " samples"] | None = None,
-    ) -> LogTerms:
-        """The logarithms of which every bound on log p(x) is made, from `num_samples` draws of z."""
-        draw_keys, encoder_key, decoder_keys = self._keys(key, num_samples, training)
+    def log_terms(self, example: Example, key: PRNGKeyArray, draws: Draws) -> LogTerms:
+        """The logarithms of which every bound on log p(x) is made, from these draws of z."""
+        condition = example.condition
+        draw_keys, encoder_key, decoder_keys = self._keys(key, draws)
+        encoded = example if draws.encoded_x is None else dataclasses.replace(example, x=draws.encoded_x)
         with jax.named_scope("X_encoder"):
-            posterior = self._posterior(x if encoded_x is None else encoded_x, condition, encoder_key)
+            posterior = self.posterior.condition(self._posterior_params(encoded, encoder_key))
         with jax.named_scope("reparametrization"):
             z, log_posterior = _each_draw(posterior.sample_and_log_prob, draw_keys)
-            if path_scale is not None:
-                z = _each_draw(_scale_gradient, z, path_scale)
-            if path_only:
+            if draws.path_scale is not None:
+                z = _each_draw(_scale_gradient, z, draws.path_scale)
+            if draws.path_only:
                 log_posterior = _each_draw(_stopped(posterior).log_prob, z)
         with jax.named_scope("X_decoder"):
             params = _each_draw(lambda z, key: self.decoder(z, condition=condition, key=key), z, decoder_keys)
         with jax.named_scope("ELB"), _numpyro_promotion():
-            y, prior = self.transform.forward(x), self._prior(condition)
+            y, prior = self.transform.forward(example.x), self._prior(condition)
             return LogTerms(
                 log_likelihood=_each_draw(lambda param: self._log_likelihood(param, y), params),
                 log_prior=_each_draw(prior.log_prob, z),
@@ -121,13 +114,13 @@ class SingleLayer(AbstractLatentVariableModel):
                 monitors=jax.tree.map(jnp.mean, _each_draw(self.likelihood.monitors, params)),
             )
 
-    def encode(self, x: Num[Array, "..."], condition: Condition = None) -> AbstractPosterior:
+    def encode(self, example: Example) -> AbstractPosterior:
         """q(z|x); deterministic."""
-        return self._posterior(x, condition, None)
+        return self.posterior.condition(self._posterior_params(example, None))
 
-    def posterior_params(self, x: Num[Array, "..."], condition: Condition = None) -> Float[Array, "..."]:
+    def posterior_params(self, example: Example) -> Float[Array, "..."]:
         """The unconstrained parameters of q(z|x), refined where the model refines them."""
-        return self._posterior_params(x, condition, None)
+        return self._posterior_params(example, None)
 
     def posterior_from(self, params: Float[Array, "..."]) -> AbstractPosterior:
         """The member of the posterior's family with these parameters."""
@@ -137,10 +130,10 @@ class SingleLayer(AbstractLatentVariableModel):
         """log p(z) in nats."""
         return self._prior(condition).log_prob(z)
 
-    def log_likelihood(self, x: Num[Array, "..."], z: Float[Array, " latent"], condition: Condition = None) -> Float[Array, ""]:
+    def log_likelihood(self, example: Example, z: Float[Array, " latent"]) -> Float[Array, ""]:
         """log p(x|z) in nats, about x in the user's own units."""
         with _numpyro_promotion():
-            return self._log_likelihood(self.decoder(z, condition=condition), self.transform.forward(x))
+            return self._log_likelihood(self.decoder(z, condition=example.condition), self.transform.forward(example.x))
 
     def decode_mean(self, z: Float[Array, " latent"], condition: Condition = None) -> Float[Array, "..."]:
         """E[x|z] in the user's units."""
@@ -155,12 +148,12 @@ class SingleLayer(AbstractLatentVariableModel):
         return self.transform.inverse(draw)
 
     def replicate(
-        self, x: Num[Array, "..."], z: Float[Array, " latent"], keys: Key[Array, " draws"], condition: Condition = None
+        self, example: Example, z: Float[Array, " latent"], keys: Key[Array, " draws"]
     ) -> tuple[Float[Array, "..."], Float[Array, "draws ..."]]:
         """E[x'|z] and draws x' ~ p(x'|z), with x's own total where the likelihood is given it."""
         with _numpyro_promotion():
-            total = self.transform.forward(x).sum() if self.likelihood.given_total else None
-            distribution = self.likelihood.distribution(self.decoder(z, condition=condition), total)
+            total = self.transform.forward(example.x).sum() if self.likelihood.given_total else None
+            distribution = self.likelihood.distribution(self.decoder(z, condition=example.condition), total)
             mean, draws = jnp.asarray(distribution.mean), jax.vmap(lambda key: jnp.asarray(distribution.sample(key)))(keys)
         dtype = jnp.result_type(float)
         return self.transform.inverse(mean).astype(dtype), jax.vmap(self.transform.inverse)(draws).astype(dtype)
@@ -185,13 +178,11 @@ class SingleLayer(AbstractLatentVariableModel):
     def _prior(self, condition: Condition) -> AbstractLatentDensity:
         return self.prior.bind(self._recognise, condition)
 
-    def _posterior(self, x: Num[Array, "..."], condition: Condition, key: PRNGKeyArray | None) -> AbstractPosterior:
-        return self.posterior.condition(self._posterior_params(x, condition, key))
-
-    def _posterior_params(self, x: Num[Array, "..."], condition: Condition, key: PRNGKeyArray | None) -> Float[Array, "..."]:
-        params = self.encoder(self.input_transform.forward(x), condition=condition, key=key)
+    def _posterior_params(self, example: Example, key: PRNGKeyArray | None) -> Float[Array, "..."]:
+        condition = example.condition
+        params = self.encoder(self.input_transform.forward(example.x), condition=condition, key=key)
         if self.refinement is not None:
-            y, prior = self.transform.forward(x), self._prior(condition)
+            y, prior = self.transform.forward(example.x), self._prior(condition)
 
             def log_joint(z: Float[Array, " latent"]) -> Float[Array, ""]:
                 with _numpyro_promotion():
@@ -206,11 +197,12 @@ class SingleLayer(AbstractLatentVariableModel):
         return jnp.asarray(self.likelihood.distribution(params, total).log_prob(y)) + self._log_jacobian()
 
     def _keys(
-        self, key: PRNGKeyArray, num_samples: int, training: bool
+        self, key: PRNGKeyArray, draws: Draws
     ) -> tuple[Key[Array, " draws"], PRNGKeyArray | None, Key[Array, " draws"] | None]:
         """Keys for the draws, for the encoder and for the decoder at each draw."""
         # A split is a twentieth of a training step, so there is none without need.
-        if not (training and (self.encoder.is_random_in_training or self.decoder.is_random_in_training)):
+        num_samples = draws.num_samples
+        if not (draws.training and (self.encoder.is_random_in_training or self.decoder.is_random_in_training)):
             return (key[None] if num_samples == 1 else jax.random.split(key, num_samples)), None, None
         keys = jax.random.split(key, 2 * num_samples + 1)
         return keys[:num_samples], keys[-1], keys[num_samples:-1]

@@ -12,10 +12,10 @@ from jaxtyping import Array, Float, Int, Num, PRNGKeyArray
 
 from ..config.context import ObjectiveContext
 from ..config.sections import ObjectiveConfig
-from ..data.examples import Examples
+from ..data.examples import Example
 from ..data.transforms import Affine
 from ..errors import ConfigurationError
-from ..models import AbstractLatentVariableModel, LogTerms, SingleLayer, split_trained
+from ..models import AbstractLatentVariableModel, Draws, LogTerms, SingleLayer, split_trained
 from .base import AbstractObjective, LossRecord, Need, batch_terms, record_of
 
 
@@ -26,7 +26,7 @@ class AbstractAutoencoder(AbstractObjective):
     """
 
     @abstractmethod
-    def encoded(self, model: AbstractLatentVariableModel, batch: Examples, key: PRNGKeyArray) -> Float[Array, "batch ..."] | None:
+    def encoded(self, model: AbstractLatentVariableModel, batch: Example, key: PRNGKeyArray) -> Float[Array, "batch ..."] | None:
         """What the encoder sees in place of x; None for x itself."""
 
     @abstractmethod
@@ -46,7 +46,7 @@ class AbstractAutoencoder(AbstractObjective):
     def __call__(
         self,
         model: AbstractLatentVariableModel,
-        batch: Examples,
+        batch: Example,
         key: PRNGKeyArray,
         step: Int[Array, ""],
         *,
@@ -54,8 +54,8 @@ class AbstractAutoencoder(AbstractObjective):
     ) -> LossRecord:
         """The record of one batch at one step."""
         noise_key, key = jax.random.split(key)
-        encoded_x = self.encoded(model, batch, noise_key)
-        terms, loss = reconstruction_and_prior(model, batch, key, training=training, encoded_x=encoded_x)
+        draws = Draws(1, training, encoded_x=self.encoded(model, batch, noise_key))
+        terms, loss = reconstruction_and_prior(model, batch, key, draws)
         return record_of(model, terms, loss + self.penalty(model, terms))
 
     def kl_weight(self, step: Int[Array, ""]) -> Float[Array, ""]:
@@ -82,7 +82,7 @@ class Autoencoder(AbstractAutoencoder):
         """It has nothing to configure."""
         return cls()
 
-    def encoded(self, model: AbstractLatentVariableModel, batch: Examples, key: PRNGKeyArray) -> None:
+    def encoded(self, model: AbstractLatentVariableModel, batch: Example, key: PRNGKeyArray) -> None:
         """x itself."""
         return None
 
@@ -113,7 +113,7 @@ class DenoisingAutoencoder(AbstractAutoencoder):
         """With the configured noise."""
         return cls(config.noise)
 
-    def encoded(self, model: AbstractLatentVariableModel, batch: Examples, key: PRNGKeyArray) -> Float[Array, "batch ..."]:
+    def encoded(self, model: AbstractLatentVariableModel, batch: Example, key: PRNGKeyArray) -> Float[Array, "batch ..."]:
         """x with noise."""
         return corrupted(jnp.asarray(batch.x), _single_layer(model).input_transform, self.noise, key)
 
@@ -141,7 +141,7 @@ class SparseAutoencoder(AbstractAutoencoder):
         """With the configured weight."""
         return cls(config.sparsity_weight)
 
-    def encoded(self, model: AbstractLatentVariableModel, batch: Examples, key: PRNGKeyArray) -> None:
+    def encoded(self, model: AbstractLatentVariableModel, batch: Example, key: PRNGKeyArray) -> None:
         """x itself."""
         return None
 
@@ -174,7 +174,7 @@ class RegularisedAutoencoder(AbstractAutoencoder):
         """With the configured weights."""
         return cls(config.latent_weight, config.decoder_weight)
 
-    def encoded(self, model: AbstractLatentVariableModel, batch: Examples, key: PRNGKeyArray) -> None:
+    def encoded(self, model: AbstractLatentVariableModel, batch: Example, key: PRNGKeyArray) -> None:
         """x itself."""
         return None
 
@@ -187,17 +187,12 @@ class RegularisedAutoencoder(AbstractAutoencoder):
 
 
 def reconstruction_and_prior(
-    model: AbstractLatentVariableModel,
-    batch: Examples,
-    key: PRNGKeyArray,
-    *,
-    training: bool,
-    encoded_x: Float[Array, "batch ..."] | None = None,
+    model: AbstractLatentVariableModel, batch: Example, key: PRNGKeyArray, draws: Draws
 ) -> tuple[LogTerms, Float[Array, ""]]:
     """The terms of a batch, and the batch's mean of -log p(x|z) - log p(stop(z))."""
-    terms = batch_terms(model, batch, key, 1, training=training, encoded_x=encoded_x)
+    terms = batch_terms(model, batch, key, draws)
     # The same code again, with the encoder stopped: XLA computes it once.
-    stopped = batch_terms(model.detached("recognition"), batch, key, 1, training=training, encoded_x=encoded_x)
+    stopped = batch_terms(model.detached("recognition"), batch, key, draws)
     return terms, -jnp.mean(terms.log_likelihood + stopped.log_prior)
 
 

@@ -1,7 +1,7 @@
 """The contract of an objective: a value that turns a model and a batch into a loss and a bound."""
 
 from abc import abstractmethod
-from typing import Any, Literal
+from typing import Literal
 
 import equinox as eqx
 import jax
@@ -10,8 +10,8 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from ..config.context import ObjectiveContext
 from ..config.sections import ObjectiveConfig
-from ..data.examples import Examples
-from ..models import AbstractLatentVariableModel, LogTerms
+from ..data.examples import Example
+from ..models import AbstractLatentVariableModel, Draws, LogTerms
 
 # What an objective may need of a model (`needs.py` checks it and says what fits).
 Need = Literal["density", "deterministic-posterior", "factorised-posterior", "kl-by-latent"]
@@ -68,7 +68,7 @@ class AbstractObjective(eqx.Module):
     def __call__(
         self,
         model: AbstractLatentVariableModel,
-        batch: Examples,
+        batch: Example,
         key: PRNGKeyArray,
         step: Int[Array, ""],
         *,
@@ -86,33 +86,9 @@ def is_on(weight: float | Float[Array, ""]) -> bool:
     return not (isinstance(weight, int | float) and weight == 0)
 
 
-def batch_terms(
-    model: AbstractLatentVariableModel,
-    batch: Examples,
-    key: PRNGKeyArray,
-    num_samples: int,
-    *,
-    training: bool,
-    encoded_x: Array | None = None,
-    path_only: bool = False,
-    path_scale: Float[Array, "batch samples"] | None = None,
-) -> LogTerms:
+def batch_terms(model: AbstractLatentVariableModel, batch: Example, key: PRNGKeyArray, draws: Draws) -> LogTerms:
     """`model.log_terms` of every example of a batch, the batch along the first axis of everything."""
-
-    def one(x: Array, condition: Array | None, key: PRNGKeyArray, encoded_x: Array | None, scale: Array | None) -> Any:
-        return model.log_terms(
-            x,
-            key,
-            num_samples,
-            condition=condition,
-            training=training,
-            encoded_x=encoded_x,
-            path_only=path_only,
-            path_scale=scale,
-        )
-
-    keys = jax.random.split(key, len(batch))
-    return jax.vmap(one)(*batch.arrays, keys, encoded_x, path_scale)
+    return jax.vmap(model.log_terms)(batch.on_device(), jax.random.split(key, len(batch)), draws)
 
 
 def log_weight_of(terms: LogTerms) -> Float[Array, "batch samples"]:

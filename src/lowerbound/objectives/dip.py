@@ -9,9 +9,9 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from ..config.context import ObjectiveContext
 from ..config.sections import ObjectiveConfig
-from ..data.examples import Examples
+from ..data.examples import Example
 from ..errors import ConfigurationError
-from ..models import AbstractLatentVariableModel, LogTerms
+from ..models import AbstractLatentVariableModel, Draws, LogTerms
 from .base import AbstractObjective, LossRecord, Need, batch_terms, kl_of, record_of
 from .importance_weighted import check_draws
 
@@ -40,14 +40,14 @@ class AbstractDIPVAE(AbstractObjective):
     def __call__(
         self,
         model: AbstractLatentVariableModel,
-        batch: Examples,
+        batch: Example,
         key: PRNGKeyArray,
         step: Int[Array, ""],
         *,
         training: bool = False,
     ) -> LossRecord:
         """The record of one batch at one step."""
-        terms = batch_terms(model, batch, key, self.num_samples, training=training)
+        terms = batch_terms(model, batch, key, Draws(self.num_samples, training))
         penalty = distance_from_identity(self.covariance(terms), self.off_diagonal_weight, self.diagonal_weight)
         return record_of(model, terms, penalty - jnp.mean(terms.log_likelihood.mean(axis=1) - kl_of(terms)))
 

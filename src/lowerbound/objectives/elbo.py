@@ -9,9 +9,9 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from ..config.context import ObjectiveContext
 from ..config.sections import ObjectiveConfig
-from ..data.examples import Examples
+from ..data.examples import Example
 from ..errors import ConfigurationError
-from ..models import AbstractLatentVariableModel
+from ..models import AbstractLatentVariableModel, Draws
 from .base import AbstractObjective, GradientEstimator, LossRecord, Need, batch_terms, is_on, kl_of, record_of
 from .needs import check_needs
 from .schedule import Course, WarmUp
@@ -107,7 +107,7 @@ class ELBO(AbstractObjective):
     def __call__(
         self,
         model: AbstractLatentVariableModel,
-        batch: Examples,
+        batch: Example,
         key: PRNGKeyArray,
         step: Int[Array, ""],
         *,
@@ -115,7 +115,7 @@ class ELBO(AbstractObjective):
     ) -> LossRecord:
         """The record of one batch at one step."""
         is_stl = self.gradient == "stl"
-        terms = batch_terms(model, batch, key, self.num_samples, training=training, path_only=is_stl)
+        terms = batch_terms(model, batch, key, Draws(self.num_samples, training, is_stl))
         log_likelihood = terms.log_likelihood.mean(axis=1)
         kl = kl_of(terms)
         weight = self.kl_weight(step)

@@ -12,9 +12,9 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from ..config.context import ObjectiveContext
 from ..config.sections import ObjectiveConfig
-from ..data.examples import Examples
+from ..data.examples import Example
 from ..errors import ConfigurationError
-from ..models import AbstractLatentVariableModel, LogTerms
+from ..models import AbstractLatentVariableModel, Draws, LogTerms
 from .base import AbstractObjective, GradientEstimator, LossRecord, Need, batch_terms, log_weight_of, record_of
 
 # A function of one example's log-weights, all draws side by side; the draws of a group lie next to each other.
@@ -27,7 +27,7 @@ class AbstractImportanceWeighted(AbstractObjective):
 
     @abstractmethod
     def estimate(
-        self, model: AbstractLatentVariableModel, batch: Examples, key: PRNGKeyArray, *, training: bool
+        self, model: AbstractLatentVariableModel, batch: Example, key: PRNGKeyArray, *, training: bool
     ) -> tuple[LogTerms, Float[Array, ""], Float[Array, " batch"]]:
         """The terms of a batch, the loss, and the bound of each example."""
 
@@ -39,7 +39,7 @@ class AbstractImportanceWeighted(AbstractObjective):
     def __call__(
         self,
         model: AbstractLatentVariableModel,
-        batch: Examples,
+        batch: Example,
         key: PRNGKeyArray,
         step: Int[Array, ""],
         *,
@@ -90,7 +90,7 @@ class IWAE(AbstractImportanceWeighted):
         return iwae_name(self.num_samples)
 
     def estimate(
-        self, model: AbstractLatentVariableModel, batch: Examples, key: PRNGKeyArray, *, training: bool
+        self, model: AbstractLatentVariableModel, batch: Example, key: PRNGKeyArray, *, training: bool
     ) -> tuple[LogTerms, Float[Array, ""], Float[Array, " batch"]]:
         """The terms of a batch, the loss, and the bound of each example."""
         terms, values = estimate_bound(
@@ -128,7 +128,7 @@ class MIWAE(AbstractImportanceWeighted):
         return f"MIWAE bound, {self.num_groups} x {_samples(self.num_samples)}"
 
     def estimate(
-        self, model: AbstractLatentVariableModel, batch: Examples, key: PRNGKeyArray, *, training: bool
+        self, model: AbstractLatentVariableModel, batch: Example, key: PRNGKeyArray, *, training: bool
     ) -> tuple[LogTerms, Float[Array, ""], Float[Array, " batch"]]:
         """The terms of a batch, the loss, and the bound of each example."""
         terms, values = _miwae(model, batch, key, self.num_groups, self.num_samples, self.gradient, training=training)
@@ -170,7 +170,7 @@ class CIWAE(AbstractImportanceWeighted):
         return iwae_name(self.num_samples)
 
     def estimate(
-        self, model: AbstractLatentVariableModel, batch: Examples, key: PRNGKeyArray, *, training: bool
+        self, model: AbstractLatentVariableModel, batch: Example, key: PRNGKeyArray, *, training: bool
     ) -> tuple[LogTerms, Float[Array, ""], Float[Array, " batch"]]:
         """The terms of a batch, the loss, and the bound of each example."""
         b = self.elbo_weight
@@ -215,7 +215,7 @@ class PIWAE(AbstractImportanceWeighted):
         return iwae_name(self.num_groups * self.num_samples)
 
     def estimate(
-        self, model: AbstractLatentVariableModel, batch: Examples, key: PRNGKeyArray, *, training: bool
+        self, model: AbstractLatentVariableModel, batch: Example, key: PRNGKeyArray, *, training: bool
     ) -> tuple[LogTerms, Float[Array, ""], Float[Array, " batch"]]:
         """The terms of a batch, the loss, and the bound of each example."""
         groups, size = self.num_groups, self.num_samples
@@ -234,7 +234,7 @@ def log_mean_exp(log_weight: Float[Array, "*batch draws"]) -> Float[Array, "*bat
 
 def estimate_bound(
     model: AbstractLatentVariableModel,
-    batch: Examples,
+    batch: Example,
     key: PRNGKeyArray,
     num_draws: int,
     bound: Bound,
@@ -248,20 +248,20 @@ def estimate_bound(
     - `path_scale`: for "dreg", how much of each draw's gradient goes on to the encoder, a function of one example's log-weights.
     """
     if gradient != "dreg":
-        terms = batch_terms(model, batch, key, num_draws, training=training, path_only=gradient == "stl")
+        terms = batch_terms(model, batch, key, Draws(num_draws, training, path_only=gradient == "stl"))
         return terms, jax.vmap(bound)(log_weight_of(terms))
     # The factors must be known before the pass that they act in, so it comes twice with the same draws: a quarter more work.
-    first = batch_terms(model, batch, key, num_draws, training=training, path_only=True)
+    first = batch_terms(model, batch, key, Draws(num_draws, training, path_only=True))
     log_weight = jax.lax.stop_gradient(log_weight_of(first))
     scale = jax.vmap(path_scale)(log_weight)
-    terms = batch_terms(model, batch, key, num_draws, training=training, path_only=True, path_scale=scale)
+    terms = batch_terms(model, batch, key, Draws(num_draws, training, path_only=True, path_scale=scale))
     weighted = jnp.sum(jax.vmap(jax.grad(bound))(log_weight) * log_weight_of(terms), axis=1)
     return terms, jax.vmap(bound)(log_weight) + weighted - jax.lax.stop_gradient(weighted)
 
 
 def _miwae(
     model: AbstractLatentVariableModel,
-    batch: Examples,
+    batch: Example,
     key: PRNGKeyArray,
     num_groups: int,
     num_samples: int,

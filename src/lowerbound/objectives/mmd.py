@@ -11,9 +11,9 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from ..config.context import ObjectiveContext
 from ..config.sections import ObjectiveConfig
-from ..data.examples import Examples
+from ..data.examples import Example
 from ..errors import ConfigurationError
-from ..models import AbstractLatentVariableModel
+from ..models import AbstractLatentVariableModel, Draws
 from .base import AbstractObjective, LossRecord, Need, batch_terms, kl_of, record_of
 from .importance_weighted import check_draws
 
@@ -70,7 +70,7 @@ class InfoVAE(AbstractObjective):
     def __call__(
         self,
         model: AbstractLatentVariableModel,
-        batch: Examples,
+        batch: Example,
         key: PRNGKeyArray,
         step: Int[Array, ""],
         *,
@@ -78,7 +78,7 @@ class InfoVAE(AbstractObjective):
     ) -> LossRecord:
         """The record of one batch at one step."""
         draw_key, prior_key = jax.random.split(key)
-        terms = batch_terms(model, batch, draw_key, self.num_samples, training=training)
+        terms = batch_terms(model, batch, draw_key, Draws(self.num_samples, training))
         discrepancy = mmd_to_prior(model, batch, terms.z, prior_key, self.kernel)
         cost = (1 - self.alpha) * kl_of(terms).mean() + (self.alpha + self.mmd_weight - 1) * discrepancy
         return record_of(model, terms, cost - terms.log_likelihood.mean())
@@ -128,7 +128,7 @@ class WassersteinAutoencoder(AbstractObjective):
     def __call__(
         self,
         model: AbstractLatentVariableModel,
-        batch: Examples,
+        batch: Example,
         key: PRNGKeyArray,
         step: Int[Array, ""],
         *,
@@ -136,7 +136,7 @@ class WassersteinAutoencoder(AbstractObjective):
     ) -> LossRecord:
         """The record of one batch at one step."""
         draw_key, prior_key = jax.random.split(key)
-        terms = batch_terms(model, batch, draw_key, self.num_samples, training=training)
+        terms = batch_terms(model, batch, draw_key, Draws(self.num_samples, training))
         discrepancy = mmd_to_prior(model, batch, terms.z, prior_key, self.kernel)
         return record_of(model, terms, self.mmd_weight * discrepancy - terms.log_likelihood.mean())
 
@@ -147,7 +147,7 @@ class WassersteinAutoencoder(AbstractObjective):
 
 def mmd_to_prior(
     model: AbstractLatentVariableModel,
-    batch: Examples,
+    batch: Example,
     z: Float[Array, "batch samples latent"],
     key: PRNGKeyArray,
     kernel: Kernel,

@@ -5,8 +5,9 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
+from ..data.examples import Example
 from ..errors import ConfigurationError
-from ..models import AbstractLatentVariableModel, SingleLayer
+from ..models import AbstractLatentVariableModel, Draws, SingleLayer
 from .base import AbstractObjective
 
 
@@ -41,6 +42,6 @@ def check_needs(objective: AbstractObjective, model: AbstractLatentVariableModel
 def has_kl_by_latent(model: AbstractLatentVariableModel) -> bool:
     """Whether KL(q(z|x) || p(z)) has a closed form for each latent."""
     condition = jnp.zeros(model.condition_dim) if model.condition_dim else None
-    x = jnp.zeros(model.event_shape)
-    shapes = jax.eval_shape(lambda: model.log_terms(x, jax.random.key(0), 1, condition=condition).closed_form_kl)
+    example = Example(jnp.zeros(model.event_shape), condition)
+    shapes = jax.eval_shape(lambda: model.log_terms(example, jax.random.key(0), Draws(1)).closed_form_kl)
     return shapes is not None and len(shapes.shape) == 1

@@ -9,8 +9,8 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from ..config.context import ObjectiveContext
 from ..config.sections import ObjectiveConfig
-from ..data.examples import Examples
-from ..models import AbstractLatentVariableModel
+from ..data.examples import Example
+from ..models import AbstractLatentVariableModel, Draws
 from .base import AbstractObjective, LossRecord, Need, batch_terms, kl_of, log_weight_of, record_of
 from .importance_weighted import check_draws, iwae_name, log_mean_exp
 
@@ -53,14 +53,14 @@ class RenyiBound(AbstractObjective):
     def __call__(
         self,
         model: AbstractLatentVariableModel,
-        batch: Examples,
+        batch: Example,
         key: PRNGKeyArray,
         step: Int[Array, ""],
         *,
         training: bool = False,
     ) -> LossRecord:
         """The record of one batch at one step."""
-        terms = batch_terms(model, batch, key, self.num_samples, training=training)
+        terms = batch_terms(model, batch, key, Draws(self.num_samples, training))
         is_elbo = jnp.asarray(self.alpha == 1)
         # Both are computed, so that another order needs no other program; that of the ELBO has no power mean to divide by 0.
         order = jnp.where(is_elbo, 1.0, 1.0 - self.alpha)

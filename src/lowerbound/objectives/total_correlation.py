@@ -12,9 +12,9 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from ..config.context import ObjectiveContext
 from ..config.sections import ObjectiveConfig
-from ..data.examples import Examples
+from ..data.examples import Example
 from ..errors import ConfigurationError
-from ..models import AbstractLatentVariableModel, LogTerms
+from ..models import AbstractLatentVariableModel, Draws, LogTerms
 from ..posteriors import AbstractFactorisedPosterior
 from .base import AbstractObjective, LossRecord, Need, batch_terms, record_of
 from .importance_weighted import check_draws
@@ -82,14 +82,14 @@ class BetaTCVAE(AbstractObjective):
     def __call__(
         self,
         model: AbstractLatentVariableModel,
-        batch: Examples,
+        batch: Example,
         key: PRNGKeyArray,
         step: Int[Array, ""],
         *,
         training: bool = False,
     ) -> LossRecord:
         """The record of one batch at one step."""
-        terms = batch_terms(model, batch, key, self.num_samples, training=training)
+        terms = batch_terms(model, batch, key, Draws(self.num_samples, training))
         parts = kl_parts(terms, self.num_examples)
         cost = self.alpha * parts.mutual_information + self.beta * parts.total_correlation + self.gamma * parts.by_latent
         return record_of(model, terms, cost - terms.log_likelihood.mean())

@@ -18,7 +18,7 @@ import jax
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, primitives
 
-from ..data.examples import Examples
+from ..data.examples import Example
 from ..models import AbstractLatentVariableModel, split_trained
 from ..objectives import AbstractObjective
 
@@ -49,7 +49,7 @@ def loss_graph(model: AbstractLatentVariableModel, objective: AbstractObjective,
     def loss(params: Any, batch: Any, key: Any, step: Any) -> Any:
         return objective(eqx.combine(params, rest), batch, key, step, training=True).loss
 
-    batch = Examples.of(batch)
+    batch = Example.of(batch)
     shapes = jax.tree.map(lambda array: jax.ShapeDtypeStruct(array.shape, array.dtype), batch)
     free = shapes, jax.eval_shape(jax.random.key, 0), jax.ShapeDtypeStruct((), np.int32)
     arguments = ("X", *(() if batch.condition is None else ("C",)), "key", "step")

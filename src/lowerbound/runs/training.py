@@ -18,7 +18,7 @@ from .. import __version__
 from ..config import RunConfig, write_toml
 from ..data.dataset import Dataset
 from ..data.describe import describe_dataset
-from ..data.examples import Examples, examples_of
+from ..data.examples import Example, examples_of
 from ..data.spec import DataSpec
 from ..data.splits import Split, check_same_data, shuffled_split, split_record
 from ..errors import ConfigurationError, NonFiniteLossError
@@ -121,7 +121,7 @@ class TrainingRun:
         """True when there is nothing left to train."""
         return self.progress.stop_reason in FINISHED
 
-    def part(self, name: str) -> Examples:
+    def part(self, name: str) -> Example:
         """The examples of "train", "validation" or "test", as the device gets them."""
         return examples_of(self.dataset, getattr(self.split, name), self.spec)
 

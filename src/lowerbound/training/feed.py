@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Array, Int, PRNGKeyArray
 from typing_extensions import override
 
-from ..data.examples import Examples
+from ..data.examples import Example
 from .schedule import Schedule
 
 
@@ -25,7 +25,7 @@ class AbstractBatches(eqx.Module):
         """Something for each step of the chunk, along the first axis."""
 
     @abstractmethod
-    def batch(self, of_step: Any) -> Examples:
+    def batch(self, of_step: Any) -> Example:
         """The batch of one step, from what `by_step` has for it."""
 
 
@@ -38,7 +38,7 @@ class AbstractFeed(eqx.Module):
         """How many there are."""
 
     @abstractmethod
-    def first(self, count: int) -> Examples:
+    def first(self, count: int) -> Example:
         """The first of them, `count` at most."""
 
     @abstractmethod
@@ -49,7 +49,7 @@ class AbstractFeed(eqx.Module):
 class Resident(AbstractFeed, AbstractBatches):
     """All examples on the device; the program looks up the rows of each step."""
 
-    data: Examples
+    data: Example
 
     @property
     @override
@@ -57,7 +57,7 @@ class Resident(AbstractFeed, AbstractBatches):
         return len(self.data)
 
     @override
-    def first(self, count: int) -> Examples:
+    def first(self, count: int) -> Example:
         return self.data[:count]
 
     @override
@@ -69,7 +69,7 @@ class Resident(AbstractFeed, AbstractBatches):
         return batch_indices(key, first_step, schedule, len(self.data))
 
     @override
-    def batch(self, of_step: Int[Array, " batch"]) -> Examples:
+    def batch(self, of_step: Int[Array, " batch"]) -> Example:
         return self.data[of_step]
 
 
@@ -79,7 +79,7 @@ class Streamed(AbstractFeed):
     - `read`: the examples of some rows, in this order. `count`: how many there are.
     """
 
-    read: Callable[[np.ndarray], Examples] = eqx.field(static=True)
+    read: Callable[[np.ndarray], Example] = eqx.field(static=True)
     count: int = eqx.field(static=True)
 
     @property
@@ -88,7 +88,7 @@ class Streamed(AbstractFeed):
         return self.count
 
     @override
-    def first(self, count: int) -> Examples:
+    def first(self, count: int) -> Example:
         return jax.tree.map(jnp.asarray, self.read(np.arange(min(count, self.count))))
 
     @override
@@ -101,14 +101,14 @@ class Streamed(AbstractFeed):
 class Fetched(AbstractBatches):
     """The batches of a chunk, one for each step along the first axis."""
 
-    batches: Examples
+    batches: Example
 
     @override
-    def by_step(self, key: PRNGKeyArray, first_step: Int[Array, ""], schedule: Schedule) -> Examples:
+    def by_step(self, key: PRNGKeyArray, first_step: Int[Array, ""], schedule: Schedule) -> Example:
         return self.batches
 
     @override
-    def batch(self, of_step: Examples) -> Examples:
+    def batch(self, of_step: Example) -> Example:
         return of_step
 
 

@@ -16,7 +16,7 @@ from jax.sharding import Mesh
 
 from .. import __version__
 from ..config.sections import TrainingConfig
-from ..data.examples import Examples
+from ..data.examples import Example
 from ..errors import ConfigurationError, ModelFolderError, NonFiniteLossError
 from ..models import AbstractLatentVariableModel, split_trained
 from ..objectives import AbstractObjective, check_needs
@@ -127,21 +127,21 @@ class Trainer:
     def __init__(
         self,
         model: AbstractLatentVariableModel,
-        train: Examples | np.ndarray | AbstractFeed,
-        validation: Examples | np.ndarray,
+        train: Example | np.ndarray | AbstractFeed,
+        validation: Example | np.ndarray,
         objective: AbstractObjective,
         config: TrainingConfig,
         *,
         mesh: Mesh | None = None,
     ) -> None:
-        validation, mesh = Examples.of(validation), one_device() if mesh is None else mesh
+        validation, mesh = Example.of(validation), one_device() if mesh is None else mesh
         if config.early_stopping_patience > 0 and len(validation) == 0:
             raise ConfigurationError(
                 f"training.early_stopping_patience is {config.early_stopping_patience}, but there are no validation data. "
                 "Set data.validation above 0, or training.early_stopping_patience to 0."
             )
         check_needs(objective, model)
-        self.feed = train if isinstance(train, AbstractFeed) else Resident(place(Examples.of(train), mesh))
+        self.feed = train if isinstance(train, AbstractFeed) else Resident(place(Example.of(train), mesh))
         self.schedule = Schedule.plan(config, self.feed.num_examples)
         if self.schedule.batch_size % mesh.size:
             raise ConfigurationError(

@@ -19,7 +19,7 @@ import optax
 from jax.sharding import Mesh
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from ..data.examples import Examples
+from ..data.examples import Example
 from ..objectives import AbstractObjective
 from .devices import divided
 from .feed import AbstractBatches
@@ -112,7 +112,7 @@ def averaged(state: TrainState) -> Params:
     return state.params if state.average is None else state.average
 
 
-def train_step(fixed: Fixed, state: TrainState, batch: Examples, key: PRNGKeyArray) -> tuple[TrainState, Params, StepMetrics]:
+def train_step(fixed: Fixed, state: TrainState, batch: Example, key: PRNGKeyArray) -> tuple[TrainState, Params, StepMetrics]:
     """One optimizer step on a batch: the new state, the gradient that led to it, and the numbers to watch."""
 
     def loss_and_record(params: Params) -> tuple[Array, Any]:
@@ -161,7 +161,7 @@ def _mean(values: Float[Array, " batch"] | None) -> Float[Array, ""]:
 
 
 @eqx.filter_jit
-def validate(fixed: Fixed, params: Params, data: Examples, step: Int[Array, ""]) -> ValidationMetrics:
+def validate(fixed: Fixed, params: Params, data: Example, step: Int[Array, ""]) -> ValidationMetrics:
     """The same objective on a whole split, without dropout, always with the same random numbers.
 
     The same draws every time make two epochs comparable: early stopping looks at a difference, not at noise.
@@ -171,7 +171,7 @@ def validate(fixed: Fixed, params: Params, data: Examples, step: Int[Array, ""])
     size = min(len(data), 10 * fixed.schedule.batch_size)
     whole = len(data) // size * size
 
-    def columns_of(batch: Examples, index: Int[Array, ""]) -> tuple[dict[str, Array], dict[str, Array]]:
+    def columns_of(batch: Example, index: Int[Array, ""]) -> tuple[dict[str, Array], dict[str, Array]]:
         """(what the objective says of each example, the means over the batch)."""
         record = fixed.objective(model, batch, jax.random.fold_in(key, index), step)
         missing = jnp.full(len(batch), jnp.nan, jnp.float32)

@@ -12,10 +12,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from ..data.examples import Example
 from ..evaluation import Annealing, anneal, estimate_evidence, sandwich
 from ..evaluation.bidirectional import simulate
 from ..evaluation.estimates import mean_and_error
-from ..models import SingleLayer
+from ..models import Draws, SingleLayer
 from .figure import STANDARD_ERRORS, Figure
 from .linear_gaussian import LOG_EVIDENCE, TRUTH, example, poor_model
 
@@ -100,4 +101,4 @@ def annealed_weights(
 @eqx.filter_jit
 def _log_weights(model: SingleLayer, batch: Float[Array, "examples data"], num_samples: int) -> Float[Array, "examples samples"]:
     keys = jax.random.split(jax.random.key(0), len(batch))
-    return jax.vmap(lambda x, key: model.log_terms(x, key, num_samples).log_weight)(batch, keys)
+    return jax.vmap(lambda x, key: model.log_terms(Example(x), key, Draws(num_samples)).log_weight)(batch, keys)

@@ -16,7 +16,7 @@ from jaxtyping import Array
 from ..config import RunConfig
 from ..config.sections import TrainingConfig
 from ..data.describe import describe
-from ..data.examples import Examples
+from ..data.examples import Example
 from ..evaluation import active_units, evaluate, posterior_means
 from ..evaluation.aggregate import aggregate_posterior
 from ..evaluation.disentanglement import (
@@ -108,7 +108,7 @@ def _encoder_gradient(objective: ELBO, model: SingleLayer, batch: Array) -> Arra
     trained, rest = split_trained(model)
 
     def loss(trained: Any, key: Array) -> Array:
-        return objective(eqx.combine(trained, rest), Examples(batch), key, jnp.int32(0), training=True).loss
+        return objective(eqx.combine(trained, rest), Example(batch), key, jnp.int32(0), training=True).loss
 
     gradients = jax.vmap(jax.grad(loss), (None, 0))(trained, jax.random.split(jax.random.key(1), 20))
     return jnp.stack([jnp.abs(leaf).max() for leaf in jax.tree.leaves(gradients.encoder)]).max()
@@ -123,14 +123,14 @@ def training_and_validation(dropout: float = 0.0) -> Iterator[Figure]:
     network = {**_SMALL["network"], "dropout": dropout}
     config = RunConfig.from_dict({**_SMALL, "network": network, "likelihood": {"name": "gaussian"}})
     model = build_model(config, describe(data), jax.random.key(0))
-    objective, batch = ELBO(num_samples=3), Examples(jnp.asarray(data))
+    objective, batch = ELBO(num_samples=3), Example(jnp.asarray(data))
     both = [_record(objective, model, batch, training=training) for training in (True, False)]
     difference = max(float(jnp.abs(a - b).max()) for a, b in zip(*map(jax.tree.leaves, both), strict=True))
     yield Figure("one batch, in training and in validation", "largest difference", difference, 0.0, 0.0, "nats")
 
 
 @eqx.filter_jit
-def _record(objective: ELBO, model: AbstractLatentVariableModel, batch: Examples, *, training: bool) -> Any:
+def _record(objective: ELBO, model: AbstractLatentVariableModel, batch: Example, *, training: bool) -> Any:
     return objective(model, batch, jax.random.key(1), jnp.int32(0), training=training)
 
 
