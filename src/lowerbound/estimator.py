@@ -231,7 +231,9 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         start = array[split.train[:NUM_START_EXAMPLES]]
         key = jax.random.key(config.training.seed)
         model = build_model(config, spec, key, condition_dim=spec.condition_dim, examples=start, **_of_model(parts))
-        check_values(array, model.likelihood, spec, likelihood_name=_likelihood_name(config, model), rows=split.validation)
+        check_values(
+            array, model.likelihood, model.transform, likelihood_name=_likelihood_name(config, model), rows=split.validation
+        )
         trainer = Trainer(model, data[split.train], data[split.validation], objective, config.training)
         records: list[Record] = []
 
@@ -400,7 +402,8 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
     def _checked(self, X: Any, condition: Any, *, in_support: bool = False) -> Example:
         array = self._check_examples(X)
         if in_support and isinstance(self.model_, SingleLayer):
-            check_values(array, self.model_.likelihood, self.spec_, likelihood_name=_likelihood_name(self.config_, self.model_))
+            name = _likelihood_name(self.config_, self.model_)
+            check_values(array, self.model_.likelihood, self.model_.transform, likelihood_name=name)
         return with_condition(for_device(array), condition, self.spec_)
 
     def _posterior_means(self, examples: Example) -> np.ndarray:

@@ -14,10 +14,11 @@ import scipy.stats
 from jaxtyping import Array
 from scipy_continuous import quantized_masses
 
+from lowerbound.config import RunConfig
 from lowerbound.config.context import BuildContext
 from lowerbound.config.sections import LikelihoodConfig, TrainingConfig
 from lowerbound.data.describe import describe
-from lowerbound.data.transforms import choose_transform
+from lowerbound.data.transforms import Affine, choose_transform
 from lowerbound.errors import ConfigurationError, DataError
 from lowerbound.likelihoods import (
     BetaDistribution,
@@ -32,6 +33,7 @@ from lowerbound.likelihoods import (
 )
 from lowerbound.likelihoods.continuous_bernoulli import log_normaliser
 from lowerbound.likelihoods.quantized_gaussian import log_mass_between
+from lowerbound.recipes.build import build_likelihood
 from lowerbound.training.numbers import Numbers
 from lowerbound.training.optimizer import make_optimizer
 from lowerbound.training.schedule import Schedule
@@ -331,18 +333,20 @@ def test_numpyro_family_is_held_against_its_own_support() -> None:
     np.testing.assert_allclose(np.sqrt(np.asarray(distribution.variance)), positive.std(axis=0), rtol=1e-3)
     assert part.measure == "lebesgue"
     partly_positive = np.where([False, True, False], positive, TABLE)
-    with pytest.raises(DataError, match="that of Weibull, numbers above 0, but columns 0, 2 hold"):
-        NumPyroLikelihood.build(
-            LikelihoodConfig(name="numpyro", distribution="Weibull"),
-            context_of(partly_positive, "none"),
-        )
-    with pytest.raises(DataError, match="the whole numbers from 0 up"):
-        NumPyroLikelihood.build(LikelihoodConfig(name="numpyro", distribution="Poisson"), context_of(positive, "none"))
     # 0 lies in the closed support that NumPyro gives some densities, and has no finite log-density.
-    with_zero = positive.copy()
-    with_zero[0, 1] = 0.0
-    with pytest.raises(DataError, match="column 1"):
-        NumPyroLikelihood.build(LikelihoodConfig(name="numpyro", distribution="Gamma"), context_of(with_zero, "none"))
+    with_zero, with_one = positive.copy(), 1 / (1 + positive)
+    with_zero[0, 1], with_one[0, 2] = 0.0, 1.0
+    for family, data, expected in (
+        ("Weibull", partly_positive, "whose support is numbers above 0, but columns 0, 2 hold"),
+        ("Poisson", positive, "whose support is the whole numbers from 0 up"),
+        ("Gamma", with_zero, "column 1"),
+        ("Beta", with_one, "numbers from 0 to 1, but column 2 holds"),
+    ):
+        assert expected in str(NumPyroLikelihood((3,), family).misfit(describe(data), Affine(0.0, 1.0)))
+    assert NumPyroLikelihood((3,), "Weibull").misfit(describe(positive), Affine(0.0, 1.0)) is None
+    config = RunConfig().updated({"likelihood": {"name": "numpyro", "distribution": "Weibull"}})
+    with pytest.raises(DataError, match=r"likelihood.name is 'numpyro', whose support is numbers above 0, but columns 0, 2 hold"):
+        build_likelihood(config, context_of(partly_positive, "none"))
 
 
 def test_a_discrete_family_sums_to_one() -> None:

@@ -8,7 +8,11 @@ import jax
 import numpy as np
 import pytest
 from checks import Density, chi_squared_p_value, kolmogorov_smirnov_p_value
+from registered.likelihoods import LIKELIHOODS, levels_of
 from registry import DENSITIES
+
+from lowerbound.data.describe import describe
+from lowerbound.data.transforms import Affine
 
 # Hundreds of traced programs; the other oracles run the same code under the measurement of coverage, which costs a quarter.
 pytestmark = pytest.mark.no_cover
@@ -41,6 +45,25 @@ def _draws(name: str) -> np.ndarray:
 def test_sums_or_integrates_to_one(name: str, seed: int) -> None:
     density, masses = _density(name, seed)
     assert masses.sum() == pytest.approx(1.0, abs=density.tolerance)
+
+
+@pytest.mark.parametrize("name", [name for name, make in LIKELIHOODS.items() if levels_of(make()) is not None])
+def test_levels_are_those_of_the_data_and_nothing_else_has_a_probability(name: str) -> None:
+    """A part is held to data of its own levels and refuses one level more; its masses on them sum to 1 (above)."""
+    part, (density, _) = LIKELIHOODS[name](), _density(f"likelihood-{name}", 0)
+    low, high, num_levels = levels_of(part) or (0.0, 0.0, 0)
+    step = (high - low) / (num_levels - 1)
+    data = np.broadcast_to(np.arange(num_levels).reshape(-1, *(1,) * len(part.event_shape)), (num_levels, *part.event_shape))
+    as_seen = Affine(-low / step, 1 / step)
+    assert part.misfit(describe(data, num_levels=num_levels), as_seen) is None
+    one_more = np.concatenate([data, np.full_like(data[:1], num_levels)])
+    is_bounded = part.support != "counts"
+    assert (part.misfit(describe(one_more, num_levels=num_levels + 1), as_seen) is not None) == is_bounded
+    log_prob = jax.jit(density.log_prob)
+    for wrong in (low - step, low + step / 2, low + 0.9 * step, *([high + step] if is_bounded else [])):
+        x = np.full(part.event_shape, low, np.float32)
+        x.flat[-1] = wrong
+        assert float(log_prob(x)) == -np.inf, wrong
 
 
 @every_density

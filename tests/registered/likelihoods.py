@@ -65,7 +65,7 @@ LIKELIHOODS: dict[str, Callable[[], AbstractLikelihood]] = {
     "discretized-logistic-bounded": lambda: DiscretizedLogistic((1, 2)),
     "discretized-logistic-free": lambda: DiscretizedLogistic((2,), -1.0, 1.0, 17, bounded_mean=False),
     "discretized-logistic-mixture": lambda: DiscretizedLogisticMixture((1, 2), -3.0, 3.0, 17, num_components=2),
-    "discretized-logistic-mixture-colour": lambda: DiscretizedLogisticMixture((1, 1, 3), -3.0, 3.0, 7, 2, colour=True),
+    "discretized-logistic-mixture-colour": lambda: DiscretizedLogisticMixture((1, 1, 3), 0.0, 1.0, 7, 2, colour=True, unit=0.5),
     "categorical": lambda: Categorical((1, 2), 5),
     "ordinal": lambda: Ordinal.of_moments((2,), 5, 2.0, 1.5),
     "poisson": lambda: Poisson((2,)),

@@ -82,7 +82,7 @@ def other_examples(
         examples = columns_of(Table(examples, dataset.feature_names), spec.feature_names, data)
     examples = check_array(examples, name=data, event_shape=spec.event_shape)
     if isinstance(model, SingleLayer):
-        check_values(examples, model.likelihood, spec, likelihood_name=config.likelihood.name, name=data)
+        check_values(examples, model.likelihood, model.transform, likelihood_name=config.likelihood.name, name=data)
     return examples_of(dataclasses.replace(dataset, examples=examples), np.arange(len(examples)), spec)
 
 

@@ -1,15 +1,20 @@
 """The contract of a likelihood p(x|z)."""
 
 from abc import abstractmethod
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 import equinox as eqx
+import jax
+import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
 from jaxtyping import Array, Float
 
 from ..config.context import BuildContext
 from ..config.sections import LikelihoodConfig
+from ..data.spec import DataSpec
+from ..data.transforms import Affine
+from .support import misfit
 
 Measure = Literal["counting", "lebesgue"]
 # Which values have a probability: any number; numbers above 0; [low, high] with known limits, with or without its ends; 0 and 1;
@@ -31,11 +36,13 @@ class AbstractLikelihood(eqx.Module):
     - `support`: which data have a probability, in the user's units; `scaling`: the scale of y that the likelihood needs.
     - `given_total`: True for a density of counts given their sum (a document's length, a cell's library size): then it is
       normalised over the x with that sum, or given that size, and `distribution` needs it.
+    - `code`: how the part that fits data of `shape` is written, where it depends on their levels.
     """
 
     event_shape: eqx.AbstractVar[tuple[int, ...]]
     support: eqx.AbstractClassVar[Support]
     scaling: eqx.AbstractClassVar[Scaling]
+    code: ClassVar[str] = ""
 
     @classmethod
     @abstractmethod
@@ -63,6 +70,20 @@ class AbstractLikelihood(eqx.Module):
 
         - `total`: the sum of the example's counts, where `given_total`; None stands for that of a typical example.
         """
+
+    @property
+    def values(self) -> Any:
+        """The numbers y that have a probability, element by element, as one of NumPyro's constraints."""
+        with jax.numpy_dtype_promotion("standard"):
+            support: Any = self.distribution(jnp.zeros(self.param_shape, jnp.float32)).support
+        return getattr(support, "base_constraint", support)
+
+    def misfit(self, spec: DataSpec, transform: Affine) -> str | None:
+        """Why such data, seen through `transform`, have no probability, and what fits them; None where all of them have one.
+
+        Every level of the data must be one of the likelihood's own: between them, or beyond, there is no probability.
+        """
+        return misfit(self, spec, transform)
 
     @abstractmethod
     def initial_params(self, mean: np.ndarray, std: np.ndarray) -> np.ndarray:

@@ -28,7 +28,8 @@ class _BernoulliEvent(dist.Independent):
         own: Any = self.base_dist
         value, logits = (jnp.reshape(each, (*each.shape[: each.ndim - self.event_dim], -1)) for each in (value, own.logits))
         signed = (2 * value - 1) * logits
-        return jnp.sum(jnp.minimum(signed, 0) - jnp.log1p(jnp.exp(-jnp.abs(signed))), axis=-1)
+        each = jnp.minimum(signed, 0) - jnp.log1p(jnp.exp(-jnp.abs(signed)))
+        return jnp.sum(jnp.where((value == 0) | (value == 1), each, -jnp.inf), axis=-1)
 
 
 class Bernoulli(AbstractLikelihood):

@@ -36,7 +36,7 @@ class BetaDistribution(dist.Distribution):
     """
 
     arg_constraints: ClassVar[dict[str, Any]] = {}
-    support = dist.constraints.unit_interval  # pyright: ignore[reportAssignmentType]
+    support = dist.constraints.open_interval(0.0, 1.0)  # pyright: ignore[reportAssignmentType]
 
     def __init__(
         self,

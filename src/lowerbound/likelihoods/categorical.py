@@ -34,8 +34,8 @@ class CategoricalLevels(dist.Distribution):
 
     @property
     def support(self) -> Any:
-        """The whole numbers from 0 to K - 1."""
-        levels = constraints.integer_interval(0, self.logits.shape[0] - 1)
+        """The whole numbers from 0 to K - 1, K being the element's own number of levels."""
+        levels = constraints.integer_interval(0, jnp.sum(self.logits > -jnp.inf, axis=0) - 1)
         return constraints.independent(levels, len(self.event_shape))
 
     def log_prob(self, value: Float[Array, "..."]) -> Float[Array, "..."]:
@@ -43,8 +43,10 @@ class CategoricalLevels(dist.Distribution):
         log_normaliser = jax.nn.logsumexp(self.logits, axis=0)
         events = value.reshape(-1, *self.event_shape)
         # Picked before it is normalised: the log-masses of all levels would be written out for the sake of one.
-        picked = jnp.take_along_axis(self.logits, events.astype(jnp.int32), axis=0, mode="clip")
-        each = (picked - log_normaliser).reshape(len(events), -1)
+        there = (events >= 0) & (events < len(self.logits)) & (events == jnp.round(events))
+        levels = jnp.where(there, events, 0).astype(jnp.int32)
+        picked = jnp.take_along_axis(self.logits, levels, axis=0, mode="promise_in_bounds")
+        each = jnp.where(there, picked - log_normaliser, -jnp.inf).reshape(len(events), -1)
         return each.sum(axis=1).reshape(value.shape[: value.ndim - len(self.event_shape)])
 
     def sample(self, key: PRNGKeyArray, sample_shape: tuple[int, ...] = ()) -> Float[Array, "..."]:
@@ -84,6 +86,7 @@ class Categorical(AbstractLikelihood):
     num_categories: Categories = eqx.field(static=True, converter=as_categories)
     measure: ClassVar[Measure] = "counting"
     support: ClassVar[Support] = "levels"
+    code: ClassVar[str] = "Categorical({shape}, {num_levels})"
     scaling: ClassVar[Scaling] = "none"
     given_total: ClassVar[bool] = False
 

@@ -43,8 +43,8 @@ class ContinuousBernoulliDistribution(dist.Distribution):
         super().__init__(batch_shape=logits.shape, validate_args=validate_args)
 
     def log_prob(self, value: Any, intermediates: Any = None) -> Array:
-        """The log-density in nats, of each element."""
-        return self.logits * value - log_normaliser(self.logits)
+        """The log-density in nats, of each element; -inf outside [0, 1]."""
+        return jnp.where((value >= 0) & (value <= 1), self.logits * value - log_normaliser(self.logits), -jnp.inf)
 
     def sample(self, key: PRNGKeyArray, sample_shape: tuple[int, ...] = ()) -> Array:
         """By the inverse of F(y) = (e^(a y) - 1) / (e^a - 1)."""

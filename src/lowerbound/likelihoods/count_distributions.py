@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from numpyro.distributions import constraints
 
 from .count_masses import log_multinomial, log_negative_binomial, log_poisson
+from .lattice import is_count
 
 # JAX draws Poisson variables as 32-bit whole numbers; rates beyond would come back as -1.
 _LARGEST_RATE = 2e9
@@ -29,7 +30,8 @@ class PoissonCounts(dist.Distribution):
 
     def log_prob(self, value: Float[Array, "..."]) -> Float[Array, "..."]:
         """log P(x = value) in nats."""
-        return log_poisson(value, self.log_mean)
+        there = is_count(value)
+        return jnp.where(there, log_poisson(jnp.where(there, value, 0.0), self.log_mean), -jnp.inf)
 
     def sample(self, key: PRNGKeyArray, sample_shape: tuple[int, ...] = ()) -> Float[Array, "..."]:
         """Whole numbers as floats; no gradient flows through them."""
@@ -60,7 +62,9 @@ class NegativeBinomialCounts(dist.Distribution):
 
     def log_prob(self, value: Float[Array, "..."]) -> Float[Array, "..."]:
         """log P(x = value) in nats."""
-        return log_negative_binomial(value, self.log_mean, self.log_inverse_dispersion)
+        there = is_count(value)
+        log_mass = log_negative_binomial(jnp.where(there, value, 0.0), self.log_mean, self.log_inverse_dispersion)
+        return jnp.where(there, log_mass, -jnp.inf)
 
     def sample(self, key: PRNGKeyArray, sample_shape: tuple[int, ...] = ()) -> Float[Array, "..."]:
         """x ~ Poisson(lambda) with lambda ~ Gamma(theta, rate theta / mu); no gradient flows through it."""
@@ -145,7 +149,9 @@ class MultinomialCounts(dist.Distribution):
         """log P(x | sum of x) in nats, one number for each event in `value`."""
         batch_shape = value.shape[: value.ndim - len(self.event_shape)]
         events = value.reshape(-1, *self.event_shape)
-        return jax.vmap(log_multinomial, in_axes=(0, None))(events, self.log_proportions).reshape(batch_shape)
+        there = is_count(events)
+        log_masses = jax.vmap(log_multinomial, in_axes=(0, None))(jnp.where(there, events, 0.0), self.log_proportions)
+        return jnp.where(there.reshape(len(events), -1).all(1), log_masses, -jnp.inf).reshape(batch_shape)
 
     def sample(self, key: PRNGKeyArray, sample_shape: tuple[int, ...] = ()) -> Float[Array, "..."]:
         """Counts that sum to the total, rounded to a whole number; no gradient flows through them."""

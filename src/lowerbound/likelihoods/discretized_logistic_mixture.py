@@ -50,6 +50,7 @@ class DiscretizedLogisticMixture(AbstractLikelihood):
     unit: float = eqx.field(static=True, default=1.0)
     measure: ClassVar[Measure] = "counting"
     support: ClassVar[Support] = "levels"
+    code: ClassVar[str] = "DiscretizedLogisticMixture({shape}, {low:g}, {high:g}, {num_levels})"
     scaling: ClassVar[Scaling] = "unit"
     given_total: ClassVar[bool] = False
 

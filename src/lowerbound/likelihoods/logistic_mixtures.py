@@ -46,14 +46,15 @@ class LogisticMixture(dist.Distribution):
 
     @property
     def support(self) -> Any:
-        """The interval that holds the levels."""
+        """The levels."""
         return self.component.support
 
     def log_prob(self, value: Float[Array, "..."]) -> Float[Array, "..."]:
         """log P(x = value) in nats, element by element."""
         components = -1 - len(self.batch_shape)
-        each = self.component.log_prob(jnp.expand_dims(value, components))
-        return jax.nn.logsumexp(jax.nn.log_softmax(self.logits, axis=0) + each, axis=components)
+        each = self.component.log_mass(jnp.expand_dims(value, components))
+        log_mass = jax.nn.logsumexp(jax.nn.log_softmax(self.logits, axis=0) + each, axis=components)
+        return jnp.where(self.support(value), log_mass, -jnp.inf)
 
     def sample(self, key: PRNGKeyArray, sample_shape: tuple[int, ...] = ()) -> Float[Array, "..."]:
         """A component, then a level of it."""
@@ -102,18 +103,18 @@ class ColourLogisticMixture(dist.Distribution):
 
     @property
     def support(self) -> Any:
-        """The interval that holds the levels."""
+        """The levels."""
         return constraints.independent(self.component.support, 1)
 
     def log_prob(self, value: Float[Array, "... 3"]) -> Float[Array, "..."]:
         """log P(r, g, b) in nats, pixel by pixel."""
-        value = jnp.expand_dims(value, -4)
+        there, value = self.support(value), jnp.expand_dims(value, -4)
         red, green = (value[..., colour] - self._middle for colour in (0, 1))
         alpha, beta, gamma = (self.coefficients[..., pair] for pair in (0, 1, 2))
         shift = jnp.stack([jnp.zeros_like(alpha) * red, alpha * red, beta * red + gamma * green], axis=-1)
         shifted = self._like(self.component.loc + shift, self.component.scale)
-        joint = jax.nn.log_softmax(self.logits, axis=0) + shifted.log_prob(value).sum(-1)
-        return jax.nn.logsumexp(joint, axis=-3)
+        joint = jax.nn.log_softmax(self.logits, axis=0) + shifted.log_mass(value).sum(-1)
+        return jnp.where(there, jax.nn.logsumexp(joint, axis=-3), -jnp.inf)
 
     def sample(self, key: PRNGKeyArray, sample_shape: tuple[int, ...] = ()) -> Float[Array, "... 3"]:
         """The pixel's component, then red, green and blue in turn, each rounded to its level before the next looks at it.

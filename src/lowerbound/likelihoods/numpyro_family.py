@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PRNGKeyArray
 from numpyro.distributions import constraints
 
 from ..config.context import BuildContext
@@ -20,7 +20,6 @@ from ..config.sections import LikelihoodConfig
 from ..errors import ConfigurationError, unknown_name_message
 from .base import AbstractLikelihood, Measure, Scaling, Support
 from .moment_fit import fit_moments
-from .support import described, outside_error
 
 # A constrained argument stays between e^-15 and e^15, or as near to the ends of an interval.
 LARGEST_RAW = 15.0
@@ -38,15 +37,30 @@ class Family:
     cls: type[dist.Distribution]
     arguments: tuple[str, ...]
 
-    @property
+    @functools.cached_property
     def support(self) -> Any:
-        """NumPyro's constraint that the values keep."""
-        return self.cls.support
+        """NumPyro's constraint that the values keep, without those ends of an interval where the density is not finite."""
+        support: Any = self.cls.support
+        bounds = [float(getattr(support, name)) for name in ("lower_bound", "upper_bound") if hasattr(support, name)]
+        ends = [bound for bound in bounds if support(bound)]
+        if support.is_discrete or not ends:
+            return support
+        with jax.numpy_dtype_promotion("standard"):
+            at_ends = [self.of(self.ordinary_params).log_prob(end) for end in ends]
+        if np.isfinite(np.asarray(at_ends)).all():
+            return support
+        return constraints.open_interval(*bounds) if len(bounds) == 2 else constraints.greater_than(*bounds)
+
+    @property
+    def ordinary_params(self) -> Float[Array, "arguments five"]:
+        """Some unconstrained arguments: a family may have a mean, or a density at an end, for some only."""
+        return jnp.broadcast_to(jnp.linspace(-1.0, 3.0, 5), (len(self.arguments), 5))
 
     @property
     def is_discrete(self) -> bool:
         """True where it is a probability mass."""
-        return bool(self.support.is_discrete)
+        support: Any = self.cls.support
+        return bool(support.is_discrete)
 
     def of(self, params: Float[Array, "arguments ..."]) -> dist.Distribution:
         """The distributions with these unconstrained arguments, one for each element."""
@@ -118,13 +132,49 @@ def _is_real_valued(constraint: Any) -> bool:
 
 
 def _has_mean(family: Family) -> bool:
-    # Some have a mean for some arguments only (a Student-t with more than one degree of freedom).
-    params = jnp.broadcast_to(jnp.linspace(-1.0, 3.0, 5), (len(family.arguments), 5))
     try:
         with jax.numpy_dtype_promotion("standard"):
-            return bool(jnp.isfinite(jnp.asarray(family.of(params).mean)).any())
+            return bool(jnp.isfinite(jnp.asarray(family.of(family.ordinary_params).mean)).any())
     except (NotImplementedError, ValueError, TypeError):
         return False
+
+
+class SupportedDistribution(dist.Distribution):
+    """`base`, with log-probability -inf outside `support`, where NumPyro's own give any number."""
+
+    arg_constraints: ClassVar[dict[str, Any]] = {}
+    pytree_data_fields = ("base",)
+    pytree_aux_fields = ("_support",)
+
+    def __init__(self, base: dist.Distribution, support: Any) -> None:
+        self.base, self._support = base, support
+        super().__init__(batch_shape=base.batch_shape)
+
+    @property
+    def support(self) -> Any:
+        """The constraint that it was given."""
+        return self._support
+
+    def log_prob(self, value: Any, intermediates: Any = None) -> Array:
+        """Of each element, in nats."""
+        inside = self.support(value)
+        # No gradient may meet what the density is outside.
+        log_prob = self.base.log_prob(jnp.where(inside, value, self.support.feasible_like(value)))
+        return jnp.where(inside, jnp.asarray(log_prob), -jnp.inf)
+
+    def sample(self, key: PRNGKeyArray, sample_shape: tuple[int, ...] = ()) -> Any:
+        """A draw of the base."""
+        return self.base.sample(key, sample_shape)
+
+    @property
+    def mean(self) -> Any:
+        """That of the base."""
+        return self.base.mean
+
+    @property
+    def variance(self) -> Any:
+        """That of the base."""
+        return self.base.variance
 
 
 class NumPyroLikelihood(AbstractLikelihood):
@@ -144,7 +194,6 @@ class NumPyroLikelihood(AbstractLikelihood):
 
     event_shape: tuple[int, ...] = eqx.field(static=True)
     family: str = eqx.field(static=True)
-    # `build` holds the training data against it.
     support: ClassVar[Support] = "own"
     scaling: ClassVar[Scaling] = "none"
     given_total: ClassVar[bool] = False
@@ -154,34 +203,8 @@ class NumPyroLikelihood(AbstractLikelihood):
 
     @classmethod
     def build(cls, config: LikelihoodConfig, context: BuildContext) -> NumPyroLikelihood:
-        """Of the configured family.
-
-        Raises `DataError` where training data lie outside its support.
-        """
-        spec, likelihood = context.spec, NumPyroLikelihood(context.spec.event_shape, family=config.distribution)
-        mean, std, low, high = (
-            np.asarray(values, np.float64).reshape(spec.event_shape)
-            for values in (spec.mean, spec.std, spec.element_low, spec.element_high)
-        )
-        family, params = family_of(likelihood.family), jnp.asarray(likelihood.initial_params(mean, std))
-        with jax.numpy_dtype_promotion("standard"):
-            distribution = family.of(params)
-            extremes = [jnp.asarray(values, jnp.float32) for values in (low, high)]
-            supported = [np.asarray(family.support(value)) for value in extremes]
-            # An end of an interval may be in the support and have no finite density, as 0 and 1 for a Beta variable.
-            values = [jnp.where(inside, value, distribution.mean) for inside, value in zip(supported, extremes, strict=True)]
-            if family.is_discrete:
-                inside = supported
-            else:
-                inside = [
-                    inside & np.isfinite(np.asarray(distribution.log_prob(value)))
-                    for inside, value in zip(supported, values, strict=True)
-                ]
-        found = ~np.logical_and(*inside).reshape(-1) | (family.is_discrete and not spec.is_whole)
-        if found.any():
-            expected = f"that of {likelihood.family}, {described(family.support)}"
-            raise outside_error("numpyro", expected, found, spec)
-        return likelihood
+        """Of the configured family."""
+        return NumPyroLikelihood(context.spec.event_shape, family=config.distribution)
 
     @property
     def measure(self) -> Measure:
@@ -195,7 +218,8 @@ class NumPyroLikelihood(AbstractLikelihood):
 
     def distribution(self, params: Float[Array, "arguments ..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
         """The family over the event."""
-        return family_of(self.family).of(params).to_event(len(self.event_shape))
+        family = family_of(self.family)
+        return SupportedDistribution(family.of(params), family.support).to_event(len(self.event_shape))
 
     def initial_params(self, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
         """By moments, solved numerically: the mean and, with two arguments or more, the deviation as well as it can be met."""

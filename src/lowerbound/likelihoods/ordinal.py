@@ -53,8 +53,12 @@ class OrderedLevels(dist.Distribution):
 
     @property
     def support(self) -> Any:
-        """The whole numbers from 0 to K - 1."""
-        return constraints.integer_interval(0, self.increments.shape[0] + 1)
+        """The whole numbers from 0 to K - 1, K being the element's own number of levels."""
+        return constraints.integer_interval(0, self._highest)
+
+    @property
+    def _highest(self) -> Array:
+        return jnp.sum(self.cutpoints < jnp.inf, axis=0).astype(self.location.dtype)
 
     @property
     def cutpoints(self) -> Float[Array, "levels ..."]:
@@ -63,7 +67,8 @@ class OrderedLevels(dist.Distribution):
 
     def log_prob(self, value: Float[Array, "..."]) -> Float[Array, "..."]:
         """log P(x = value) in nats, element by element."""
-        level = value.astype(jnp.int32)
+        there = (value >= 0) & (value <= self._highest) & (value == jnp.round(value))
+        level = jnp.where(there, value, 0).astype(jnp.int32)
         cutpoints = self.cutpoints
         upper = _picked(cutpoints, level)
         is_lowest, is_highest = level == 0, (level > len(self.increments)) | jnp.isinf(upper)
@@ -73,11 +78,12 @@ class OrderedLevels(dist.Distribution):
         width = _picked(self.increments, level - 1) if len(self.increments) else jnp.ones_like(value)
         is_inner = ~(is_lowest | is_highest)
         log_width = jnp.log(-jnp.expm1(-jnp.where(is_inner, width, 1.0)))
-        return (
+        log_mass = (
             jnp.where(is_highest, 0.0, jax.nn.log_sigmoid(upper))
             + jnp.where(is_lowest, 0.0, jax.nn.log_sigmoid(-lower))
             + jnp.where(is_inner, log_width, 0.0)
         )
+        return jnp.where(there, log_mass, -jnp.inf)
 
     def sample(self, key: PRNGKeyArray, sample_shape: tuple[int, ...] = ()) -> Float[Array, "..."]:
         """How many cutpoints lie below location + a standard logistic variable; no gradient flows through it."""
@@ -92,7 +98,7 @@ class OrderedLevels(dist.Distribution):
 
 
 def _picked(table: Float[Array, "levels ..."], level: Array) -> Float[Array, "..."]:
-    """The entry of each element's level; that of the nearest one beyond the ends."""
+    """The entry of each element's level; for the neighbour that an end has not, any entry, which is then left out."""
     samples = (1,) * (level.ndim - table.ndim + 1)
     return jnp.take_along_axis(table.reshape(len(table), *samples, *table.shape[1:]), level[None], axis=0, mode="clip")[0]
 
@@ -115,6 +121,7 @@ class Ordinal(AbstractLikelihood):
     raw_cutpoints: Array = eqx.field(converter=lambda value: jnp.asarray(value, jnp.float32))
     measure: ClassVar[Measure] = "counting"
     support: ClassVar[Support] = "levels"
+    code: ClassVar[str] = "Ordinal.of_moments({shape}, {num_levels}, mean, std)"
     scaling: ClassVar[Scaling] = "none"
     given_total: ClassVar[bool] = False
 

@@ -16,6 +16,7 @@ from numpyro.distributions import constraints
 from ..config.context import BuildContext
 from ..config.sections import LikelihoodConfig
 from .base import AbstractLikelihood, Measure, Scaling, Support
+from .lattice import Lattice
 from .location_scale import LARGEST_LOG_SCALE, squeeze, unsqueeze
 
 _NODES, _WEIGHTS = (values.tolist() for values in np.polynomial.legendre.leggauss(5))
@@ -49,8 +50,13 @@ class QuantizedGaussianDistribution(dist.Distribution):
 
     @constraints.dependent_property(is_discrete=True, event_dim=0)  # pyright: ignore[reportArgumentType]
     def support(self) -> Any:
-        """The interval that holds the levels."""
-        return constraints.interval(self.low, self.high)
+        """The levels."""
+        return self.levels
+
+    @property
+    def levels(self) -> Lattice:
+        """The levels, as a constraint."""
+        return Lattice(self.low, self.high, self.num_levels)
 
     @property
     def step(self) -> float:
@@ -58,7 +64,11 @@ class QuantizedGaussianDistribution(dist.Distribution):
         return (self.high - self.low) / (self.num_levels - 1)
 
     def log_prob(self, value: Any, intermediates: Any = None) -> Array:
-        """log P(x = value) in nats, for a value on the lattice of levels."""
+        """log P(x = value) in nats; -inf off the levels."""
+        return jnp.where(self.levels(value), self.log_mass(value), -jnp.inf)
+
+    def log_mass(self, value: Array) -> Array:
+        """log P(x = value) in nats, for a value that is known to be a level."""
         half = self.step / 2
         centre, width = (value - self.loc) / self.scale, self.step / self.scale
         is_lowest, is_highest = value < self.low + half, value > self.high - half
@@ -120,6 +130,7 @@ class QuantizedGaussian(AbstractLikelihood):
     bounded_mean: bool = eqx.field(static=True, default=True)
     measure: ClassVar[Measure] = "counting"
     support: ClassVar[Support] = "levels"
+    code: ClassVar[str] = "QuantizedGaussian({shape}, {low:g}, {high:g}, {num_levels})"
     scaling: ClassVar[Scaling] = "unit"
     given_total: ClassVar[bool] = False
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from numpyro.distributions import constraints
 
 from ..config import catalogue
 from ..data.checks import chunks_of_rows
 from ..data.spec import DataSpec
+from ..data.transforms import Affine
 from ..errors import DataError
-from .base import AbstractLikelihood, Support
+from .lattice import Lattice
+
+if TYPE_CHECKING:
+    from .base import AbstractLikelihood, Support
 
 _SUPPORTS: dict[Support, str] = {
     "real": "any number",
@@ -37,7 +39,14 @@ _SHOWN = 3
 
 def described(constraint: Any) -> str:
     """One of NumPyro's constraints in words."""
-    return next((text for each, text in _CONSTRAINTS if each is constraint), repr(constraint))
+    known = next((text for each, text in _CONSTRAINTS if each is constraint), None)
+    if known is not None:
+        return known
+    limits = _limits(constraint, ())
+    if limits is None:
+        return repr(constraint)
+    levels = _num_levels(constraint, limits)
+    return f"{'numbers' if levels is None else f'{levels} levels'} from {limits[0]:g} to {limits[1]:g}"
 
 
 def outside(support: Support, spec: DataSpec) -> np.ndarray | None:
@@ -85,6 +94,51 @@ def check_support(name: str, support: Support, spec: DataSpec) -> None:
 
 def outside_error(name: str, expected: str, found: np.ndarray, spec: DataSpec) -> DataError:
     """What to raise for a likelihood with the support `expected`, in words, where `found` says which elements are outside."""
+    return DataError(
+        f"likelihood.name is {name!r}, whose support is {expected}, but {_held_outside(found, spec)}. Likelihoods that fit these "
+        f"data: {', '.join(fitting_likelihoods(spec))}; or bring the data into the support first."
+    )
+
+
+def misfit(likelihood: AbstractLikelihood, spec: DataSpec, transform: Affine) -> str | None:
+    """What `AbstractLikelihood.misfit` says."""
+    sizes = (spec.element_low, spec.low), (spec.element_high, spec.high)
+    low, high = (np.broadcast_to(np.asarray(each or whole, np.float64), spec.num_elements) for each, whole in sizes)
+    # A lattice that holds two neighbours and both ends holds all the levels between.
+    seen = [low, np.minimum(low + 1, high), high] if spec.is_whole else [low, high]
+    values, inside = likelihood.values, np.ones(spec.event_shape, bool)
+    for x in seen:
+        inside = inside & np.asarray(values(_seen(x.reshape(spec.event_shape), transform)))
+    if likelihood.measure == "counting" and not spec.is_whole:
+        inside = np.zeros_like(inside)
+    if inside.all():
+        return None
+    scaled = _seen(np.array([spec.low, spec.high]), transform) if transform.scale.size == 1 else None
+    through = "" if scaled is None or scaled.tolist() == [spec.low, spec.high] else ", scaled to {:g} to {:g}".format(*scaled)
+    return (
+        f"whose support is {described(values)}, but {_held_outside(~inside.reshape(-1), spec)}{through}; "
+        f"expected {_fitting(likelihood, spec, scaled)}"
+    )
+
+
+def _fitting(likelihood: AbstractLikelihood, spec: DataSpec, scaled: np.ndarray | None) -> str:
+    """What to write in place of a likelihood outside of whose support the data are."""
+    cls = type(likelihood)
+    name = catalogue.name_of("likelihood", cls)
+    by_name = "" if name in (None, "numpyro") else f", or the name {name!r}, which finds them"
+    if outside(cls.support, spec) is not None or cls.support == "own":
+        return f"one of the likelihoods that fit these data: {', '.join(fitting_likelihoods(spec))}"
+    if not cls.code:
+        return f"data.scaling={cls.scaling!r}{by_name.replace('them', 'it')}"
+    is_unscaled = scaled is not None and scaled.tolist() == [spec.low, spec.high]
+    takes_scaled = scaled is not None and "{low" in cls.code
+    low, high = scaled.tolist() if scaled is not None and takes_scaled else (spec.low, spec.high)
+    code = cls.code.format(shape=spec.event_shape, low=low, high=high, num_levels=spec.num_levels)
+    return code + ("" if takes_scaled or is_unscaled else " with data.scaling='none'") + by_name
+
+
+def _held_outside(found: np.ndarray, spec: DataSpec) -> str:
+    """Where values outside a support are, and what they are: a sentence's second half."""
     where = np.flatnonzero(found)
     word, more = spec.element_word, f" and {len(where) - _SHOWN} more" if len(where) > _SHOWN else ""
     if len(where) == spec.num_elements > _SHOWN:
@@ -95,23 +149,24 @@ def outside_error(name: str, expected: str, found: np.ndarray, spec: DataSpec) -
     low, high = min(spec.element_low[i] for i in where), max(spec.element_high[i] for i in where)
     kind = "whole numbers" if spec.is_whole else "continuous values"
     limits = "" if spec.limits_known or spec.is_discrete else ", of which no limit is known"
-    return DataError(
-        f"likelihood.name is {name!r}, whose support is {expected}, but {places} {kind} from {low:g} to "
-        f"{high:g}{limits}. Likelihoods that fit these data: {', '.join(fitting_likelihoods(spec))}; or bring the data into the "
-        "support first."
-    )
+    return f"{places} {kind} from {low:g} to {high:g}{limits}"
+
+
+def _seen(x: np.ndarray, transform: Affine) -> np.ndarray:
+    """The data as the likelihood sees them."""
+    return np.asarray(transform.forward(x))
 
 
 def check_values(
     array: np.ndarray,
     likelihood: AbstractLikelihood,
-    spec: DataSpec,
+    transform: Affine,
     *,
     likelihood_name: str,
     name: str = "X",
     rows: np.ndarray | None = None,
 ) -> None:
-    """Refuse examples that `spec` does not describe and whose values are outside the support of a model's likelihood.
+    """Refuse examples to whose values a model's likelihood, which sees them through `transform`, gives no probability.
 
     - `rows`: those to look at, such as rows held out from training; None for all.
 
@@ -119,11 +174,10 @@ def check_values(
     """
     if likelihood.support == "real":
         return
-    count, first, rows = 0, None, np.arange(len(array)) if rows is None else rows
-    step = chunks_of_rows(array).step
+    rows = np.arange(len(array)) if rows is None else rows
+    count, first, values, step = 0, None, likelihood.values, chunks_of_rows(array).step
     for start in range(0, len(rows), step):
-        block = array[rows[start : start + step]]
-        wrong = _wrong(block, likelihood, spec)
+        wrong = ~np.asarray(values(_seen(array[rows[start : start + step]], transform)), bool)
         if wrong.any():
             count += int(wrong.sum())
             if first is None:
@@ -132,37 +186,44 @@ def check_values(
     if first is not None:
         raise DataError(
             f"{name} has {count} of {array[0].size * len(rows)} values outside the support of the likelihood "
-            f"{likelihood_name!r}: the first is {array[first]:g} at index {first}; expected {_expected(likelihood, spec)}. Bring the data there, or train a model "
-            "whose likelihood takes any number: gaussian."
+            f"{likelihood_name!r}: the first is {array[first]:g} at index {first}; expected "
+            f"{_expected(values, transform, first[1:])}. Bring the data there, or train a model whose likelihood takes any "
+            "number: gaussian."
         )
 
 
-def _own_support(likelihood: AbstractLikelihood) -> Any:
-    """The constraint that each element's distribution keeps, whatever its parameters."""
-    with jax.numpy_dtype_promotion("standard"):
-        distribution: Any = likelihood.distribution(jnp.zeros(likelihood.param_shape, jnp.float32))
-    return distribution.base_dist.support
+def _expected(values: Any, transform: Affine, element: tuple[int, ...]) -> str:
+    """The numbers that an element may have, in the user's units."""
+    limits = _limits(values, element)
+    if limits is None:
+        return described(values)
+    low, high = sorted(_in_user_units(y, transform, element) for y in limits)
+    levels = _num_levels(values, limits)
+    if levels == 2:
+        return f"{low:g} or {high:g}"
+    kind = "numbers" if levels is None else "whole numbers" if levels - 1 == high - low else f"one of {levels} levels"
+    return f"{kind} from {low:g} to {high:g}"
 
 
-def _wrong(block: np.ndarray, likelihood: AbstractLikelihood, spec: DataSpec) -> np.ndarray:
-    support = likelihood.support
-    if support == "own":
-        with jax.numpy_dtype_promotion("standard"):
-            return ~np.asarray(_own_support(likelihood)(jnp.asarray(block, jnp.float32)), bool)
-    if support == "positive":
-        return block <= 0
-    if support == "counts":
-        return (block < 0) | (block != np.rint(block))
-    outside_limits = (block < spec.low) | (block > spec.high)
-    return outside_limits if support in ("interval", "open-interval") else outside_limits | (block != np.rint(block))
+def _in_user_units(y: float, transform: Affine, element: tuple[int, ...]) -> float:
+    x = np.asarray(transform.inverse(np.asarray(y, np.float32)))
+    return float(x[element[len(element) - x.ndim :]])
 
 
-def _expected(likelihood: AbstractLikelihood, spec: DataSpec) -> str:
-    support = likelihood.support
-    if support == "own":
-        return described(_own_support(likelihood))
-    if support in ("binary", "levels"):
-        return "0 or 1" if spec.num_levels == 2 else f"whole numbers from {spec.low:g} to {spec.high:g}"
-    if support in ("interval", "open-interval"):
-        return f"numbers from {spec.low:g} to {spec.high:g}"
-    return "whole numbers from 0 up" if support == "counts" else "numbers above 0"
+def _limits(values: Any, element: tuple[int, ...]) -> tuple[float, float] | None:
+    """The smallest and the largest number of an element, where there are both."""
+    if values is constraints.boolean:
+        return 0.0, 1.0
+    names = ("low", "high") if isinstance(values, Lattice) else ("lower_bound", "upper_bound")
+    low, high = (np.asarray(getattr(values, name, np.nan)) for name in names)
+    if np.isnan(low).any() or np.isnan(high).any():
+        return None
+    low, high = (float(each[element] if each.ndim and element else each.max()) for each in (low, high))
+    return low, high
+
+
+def _num_levels(values: Any, limits: tuple[float, float]) -> int | None:
+    """How many numbers there are within the limits, where that is a number."""
+    if isinstance(values, Lattice):
+        return values.num_levels
+    return round(limits[1] - limits[0]) + 1 if values.is_discrete else None

@@ -13,7 +13,7 @@ from ..config.catalogue import class_of
 from ..config.context import BuildContext, ObjectiveContext
 from ..data.spec import DataSpec
 from ..data.transforms import Affine, choose_transform
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, DataError
 from ..likelihoods import AbstractLikelihood
 from ..likelihoods.support import check_support
 from ..models import SingleLayer
@@ -67,9 +67,13 @@ def resolve(config: RunConfig, spec: DataSpec) -> RunConfig:
 
 
 def build_likelihood(config: RunConfig, context: BuildContext) -> AbstractLikelihood:
-    """The likelihood of the configuration, in the model's scale of the data."""
+    """The likelihood of the configuration, in the model's scale of the data; raises `DataError` where the data do not fit it."""
     name = resolve_likelihood_name(config, context.spec)
-    return class_of("likelihood", name).build(config.likelihood, context)
+    likelihood: AbstractLikelihood = class_of("likelihood", name).build(config.likelihood, context)
+    reason = likelihood.misfit(context.spec, context.transform)
+    if reason is not None:
+        raise DataError(f"likelihood.name is {name!r}, {reason}.")
+    return likelihood
 
 
 def build_context(

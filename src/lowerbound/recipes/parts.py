@@ -17,12 +17,13 @@ import numpy as np
 from ..config import RunConfig
 from ..config.catalogue import CATALOGUE, name_of
 from ..data.spec import DataSpec
+from ..data.transforms import choose_transform
 from ..errors import ConfigurationError, ModelFolderError
-from ..likelihoods import AbstractLikelihood, DiscretizedLogistic
+from ..likelihoods import AbstractLikelihood
 from ..objectives import AbstractObjective
 from ..posteriors import AbstractPosteriorFamily
 from ..priors import AbstractPrior
-from .build import build_context, build_likelihood
+from .build import resolve_scaling
 
 KINDS: dict[str, type] = {
     "likelihood": AbstractLikelihood,
@@ -103,18 +104,9 @@ def check_fit(parts: Mapping[str, Any], config: RunConfig, spec: DataSpec) -> No
             f"likelihood has the event shape {tuple(likelihood.event_shape)}, but one example of the data has shape "
             f"{spec.event_shape}; build it as {type(likelihood).__name__}({spec.event_shape}, ...)."
         )
-    if type(likelihood) is DiscretizedLogistic:
-        fitting = build_likelihood(config, build_context(config, spec, jax.random.key(0)))
-        got, expected = (
-            (part.low, part.high, part.num_levels) for part in (likelihood, fitting) if isinstance(part, DiscretizedLogistic)
-        )
-        if not np.allclose(got, expected, rtol=1e-6):
-            raise ConfigurationError(
-                f"likelihood has {got[2]} levels from {got[0]:g} to {got[1]:g}, but the data, scaled by "
-                f"{config.data.scaling!r}, have {expected[2]} levels from {expected[0]:g} to {expected[1]:g}; expected "
-                f"DiscretizedLogistic({spec.event_shape}, {expected[0]:g}, {expected[1]:g}, {expected[2]}), or the name "
-                "'discretized-logistic', which finds them."
-            )
+    reason = likelihood.misfit(spec, choose_transform(spec, resolve_scaling(config, spec)))
+    if reason is not None:
+        raise ConfigurationError(f"likelihood is a {type(likelihood).__name__} {reason}.")
 
 
 def storable(argument: str) -> dict[str, type]:

@@ -232,7 +232,7 @@ def _make_trainer(config: RunConfig, spec: DataSpec, dataset: Dataset, split: Sp
     model = build_model(config, spec, key, condition_dim=spec.condition_dim, examples=start)
     for held_out in (split.validation, split.test):
         name = config.likelihood.name
-        check_values(dataset.examples, model.likelihood, spec, likelihood_name=name, name=dataset.name, rows=held_out)
+        check_values(dataset.examples, model.likelihood, model.transform, likelihood_name=name, name=dataset.name, rows=held_out)
     train, validation = (examples_of(dataset, rows, spec) for rows in (split.train, split.validation))
     objective = build_objective(config, Schedule.plan(config.training, len(train)).steps_per_epoch, len(train))
     return Trainer(model, train, validation, objective, config.training)

@@ -1,0 +1,54 @@
+"""Equally spaced levels as one of NumPyro's constraints."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool
+from numpyro.distributions import constraints
+
+_SINGLE_EPS = float(np.finfo(np.float32).eps)
+
+
+class Lattice(constraints.Constraint):
+    """The `num_levels` equally spaced numbers from `low` to `high`, each to a hundredth of a step or what float32 can tell.
+
+    >>> Lattice(0.0, 1.0, 3)(np.array([0.0, 0.25, 0.5, 1.5]))
+    array([ True, False,  True, False])
+    """
+
+    is_discrete = True
+
+    def __init__(self, low: float, high: float, num_levels: int) -> None:
+        self.low, self.high, self.num_levels = low, high, num_levels
+
+    @property
+    def step(self) -> float:
+        """The distance between two levels."""
+        return (self.high - self.low) / (self.num_levels - 1)
+
+    def __call__(self, x: Any) -> Any:
+        """Whether each number is one of the levels."""
+        xp = jnp if isinstance(x, jax.Array) else np
+        level = (x - self.low) / self.step
+        rounding = 4 * _SINGLE_EPS * max(abs(self.low), abs(self.high)) / abs(self.step)
+        return xp.abs(level - xp.clip(xp.round(level), 0, self.num_levels - 1)) < 0.01 + rounding
+
+    def __repr__(self) -> str:
+        return f"{self.num_levels} levels from {self.low:g} to {self.high:g}"
+
+    def tree_flatten(self) -> Any:
+        """No arrays."""
+        return (), ((), {"low": self.low, "high": self.high, "num_levels": self.num_levels})
+
+    def eq(self, other: object, static: bool = False) -> bool:
+        """Whether the other one has the same levels."""
+        return isinstance(other, Lattice) and repr(self) == repr(other)
+
+
+def is_count(x: Array) -> Bool[Array, "..."]:
+    """Whether each number is a whole number from 0 up; a remainder, as in NumPyro's constraint, would cost more."""
+    return (x >= 0) & (x - jnp.floor(x) == 0)
