@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from commands import SMALL, command, good
-
-from lowerbound.cli.compare import check_comparable
-from lowerbound.errors import ConfigurationError
 
 
 @pytest.fixture(scope="module")
@@ -37,19 +35,33 @@ def test_unfair_comparisons_are_refused(images_run: Path, other_run: Path, bits_
     assert "the same run twice" in command("compare", images_run, images_run).error
 
 
-@pytest.mark.parametrize(
-    ("key", "message"),
-    [
-        ("measure", "one gives log-densities, the other log-probabilities, and neither is larger for being better"),
-        ("rows", "their test examples are not the same ones. Train both with the same data.split_seed"),
-        ("order", "their test examples come in another order"),
-        ("condition", "one is told a condition that the other is not"),
-        ("data", "they are about other data, or the same data in other units"),
-    ],
-)
-def test_each_difference_is_named(key: str, message: str) -> None:
-    one = {"measure": "log-densities", "data": "1", "rows": b"1", "order": b"1", "condition": None}
-    other = {**one, key: "log-probabilities" if key == "measure" else "2"}
-    check_comparable({"a": one, "b": dict(one)}, "test")
-    with pytest.raises(ConfigurationError, match=f"a and b cannot be ranked: {message}"):
-        check_comparable({"a": one, "b": other}, "test")
+def test_numbers_given_the_total_say_so_and_are_not_ranked_beside_others(tmp_path: Path) -> None:
+    """Poisson given the total, Poisson, and a multinomial: three laws that differ by how much they say of the total alone."""
+    np.save(tmp_path / "counts.npy", np.random.default_rng(0).poisson([2.0, 4.0, 1.0], (60, 3)))
+    likelihoods = {
+        "told": ("poisson", "--set", "likelihood.library_size=true"),
+        "all": ("poisson", "--set", "likelihood.library_size=false"),
+        "multi": ("multinomial",),
+    }
+    runs = {name: tmp_path / name for name in likelihoods}
+    for name, (part, *options) in likelihoods.items():
+        likelihood = ("--set", f"likelihood.name={part}", *options)
+        good("train", tmp_path / "counts.npy", *SMALL, *likelihood, "--epochs", 1, "--out", runs[name])
+    result = command("compare", runs["told"], runs["all"], "--samples", 10)
+    assert result.status == 2
+    assert "cannot be ranked: one gives log p(x | total), being told each example's total" in result.error
+    error = command("compare", runs["told"], runs["multi"], "--samples", 10).error
+    assert "both give log p(x | total), but one is normalised over the examples with that total" in error
+    assert "being told each example's total" in command("compare", runs["multi"], runs["all"], "--samples", 10).error
+    for name, given in (("told", "total as size"), ("all", None), ("multi", "total")):
+        found = json.loads(good("evaluate", runs[name], "--samples", 10, "--json").stdout)
+        assert (found["given"], found["evidence"]["given"]) == (given, given)
+        assert (found["bits_per_dim"] is None) == (given is not None)
+    shown = good("evaluate", runs["told"], "--samples", 10).stdout
+    assert "log-probabilities given the total as a size" in shown
+    assert "a lower bound on log p(x | total)" in shown
+    assert "bits/dim" not in shown
+    assert "nats given the total" in good("info", runs["told"]).stdout
+    page = (runs["told"] / "report.html").read_text(encoding="utf-8")
+    assert "probability given the total" in page
+    assert "do not rank them beside a log p(x)" in page

@@ -63,11 +63,11 @@ def test_evaluate_for_people_names_units(images_run: Path, bits_run: Path) -> No
     density = good("evaluate", images_run, "--samples", 20).stdout
     assert "test split, 12 examples" in density
     assert "ELBO [nats]" in density
-    assert "log-density in your units" in density
+    assert "log-densities in your units" in density
     assert "bits/dim" not in density
     mass = good("evaluate", bits_run, "--samples", 20).stdout
     assert "bits/dim" in mass
-    assert "log-probability" in mass
+    assert "log-probabilities" in mass
 
 
 @pytest.mark.parametrize("name", ["evaluate", "reconstruct"])

@@ -11,6 +11,7 @@ import pytest
 from lowerbound.evaluation import BoundCurve, EvidenceEstimate
 from lowerbound.evaluation.estimates import importance_estimate, judge, monte_carlo_error
 from lowerbound.evaluation.running_weights import bound_sizes
+from lowerbound.verification.linear_gaussian import TRUTH
 
 
 def _estimate(log_weights: np.ndarray) -> EvidenceEstimate:
@@ -66,12 +67,13 @@ def test_a_curve_holds_every_doubling_and_k_itself() -> None:
 
 def test_a_record_is_plain_json_and_says_what_it_is() -> None:
     estimate = _estimate(np.random.default_rng(2).normal(0, 1, (50, 100)))
-    record = importance_estimate(estimate, BoundCurve.of(estimate, 100), "counting", "the posterior")
+    record = importance_estimate(estimate, BoundCurve.of(estimate, 100), TRUTH.model(), "the posterior")
     assert record.method == "importance sampling from the posterior"
     assert record.value == pytest.approx(np.mean(estimate.log_evidence))
     assert record.effective_sample_size == pytest.approx(np.median(estimate.effective_sample_size))
     assert record.smallest_effective_sample_size == np.min(estimate.effective_sample_size)
     assert record.is_enough
+    assert (record.measure, record.given) == ("lebesgue", None)
     assert json.loads(json.dumps(record.to_json()))["unit"] == "nats per example"
 
 

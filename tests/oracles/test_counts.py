@@ -132,6 +132,36 @@ def test_given_total_scales_the_mean(part: AbstractLikelihood) -> None:
     assert log_prob_of(part, params, np.zeros(3), total=0.0) == pytest.approx(0.0, abs=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("part", "given"),
+    [
+        (Poisson((2,)), None),
+        (NegativeBinomial((2,)), None),
+        (ZeroInflatedNegativeBinomial((2,)), None),
+        (Poisson((2,), True, 6.0), "total as size"),
+        (NegativeBinomial((2,), True, 6.0), "total as size"),
+        (ZeroInflatedNegativeBinomial((2,), True, 6.0), "total as size"),
+        (Multinomial((2,), 6.0), "total"),
+    ],
+)
+def test_what_is_called_a_law_of_x_sums_to_one_over_all_x_and_what_is_given_the_total_says_so(
+    part: AbstractLikelihood, given: str | None
+) -> None:
+    """The probability of each x with its own total, as a model takes it, over all x with two counts up to 150."""
+    params = jnp.asarray(np.random.default_rng(3).normal(size=part.param_shape) / 2, jnp.float32)
+    pairs = np.stack(np.meshgrid(np.arange(151.0), np.arange(151.0), indexing="ij"), axis=-1).reshape(-1, 2)
+
+    def mass(x: jax.Array) -> jax.Array:
+        distribution: Any = part.distribution(params, x.sum() if part.given_total else None)
+        return jnp.exp(distribution.log_prob(x))
+
+    masses = np.asarray(jax.jit(jax.vmap(mass))(jnp.asarray(pairs, jnp.float32)), np.float64)
+    assert part.given == given
+    is_law_of_x = masses.sum() == pytest.approx(1.0, abs=1e-3)
+    is_law_given_total = masses[pairs.sum(axis=1) == 5].sum() == pytest.approx(1.0, abs=1e-4)
+    assert (is_law_of_x, is_law_given_total) == (given is None, given == "total")
+
+
 def test_poisson_given_its_total_is_poisson_of_the_shares() -> None:
     share = np.array([0.2, 0.5, 0.3])
     x = np.array([3.0, 0.0, 9.0])

@@ -86,7 +86,7 @@ def evaluate_by(run: Path, options: MethodOptions, split: str, data_dir: Path | 
     if options.name == "ais":
         with counting(len(chosen), quiet=as_json, what="annealing") as advance:
             found = anneal(model, chosen, annealing, seed=seed, on_progress=advance)
-        estimate = annealed_estimate(found, annealing, model.measure)
+        estimate = annealed_estimate(found, annealing, model)
         _show({"split": split, **estimate.to_json()}, as_json, lambda: _show_estimate(estimate, split))
         return
     condition = None if chosen.condition is None else np.asarray(chosen.condition)
@@ -105,25 +105,31 @@ def _show(found: dict[str, Any], as_json: bool, show: Any) -> None:
 
 
 def _show_estimate(estimate: Estimate, split: str) -> None:
+    from ..evaluation.estimates import kind_of_number
+
     rows = [
         ("log evidence [nats]", estimate.value, estimate.standard_error, estimate.method),
         ("Monte Carlo error [nats]", estimate.monte_carlo_error, None, "from the noise of the chains alone"),
     ]
-    show_numbers(f"{split} split, {estimate.num_examples:,} examples, {_kind(estimate.measure)}", rows)
+    show_numbers(f"{split} split, {estimate.num_examples:,} examples, {kind_of_number(estimate.measure, estimate.given)}", rows)
     show_text(estimate.verdict)
 
 
 def _show_sandwich(found: Sandwich) -> None:
+    from ..evaluation.estimates import kind_of_number, name_of_density
+
     rows = [
         ("lower bound [nats]", found.lower_nats, found.lower_standard_error, f"annealing from the {found.start}"),
         ("upper bound [nats]", found.upper_nats, found.upper_standard_error, "annealing back from the examples' own z"),
-        ("gap [nats]", found.gap_nats, found.gap_standard_error, "log p(x) lies between, in expectation"),
+        ("gap [nats]", found.gap_nats, found.gap_standard_error, f"{name_of_density(found.given)} lies between, in expectation"),
     ]
-    show_numbers(f"{found.num_examples:,} examples that the model made, {_kind(found.measure)}", rows)
+    show_numbers(f"{found.num_examples:,} examples that the model made, {kind_of_number(found.measure, found.given)}", rows)
     show_text(found.verdict)
 
 
 def _show_gap(found: InferenceGap, split: str) -> None:
+    from ..evaluation.estimates import kind_of_number
+
     optimised = f"the best q for each example by itself, {found.num_steps} steps"
     rows = [
         (
@@ -147,9 +153,5 @@ def _show_gap(found: InferenceGap, split: str) -> None:
             "what the encoder loses by answering for all examples",
         ),
     ]
-    show_numbers(f"{split} split, {found.num_examples:,} examples, {_kind(found.measure)}", rows)
+    show_numbers(f"{split} split, {found.num_examples:,} examples, {kind_of_number(found.measure, found.given)}", rows)
     show_text(found.verdict)
-
-
-def _kind(measure: str) -> str:
-    return "log-probabilities" if measure == "counting" else "log-densities in your units"

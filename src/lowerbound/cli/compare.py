@@ -13,7 +13,9 @@ from .evaluate import ProposalOptions, check_samples, counting, keeping
 from .opening import check_split, open_run, own_examples
 
 if TYPE_CHECKING:
-    from ..evaluation import Comparison
+    from ..evaluation import Comparison, Subject
+    from ..models import AbstractLatentVariableModel
+    from ..runs.folder import RunFolder
 
 
 def compare_runs(
@@ -28,9 +30,13 @@ def compare_runs(
     if len({str(run.resolve()) for run in runs}) < len(runs):
         raise ConfigurationError("compare was given the same run twice; give different ones.")
     opened = {str(run): open_run(run) for run in runs}
-    check_comparable({name: _what_is_measured(*parts, split) for name, parts in opened.items()}, split)
     from ..evaluation import Estimate, compare, estimate_evidence
+    from ..evaluation.comparison import check_comparable
     from ..evaluation.estimates import BoundCurve, importance_estimate
+
+    # Before anything is computed.
+    subjects = {name: _subject(*parts, split) for name, parts in opened.items()}
+    check_comparable(subjects)
 
     evidence: dict[str, np.ndarray] = {}
     records: dict[str, Estimate] = {}
@@ -49,8 +55,8 @@ def compare_runs(
             )
         evidence[name] = np.asarray(found.log_evidence)
         curve = BoundCurve.of(found, num_samples)
-        records[name] = importance_estimate(found, curve, model.measure, proposal.description)
-    comparison = compare(evidence, records)
+        records[name] = importance_estimate(found, curve, model, proposal.description)
+    comparison = compare(evidence, records, subjects)
     if as_json:
         from .progress import print_json
 
@@ -59,53 +65,24 @@ def compare_runs(
         _show(comparison, split)
 
 
-def _what_is_measured(folder: Any, model: Any, spec: Any, config: Any, split: str) -> dict[str, Any]:
-    """What must agree for two log-evidences to be about the same thing."""
+def _subject(folder: RunFolder, model: AbstractLatentVariableModel, spec: Any, config: Any, split: str) -> Subject:
+    """What the run's log-evidence is about."""
+    from ..evaluation import Subject
+
     if not model.has_density:
         raise ConfigurationError(
             f"{folder.path} is a deterministic autoencoder: it defines no log p(x) to compare. Compare runs of models with a "
             "likelihood (posterior.name=diagonal-gaussian, objective.name=elbo)."
         )
     record = folder.info()["data"]
-    return {
-        "measure": {"counting": "log-probabilities", "lebesgue": "log-densities"}[model.measure],
-        "data": record["data_sha256"],
-        "rows": np.sort(getattr(folder.split(), split)).tobytes(),
-        "order": getattr(folder.split(), split).tobytes(),
-        "condition": record["condition_sha256"],
-    }
-
-
-def check_comparable(found: dict[str, dict[str, Any]], split: str) -> None:
-    """Raise `ConfigurationError` when the runs' numbers are about different things, which are named."""
-    names = list(found)
-    first = names[0]
-    for other in names[1:]:
-        a, b = found[first], found[other]
-        why = ""
-        if a["data"] != b["data"]:
-            why = "they are about other data, or the same data in other units. Train both on the same file."
-        elif a["measure"] != b["measure"]:
-            why = (
-                f"one gives {a['measure']}, the other {b['measure']}, and neither is larger for being better. Train both with "
-                "likelihoods of one kind: for data with levels bernoulli, categorical or discretized-logistic are all "
-                "log-probabilities (lowerbound parts likelihood)."
-            )
-        elif a["rows"] != b["rows"]:
-            why = (
-                f"their {split} examples are not the same ones. Train both with the same data.split_seed, data.validation and "
-                "data.test."
-            )
-        elif a["order"] != b["order"]:
-            why = f"their {split} examples come in another order. Train both with the same data.split_seed."
-        elif a["condition"] != b["condition"]:
-            why = "one is told a condition that the other is not (or another one), so p(x|c) would stand beside p(x)."
-        if why:
-            raise ConfigurationError(f"{first} and {other} cannot be ranked: {why}")
+    rows = getattr(folder.split(), split).tolist()
+    return Subject(model.measure, model.given, record["data_sha256"], split, tuple(rows), record["condition_sha256"])
 
 
 def _show(comparison: Comparison, split: str) -> None:
-    kind = "log-probabilities" if comparison.measure == "counting" else "log-densities in your units"
+    from ..evaluation.estimates import kind_of_number
+
+    kind = kind_of_number(comparison.measure, comparison.given)
     title = f"{split} split, the same {comparison.num_examples:,} examples, {kind}, {comparison.num_samples:,} importance samples"
     columns = ("run", "log evidence [nats]", "standard error", "behind the best [nats]", "its standard error, paired")
     rows = [

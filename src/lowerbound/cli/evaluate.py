@@ -138,11 +138,13 @@ def check_samples(num_samples: int) -> None:
 
 def show_evaluation(evaluation: Evaluation) -> None:
     """The scores as a small table: name, value, standard error, unit, and what the number is; below it the verdict."""
-    kind = "log-probability" if evaluation.measure == "counting" else "log-density in your units"
+    from ..evaluation.estimates import kind_of_number, name_of_density
+
+    kind = kind_of_number(evaluation.measure, evaluation.given)
     elbo_error, error, evidence = evaluation.elbo_standard_error, evaluation.standard_error, evaluation.evidence
     unit = "the same, for data scaled to [0, 1]"
     rows = [
-        ("ELBO [nats]", evaluation.elbo_nats, elbo_error, f"a lower bound on log p(x), {kind}"),
+        ("ELBO [nats]", evaluation.elbo_nats, elbo_error, f"a lower bound on {name_of_density(evaluation.given)}"),
         ("log evidence [nats]", evaluation.log_evidence_nats, error, f"{evidence.method}, {evaluation.num_samples:,} samples"),
         ("ELBO on [0, 1] [nats]", evaluation.unit_scale_elbo_nats, elbo_error, unit),
         ("log evidence on [0, 1] [nats]", evaluation.unit_scale_log_evidence_nats, error, unit),
@@ -151,7 +153,7 @@ def show_evaluation(evaluation: Evaluation) -> None:
         ("KL [nats]", evaluation.kl_nats, None, "what the code tells about an example"),
         ("active units", f"{evaluation.active_units} of {evaluation.latent_dim}", None, "latents with Var(E[z|x]) > 0.01"),
     ]
-    show_numbers(f"{evaluation.split} split, {evaluation.num_examples:,} examples", rows, "score")
+    show_numbers(f"{evaluation.split} split, {evaluation.num_examples:,} examples, {kind}", rows, "score")
     show_text(evidence.verdict)
 
 

@@ -33,7 +33,8 @@ def describe_record(record: Record, run: TrainingRun) -> dict[str, str]:
     """The figures of one record as short texts; bounds and terms in nats per example."""
     watched = run.trainer.has_validation
     bound = record.validation_bound_nats if watched else record.train_bound_nats
-    name = run.trainer.fixed.objective.bound_name
+    model = run.trainer.current_model(run.progress)
+    name = run.trainer.fixed.objective.bound_name + ("" if model.given is None else " given the total")
     figures = {}
     if math.isfinite(bound):
         figures[f"train {name}"] = f"{record.train_bound_nats:.2f}"
@@ -43,7 +44,7 @@ def describe_record(record: Record, run: TrainingRun) -> dict[str, str]:
     if not math.isfinite(bound):
         return {**figures, "loss": f"{record.loss:.2f}", "examples/s": f"{record.examples_per_second:,.0f}"}
     figures["KL"] = f"{record.validation_kl_nats if watched else record.train_kl_nats:.2f}"
-    if run.trainer.current_model(run.progress).measure == "counting":
+    if model.measure == "counting" and model.given is None:
         figures["bits/dim"] = f"{-bound / (run.spec.num_elements * math.log(2)):.3f}"
     figures["examples/s"] = f"{record.examples_per_second:,.0f}"
     return figures

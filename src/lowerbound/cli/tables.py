@@ -41,8 +41,11 @@ def show_info(run: Path, *, as_json: bool) -> None:
     ]
     if scores:
         split = scores["split"]
-        rows.append((f"{split} ELBO", f"{scores['elbo_nats']:,.2f} nats"))
-        rows.append((f"{split} evidence", f"{scores['log_evidence_nats']:,.2f} nats, {scores['num_samples']} importance samples"))
+        told = " given the total" if scores.get("given") else ""
+        rows.append((f"{split} ELBO", f"{scores['elbo_nats']:,.2f} nats{told}"))
+        rows.append(
+            (f"{split} evidence", f"{scores['log_evidence_nats']:,.2f} nats{told}, {scores['num_samples']} importance samples")
+        )
         rows.append(("active units", f"{scores['active_units']} of {scores['latent_dim']}"))
     rows.append(("open first", str(folder.path / "report.html") if (folder.path / "report.html").exists() else "(not ended yet)"))
     show_table(str(folder.path), (), rows)

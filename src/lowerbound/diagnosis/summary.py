@@ -12,6 +12,7 @@ import numpy as np
 
 from ..data.spec import DataSpec
 from ..errors import DataError
+from ..likelihoods import Given
 from ..training import NOT_FINITE
 from .examination import Examination
 
@@ -26,6 +27,7 @@ class Score:
     - `name`: as `lowerbound evaluate --json` calls it; the name carries sign and unit.
     - `measure`: "counting" (a log-probability), "lebesgue" (a log-density, whose value depends on the units of x), or ""
       where none is involved (a KL divergence).
+    - `given`: what the number is given of x itself, the total of counts; None for log p(x).
     - `scale`: what x is measured in: "user" (the user's own units) or "unit" (scaled to [0, 1]).
     - `num_samples`: importance samples per example. `standard_error`: over examples; NaN where unknown.
     """
@@ -38,10 +40,13 @@ class Score:
     scale: str = "user"
     num_samples: int = 1
     standard_error: float = math.nan
+    given: Given | None = None
 
 
-def scores_of(evaluation: Mapping[str, Any]) -> tuple[Score, ...]:
-    """The scores in an evaluation's plain numbers (`Evaluation.to_json()`, or what `evaluate --json` printed)."""
+def scores_of(evaluation: Mapping[str, Any], given: Given | None = None) -> tuple[Score, ...]:
+    """The scores in an evaluation's plain numbers (`Evaluation.to_json()`, or what `evaluate --json` printed) of a model that is
+    given this of x.
+    """
     split, measure, num_samples = evaluation["split"], evaluation["measure"], evaluation["num_samples"]
     errors = {"elbo": evaluation["elbo_standard_error"], "log_evidence": evaluation["standard_error"]}
     found: list[Score] = []
@@ -50,8 +55,8 @@ def scores_of(evaluation: Mapping[str, Any]) -> tuple[Score, ...]:
             value = evaluation[f"{prefix}{quantity}_nats"]
             if value is not None:
                 error = math.nan if error is None else error
-                found.append(Score(f"{prefix}{quantity}_nats", value, NATS, measure, split, scale, num_samples, error))
-    if evaluation["bits_per_dim"] is not None:
+                found.append(Score(f"{prefix}{quantity}_nats", value, NATS, measure, split, scale, num_samples, error, given))
+    if evaluation["bits_per_dim"] is not None and given is None:
         found.append(Score("bits_per_dim", evaluation["bits_per_dim"], BITS, measure, split, "user", num_samples))
     if evaluation["kl_nats"] is not None:
         found.append(Score("kl_nats", evaluation["kl_nats"], NATS, "", split, "user", num_samples))
@@ -69,7 +74,7 @@ class RunSummary:
     - `seconds`, `epochs_run`, `stop_reason`, `best_epoch`: how training went; `stop_reason` is "all epochs", "early stopping",
       or whatever made it stop.
     - `history`: the columns of `metrics.csv`, equally long float arrays (NaN where there is no validation).
-    - `measure`: the base measure of the likelihood, "counting" or "lebesgue".
+    - `measure`: the base measure of the likelihood, "counting" or "lebesgue". `given`: what it is given of x itself, or None.
     - `scores`: of the kept weights; splits in the order in which they should be shown.
     - `samples`, `real`: (n, *event_shape), draws z ~ p(z), x ~ p(x|z) from the model, and examples of the data, in the user's
       units. `sample_means`: E[x|z] of the samples' own z, or None.
@@ -121,6 +126,7 @@ class RunSummary:
     files: Mapping[str, str] = dataclasses.field(default_factory=dict)
     examination: Examination | None = None
     data_problem: str = ""
+    given: Given | None = None
 
     def __post_init__(self) -> None:
         examples = {name: getattr(self, name) for name in ("samples", "real", "originals", "reconstructions")}

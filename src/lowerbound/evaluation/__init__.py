@@ -1,6 +1,6 @@
 from .annealing import AnnealedEstimate, Annealing, anneal, anneal_back, annealed_estimate
 from .bidirectional import Sandwich, sandwich
-from .comparison import Comparison, Contender, compare
+from .comparison import Comparison, Contender, Subject, compare
 from .estimates import BoundCurve, Estimate
 from .evidence import EvidenceEstimate, estimate_evidence
 from .inference_gap import InferenceGap, inference_gap
@@ -24,6 +24,7 @@ __all__ = [
     "InferenceGap",
     "Refined",
     "Sandwich",
+    "Subject",
     "Unfinished",
     "Widened",
     "active_units",

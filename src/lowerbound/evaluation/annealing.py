@@ -14,7 +14,6 @@ from jaxtyping import Array, Float, Key, PRNGKeyArray
 
 from ..data.examples import Example
 from ..errors import ConfigurationError
-from ..likelihoods import Measure
 from ..models import AbstractLatentVariableModel
 from .estimates import NATS, Estimate, mean_and_error, monte_carlo_error
 from .hamiltonian import LogDensity, Place, place_at, transition
@@ -150,7 +149,7 @@ def anneal_back(
     return _in_batches(model, data, annealing, batch, seed, on_progress)
 
 
-def annealed_estimate(found: AnnealedEstimate, annealing: Annealing, measure: Measure) -> Estimate:
+def annealed_estimate(found: AnnealedEstimate, annealing: Annealing, model: AbstractLatentVariableModel) -> Estimate:
     """The mean log-evidence as a record; its verdict asks whether the chains of an example agree."""
     value, error = mean_and_error(found.log_mean_weight)
     chains, effective = annealing.num_chains, found.effective_sample_size
@@ -171,7 +170,8 @@ def annealed_estimate(found: AnnealedEstimate, annealing: Annealing, measure: Me
         name="log_evidence_nats",
         value=value,
         unit=NATS,
-        measure=measure,
+        measure=model.measure,
+        given=model.given,
         method=f"annealed importance sampling from the {annealing.start}, {fine}, {chains} chains",
         num_examples=len(effective),
         num_samples=chains,

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..data.examples import Example
 from ..errors import ConfigurationError
+from ..likelihoods import Given, Measure
 from ..models import AbstractLatentVariableModel
 from .annealing import AnnealedEstimate, Annealing, anneal, anneal_back, check_can_anneal
 from .estimates import mean_and_error, plain_json
@@ -42,7 +43,8 @@ class Sandwich:
     num_temperatures: int
     num_chains: int
     start: str
-    measure: str
+    measure: Measure
+    given: Given | None
     acceptance: float
     not_finite_weights: int
     is_enough: bool
@@ -136,6 +138,7 @@ def summarise(
         num_chains=annealing.num_chains,
         start=annealing.start,
         measure=model.measure,
+        given=model.given,
         acceptance=float(np.mean(forward.acceptance)),
         not_finite_weights=not_finite,
         is_enough=is_enough,

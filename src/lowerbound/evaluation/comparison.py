@@ -8,11 +8,28 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DataError
+from ..errors import ConfigurationError, DataError
+from ..likelihoods import Given, Measure
 from .estimates import Estimate, mean_and_error, plain_json
 
 # Less than this many standard errors apart, two models are not ranked.
 CLEAR_STANDARD_ERRORS = 2.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Subject:
+    """What a log-evidence is about: two models are ranked only where all of it agrees.
+
+    - `measure`, `given`: of the model. `data`: a name or digest of the data and their units; `split`, `rows`: which of them, in
+      order; `condition`: a digest of the conditions, None where there is none.
+    """
+
+    measure: Measure
+    given: Given | None
+    data: str = ""
+    split: str = "test"
+    rows: tuple[int, ...] = ()
+    condition: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +57,8 @@ class Comparison:
     contenders: tuple[Contender, ...]
     num_examples: int
     num_samples: int
-    measure: str
+    measure: Measure
+    given: Given | None
     verdict: str
     unit: str = "nats per example"
 
@@ -49,14 +67,18 @@ class Comparison:
         return plain_json(dataclasses.asdict(self))
 
 
-def compare(evidence: Mapping[str, np.ndarray], records: Mapping[str, Estimate]) -> Comparison:
+def compare(
+    evidence: Mapping[str, np.ndarray], records: Mapping[str, Estimate], subjects: Mapping[str, Subject] | None = None
+) -> Comparison:
     """Rank models by the log-evidence of each of the same examples.
 
     The differences are taken example by example: examples that are hard are hard for every model, and what they share drops out.
 
     - `evidence`: for each model, log p(x) of each example, in the same order. `records`: the same numbers' records.
+    - `subjects`: what they are about, where more of it is known than the records say.
 
-    Raises `DataError` for fewer than two models, or other numbers of examples.
+    Raises `DataError` for fewer than two models, or other numbers of examples, and `ConfigurationError` where the numbers are
+    about different things.
     """
     if len(evidence) < 2:
         raise DataError(f"there are {len(evidence)} models to compare; give at least two.")
@@ -64,6 +86,7 @@ def compare(evidence: Mapping[str, np.ndarray], records: Mapping[str, Estimate])
     sizes = {len(values) for values in columns.values()}
     if len(sizes) > 1:
         raise DataError(f"the models were scored on {sorted(sizes)} examples; expected the same examples for each.")
+    check_comparable(subjects or {name: Subject(records[name].measure, records[name].given) for name in columns})
     order = sorted(columns, key=lambda name: -columns[name].mean())
     best = columns[order[0]]
     contenders: list[Contender] = []
@@ -73,7 +96,52 @@ def compare(evidence: Mapping[str, np.ndarray], records: Mapping[str, Estimate])
         is_clear = name != order[0] and behind > CLEAR_STANDARD_ERRORS * behind_error
         contenders.append(Contender(name, mean, error, records[name].is_enough, behind, behind_error, is_clear))
     record = records[order[0]]
-    return Comparison(tuple(contenders), len(best), record.num_samples, record.measure, _verdict(contenders))
+    return Comparison(tuple(contenders), len(best), record.num_samples, record.measure, record.given, _verdict(contenders))
+
+
+def check_comparable(subjects: Mapping[str, Subject]) -> None:
+    """Raise `ConfigurationError` when the numbers of two models are about different things, which are named."""
+    (first, a), *others = subjects.items()
+    for other, b in others:
+        if why := _difference(a, b):
+            raise ConfigurationError(f"{first} and {other} cannot be ranked: {why}")
+
+
+def _difference(a: Subject, b: Subject) -> str:
+    if a.data != b.data:
+        return "they are about other data, or the same data in other units. Train both on the same file."
+    if a.measure != b.measure:
+        kinds = {"counting": "log-probabilities", "lebesgue": "log-densities"}
+        return (
+            f"one gives {kinds[a.measure]}, the other {kinds[b.measure]}, and neither is larger for being better. Train both "
+            "with likelihoods of one kind: for data with levels bernoulli, categorical or discretized-logistic are all "
+            "log-probabilities (lowerbound parts likelihood)."
+        )
+    if a.given != b.given:
+        return _difference_of_given(a.given, b.given)
+    if sorted(a.rows) != sorted(b.rows):
+        return (
+            f"their {a.split} examples are not the same ones. Train both with the same data.split_seed, data.validation and "
+            "data.test."
+        )
+    if a.rows != b.rows:
+        return f"their {a.split} examples come in another order. Train both with the same data.split_seed."
+    if a.condition != b.condition:
+        return "one is told a condition that the other is not (or another one), so p(x|c) would stand beside p(x)."
+    return ""
+
+
+def _difference_of_given(a: Given | None, b: Given | None) -> str:
+    if a is None or b is None:
+        return (
+            "one gives log p(x | total), being told each example's total, which the other, with log p(x), has to predict. Train "
+            "both with likelihood.library_size=false (log p(x)), or give both the total in the same way."
+        )
+    return (
+        "both give log p(x | total), but one is normalised over the examples with that total, and the other over all examples, "
+        "taking the total for a size: it pays for the total once more. Train both with the same kind of likelihood, or with "
+        "counts of likelihood.library_size=false, which give log p(x)."
+    )
 
 
 def _verdict(contenders: list[Contender]) -> str:

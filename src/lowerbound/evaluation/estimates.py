@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..likelihoods import Measure
+from ..likelihoods import Given, Measure
+from ..models import AbstractLatentVariableModel
 from .evidence import EvidenceEstimate
 from .running_weights import bound_sizes
 
@@ -22,7 +23,8 @@ class Estimate:
     """A number about a set of examples, and how far it can be trusted.
 
     - `name`: carries sign and unit: "log_evidence_nats". `unit`: in words. `value`: the mean over examples.
-    - `measure`: "counting" (a log-probability) or "lebesgue" (a log-density in the user's units).
+    - `measure`: "counting" (a log-probability) or "lebesgue" (a log-density in the user's units). `given`: what p(x) is given of
+      x itself: None, "total" or "total as size" (`lowerbound.likelihoods.Given`).
     - `method`: how it was made: "importance sampling from the posterior". `num_samples`: K, draws for each example.
     - `standard_error`: of the mean over examples, as a sample of all examples there could be.
     - `monte_carlo_error`: of the mean over these very examples, from the noise of the draws; None where it is not known.
@@ -36,6 +38,7 @@ class Estimate:
     value: float
     unit: str
     measure: Measure
+    given: Given | None
     method: str
     num_examples: int
     num_samples: int
@@ -98,7 +101,9 @@ class BoundCurve:
         return plain_json(dataclasses.asdict(self))
 
 
-def importance_estimate(estimate: EvidenceEstimate, curve: BoundCurve, measure: Measure, proposal: str) -> Estimate:
+def importance_estimate(
+    estimate: EvidenceEstimate, curve: BoundCurve, model: AbstractLatentVariableModel, proposal: str
+) -> Estimate:
     """The mean log-evidence of importance sampling as a record; `proposal` describes where the draws come from."""
     num_samples = curve.num_samples[-1]
     value, error = mean_and_error(estimate.log_evidence)
@@ -110,7 +115,8 @@ def importance_estimate(estimate: EvidenceEstimate, curve: BoundCurve, measure: 
         name="log_evidence_nats",
         value=value,
         unit=NATS,
-        measure=measure,
+        measure=model.measure,
+        given=model.given,
         method=f"importance sampling from {proposal}",
         num_examples=len(effective),
         num_samples=num_samples,
@@ -122,6 +128,21 @@ def importance_estimate(estimate: EvidenceEstimate, curve: BoundCurve, measure: 
         is_enough=is_enough,
         verdict=verdict,
     )
+
+
+def name_of_density(given: Given | None) -> str:
+    """What a bound is on, as a formula: "log p(x)"."""
+    return "log p(x)" if given is None else "log p(x | total)"
+
+
+def kind_of_number(measure: str, given: Given | None) -> str:
+    """What the numbers of a table are, in words.
+
+    >>> kind_of_number("counting", "total")
+    'log-probabilities given the total'
+    """
+    kind = {"counting": "log-probabilities", "lebesgue": "log-densities in your units"}[measure]
+    return kind + {None: "", "total": " given the total", "total as size": " given the total as a size"}[given]
 
 
 def monte_carlo_error(effective_sample_size: np.ndarray, num_samples: int) -> float | None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..data.examples import Example
+from ..likelihoods import Given, Measure
 from ..models import AbstractLatentVariableModel
 from .estimates import BoundCurve, importance_estimate, mean_and_error, plain_json
 from .evidence import estimate_evidence
@@ -43,7 +44,8 @@ class InferenceGap:
     num_examples: int
     num_samples: int
     num_steps: int
-    measure: str
+    measure: Measure
+    given: Given | None
     is_enough: bool
     verdict: str
     unit: str = "nats per example"
@@ -72,7 +74,7 @@ def inference_gap(
     optimised = np.asarray(estimate.bounds, np.float64)[:, 0]
     columns = (evidence, optimised, amortised, evidence - optimised, optimised - amortised)
     numbers = [mean_and_error(column) for column in columns]
-    record = importance_estimate(estimate, BoundCurve.of(estimate, num_samples), model.measure, refined.description)
+    record = importance_estimate(estimate, BoundCurve.of(estimate, num_samples), model, refined.description)
     is_optimised, words = judge_gaps(numbers[3], numbers[4], refined.num_steps)
     return InferenceGap(
         *(number for pair in numbers for number in pair),
@@ -80,6 +82,7 @@ def inference_gap(
         num_samples=num_samples,
         num_steps=refined.num_steps,
         measure=model.measure,
+        given=model.given,
         is_enough=record.is_enough and is_optimised,
         verdict=f"{words} {record.verdict}",
     )

@@ -12,7 +12,7 @@ import numpy as np
 from ..data.examples import Example
 from ..data.spec import DataSpec
 from ..errors import DataError
-from ..likelihoods import Measure
+from ..likelihoods import Given, Measure
 from ..models import AbstractLatentVariableModel
 from .estimates import BoundCurve, Estimate, importance_estimate, mean_and_error, plain_json
 from .evidence import estimate_evidence
@@ -31,8 +31,9 @@ class Evaluation:
     - `measure`: "counting" makes these log-probabilities, "lebesgue" log-densities whose value depends on the units.
     - `unit_scale_elbo_nats`, `unit_scale_log_evidence_nats`: the same log-densities for data scaled to [0, 1], as
       published figures give them; None where the data have no known limits or the measure is counting.
-    - `bits_per_dim`: -log_evidence / (D log 2) where the measure is counting, otherwise None. The likelihoods of counting
-      measure are probabilities of the data as they are: nothing was dequantised.
+    - `given`: what p(x) is given of x itself, where that is something (the total of counts): then these are no log p(x).
+    - `bits_per_dim`: -log_evidence / (D log 2) where that is a log-probability of x itself, otherwise None. The likelihoods
+      of counting measure are probabilities of the data as they are: nothing was dequantised.
     - `kl_nats`: mean KL(q(z|x) || p(z)). `active_units`: latents with Var_x(E[z|x]) > 0.01, of `latent_dim`.
     - `evidence`: the log-evidence as a record: how it was made, Monte Carlo error, effective sample size, and a verdict.
     - `bounds`: the bound against the number of samples, from the same weights.
@@ -46,6 +47,7 @@ class Evaluation:
     standard_error: float
     num_samples: int
     measure: Measure
+    given: Given | None
     unit_scale_elbo_nats: float | None
     unit_scale_log_evidence_nats: float | None
     bits_per_dim: float | None
@@ -106,13 +108,14 @@ def evaluate(
         standard_error=evidence_error,
         num_samples=num_samples,
         measure=model.measure,
+        given=model.given,
         unit_scale_elbo_nats=None if to_unit is None else elbo + to_unit,
         unit_scale_log_evidence_nats=None if to_unit is None else evidence + to_unit,
-        bits_per_dim=-evidence / (spec.num_elements * math.log(2)) if counting else None,
+        bits_per_dim=-evidence / (spec.num_elements * math.log(2)) if counting and model.given is None else None,
         kl_nats=float(np.mean(estimate.kl, dtype=np.float64)),
         active_units=int(active_units(posterior_means(model, data)).sum()),
         latent_dim=model.latent_dim,
         seed=seed,
-        evidence=importance_estimate(estimate, curve, model.measure, proposal.description),
+        evidence=importance_estimate(estimate, curve, model, proposal.description),
         bounds=curve,
     )

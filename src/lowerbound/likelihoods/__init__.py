@@ -1,4 +1,4 @@
-from .base import AbstractLikelihood, Measure, Scaling, Support
+from .base import AbstractLikelihood, Given, Measure, Scaling, Support
 from .bernoulli import Bernoulli
 from .beta import Beta, BetaDistribution
 from .categorical import Categorical, CategoricalLevels
@@ -38,6 +38,7 @@ __all__ = [
     "GaussianFixedScale",
     "GaussianLearnedScale",
     "GaussianOptimalScale",
+    "Given",
     "Laplace",
     "LogNormal",
     "LogisticMixture",

@@ -17,6 +17,9 @@ from ..data.transforms import Affine
 from .support import misfit
 
 Measure = Literal["counting", "lebesgue"]
+# What a density of counts may be given beside z: their sum, and it is a law of the x with that sum; or their sum as no more than
+# a size to expect, and it is a law of all x. Neither is log p(x), and the second is not even the law of x given its sum.
+Given = Literal["total", "total as size"]
 # Which values have a probability: any number; numbers above 0; [low, high] with known limits, with or without its ends; 0 and 1;
 # the whole numbers from low to high; whole numbers from 0 up; those in the support of the distribution of each element, which
 # only an instance knows.
@@ -34,15 +37,17 @@ class AbstractLikelihood(eqx.Module):
     The likelihood lives in the model's own scale of the data, y = transform(x); the model adds the log-Jacobian.
 
     - `support`: which data have a probability, in the user's units; `scaling`: the scale of y that the likelihood needs.
-    - `given_total`: True for a density of counts given their sum (a document's length, a cell's library size): then it is
-      normalised over the x with that sum, or given that size, and `distribution` needs it.
     - `code`: how the part that fits data of `shape` is written, where it depends on their levels.
+    - `given_total`: True for a density of counts given their sum (a document's length, a cell's library size), which
+      `distribution` then needs; `given` says so beside every number that comes of it.
+    - `has_that_total`: whether such a density is normalised over the x with that sum, and not over all x.
     """
 
     event_shape: eqx.AbstractVar[tuple[int, ...]]
     support: eqx.AbstractClassVar[Support]
     scaling: eqx.AbstractClassVar[Scaling]
     code: ClassVar[str] = ""
+    has_that_total: ClassVar[bool] = False
 
     @classmethod
     @abstractmethod
@@ -58,6 +63,13 @@ class AbstractLikelihood(eqx.Module):
     @abstractmethod
     def given_total(self) -> bool:
         """Whether the density is one of counts given their sum; a class for which that never changes has it as a constant."""
+
+    @property
+    def given(self) -> Given | None:
+        """What the density is given beside z; None for p(x|z) itself."""
+        if not self.given_total:
+            return None
+        return "total" if self.has_that_total else "total as size"
 
     @property
     @abstractmethod

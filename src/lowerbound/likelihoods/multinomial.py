@@ -37,6 +37,7 @@ class Multinomial(AbstractLikelihood):
     support: ClassVar[Support] = "counts"
     scaling: ClassVar[Scaling] = "none"
     given_total: ClassVar[bool] = True
+    has_that_total: ClassVar[bool] = True
 
     def __check_init__(self) -> None:
         check_typical_total(True, self.typical_total)

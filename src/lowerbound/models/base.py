@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, Num, PRNGKeyArray
 
 from ..data.examples import Example
-from ..likelihoods import Measure
+from ..likelihoods import Given, Measure
 from ..posteriors import AbstractPosterior
 from ..priors import Space
 
@@ -100,6 +100,11 @@ class AbstractLatentVariableModel(eqx.Module):
     @abstractmethod
     def measure(self) -> Measure:
         """The base measure of p(x)."""
+
+    @property
+    @abstractmethod
+    def given(self) -> Given | None:
+        """What p(x) is given of x itself; None for p(x) proper, which sums or integrates to 1 over all x."""
 
     @property
     @abstractmethod

@@ -15,7 +15,7 @@ from jaxtyping import Array, Float, Key, PRNGKeyArray
 from ..data.examples import Example
 from ..data.transforms import Affine
 from ..errors import ConfigurationError
-from ..likelihoods import AbstractLikelihood, Measure
+from ..likelihoods import AbstractLikelihood, Given, Measure
 from ..networks import AbstractNetwork
 from ..posteriors import AbstractPosterior, AbstractPosteriorFamily, Refinement
 from ..priors import AbstractLatentDensity, AbstractPrior, Space
@@ -76,6 +76,11 @@ class SingleLayer(AbstractLatentVariableModel):
     def measure(self) -> Measure:
         """The base measure of p(x)."""
         return self.likelihood.measure
+
+    @property
+    def given(self) -> Given | None:
+        """What the likelihood is given."""
+        return self.likelihood.given
 
     @property
     def has_density(self) -> bool:

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from ..evaluation import Evaluation
+from ..evaluation.estimates import name_of_density
 from .charts import tick_text
 from .score_text import number
 from .style import BLUE, INK, MUTED, ORANGE, PAPER, save_png, sheet
@@ -42,7 +43,7 @@ def draw_bound_against_samples(axes: Axes, evaluation: Evaluation) -> None:
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(tick_text))
     axes.yaxis.set_major_formatter(FuncFormatter(tick_text))
-    axes.set_title(f"Bound on log p(x), {evaluation.split} split (higher is tighter)")
+    axes.set_title(f"Bound on {name_of_density(evaluation.given)}, {evaluation.split} split (higher is tighter)")
     axes.set_xlabel("K, importance samples for each example (log scale)")
     axes.set_ylabel("E[log mean of K weights] [nats per example]")
     if np.isfinite(nats[-1]):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from ..diagnosis.summary import RunSummary, Score
+from ..evaluation.estimates import name_of_density
 
 MINUS = "\N{MINUS SIGN}"
 
@@ -45,8 +46,9 @@ def error_text(score: Score) -> str:
 
 
 def measure_text(score: Score) -> str:
-    """The base measure in words."""
-    return {"counting": "probability", "lebesgue": "density"}.get(score.measure, "\N{EN DASH}")
+    """The base measure in words, and what the number is given."""
+    kind = {"counting": "probability", "lebesgue": "density"}.get(score.measure, "\N{EN DASH}")
+    return kind if score.given is None else f"{kind} given the total"
 
 
 def explanation(score: Score, summary: RunSummary) -> str:
@@ -60,7 +62,7 @@ def explanation(score: Score, summary: RunSummary) -> str:
     if score.name == "log_evidence_nats":
         return (
             f"A tighter bound from {score.num_samples:,} importance samples an example. In expectation it still lies below "
-            "the true log p(x), and it rises towards it with more samples. Higher is better."
+            f"the true {name_of_density(score.given)}, and it rises towards it with more samples. Higher is better."
         )
     if score.name in ("unit_scale_elbo_nats", "unit_scale_log_evidence_nats"):
         width = summary.spec.high - summary.spec.low
@@ -84,6 +86,13 @@ def explanation(score: Score, summary: RunSummary) -> str:
 
 def measure_note(summary: RunSummary) -> str:
     """What kind of number a log-likelihood of these data is."""
+    if summary.given is not None:
+        over = "the examples with that total" if summary.given == "total" else "all examples, the total being taken for a size"
+        return (
+            "The data are counts, and the model is told the total of each example, so these are logarithms of "
+            f"probabilities given it, log p(x | total), over {over}. They say nothing of how well a total is predicted: "
+            "do not rank them beside a log p(x), nor beside numbers that are normalised otherwise. Bits per dimension are not given for the same reason."
+        )
     if summary.measure == "counting":
         return (
             "The data are discrete, so these are logarithms of probabilities: never above zero, and comparable with any other "
