@@ -89,9 +89,10 @@ def measure_note(summary: RunSummary) -> str:
     if summary.given is not None:
         over = "the examples with that total" if summary.given == "total" else "all examples, the total being taken for a size"
         return (
-            "The data are counts, and the model is told the total of each example, so these are logarithms of "
-            f"probabilities given it, log p(x | total), over {over}. They say nothing of how well a total is predicted: "
-            "do not rank them beside a log p(x), nor beside numbers that are normalised otherwise. Bits per dimension are not given for the same reason."
+            "The data are counts, and the model is told the total of each example, so these are logarithms of probabilities "
+            f"given it, log p(x | total), over {over}. They do not say how well a total is predicted: "
+            "do not rank them beside a log p(x), nor beside numbers that are normalised otherwise. Bits per dimension are not "
+            "given for the same reason."
         )
     if summary.measure == "counting":
         return (
