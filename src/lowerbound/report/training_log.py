@@ -52,7 +52,7 @@ class TrainingLog:
         if resume_step is None:
             from .graph import loss_graph
 
-            batch = run.trainer.fixed.data[: run.trainer.schedule.batch_size]
+            batch = run.trainer.feed.first(run.trainer.schedule.batch_size)
             model = run.trainer.current_model(run.progress)
             self._writer.graph(loss_graph(model, run.trainer.fixed.objective, batch))
             # A run killed before its first record would lose its graph: a resumed run does not draw it again.

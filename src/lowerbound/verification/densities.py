@@ -10,11 +10,14 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy.special
+import scipy.stats
 from jaxtyping import Array, Float
 
 from ..likelihoods import (
     AbstractLikelihood,
     Bernoulli,
+    ColourLogisticMixture,
     ContinuousBernoulli,
     DiscretizedLogistic,
     DiscretizedLogisticMixture,
@@ -36,9 +39,10 @@ from ..posteriors import (
     OrthogonalSylvester,
     Planar,
     TriangularSylvester,
+    VonMisesFisher,
 )
 from ..posteriors.flows import FlowPosterior
-from ..priors import AbstractLatentDensity, MixtureOfGaussians, StandardNormal
+from ..priors import AbstractLatentDensity, HypersphericalUniform, MixtureOfGaussians, StandardNormal, VampPrior
 from .figure import STANDARD_ERRORS, Figure
 
 LATENT_DIM = 3
@@ -178,6 +182,33 @@ def divergences() -> Iterator[Figure]:
         ratios = np.asarray(ratios, np.float64)
         tolerance = STANDARD_ERRORS * float(ratios.std(ddof=1)) / math.sqrt(DRAWS)
         yield Figure(name, f"KL in closed form, beside {DRAWS:,} draws", float(closed), float(ratios.mean()), tolerance, "nats")
+
+
+def laws_by_hand() -> Iterator[Figure]:
+    """A mixture of posteriors, a KL on the sphere and the masses of a coloured pixel, by SciPy."""
+    raw, z = np.random.default_rng(9).standard_normal((2, 2, 3)), np.array([0.3, -0.5, 1.0])
+    family = DiagonalGaussian(3)
+    mixture = VampPrior(3, jnp.asarray(raw, jnp.float32)).bind(lambda u, condition: family.condition(u), None)
+    found = eqx.filter_jit(mixture.log_prob)(jnp.asarray(z, jnp.float32))
+    each = scipy.stats.norm.logpdf(z, raw[:, 0], np.exp(raw[:, 1] / 2)).sum(axis=1)
+    truth = math.log(np.exp(each).mean())
+    yield Figure("prior vamp of two pseudo-inputs", "log-density", float(found), truth, 1e-4, "nats")
+    posterior = VonMisesFisher(3).condition(jnp.array([1.0, -2.0, 0.5, 1.5]))
+    kappa, divergence = float(posterior.concentration), posterior.kl_to(HypersphericalUniform(3))
+    truth = kappa / math.tanh(kappa) - 1 + math.log(kappa / math.sinh(kappa))
+    closed = math.nan if divergence is None else float(divergence)
+    yield Figure("von-mises-fisher on the sphere in three dimensions", "KL to the uniform", closed, truth, 1e-4, "nats")
+    loc, scale, pairs = np.array([0.3, 0.5, 0.6]), np.array([0.1, 0.2, 0.15]), np.array([0.5, -0.3, 0.4])
+    pixel = np.array([2.0, 5.0, 1.0]) / 7
+    arrays = (np.zeros((1, 1, 1)), *(each.reshape(1, 1, 1, 3) for each in (loc, scale, pairs)))
+    law = ColourLogisticMixture(*(jnp.asarray(each, jnp.float32) for each in arrays), low=0.0, high=1.0, num_levels=8)
+    found = law.log_prob(jnp.asarray(pixel.reshape(1, 1, 3), jnp.float32)).sum()
+    red, green = pixel[:2] - 0.5
+    centres = loc + np.array([0.0, pairs[0] * red, pairs[1] * red + pairs[2] * green])
+    ends = [scipy.stats.logistic.cdf(pixel + half, centres, scale) for half in (1 / 14, -1 / 14)]
+    yield Figure(
+        "a pixel of three colours", "log-probability", float(found), float(np.log(ends[0] - ends[1]).sum()), 1e-4, "nats"
+    )
 
 
 @eqx.filter_jit

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import jax
 
-from . import bounds, densities, errors, whole
+from . import bounds, densities, errors, objectives, whole
 from .figure import Figure
 
 # What is looked at, in words, and the check. Each is a function of its own subject, so that a test can put in a broken one.
@@ -22,7 +22,11 @@ CHECKS: Mapping[str, Callable[[], Iterator[Figure]]] = {
     "priors and posteriors draw what they say": densities.latent_densities,
     "flows keep volume in order": densities.flows,
     "divergences in closed form": densities.divergences,
+    "laws by hand": densities.laws_by_hand,
     "gradients": whole.path_gradient,
+    "bounds of the objectives": objectives.bounds_of_objectives,
+    "gradients of importance weights": objectives.dreg_gradient,
+    "penalties of the aggregate": objectives.penalties,
     "training and validation are one function": whole.training_and_validation,
     "bits of discrete data": whole.uniform_levels,
     "units": whole.change_of_units,
