@@ -9,7 +9,7 @@ from typing import Any
 
 from lowerbound.config.catalogue import CATALOGUE, class_of
 from lowerbound.config.context import ObjectiveContext
-from lowerbound.config.sections import ObjectiveConfig
+from lowerbound.config.part import PartConfig
 
 Choice = Mapping[str, str]
 KINDS = ("objective", "posterior", "prior", "likelihood", "network")
@@ -34,7 +34,7 @@ KEYS: dict[tuple[str, str], dict[str, Any]] = {
     ("network", "resnet"): {"channels": [2]},
     ("objective", "iwae"): {"num_samples": 2},
     ("objective", "ciwae"): {"num_samples": 2},
-    ("objective", "renyi"): {"num_samples": 2, "alpha": 0.5},
+    ("objective", "renyi"): {"num_samples": 2},
     ("objective", "miwae"): {"num_samples": 2, "num_groups": 2},
     ("objective", "piwae"): {"num_samples": 2, "num_groups": 2},
 }
@@ -57,7 +57,7 @@ def is_allowed(first: tuple[str, str], second: tuple[str, str]) -> bool:
         return fits and (classes["posterior"].has_density or not needs_density)
     if {"objective", "posterior"} == set(names):
         keys = KEYS.get(("objective", names["objective"]), {})
-        needs = classes["objective"].build(ObjectiveConfig(names["objective"], **keys), ObjectiveContext(5, 50)).needs
+        needs = classes["objective"].build(PartConfig("objective", names["objective"], keys), ObjectiveContext(5, 50)).needs
         posterior = classes["posterior"]
         return not (
             ("density" in needs and not posterior.has_density)

@@ -60,34 +60,37 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
 
     Examples are the rows of a table (n, features) or images (n, height, width) and (n, height, width, channels), of any numeric
     type, in your own units; no scaling is needed before. Every log-density is in nats and about x in those units. The
-    parameters carry the names and the defaults of the configuration's keys; `early_stopping_patience` alone has another.
+    parameters carry the names and the defaults of the configuration's keys; `early_stopping_patience` alone has another. One of
+    a part's own keys (`mean` to `dropout` below) that is None is left to the part: `lowerbound parts NAME` prints its default.
 
     Parameters
     ----------
     latent_dim : int, default=20
         Number of latent variables.
-    likelihood : "auto", "gaussian", "bernoulli", "discretized-logistic" or a part, default="auto"
+    likelihood : str or a part, default="auto"
+        Any name that `lowerbound parts likelihood` lists, or "auto", or a part; so for the other parts.
         p(x|z). "auto" is Bernoulli for data of zeros and ones, Gaussian otherwise. A part of `lowerbound.likelihoods` is about
         the data as `scaling` leaves them.
-    mean : "free" or "sigmoid", default="free"
+    mean : "free" or "sigmoid", default=None
         A likelihood's mean: any number, or through a sigmoid into the data's range.
-    scale_floor : "auto" or float, default="auto"
+    scale_floor : "auto" or float, default=None
         Smallest scale of a Gaussian in the data's units; "auto" is half of the data's own step.
-    prior : "standard-normal" or a part, default="standard-normal"
+    prior : str or a part, default="standard-normal"
         p(z).
-    posterior : "diagonal-gaussian" or a part, default="diagonal-gaussian"
+    posterior : str or a part, default="diagonal-gaussian"
         The family of q(z|x).
-    objective : "elbo" or a part, default="elbo"
+    objective : str or a part, default="elbo"
         What training maximises; `lowerbound.objectives.ELBO(num_samples=5)` draws five z for each example.
-    beta : float, default=1.0
-        Weight of the KL term while training; 1 makes the objective a lower bound on log p(x).
-    hidden_widths : tuple of int, default=(200, 200)
-        Units of each hidden layer of the encoder; () for a linear map.
-    decoder_widths : "mirrored" or tuple of int, default="mirrored"
-        Units of each hidden layer of the decoder; "mirrored" is the encoder's in the other order.
-    activations : str or tuple of str, default="elu"
-        One name for all hidden layers or one for each: elu, tanh, relu, silu, gelu, softplus.
-    dropout : float, default=0.0
+    beta : float, default=None
+        Of the ELBO, the weight of the KL term while training (None: 1, which makes it a lower bound on log p(x)); of "beta-tc",
+        of the total correlation (None: 6).
+    hidden_widths : tuple of int, default=None
+        Units of each hidden layer of the encoder; () for a linear map, None for (200, 200).
+    decoder_widths : "mirrored" or tuple of int, default=None
+        Units of each hidden layer of the decoder; None or "mirrored" is the encoder's in the other order.
+    activations : str or tuple of str, default=None
+        One name for all hidden layers or one for each; None for "elu".
+    dropout : float, default=None
         Probability with which a hidden unit is dropped while training.
     scaling : "auto", "unit", "standard" or "none", default="auto"
         How the model sees the data: [0, 1], z-scores, or as they are. Scores are about the data as they are in any case.
@@ -151,16 +154,16 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         latent_dim: int = 20,
         *,
         likelihood: Any = "auto",
-        mean: str = "free",
-        scale_floor: str | float = "auto",
+        mean: str | None = None,
+        scale_floor: str | float | None = None,
         prior: Any = "standard-normal",
         posterior: Any = "diagonal-gaussian",
         objective: Any = "elbo",
-        beta: float = 1.0,
-        hidden_widths: tuple[int, ...] = (200, 200),
-        decoder_widths: str | tuple[int, ...] = "mirrored",
-        activations: str | tuple[str, ...] = "elu",
-        dropout: float = 0.0,
+        beta: float | None = None,
+        hidden_widths: tuple[int, ...] | None = None,
+        decoder_widths: str | tuple[int, ...] | None = None,
+        activations: str | tuple[str, ...] | None = None,
+        dropout: float | None = None,
         scaling: str = "auto",
         epochs: int = 100,
         batch_size: int = 100,

@@ -1,42 +1,49 @@
 """The catalogue: names, the keys that each part reads, and the papers."""
 
+import copy
+import inspect
+import pickle
 import re
 
 import pytest
 
-from lowerbound.config import RunConfig
+from lowerbound.config import PartConfig, RunConfig, layered
 from lowerbound.config.catalogue import CATALOGUE, class_of, name_of, names_of
-from lowerbound.config.sections import LikelihoodConfig, NetworkConfig, ObjectiveConfig, PosteriorConfig, PriorConfig
 from lowerbound.errors import ConfigurationError
 from lowerbound.recipes import list_recipes, load_recipe, resolve_config
 from lowerbound.recipes.bibliography import bibtex, papers_of, references
-from lowerbound.recipes.registry import layered
 
-SECTIONS = {
-    "prior": PriorConfig,
-    "posterior": PosteriorConfig,
-    "likelihood": LikelihoodConfig,
-    "network": NetworkConfig,
-    "objective": ObjectiveConfig,
-}
 EVERY = [(kind, name) for kind, entries in CATALOGUE.items() for name in entries]
 
 
 @pytest.mark.parametrize(("kind", "name"), EVERY)
-def test_every_entry_names_a_class_that_knows_its_name_and_keys_that_exist(kind: str, name: str) -> None:
+def test_a_part_is_its_class_and_its_keys_have_the_class_s_own_defaults(kind: str, name: str) -> None:
     assert name_of(kind, class_of(kind, name)) == name
-    keys = {field for field in SECTIONS[kind].__dataclass_fields__ if field != "name"}
-    assert set(CATALOGUE[kind][name].keys) <= keys
+    cls = class_of(kind, name)
+    # A class with a `build` of its own is made of other things than its keys, in the model's scale of the data, say.
+    arguments = {} if kind == "model" or "build" in vars(cls) else inspect.signature(cls).parameters
+    for key, known in CATALOGUE[kind][name].keys.items():
+        assert len(known.help) > 10
+        assert known.rule.convert(f"{kind}.{key}", known.default) == known.default
+        if key in arguments and arguments[key].default is not inspect.Parameter.empty:
+            assert arguments[key].default == known.default, (name, key)
+    assert PartConfig(kind, name).changed == {}
 
 
-def test_every_key_is_read_by_some_part() -> None:
-    for kind, section in SECTIONS.items():
-        read = {key for entry in CATALOGUE[kind].values() for key in entry.keys}
-        assert read == set(section.__dataclass_fields__) - {"name"}
+def test_objectives_have_defaults_of_their_own() -> None:
+    defaults = {
+        name: PartConfig("objective", name).values for name in ("elbo", "iwae", "miwae", "ciwae", "piwae", "renyi", "beta-tc")
+    }
+    assert {name: values["num_samples"] for name, values in defaults.items()} == {
+        "elbo": 1, "iwae": 5, "miwae": 5, "ciwae": 5, "piwae": 5, "renyi": 5, "beta-tc": 1,
+    }  # fmt: skip
+    assert (defaults["renyi"]["alpha"], defaults["beta-tc"]["beta"]) == (0.5, 6.0)
 
 
 def test_every_paper_of_a_part_or_a_recipe_is_known() -> None:
-    named = {paper for entries in CATALOGUE.values() for entry in entries.values() for paper in entry.papers}
+    entries = [entry for entries in CATALOGUE.values() for entry in entries.values()]
+    named = {paper for entry in entries for paper in entry.papers}
+    named |= {paper for entry in entries for key in entry.keys.values() for papers in key.papers.values() for paper in papers}
     named |= {recipe.info.paper for recipe in list_recipes()} - {""}
     named |= {paper for recipe in list_recipes() for paper in papers_of(recipe.run_config())}
     assert named <= set(references())
@@ -45,7 +52,7 @@ def test_every_paper_of_a_part_or_a_recipe_is_known() -> None:
         assert re.fullmatch(r"(arXiv:\d{4}\.\d{4,5}|doi:\S+|isbn:\S+)?", reference.get("identifier", "")), key
 
 
-@pytest.mark.parametrize("kind", SECTIONS)
+@pytest.mark.parametrize("kind", CATALOGUE)
 def test_an_unknown_name_is_refused_with_the_nearest(kind: str) -> None:
     right = names_of(kind)[-1]
     with pytest.raises(ConfigurationError, match=rf"{kind}.name is '{right}x', which does not exist. Did you mean '{right}'\?"):
@@ -64,6 +71,9 @@ def test_a_key_that_the_part_does_not_read_is_refused_with_those_that_do() -> No
 def test_another_part_than_the_recipe_s_drops_the_keys_that_it_does_not_read() -> None:
     base = {"objective": {"name": "elbo", "beta": 4.0, "num_samples": 2}, "training": {"epochs": 3}}
     assert layered(base, {"objective": {"name": "iwae"}})["objective"] == {"name": "iwae", "num_samples": 2}
+    base["objective"]["num_samples"] = 1
+    assert layered(base, {"objective": {"name": "iwae"}})["objective"] == {"name": "iwae"}, "the ELBO's own default"
+    base["objective"]["num_samples"] = 2
     assert layered(base, {"objective": {"beta": 2.0}})["objective"] == {"name": "elbo", "beta": 2.0, "num_samples": 2}
     config, _ = resolve_config("faces", overrides=["network.name=resnet"])
     assert config.network.name == "resnet"
@@ -89,3 +99,22 @@ def test_every_recipe_is_short_and_cites_its_paper(recipe: str) -> None:
     assert info.data
     assert info.reference["year"] >= 1980
     assert bool(info.published) == bool(info.published_source)
+
+
+def test_what_was_said_of_auto_stays_when_it_is_chosen() -> None:
+    config = RunConfig.from_dict({"likelihood": {"scale": "fixed"}})
+    assert config.updated({"likelihood": {"name": "gaussian"}}).likelihood.scale == "fixed"
+    with pytest.raises(
+        ConfigurationError, match=r"likelihood\.scale is 'fixed', but likelihood\.name is 'bernoulli', which does not"
+    ):
+        config.updated({"likelihood": {"name": "bernoulli"}})
+
+
+def test_a_part_s_section_is_a_value() -> None:
+    section = PartConfig("objective", "ciwae", {"gradient": "dreg"})
+    assert (section.elbo_weight, section.gradient, section.get("beta", 3)) == (0.5, "dreg", 3)
+    assert section == PartConfig("objective", "ciwae", {"gradient": "dreg", "num_samples": 5})
+    assert hash(section) == hash(copy.deepcopy(section)) != hash(section.replaced(num_samples=2))
+    assert pickle.loads(pickle.dumps(section)) == section
+    with pytest.raises(AttributeError, match="the section 'ciwae' has no 'beta'; it has name, num_samples, gradient, elbo"):
+        _ = section.beta

@@ -38,7 +38,7 @@ def test_post_2018_has_the_posts_figures():
     assert (config.data.validation, config.data.test) == (0, 0)
     assert config.model.latent_dim == 20
     assert config.network.hidden_widths == (200, 200)
-    assert config.network.activation_of_each_layer == ("elu", "tanh")
+    assert config.network.activations == ("elu", "tanh")
     assert (config.likelihood.name, config.likelihood.mean) == ("gaussian", "free")
     assert (config.objective.name, config.objective.num_samples, config.objective.beta) == ("elbo", 1, 1.0)
     assert (config.training.epochs, config.training.batch_size) == (10_000, 100)
@@ -99,7 +99,7 @@ def test_a_runs_configuration_is_a_recipe(tmp_path):
 def test_layers_are_checked_as_a_whole():
     # The recipe has two activations; --set names one layer and one activation.
     config, _ = resolve_config("faces", overrides=["network.hidden_widths=[50]", "network.activations=relu"])
-    assert config.network.activation_of_each_layer == ("relu",)
+    assert config.network.activations == "relu"
 
 
 def test_a_misspelt_recipe_gets_the_nearest_name():

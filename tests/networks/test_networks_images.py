@@ -11,8 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lowerbound.config import RunConfig
-from lowerbound.config.sections import NetworkConfig, TrainingConfig
+from lowerbound.config import PartConfig, RunConfig, TrainingConfig
 from lowerbound.data.describe import describe
 from lowerbound.data.faces import generate_faces
 from lowerbound.errors import ConfigurationError
@@ -178,7 +177,7 @@ def test_the_decoder_owns_a_bias_for_every_output(cls) -> None:
 
 
 def test_a_residual_block_adds_two_convolutions_of_what_the_activation_leaves() -> None:
-    block = _encoder(ResNet, (8, 10), activation="relu").body.blocks[0][0]
+    block = _encoder(ResNet, (8, 10), activations="relu").body.blocks[0][0]
     x = np.random.default_rng(0).normal(size=(4, 5, 4)).astype(np.float32)
     branch = x
     for convolution in block.convolutions:
@@ -188,7 +187,7 @@ def test_a_residual_block_adds_two_convolutions_of_what_the_activation_leaves() 
 
 
 def test_layer_norm_is_over_the_channels_of_each_place() -> None:
-    step = _encoder(ConvNetwork, (5, 7), layer_norm=True, activation="tanh").body.activated[0]
+    step = _encoder(ConvNetwork, (5, 7), layer_norm=True, activations="tanh").body.activated[0]
     x = np.random.default_rng(0).normal(size=(2, 3, 4)).astype(np.float32)
     expected = np.tanh((x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 1e-5))
     np.testing.assert_allclose(step(jnp.asarray(x), iter(())), expected, rtol=1e-4, atol=1e-5)
@@ -221,18 +220,20 @@ def test_what_is_refused(cls, in_shape, out_shape, options, message) -> None:
 
 def test_built_from_a_configuration() -> None:
     sizes = {"condition_dim": 0, "image_shape": (5, 7), "key": jax.random.key(0)}
-    config = NetworkConfig("resnet", channels=(4, 5, 6), blocks=2, activations="silu", dropout=0.25, layer_norm=True)
+    config = PartConfig(
+        "network", "resnet", {"channels": (4, 5, 6), "blocks": 2, "activations": "silu", "dropout": 0.25, "layer_norm": True}
+    )
     network = ResNet.build(config, (5, 7), (2, 3), **sizes)
-    assert (network.channels, network.blocks, network.activation) == ((4, 5, 6), 2, "silu")
+    assert (network.channels, network.blocks, network.activations) == ((4, 5, 6), 2, "silu")
     assert (network.dropout, network.layer_norm) == (0.25, True)
     assert [len(blocks) for blocks in network.body.blocks] == [2, 2, 2]
-    conv = ConvNetwork.build(NetworkConfig("conv", channels=(4, 5)), (LATENT,), (2, 5, 7), **sizes)
+    conv = ConvNetwork.build(PartConfig("network", "conv", {"channels": (4, 5)}), (LATENT,), (2, 5, 7), **sizes)
     shapes = [leaf.shape for leaf in jax.tree.leaves(split_trained(conv.body.convolutions)[0])]
     assert shapes == [(3, 3, 5, 16), (16,), (3, 3, 4, 8)]
     with pytest.raises(ConfigurationError, match=r"but network.name is 'conv', which takes one name for all its layers"):
-        NetworkConfig("conv", activations=("elu", "tanh"))
+        PartConfig("network", "conv", {"activations": ("elu", "tanh")})
     with pytest.raises(ConfigurationError, match=r"network.blocks is 2, but network.name is 'conv', which does not read it"):
-        NetworkConfig("conv", blocks=2)
+        PartConfig("network", "conv", {"blocks": 2})
 
 
 def _trained_losses(network: dict[str, Any]) -> list[float]:
@@ -259,5 +260,5 @@ def test_an_image_network_has_far_fewer_weights_than_a_perceptron_for_large_imag
     def count(network: AbstractNetwork) -> int:
         return sum(leaf.size for leaf in jax.tree.leaves(split_trained(network)[0]))
 
-    conv = ConvNetwork.build(NetworkConfig("conv"), shape, (2, LATENT), **sizes)
-    assert count(conv) < count(MLP.build(NetworkConfig("mlp"), shape, (2, LATENT), **sizes)) / 10
+    conv = ConvNetwork.build(PartConfig("network", "conv"), shape, (2, LATENT), **sizes)
+    assert count(conv) < count(MLP.build(PartConfig("network", "mlp"), shape, (2, LATENT), **sizes)) / 10

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lowerbound.config.sections import NetworkConfig
+from lowerbound.config import PartConfig
 from lowerbound.errors import ConfigurationError
 from lowerbound.networks import MLP, AbstractNetwork, GatedMLP, LayerNorm
 
@@ -165,10 +164,10 @@ def test_what_is_refused(make: Any, options: dict[str, Any], message: str) -> No
 
 def test_built_from_a_configuration() -> None:
     sizes = {"condition_dim": 0, "image_shape": IN, "key": jax.random.key(0)}
-    config = NetworkConfig("mlp", hidden_widths=(6, 6), layer_norm=True, residual=True, dropout=0.25)
+    config = PartConfig("network", "mlp", {"hidden_widths": (6, 6), "layer_norm": True, "residual": True, "dropout": 0.25})
     network = MLP.build(config, IN, OUT, **sizes)
     assert (len(network.norms), network.residual, network.dropout.p) == (2, True, 0.25)
-    gated = GatedMLP.build(NetworkConfig("gated-mlp", hidden_widths=(6, 4), dropout=0.25), IN, OUT, **sizes)
+    gated = GatedMLP.build(PartConfig("network", "gated-mlp", {"hidden_widths": (6, 4), "dropout": 0.25}), IN, OUT, **sizes)
     assert [layer.weight.shape for layer in gated.layers] == [(6, 12), (6, 8), (4, 10)]
     with pytest.raises(ConfigurationError, match=r"network.activations is 'tanh', but network.name is 'gated-mlp'"):
-        dataclasses.replace(NetworkConfig("gated-mlp"), activations="tanh")
+        PartConfig("network", "gated-mlp", {"activations": "tanh"})

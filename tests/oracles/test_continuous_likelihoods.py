@@ -14,9 +14,9 @@ import scipy.stats
 from jaxtyping import Array
 from scipy_continuous import quantized_masses
 
-from lowerbound.config import RunConfig
+from lowerbound.config import PartConfig, RunConfig
 from lowerbound.config.context import BuildContext
-from lowerbound.config.sections import LikelihoodConfig, TrainingConfig
+from lowerbound.config.sections import TrainingConfig
 from lowerbound.data.describe import describe
 from lowerbound.data.transforms import Affine, choose_transform
 from lowerbound.errors import ConfigurationError, DataError
@@ -63,7 +63,7 @@ def context_of(data: np.ndarray, scaling: str) -> BuildContext:
 )
 def test_every_scale_starts_as_the_data_are_and_keeps_the_floor(scale: str, expected: type) -> None:
     context = context_of(TABLE, "standard")
-    config = LikelihoodConfig(name="gaussian", scale=scale, fixed_scale=20.0, scale_floor=3.0)
+    config = PartConfig("likelihood", "gaussian", {"scale": scale, "fixed_scale": 20.0, "scale_floor": 3.0})
     part = Gaussian.build(config, context)
     assert type(part) is expected
     params = jnp.asarray(part.initial_params(np.zeros(3), np.ones(3)))
@@ -326,7 +326,7 @@ def test_families_that_cannot_be_used_are_refused(family: str, message: str) -> 
 
 def test_numpyro_family_is_held_against_its_own_support() -> None:
     positive = np.abs(TABLE) + 0.5
-    part = NumPyroLikelihood.build(LikelihoodConfig(name="numpyro", distribution="Weibull"), context_of(positive, "none"))
+    part = NumPyroLikelihood.build(PartConfig("likelihood", "numpyro", {"distribution": "Weibull"}), context_of(positive, "none"))
     params = part.initial_params(positive.mean(axis=0), positive.std(axis=0))
     distribution: Any = part.distribution(jnp.asarray(params))
     np.testing.assert_allclose(distribution.mean, positive.mean(axis=0), rtol=1e-3)
@@ -351,7 +351,9 @@ def test_numpyro_family_is_held_against_its_own_support() -> None:
 
 def test_a_discrete_family_sums_to_one() -> None:
     counts = RNG.poisson(5.0, size=(200, 2)).astype(np.int64)
-    part = NumPyroLikelihood.build(LikelihoodConfig(name="numpyro", distribution="NegativeBinomial2"), context_of(counts, "none"))
+    part = NumPyroLikelihood.build(
+        PartConfig("likelihood", "numpyro", {"distribution": "NegativeBinomial2"}), context_of(counts, "none")
+    )
     assert part.measure == "counting"
     params = jnp.asarray(part.initial_params(counts.mean(axis=0), counts.std(axis=0)))
     grid = jnp.stack(jnp.meshgrid(jnp.arange(60.0), jnp.arange(60.0)), -1).reshape(-1, 2)

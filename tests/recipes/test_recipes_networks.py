@@ -71,7 +71,7 @@ def test_keys_that_are_set_are_kept() -> None:
 
 
 def test_a_key_that_the_chosen_network_does_not_read_is_refused_by_the_choice_s_name() -> None:
-    with pytest.raises(ConfigurationError, match=r"network.hidden_widths is \(50,\), but network.name is 'resnet'"):
+    with pytest.raises(ConfigurationError, match=r"network.hidden_widths is \[50\], but network.name is 'resnet'"):
         _auto((32, 32, 3), hidden_widths=[50])
     with pytest.raises(ConfigurationError, match=r"network.blocks is 2, but network.name is 'mlp'"):
         _auto((13,), blocks=2)

@@ -41,7 +41,7 @@ NETWORKS: dict[str, Callable[[PRNGKeyArray], AbstractNetwork]] = {
     "conv-encoder-dropout-condition": _encoder(ConvNetwork, (5, 4, 3), dropout=0.5, condition_dim=2),
     "conv-decoder": _decoder(ConvNetwork, (5, 7)),
     "conv-decoder-dropout-condition": _decoder(ConvNetwork, (1, 5, 3), heads=(), dropout=0.5, condition_dim=2),
-    "resnet-encoder": _encoder(ResNet, (6, 5, 1), activation="relu"),
+    "resnet-encoder": _encoder(ResNet, (6, 5, 1), activations="relu"),
     "resnet-encoder-layer-norm-dropout": _encoder(ResNet, (5, 4, 3), layer_norm=True, dropout=0.5),
     "resnet-decoder-all": _decoder(ResNet, (5, 4, 3), layer_norm=True, dropout=0.5, condition_dim=2),
 }

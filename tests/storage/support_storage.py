@@ -7,10 +7,11 @@ import jax.numpy as jnp
 import ml_dtypes
 import numpy as np
 
+from lowerbound.config import RunConfig
 from lowerbound.data.spec import DataSpec
 
 SPEC = DataSpec((2,), "continuous", 0.0, 1.0, (1e-3,), (0.1, 0.1 + 0.2), (1 / 3, 2.0), ("a", "ü"))
-CONFIG = {"model": {"latent_dim": 3}, "network": {"hidden_widths": [4, 5], "dropout": 0.1}}
+CONFIG = RunConfig.from_dict({"model": {"latent_dim": 3}, "network": {"hidden_widths": [4, 5], "dropout": 0.1}}).to_dict()
 
 FLOATS = np.array([0.0, -0.0, 1 / 3, np.inf, -np.inf, np.nan, 1e-45, -3.4e38], np.float32)
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import typer
 
-from ..config import catalogue
-from ..config.sections import NetworkConfig
+from ..config import PartConfig
+from ..config.layers import widths_of_decoder
 from ..errors import ConfigurationError, ModelFolderError, unknown_name_message
 from .console import show_table
 
@@ -51,11 +51,13 @@ def show_info(run: Path, *, as_json: bool) -> None:
     show_table(str(folder.path), (), rows)
 
 
-def _in_words(network: NetworkConfig) -> str:
+def _in_words(network: PartConfig) -> str:
     """Its kind and its sizes."""
-    if not catalogue.reads("network", network.name, "hidden_widths"):
-        return f"{network.name}, channels {list(network.channels)}"
-    return f"{network.name}, encoder {list(network.hidden_widths)}, decoder {list(network.widths_of_decoder)}"
+    if "hidden_widths" in network.values:
+        decoder = list(widths_of_decoder(network.values))
+        return f"{network.name}, encoder {list(network.hidden_widths)}, decoder {decoder}"
+    sizes = [f"{key} {list(value)}" for key, value in network.values.items() if isinstance(value, tuple)]
+    return ", ".join([network.name, *sizes])
 
 
 def show_datasets(data_dir: Path | None, *, as_json: bool) -> None:

@@ -1,33 +1,37 @@
 """The configuration of a run: what may be set, its defaults, and its checks. Nothing here imports JAX."""
 
+from .catalogue import CATALOGUE, Entry
+from .keys import CHANGED, Key
 from .overrides import apply_overrides, parse_overrides, parse_value
-from .run import SECTIONS, RunConfig, check_keys, load_toml, merged, write_toml
-from .sections import (
-    ACTIVATIONS,
-    DataConfig,
-    LikelihoodConfig,
-    ModelConfig,
-    NetworkConfig,
-    ObjectiveConfig,
-    PosteriorConfig,
-    PriorConfig,
-    TrainingConfig,
-)
+from .part import PartConfig
+from .rules import AnyReal, Boolean, Integer, ListOf, NameOrList, OneOf, Real, Rule, Text, WordOr
+from .run import SECTIONS, RunConfig, check_keys, keys_of_section, layered, load_toml, merged, write_toml
+from .sections import DataConfig, TrainingConfig
 
 __all__ = [
-    "ACTIVATIONS",
+    "CATALOGUE",
+    "CHANGED",
     "SECTIONS",
+    "AnyReal",
+    "Boolean",
     "DataConfig",
-    "LikelihoodConfig",
-    "ModelConfig",
-    "NetworkConfig",
-    "ObjectiveConfig",
-    "PosteriorConfig",
-    "PriorConfig",
+    "Entry",
+    "Integer",
+    "Key",
+    "ListOf",
+    "NameOrList",
+    "OneOf",
+    "PartConfig",
+    "Real",
+    "Rule",
     "RunConfig",
+    "Text",
     "TrainingConfig",
+    "WordOr",
     "apply_overrides",
     "check_keys",
+    "keys_of_section",
+    "layered",
     "load_toml",
     "merged",
     "parse_overrides",

@@ -1,141 +1,341 @@
-"""Every part by its name: where its class is, which keys of its section it reads, and the papers it comes from.
+"""Every part by its name: where its class is, its keys, and the papers it comes from.
 
-One line here gives a part its name in TOML files, on the command line and in the estimator. Nothing here imports JAX: a class is
-imported when a model is built with it.
+One line here gives a part its name in TOML files, on the command line and in the estimator, and its keys their defaults, rules
+and help. Nothing here imports JAX: a class is imported when a model is built with it.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import importlib
+import importlib.metadata
+import warnings
+from collections.abc import Mapping
 from typing import Any
 
 from ..errors import ConfigurationError, unknown_name_message
+from .entry import AUTO, KINDS, Entry
+from .keys import CHANGED, Key
+from .layers import ACTIVATIONS, MIRRORED, check_activations
+from .rules import AnyReal, Boolean, Integer, ListOf, NameOrList, OneOf, Real, Text, WordOr
 
+# The group of entry points by which an installed package brings parts of its own.
+ENTRY_POINTS = "lowerbound.parts"
 
-@dataclasses.dataclass(frozen=True)
-class Entry:
-    """One part.
+_POSITIVE = Real(0.0, strictly_above=True)
+_WEIGHT = Real(0.0)
 
-    - `path`: "module:Class", the module within this package (".priors.vamp") or anywhere ("my_package.priors").
-    - `keys`: the keys of its section that it reads, besides `name`.
-    - `papers`: keys of `references.toml`, what `lowerbound cite` prints for it.
-    """
+_COMPONENTS = Key(10, Integer(1), "components of the mixture")
+_LAYERS = Key(4, Integer(1), "layers of the flow")
+_PRIOR_WIDTH = Key(64, Integer(1), "units in the hidden layers of the prior's networks")
+_BINS = Key(8, Integer(2), "bins of the rational-quadratic spline")
 
-    path: str
-    keys: tuple[str, ...] = ()
-    papers: tuple[str, ...] = ()
+_REFINEMENT = {
+    "refinement_steps": Key(
+        0, Integer(0), "gradient steps on each example's posterior parameters; 0 for none", {CHANGED: ("kim2018",)}
+    ),
+    "refinement_rate": Key(0.1, _POSITIVE, "the size of these steps", only_with="refinement_steps"),
+}
+_FLOWS = Key(4, Integer(1), "steps of the flow")
+_FLOW_WIDTH = Key(128, Integer(1), "units in the hidden layers of the flow's networks")
+_CONTEXT = Key(32, Integer(1), "numbers that the encoder tells the flow's networks")
 
+_MEAN = Key("free", OneOf(("free", "sigmoid")), "the mean: any number, or through a sigmoid into the data's range")
+_SCALE_FLOOR = Key("auto", WordOr("auto", _POSITIVE), "the smallest scale, in the data's units; auto is half a step of the data")
+_LIBRARY_SIZE = Key(True, Boolean(), "counts are given the example's own total; false for a size learned from z")
+_DISPERSION = Key("per-element", OneOf(("from-z", "per-element")), "counts' dispersion: a function of z, or learned")
 
-_REFINEMENT = ("refinement_steps", "refinement_rate")
-_ELBO = ("num_samples", "beta", "warmup_epochs", "warmup")
-_WEIGHTS = ("num_samples", "gradient")
-_MLP = ("hidden_widths", "decoder_widths", "activations", "dropout")
-_IMAGES = ("channels", "activations", "dropout", "layer_norm")
+_WIDTHS = {
+    "hidden_widths": Key((200, 200), ListOf(Integer(1)), "units in each hidden layer of the encoder; [] for a linear map"),
+    "decoder_widths": Key(
+        MIRRORED,
+        WordOr(MIRRORED, ListOf(Integer(1))),
+        "units in each hidden layer of the decoder; mirrored: the encoder's, reversed",
+    ),
+}
+_DROPOUT = Key(
+    0.0,
+    Real(0.0, below=1.0),
+    "the probability with which a hidden unit is dropped in training",
+    {CHANGED: ("srivastava2014",)},
+)
+_LAYER_NORM = Key(False, Boolean(), "layer normalisation before each activation", {True: ("ba2016",)})
+_MLP = {
+    **_WIDTHS,
+    "activations": Key("elu", NameOrList(ACTIVATIONS), "one activation for all hidden layers, or a list with one for each"),
+    "dropout": _DROPOUT,
+    "layer_norm": _LAYER_NORM,
+    "residual": Key(False, Boolean(), "skip connections around hidden layers of equal width"),
+}
+_IMAGES = {
+    "channels": Key((32, 64), ListOf(Integer(1)), "channels at each resolution"),
+    "activations": Key("elu", OneOf(ACTIVATIONS), "the activation of all hidden layers"),
+    "dropout": _DROPOUT,
+    "layer_norm": _LAYER_NORM,
+}
+
+_DRAWS = Key(1, Integer(1), "Monte Carlo samples per example in each step")
+_GRADIENT = Key(
+    "plain",
+    OneOf(("plain", "stl", "dreg")),
+    "the encoder's gradient estimator",
+    {"stl": ("roeder2017",), "dreg": ("tucker2019",)},
+)
+_WEIGHTS = {"num_samples": Key(5, Integer(1), "K: importance weights per example in each step"), "gradient": _GRADIENT}
+_GROUPS = Key(1, Integer(1), "M: groups of num_samples importance weights")
+_DIP = {
+    "num_samples": _DRAWS,
+    "off_diagonal_weight": Key(10.0, _WEIGHT, "the weight of the covariances' squares"),
+    "diagonal_weight": Key(5.0, _WEIGHT, "the weight of the squared distances of the variances from 1"),
+}
+_MMD = {
+    "mmd_weight": Key(10.0, _WEIGHT, "the weight of the maximum mean discrepancy"),
+    "kernel": Key("imq", OneOf(("imq", "rbf")), "its kernel: inverse multiquadratic, or Gaussian"),
+}
 
 CATALOGUE: dict[str, dict[str, Entry]] = {
+    "model": {
+        "single-layer": Entry(".models:SingleLayer", {"latent_dim": Key(20, Integer(1), "the number of latent variables")}),
+    },
     "prior": {
         "standard-normal": Entry(".priors:StandardNormal", papers=("kingma2014",)),
-        "learned-gaussian": Entry(".priors:LearnedGaussian", ("hidden_width",), ("sohn2015",)),
-        "mixture-of-gaussians": Entry(".priors:MixtureOfGaussians", ("num_components",), ("dilokthanakul2016", "tomczak2018")),
-        "vamp": Entry(".priors:VampPrior", ("num_components",), ("tomczak2018",)),
-        "spline-flow": Entry(".priors:SplineFlow", ("num_layers", "hidden_width", "num_bins"), ("durkan2019",)),
+        "learned-gaussian": Entry(".priors:LearnedGaussian", {"hidden_width": _PRIOR_WIDTH}, ("sohn2015",)),
+        "mixture-of-gaussians": Entry(
+            ".priors:MixtureOfGaussians", {"num_components": _COMPONENTS}, ("dilokthanakul2016", "tomczak2018")
+        ),
+        "vamp": Entry(
+            ".priors:VampPrior", {"num_components": dataclasses.replace(_COMPONENTS, help="pseudo-inputs")}, ("tomczak2018",)
+        ),
+        "spline-flow": Entry(
+            ".priors:SplineFlow", {"num_layers": _LAYERS, "hidden_width": _PRIOR_WIDTH, "num_bins": _BINS}, ("durkan2019",)
+        ),
         "autoregressive-flow": Entry(
-            ".priors:AutoregressiveFlow", ("num_layers", "hidden_width"), ("papamakarios2017", "germain2015")
+            ".priors:AutoregressiveFlow",
+            {"num_layers": _LAYERS, "hidden_width": _PRIOR_WIDTH},
+            ("papamakarios2017", "germain2015"),
         ),
         "hyperspherical-uniform": Entry(".priors:HypersphericalUniform", papers=("davidson2018",)),
     },
     "posterior": {
         "diagonal-gaussian": Entry(".posteriors:DiagonalGaussian", _REFINEMENT, ("kingma2014",)),
-        "low-rank-gaussian": Entry(".posteriors:LowRankGaussian", ("rank", *_REFINEMENT), ("rezende2014",)),
+        "low-rank-gaussian": Entry(
+            ".posteriors:LowRankGaussian",
+            {"rank": Key(2, Integer(1), "rank of the covariance's part beside its diagonal"), **_REFINEMENT},
+            ("rezende2014",),
+        ),
         "full-gaussian": Entry(".posteriors:FullGaussian", _REFINEMENT, ("kingma2019",)),
-        "planar": Entry(".posteriors:Planar", ("num_flows", *_REFINEMENT), ("rezende2015",)),
-        "householder": Entry(".posteriors:Householder", ("num_flows", *_REFINEMENT), ("tomczak2016",)),
+        "planar": Entry(".posteriors:Planar", {"num_flows": _FLOWS, **_REFINEMENT}, ("rezende2015",)),
+        "householder": Entry(".posteriors:Householder", {"num_flows": _FLOWS, **_REFINEMENT}, ("tomczak2016",)),
         "sylvester-orthogonal": Entry(
-            ".posteriors:OrthogonalSylvester", ("num_flows", "num_directions", *_REFINEMENT), ("vandenberg2018",)
+            ".posteriors:OrthogonalSylvester",
+            {
+                "num_flows": _FLOWS,
+                "num_directions": Key(8, Integer(1), "M, orthogonal directions of each step (at most the latents)"),
+                **_REFINEMENT,
+            },
+            ("vandenberg2018",),
         ),
         "sylvester-householder": Entry(
-            ".posteriors:HouseholderSylvester", ("num_flows", "num_reflections", *_REFINEMENT), ("vandenberg2018",)
+            ".posteriors:HouseholderSylvester",
+            {
+                "num_flows": _FLOWS,
+                "num_reflections": Key(8, Integer(1), "Householder reflections in each step"),
+                **_REFINEMENT,
+            },
+            ("vandenberg2018",),
         ),
-        "sylvester-triangular": Entry(".posteriors:TriangularSylvester", ("num_flows", *_REFINEMENT), ("vandenberg2018",)),
+        "sylvester-triangular": Entry(
+            ".posteriors:TriangularSylvester", {"num_flows": _FLOWS, **_REFINEMENT}, ("vandenberg2018",)
+        ),
         "inverse-autoregressive": Entry(
             ".posteriors:InverseAutoregressive",
-            ("num_flows", "hidden_width", "context_dim", *_REFINEMENT),
+            {"num_flows": _FLOWS, "hidden_width": _FLOW_WIDTH, "context_dim": _CONTEXT, **_REFINEMENT},
             ("kingma2016", "germain2015"),
         ),
         "coupling-spline": Entry(
             ".posteriors:CouplingSpline",
-            ("num_flows", "hidden_width", "num_bins", "context_dim", *_REFINEMENT),
+            {"num_flows": _FLOWS, "hidden_width": _FLOW_WIDTH, "num_bins": _BINS, "context_dim": _CONTEXT, **_REFINEMENT},
             ("durkan2019",),
         ),
         "von-mises-fisher": Entry(".posteriors:VonMisesFisher", _REFINEMENT, ("davidson2018", "figurnov2018")),
         "deterministic": Entry(".posteriors:Deterministic"),
     },
     "likelihood": {
-        "gaussian": Entry(".likelihoods:Gaussian", ("mean", "scale", "fixed_scale", "scale_floor"), ("kingma2014",)),
-        "low-rank-gaussian": Entry(".likelihoods:LowRankGaussian", ("rank", "scale_floor")),
-        "laplace": Entry(".likelihoods:Laplace", ("mean", "scale_floor")),
-        "student-t": Entry(".likelihoods:StudentT", ("mean", "scale_floor"), ("takahashi2018",)),
-        "log-normal": Entry(".likelihoods:LogNormal", ("scale_floor",)),
-        "continuous-bernoulli": Entry(".likelihoods:ContinuousBernoulli", ("scale_floor",), ("loaiza2019",)),
-        "beta": Entry(".likelihoods:Beta", ("scale_floor",), ("ferrari2004",)),
-        "quantized-gaussian": Entry(".likelihoods:QuantizedGaussian", ("mean",), ("ho2020",)),
-        "numpyro": Entry(".likelihoods:NumPyroLikelihood", ("distribution",), ("phan2019",)),
+        "gaussian": Entry(
+            ".likelihoods:Gaussian",
+            {
+                "mean": _MEAN,
+                "scale": Key(
+                    "from-z",
+                    OneOf(("from-z", "per-element", "shared", "fixed", "optimal")),
+                    "the scale: a function of z, learned for each element, one learned number, fixed, or its analytic optimum",
+                    {"optimal": ("rybkin2021",)},
+                ),
+                "fixed_scale": Key(0.1, _POSITIVE, "the scale when it is fixed, in the data's units", only_with="scale"),
+                "scale_floor": _SCALE_FLOOR,
+            },
+            ("kingma2014",),
+        ),
+        "low-rank-gaussian": Entry(
+            ".likelihoods:LowRankGaussian",
+            {"rank": Key(5, Integer(1), "rank of the covariance's part beside its diagonal"), "scale_floor": _SCALE_FLOOR},
+        ),
+        "laplace": Entry(".likelihoods:Laplace", {"mean": _MEAN, "scale_floor": _SCALE_FLOOR}),
+        "student-t": Entry(".likelihoods:StudentT", {"mean": _MEAN, "scale_floor": _SCALE_FLOOR}, ("takahashi2018",)),
+        "log-normal": Entry(".likelihoods:LogNormal", {"scale_floor": _SCALE_FLOOR}),
+        "continuous-bernoulli": Entry(".likelihoods:ContinuousBernoulli", {"scale_floor": _SCALE_FLOOR}, ("loaiza2019",)),
+        "beta": Entry(".likelihoods:Beta", {"scale_floor": _SCALE_FLOOR}, ("ferrari2004",)),
+        "quantized-gaussian": Entry(".likelihoods:QuantizedGaussian", {"mean": _MEAN}, ("ho2020",)),
+        "numpyro": Entry(
+            ".likelihoods:NumPyroLikelihood",
+            {"distribution": Key("", Text(may_be_empty=True), "the class in numpyro.distributions")},
+            ("phan2019",),
+        ),
         "bernoulli": Entry(".likelihoods:Bernoulli", papers=("kingma2014",)),
-        "discretized-logistic": Entry(".likelihoods:DiscretizedLogistic", ("mean",), ("kingma2016",)),
+        "discretized-logistic": Entry(".likelihoods:DiscretizedLogistic", {"mean": _MEAN}, ("kingma2016",)),
         "discretized-logistic-mixture": Entry(
-            ".likelihoods:DiscretizedLogisticMixture", ("num_components",), ("salimans2017", "kingma2016")
+            ".likelihoods:DiscretizedLogisticMixture",
+            {"num_components": Key(3, Integer(1), "components of the mixture")},
+            ("salimans2017", "kingma2016"),
         ),
         "categorical": Entry(".likelihoods:Categorical", papers=("vandenoord2016",)),
         "ordinal": Entry(".likelihoods:Ordinal", papers=("mccullagh1980",)),
-        "poisson": Entry(".likelihoods:Poisson", ("library_size",), ("lopez2018",)),
-        "negative-binomial": Entry(".likelihoods:NegativeBinomial", ("dispersion", "library_size"), ("lopez2018",)),
+        "poisson": Entry(".likelihoods:Poisson", {"library_size": _LIBRARY_SIZE}, ("lopez2018",)),
+        "negative-binomial": Entry(
+            ".likelihoods:NegativeBinomial", {"dispersion": _DISPERSION, "library_size": _LIBRARY_SIZE}, ("lopez2018",)
+        ),
         "zero-inflated-negative-binomial": Entry(
-            ".likelihoods:ZeroInflatedNegativeBinomial", ("dispersion", "library_size"), ("lopez2018",)
+            ".likelihoods:ZeroInflatedNegativeBinomial",
+            {"dispersion": _DISPERSION, "library_size": _LIBRARY_SIZE},
+            ("lopez2018",),
         ),
         "multinomial": Entry(".likelihoods:Multinomial", papers=("srivastava2017",)),
     },
     "network": {
-        "mlp": Entry(".networks:MLP", (*_MLP, "layer_norm", "residual")),
-        "gated-mlp": Entry(".networks:GatedMLP", ("hidden_widths", "decoder_widths", "dropout"), ("dauphin2017", "tomczak2018")),
+        "mlp": Entry(".networks:MLP", _MLP, check=check_activations),
+        "gated-mlp": Entry(".networks:GatedMLP", {**_WIDTHS, "dropout": _DROPOUT}, ("dauphin2017", "tomczak2018")),
         "conv": Entry(".networks:ConvNetwork", _IMAGES, ("lecun1998", "shi2016")),
-        "resnet": Entry(".networks:ResNet", (*_IMAGES, "blocks"), ("he2016", "shi2016")),
+        "resnet": Entry(
+            ".networks:ResNet",
+            {**_IMAGES, "blocks": Key(1, Integer(1), "residual blocks at each resolution")},
+            ("he2016", "shi2016"),
+        ),
     },
     "objective": {
-        "elbo": Entry(".objectives:ELBO", (*_ELBO, "free_nats", "capacity_nats", "capacity_epochs", "gradient"), ("kingma2014",)),
+        "elbo": Entry(
+            ".objectives:ELBO",
+            {
+                "num_samples": _DRAWS,
+                "beta": Key(
+                    1.0,
+                    _WEIGHT,
+                    "the weight of the KL term; 1 makes the loss minus the evidence lower bound",
+                    {CHANGED: ("higgins2017",)},
+                ),
+                "warmup_epochs": Key(0, Integer(0), "epochs over which the KL term's weight rises from 0 to beta"),
+                "warmup": Key(
+                    "linear",
+                    OneOf(("linear", "cyclical")),
+                    "the rise: once, or again every warmup_epochs",
+                    {"linear": ("sonderby2016",), "cyclical": ("fu2019",)},
+                    only_with="warmup_epochs",
+                ),
+                "free_nats": Key(
+                    0.0, _WEIGHT, "nats of each latent that cost nothing in the loss (free bits)", {CHANGED: ("kingma2016",)}
+                ),
+                "capacity_nats": Key(
+                    0.0,
+                    _WEIGHT,
+                    "the KL's target in nats, beta times the distance to it being the cost; 0 for none",
+                    {CHANGED: ("burgess2018",)},
+                ),
+                "capacity_epochs": Key(0, Integer(0), "epochs over which the target rises from 0", only_with="capacity_nats"),
+                "gradient": _GRADIENT,
+            },
+            ("kingma2014",),
+        ),
         "iwae": Entry(".objectives:IWAE", _WEIGHTS, ("burda2016",)),
-        "miwae": Entry(".objectives:MIWAE", (*_WEIGHTS, "num_groups"), ("rainforth2018",)),
-        "ciwae": Entry(".objectives:CIWAE", (*_WEIGHTS, "elbo_weight"), ("rainforth2018",)),
-        "piwae": Entry(".objectives:PIWAE", (*_WEIGHTS, "num_groups"), ("rainforth2018",)),
-        "renyi": Entry(".objectives:RenyiBound", ("num_samples", "alpha"), ("li2016",)),
-        "beta-tc": Entry(".objectives:BetaTCVAE", ("num_samples", "alpha", "beta", "gamma"), ("chen2018",)),
-        "dip-i": Entry(".objectives:DIPVAEI", ("num_samples", "off_diagonal_weight", "diagonal_weight"), ("kumar2018",)),
-        "dip-ii": Entry(".objectives:DIPVAEII", ("num_samples", "off_diagonal_weight", "diagonal_weight"), ("kumar2018",)),
-        "info-vae": Entry(".objectives:InfoVAE", ("num_samples", "alpha", "mmd_weight", "kernel"), ("zhao2019", "gretton2012")),
+        "miwae": Entry(".objectives:MIWAE", {**_WEIGHTS, "num_groups": _GROUPS}, ("rainforth2018",)),
+        "ciwae": Entry(
+            ".objectives:CIWAE",
+            {**_WEIGHTS, "elbo_weight": Key(0.5, Real(0.0, at_most=1.0), "the weight of the ELBO, the rest being IWAE's")},
+            ("rainforth2018",),
+        ),
+        "piwae": Entry(".objectives:PIWAE", {**_WEIGHTS, "num_groups": _GROUPS}, ("rainforth2018",)),
+        "renyi": Entry(
+            ".objectives:RenyiBound",
+            {
+                "num_samples": _WEIGHTS["num_samples"],
+                "alpha": Key(0.5, AnyReal(), "the order: 0 is IWAE's bound, 1 the ELBO; below 0 it is no lower bound"),
+            },
+            ("li2016",),
+        ),
+        "beta-tc": Entry(
+            ".objectives:BetaTCVAE",
+            {
+                "num_samples": _DRAWS,
+                "alpha": Key(1.0, _WEIGHT, "the weight of the mutual information"),
+                "beta": Key(6.0, _WEIGHT, "the weight of the total correlation"),
+                "gamma": Key(1.0, _WEIGHT, "the weight of the dimension-wise KL"),
+            },
+            ("chen2018",),
+        ),
+        "dip-i": Entry(".objectives:DIPVAEI", _DIP, ("kumar2018",)),
+        "dip-ii": Entry(".objectives:DIPVAEII", _DIP, ("kumar2018",)),
+        "info-vae": Entry(
+            ".objectives:InfoVAE",
+            {"num_samples": _DRAWS, "alpha": Key(1.0, AnyReal(), "the KL is weighed by 1 - alpha; at most 1"), **_MMD},
+            ("zhao2019", "gretton2012"),
+        ),
         "wae-mmd": Entry(
-            ".objectives:WassersteinAutoencoder", ("num_samples", "mmd_weight", "kernel"), ("tolstikhin2018", "gretton2012")
+            ".objectives:WassersteinAutoencoder", {"num_samples": _DRAWS, **_MMD}, ("tolstikhin2018", "gretton2012")
         ),
         "autoencoder": Entry(".objectives:Autoencoder", papers=("hinton2006",)),
-        "denoising-autoencoder": Entry(".objectives:DenoisingAutoencoder", ("noise",), ("vincent2008",)),
-        "sparse-autoencoder": Entry(".objectives:SparseAutoencoder", ("sparsity_weight",)),
-        "rae-l2": Entry(".objectives:RegularisedAutoencoder", ("latent_weight", "decoder_weight"), ("ghosh2020",)),
+        "denoising-autoencoder": Entry(
+            ".objectives:DenoisingAutoencoder",
+            {"noise": Key(0.1, _WEIGHT, "the noise's standard deviation, in the elements' own deviations")},
+            ("vincent2008",),
+        ),
+        "sparse-autoencoder": Entry(
+            ".objectives:SparseAutoencoder", {"sparsity_weight": Key(0.01, _WEIGHT, "the weight of the code's absolute values")}
+        ),
+        "rae-l2": Entry(
+            ".objectives:RegularisedAutoencoder",
+            {
+                "latent_weight": Key(1.0, _WEIGHT, "the weight of the code's squared norm"),
+                "decoder_weight": Key(1e-4, _WEIGHT, "the weight of the decoder's squared weights"),
+            },
+            ("ghosh2020",),
+        ),
     },
 }
-# Names that stand for another, chosen from the data when the model is built; they take the keys of all that they may become.
-AUTOMATIC: dict[str, str] = {"likelihood": "auto", "network": "auto"}
+
+
+def entries_of(kind: str) -> Mapping[str, Entry]:
+    """The entries of a kind of part ("prior", ...) by name, those of installed packages among them."""
+    _add_installed_parts()
+    return CATALOGUE[kind]
 
 
 def names_of(kind: str) -> tuple[str, ...]:
-    """The names of a kind of part ("prior", ...), in the catalogue's order; "auto" first where there is one."""
-    automatic = (AUTOMATIC[kind],) if kind in AUTOMATIC else ()
-    return (*automatic, *CATALOGUE[kind])
+    """The names of a kind of part, in the catalogue's order; "auto" first where there is one."""
+    return (*((AUTO,) if KINDS[kind].automatic else ()), *entries_of(kind))
 
 
 def entry_of(kind: str, name: str) -> Entry:
     """The entry of a name; raises `ConfigurationError` with the nearest right one."""
-    if name not in CATALOGUE[kind]:
+    entries = entries_of(kind)
+    if name not in entries:
         raise ConfigurationError(unknown_name_message(f"{kind}.name", name, names_of(kind)))
-    return CATALOGUE[kind][name]
+    return entries[name]
+
+
+def keys_of(kind: str, name: str) -> Mapping[str, Key]:
+    """The keys of a named part; of "auto", those of all that it may become. Raises `ConfigurationError` for an unknown name."""
+    if name == AUTO and KINDS[kind].automatic:
+        return {key: value for other in KINDS[kind].automatic[::-1] for key, value in entry_of(kind, other).keys.items()}
+    return entry_of(kind, name).keys
 
 
 def class_of(kind: str, name: str) -> Any:
@@ -146,15 +346,37 @@ def class_of(kind: str, name: str) -> Any:
 
 def name_of(kind: str, cls: type) -> str | None:
     """The name under which a class is in the catalogue; None for a class of a person's own."""
-    names = (name for name, entry in CATALOGUE[kind].items() if entry.path.endswith(f":{cls.__name__}"))
+    names = (name for name, entry in entries_of(kind).items() if entry.path.endswith(f":{cls.__name__}"))
     return next((name for name in names if class_of(kind, name) is cls), None)
 
 
 def reads(kind: str, name: str, key: str) -> bool:
-    """Whether the named part reads a key of its section; "auto" reads all."""
-    return name == AUTOMATIC.get(kind) or key in CATALOGUE[kind][name].keys
+    """Whether the named part has a key."""
+    return key in keys_of(kind, name)
 
 
 def readers_of(kind: str, key: str) -> list[str]:
-    """The names of the parts that read a key of their section."""
-    return [name for name, entry in CATALOGUE[kind].items() if key in entry.keys]
+    """The names of the parts that have a key."""
+    return [name for name, entry in entries_of(kind).items() if key in entry.keys]
+
+
+@functools.cache
+def _add_installed_parts() -> None:
+    """Put the parts of installed packages beside ours: entry points such as `"prior.laplace" = "my_package.entries:LAPLACE"`.
+
+    Done once, when the first part is looked up. What is broken is warned of and left out; nothing takes a name of ours.
+    """
+    for point in importlib.metadata.entry_points(group=ENTRY_POINTS):
+        kind, _, name = point.name.partition(".")
+        try:
+            if kind not in KINDS or not name or name in CATALOGUE[kind]:
+                raise ConfigurationError(
+                    f"its name is {point.name!r}; expected KIND.NAME with a kind among {', '.join(KINDS)} and a name that is free"
+                )
+            entry = point.load()
+            if not isinstance(entry, Entry):
+                raise ConfigurationError(f"{point.value} is a {type(entry).__name__}; expected a lowerbound.config.Entry")
+            CATALOGUE[kind][name] = entry
+        except Exception as error:  # whatever somebody else's module raises
+            package = point.dist.name if point.dist else "an installed package"
+            warnings.warn(f"the part {point.name!r} of {package} was left out: {error}.", stacklevel=2)

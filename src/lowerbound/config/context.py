@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
+from collections.abc import Collection
+from typing import Any
 
 import jax
 import numpy as np
@@ -10,6 +13,23 @@ from jaxtyping import PRNGKeyArray
 
 from ..data.spec import DataSpec
 from ..data.transforms import Affine
+from ..errors import ConfigurationError
+from .part import PartConfig
+
+
+def arguments_of(cls: type, config: PartConfig, *, elsewhere: Collection[str] = (), **sizes: Any) -> dict[str, Any]:
+    """The arguments that a part's constructor takes, by name, of its keys and of the `sizes` that all parts share.
+
+    - `elsewhere`: keys that are not the constructor's. Raises `ConfigurationError` for any other key that it does not take.
+    """
+    names, known = inspect.signature(cls).parameters, {**sizes, **config.values}
+    unread = [key for key in config.values if key not in names and key not in elsewhere]
+    if unread:
+        raise ConfigurationError(
+            f"the entry of the {config.kind} {config.name!r} has the key {unread[0]!r}, but {cls.__name__} takes no such "
+            f"argument; expected one of {', '.join(names)}, or a `build` of the class's own that reads it."
+        )
+    return {name: known[name] for name in names if name in known}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +64,11 @@ class BuildContext:
     def high(self) -> np.ndarray:
         """The largest possible value as the likelihood sees it."""
         return self.scaled(self.spec.high)
+
+    @property
+    def sizes(self) -> dict[str, Any]:
+        """What a part's constructor may take besides its keys."""
+        return {"latent_dim": self.latent_dim, "condition_dim": self.condition_dim, "key": self.key}
 
     def split(self, count: int) -> list[PRNGKeyArray]:
         """Keys for several networks of one part."""

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import tomllib
 from collections.abc import Iterable
 from typing import Any
 
 from ..errors import ConfigurationError, unknown_name_message
+from .entry import KINDS
 from .rules import Text
-from .run import SECTIONS, RunConfig, check_keys, merged, unknown_key_message
+from .run import SECTIONS, RunConfig, check_keys, keys_of_section, merged, unknown_key_message
 
 _BARE_WORD = re.compile(r"(?<![\w.+-])(?!(?:true|false|inf|nan)\b)[A-Za-z_][\w-]*")
 
@@ -38,11 +38,11 @@ def parse_overrides(overrides: Iterable[str]) -> dict[str, dict[str, Any]]:
             check_keys({section: None} if section not in SECTIONS else {section: text})
         if section not in SECTIONS:
             raise ConfigurationError(unknown_name_message(f"configuration section of override {override!r}", section, SECTIONS))
-        fields = {field.name: field for field in dataclasses.fields(SECTIONS[section])}
-        if key not in fields:
+        keys = keys_of_section(section)
+        if key not in keys and not (key == "name" and section in KINDS):
             raise ConfigurationError(unknown_key_message(section, key))
         value = parse_value(dotted, text)
-        if isinstance(fields[key].metadata["rule"], Text) and not isinstance(value, str):
+        if key in keys and isinstance(keys[key].rule, Text) and not isinstance(value, str):
             value = text
         nested = merged(nested, {section: {key: value}})
     return nested

@@ -10,7 +10,6 @@ import operator
 from typing import Any, NoReturn
 
 from ..errors import ConfigurationError, unknown_name_message
-from . import catalogue
 
 
 class Rule(abc.ABC):
@@ -79,23 +78,25 @@ class Integer(Rule):
 
 @dataclasses.dataclass(frozen=True)
 class Real(Rule):
-    """A finite number in [`minimum`, `below`), or in (`minimum`, `below`) when `strictly_above`."""
+    """A finite number, `minimum` <= value (< when `strictly_above`), value < `below`, value <= `at_most`."""
 
     minimum: float
     below: float = math.inf
     strictly_above: bool = False
+    at_most: float = math.inf
 
     def describe(self) -> str:
         """For example "a number with 0 <= value < 1"."""
         sign = ">" if self.strictly_above else ">="
-        if self.below == math.inf:
-            return f"a number {sign} {self.minimum:g}"
-        return f"a number {sign} {self.minimum:g} and < {self.below:g}"
+        ends = [f" and < {self.below:g}"] * (self.below < math.inf) + [f" and <= {self.at_most:g}"] * (self.at_most < math.inf)
+        return f"a number {sign} {self.minimum:g}{''.join(ends)}"
 
     def convert(self, where: str, value: Any) -> float:
         """An integer is accepted where a number is meant, and becomes a float."""
         number = _finite(value)
-        if number is None or number < self.minimum or number >= self.below or (self.strictly_above and number == self.minimum):
+        if number is None or number < self.minimum or number >= self.below or number > self.at_most:
+            self.refuse(where, value)
+        if self.strictly_above and number == self.minimum:
             self.refuse(where, value)
         return number
 
@@ -129,23 +130,6 @@ class Boolean(Rule):
         if not isinstance(value, bool):
             self.refuse(where, value)
         return value
-
-
-@dataclasses.dataclass(frozen=True)
-class PartName(Rule):
-    """The name of a part of a kind ("prior", ...) in the catalogue."""
-
-    kind: str
-
-    def describe(self) -> str:
-        """The names, quoted."""
-        return "one of " + ", ".join(repr(name) for name in catalogue.names_of(self.kind))
-
-    def convert(self, where: str, value: Any) -> str:
-        """An unknown name is refused with the nearest right one."""
-        if not isinstance(value, str):
-            self.refuse(where, value)
-        return OneOf(catalogue.names_of(self.kind)).convert(where, value)
 
 
 @dataclasses.dataclass(frozen=True)

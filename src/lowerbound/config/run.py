@@ -13,29 +13,29 @@ import tomli_w
 from .. import __version__
 from ..errors import ConfigurationError, closest_name, unknown_name_message
 from ..storage.atomic import write_text
-from .sections import (
-    DataConfig,
-    LikelihoodConfig,
-    ModelConfig,
-    NetworkConfig,
-    ObjectiveConfig,
-    PosteriorConfig,
-    PriorConfig,
-    TrainingConfig,
-    converted,
-)
+from .catalogue import entries_of, keys_of, names_of
+from .entry import AUTO, KINDS
+from .keys import Key
+from .part import PartConfig
+from .rules import OneOf
+from .sections import DataConfig, TrainingConfig
+from .upgrade import FIRST_LINE, upgraded_config, writing_release
 
-SECTIONS: dict[str, type] = {
-    "data": DataConfig,
-    "model": ModelConfig,
-    "prior": PriorConfig,
-    "posterior": PosteriorConfig,
-    "likelihood": LikelihoodConfig,
-    "network": NetworkConfig,
-    "objective": ObjectiveConfig,
-    "training": TrainingConfig,
-}
-_KEYS = {section: tuple(field.name for field in dataclasses.fields(cls)) for section, cls in SECTIONS.items()}
+_PLAIN: dict[str, type] = {"data": DataConfig, "training": TrainingConfig}
+SECTIONS = ("data", *KINDS, "training")
+
+
+def keys_of_section(section: str, part: str = "") -> Mapping[str, Key]:
+    """The keys of a section by name, besides `name` where it names a part; of all parts of the kind where `part` is empty."""
+    if section in _PLAIN:
+        return {field.name: field.metadata["key"] for field in dataclasses.fields(_PLAIN[section])}
+    if part:
+        return keys_of(section, part)
+    return {key: value for entry in entries_of(section).values() for key, value in entry.keys.items()}
+
+
+def _names_in(section: str) -> tuple[str, ...]:
+    return (*(("name",) if section in KINDS else ()), *keys_of_section(section))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,12 +49,12 @@ class RunConfig:
     """
 
     data: DataConfig = dataclasses.field(default_factory=DataConfig)
-    model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
-    prior: PriorConfig = dataclasses.field(default_factory=PriorConfig)
-    posterior: PosteriorConfig = dataclasses.field(default_factory=PosteriorConfig)
-    likelihood: LikelihoodConfig = dataclasses.field(default_factory=LikelihoodConfig)
-    network: NetworkConfig = dataclasses.field(default_factory=NetworkConfig)
-    objective: ObjectiveConfig = dataclasses.field(default_factory=ObjectiveConfig)
+    model: PartConfig = dataclasses.field(default_factory=lambda: PartConfig("model"))
+    prior: PartConfig = dataclasses.field(default_factory=lambda: PartConfig("prior"))
+    posterior: PartConfig = dataclasses.field(default_factory=lambda: PartConfig("posterior"))
+    likelihood: PartConfig = dataclasses.field(default_factory=lambda: PartConfig("likelihood"))
+    network: PartConfig = dataclasses.field(default_factory=lambda: PartConfig("network"))
+    objective: PartConfig = dataclasses.field(default_factory=lambda: PartConfig("objective"))
     training: TrainingConfig = dataclasses.field(default_factory=TrainingConfig)
 
     def __post_init__(self) -> None:
@@ -68,24 +68,33 @@ class RunConfig:
     def from_dict(cls, sections: Mapping[str, Any]) -> RunConfig:
         """From a nested dictionary; a key that is left out keeps its default, an unknown one is refused."""
         check_keys(sections)
-        return cls(**{name: SECTIONS[name](**converted(SECTIONS[name], keys)) for name, keys in sections.items()})
+        return cls(**{section: _section(section, keys) for section, keys in sections.items()})
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
-        """Plain nested dictionaries, with lists for tuples: ready for JSON and TOML."""
-        nested = dataclasses.asdict(self)
-        return {
-            section: {key: list(value) if isinstance(value, tuple) else value for key, value in keys.items()}
-            for section, keys in nested.items()
-        }
+        """Plain nested dictionaries, with lists for tuples: ready for JSON and TOML. Of a part, the keys that it has."""
+        return {section: _plain(getattr(self, section)) for section in SECTIONS}
 
     def to_toml(self) -> str:
         """The whole configuration as the text of a TOML file that `lowerbound train --recipe` takes back."""
-        return f"# The configuration of one run of lowerbound {__version__}.\n\n{tomli_w.dumps(self.to_dict())}"
+        return f"{FIRST_LINE.format(__version__)}\n\n{tomli_w.dumps(self.to_dict())}"
 
     def updated(self, changes: Mapping[str, Any]) -> RunConfig:
-        """This configuration with the keys of the nested dictionary `changes` replaced, checked as a whole."""
+        """This configuration with the keys of the nested dictionary `changes` replaced (see `layered`), checked as a whole."""
         check_keys(changes)
-        return RunConfig.from_dict(merged(self.to_dict(), changes))
+        return RunConfig.from_dict(layered(self.to_dict(), changes))
+
+
+def _section(section: str, keys: Mapping[str, Any]) -> Any:
+    if section in _PLAIN:
+        rules = {key: own.rule for key, own in keys_of_section(section).items()}
+        return _PLAIN[section](**{key: rules[key].convert(f"{section}.{key}", value) for key, value in keys.items()})
+    name = OneOf(names_of(section)).convert(f"{section}.name", keys.get("name", KINDS[section].default))
+    return PartConfig(section, name, {key: value for key, value in keys.items() if key != "name"})
+
+
+def _plain(section: Any) -> dict[str, Any]:
+    values = {"name": section.name, **section.values} if isinstance(section, PartConfig) else vars(section)
+    return {key: _plain_value(value) for key, value in values.items()}
 
 
 def write_toml(path: str | Path, config: RunConfig) -> None:
@@ -99,6 +108,31 @@ def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, dic
     return {section: {**base.get(section, {}), **changes.get(section, {})} for section in sections}
 
 
+def layered(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """`changes` on top of `base`; where they name another part, what was said of the former one is kept only where it fits.
+
+    Kept are the keys that the new part has too, and of these the values that were not the former part's own defaults: so
+    `--set prior.name=vamp` works on any recipe, and `--set objective.name=iwae` takes that objective's number of samples. What
+    was said of "auto" stays, for it was said of whatever is chosen.
+    """
+    kept = {section: dict(keys) for section, keys in base.items()}
+    for kind in KINDS:
+        former, name = kept.get(kind, {}).get("name", KINDS[kind].default), changes.get(kind, {}).get("name")
+        if kind not in kept or name in (None, former) or not {name, former} <= set(names_of(kind)):
+            continue
+        old, new = keys_of(kind, former), keys_of(kind, name)
+        kept[kind] = {
+            key: value
+            for key, value in kept[kind].items()
+            if key in old and value != _plain_value(old[key].default) and (key in new or former == AUTO)
+        }
+    return merged(kept, changes)
+
+
+def _plain_value(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
 def check_keys(sections: Mapping[str, Any], source: str = "") -> None:
     """Refuse an unknown section or key, with the nearest right one; `source` (a file's name) begins the message."""
     prefix = f"{source}: " if source else ""
@@ -107,20 +141,20 @@ def check_keys(sections: Mapping[str, Any], source: str = "") -> None:
             raise ConfigurationError(prefix + _unknown_section_message(section, keys))
         if not isinstance(keys, Mapping):
             raise ConfigurationError(
-                f"{prefix}{section} is {keys!r}; expected a section, with keys among {', '.join(_KEYS[section])}."
+                f"{prefix}{section} is {keys!r}; expected a section, with keys among {', '.join(_names_in(section))}."
             )
         for key in keys:
-            if key not in _KEYS[section]:
+            if key not in _names_in(section):
                 raise ConfigurationError(prefix + unknown_key_message(section, key))
 
 
 def unknown_key_message(section: str, key: str) -> str:
     """The text for a key that its section does not have; a section that does have it is named."""
-    homes = [f"{home}.{key}" for home, keys in _KEYS.items() if key in keys]
-    if key != "name" and homes:
+    homes = [f"{home}.{key}" for home in SECTIONS if key in keys_of_section(home)]
+    if homes and key != "name":
         return f"configuration key {section}.{key} does not exist. Did you mean {' or '.join(homes)}?"
-    nearest = closest_name(key, _KEYS[section])
-    message = unknown_name_message(f"configuration key of section [{section}]", key, _KEYS[section])
+    nearest = closest_name(key, _names_in(section))
+    message = unknown_name_message(f"configuration key of section [{section}]", key, _names_in(section))
     return message if nearest or not (elsewhere := _closest_key(key)) else f"{message} Elsewhere there is {elsewhere}."
 
 
@@ -137,15 +171,19 @@ def _unknown_section_message(section: str, keys: Any) -> str:
 
 def _closest_key(key: str) -> str | None:
     """The dotted name, in any section, whose last part most resembles `key`."""
-    homes = {name: f"{section}.{name}" for section, names in _KEYS.items() for name in names if name != "name"}
+    homes = {name: f"{section}.{name}" for section in SECTIONS for name in keys_of_section(section)}
     nearest = closest_name(key, homes)
     return homes[nearest] if nearest else None
 
 
 def load_toml(path: str | Path) -> dict[str, Any]:
-    """The nested dictionary in a TOML file, as yet unchecked; raises `ConfigurationError` when it is missing or not TOML."""
+    """The nested dictionary in a TOML file, as yet unchecked; one that an earlier release wrote for a run is upgraded.
+
+    Raises `ConfigurationError` when it is missing or not TOML.
+    """
     try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        text = Path(path).read_text(encoding="utf-8")
+        return upgraded_config(tomllib.loads(text), writing_release(text))
     except FileNotFoundError:
         raise ConfigurationError(f"there is no configuration file {path}; give the path of a TOML file that exists.") from None
     except OSError as error:

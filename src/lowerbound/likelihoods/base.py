@@ -11,7 +11,7 @@ import numpyro.distributions as dist
 from jaxtyping import Array, Float
 
 from ..config.context import BuildContext
-from ..config.sections import LikelihoodConfig
+from ..config.part import PartConfig
 from ..data.spec import DataSpec
 from ..data.transforms import Affine
 from .support import misfit
@@ -51,7 +51,7 @@ class AbstractLikelihood(eqx.Module):
 
     @classmethod
     @abstractmethod
-    def build(cls, config: LikelihoodConfig, context: BuildContext) -> "AbstractLikelihood":
+    def build(cls, config: PartConfig, context: BuildContext) -> "AbstractLikelihood":
         """The likelihood that a configuration asks for, in the model's scale of the data."""
 
     @property

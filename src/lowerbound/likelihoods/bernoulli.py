@@ -11,7 +11,7 @@ import numpyro.distributions as dist
 from jaxtyping import Array, Float
 
 from ..config.context import BuildContext
-from ..config.sections import LikelihoodConfig
+from ..config.part import PartConfig
 from .base import AbstractLikelihood, Measure, Scaling, Support
 from .location_scale import unsqueeze
 
@@ -47,7 +47,7 @@ class Bernoulli(AbstractLikelihood):
     given_total: ClassVar[bool] = False
 
     @classmethod
-    def build(cls, config: LikelihoodConfig, context: BuildContext) -> Bernoulli:
+    def build(cls, config: PartConfig, context: BuildContext) -> Bernoulli:
         """Over the data's event."""
         return cls(context.spec.event_shape)
 

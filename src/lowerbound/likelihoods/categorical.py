@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from numpyro.distributions import constraints
 
 from ..config.context import BuildContext
-from ..config.sections import LikelihoodConfig
+from ..config.part import PartConfig
 from .base import AbstractLikelihood, Measure, Scaling, Support
 from .level_masses import Categories, as_categories, check_categories, exists, largest_of, normal_log_masses
 
@@ -94,7 +94,7 @@ class Categorical(AbstractLikelihood):
         check_categories(self.num_categories, self.event_shape)
 
     @classmethod
-    def build(cls, config: LikelihoodConfig, context: BuildContext) -> Categorical:
+    def build(cls, config: PartConfig, context: BuildContext) -> Categorical:
         """Over the data's levels, all of them in every element: a level that training data lack may still come."""
         return cls(context.spec.event_shape, context.spec.num_levels)
 

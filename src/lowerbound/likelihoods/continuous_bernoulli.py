@@ -12,7 +12,7 @@ import numpyro.distributions as dist
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from ..config.context import BuildContext
-from ..config.sections import LikelihoodConfig
+from ..config.part import PartConfig
 from .base import AbstractLikelihood, Measure, Scaling, Support
 from .location_scale import as_float32, scale_floor
 
@@ -108,7 +108,7 @@ class ContinuousBernoulli(AbstractLikelihood):
     given_total: ClassVar[bool] = False
 
     @classmethod
-    def build(cls, config: LikelihoodConfig, context: BuildContext) -> ContinuousBernoulli:
+    def build(cls, config: PartConfig, context: BuildContext) -> ContinuousBernoulli:
         """With the data's own floor."""
         return cls(context.spec.event_shape, scale_floor(config, context))
 

@@ -12,7 +12,7 @@ import scipy.special
 from jaxtyping import Array, Float
 
 from ..config.context import BuildContext
-from ..config.sections import LikelihoodConfig
+from ..config.part import PartConfig
 from ..errors import ConfigurationError
 from .base import AbstractLikelihood, Measure, Scaling, Support
 from .location_scale import LARGEST_LOG_SCALE
@@ -63,7 +63,7 @@ class DiscretizedLogisticMixture(AbstractLikelihood):
             )
 
     @classmethod
-    def build(cls, config: LikelihoodConfig, context: BuildContext) -> DiscretizedLogisticMixture:
+    def build(cls, config: PartConfig, context: BuildContext) -> DiscretizedLogisticMixture:
         """On the data's own levels; in colour for images of three channels."""
         spec = context.spec
         colour = len(spec.event_shape) == 3 and spec.event_shape[-1] == 3

@@ -11,7 +11,7 @@ import numpyro.distributions as dist
 from jaxtyping import Array, Float
 
 from ..config.context import BuildContext
-from ..config.sections import LikelihoodConfig
+from ..config.part import PartConfig
 from .base import AbstractLikelihood, Measure, Scaling, Support
 from .diagonal_normal import DiagonalNormal
 from .gaussian_scales import GaussianFixedScale, GaussianLearnedScale, GaussianOptimalScale
@@ -62,7 +62,7 @@ class Gaussian(AbstractLikelihood):
     given_total: ClassVar[bool] = False
 
     @classmethod
-    def build(cls, config: LikelihoodConfig, context: BuildContext) -> AbstractLikelihood:
+    def build(cls, config: PartConfig, context: BuildContext) -> AbstractLikelihood:
         """With the data's own floor, and their range for a bounded mean; of another class where the scale is not from z."""
         if config.scale in _OTHER_SCALES:
             return _OTHER_SCALES[config.scale].build(config, context)

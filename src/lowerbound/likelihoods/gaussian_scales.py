@@ -12,7 +12,7 @@ import numpyro.distributions as dist
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from ..config.context import BuildContext
-from ..config.sections import LikelihoodConfig
+from ..config.part import PartConfig
 from ..errors import ConfigurationError
 from .base import AbstractLikelihood, Measure, Scaling, Support
 from .diagonal_normal import DiagonalNormal
@@ -63,7 +63,7 @@ class GaussianLearnedScale(AbstractLikelihood):
             )
 
     @classmethod
-    def build(cls, config: LikelihoodConfig, context: BuildContext) -> GaussianLearnedScale:
+    def build(cls, config: PartConfig, context: BuildContext) -> GaussianLearnedScale:
         """Starting from the data's own deviations."""
         floor = scale_floor(config, context)
         std = np.maximum(standard_deviation(context), floor)
@@ -123,7 +123,7 @@ class GaussianFixedScale(AbstractLikelihood):
             )
 
     @classmethod
-    def build(cls, config: LikelihoodConfig, context: BuildContext) -> GaussianFixedScale:
+    def build(cls, config: PartConfig, context: BuildContext) -> GaussianFixedScale:
         """`fixed_scale` is in the user's units."""
         scale = config.fixed_scale / np.abs(np.asarray(context.transform.scale, np.float64))
         return cls(context.spec.event_shape, scale_floor(config, context), scale, mean_range(config, context))
@@ -177,7 +177,7 @@ class GaussianOptimalScale(AbstractLikelihood):
     given_total: ClassVar[bool] = False
 
     @classmethod
-    def build(cls, config: LikelihoodConfig, context: BuildContext) -> GaussianOptimalScale:
+    def build(cls, config: PartConfig, context: BuildContext) -> GaussianOptimalScale:
         """Starting from the data's own variance, the optimum of a decoder that knows the mean alone."""
         floor = scale_floor(config, context)
         variance = np.mean(np.maximum(standard_deviation(context), floor) ** 2)

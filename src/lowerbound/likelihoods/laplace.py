@@ -11,7 +11,7 @@ import numpyro.distributions as dist
 from jaxtyping import Array, Float
 
 from ..config.context import BuildContext
-from ..config.sections import LikelihoodConfig
+from ..config.part import PartConfig
 from .base import AbstractLikelihood, Measure, Scaling, Support
 from .location_scale import (
     as_float32,
@@ -45,7 +45,7 @@ class Laplace(AbstractLikelihood):
     given_total: ClassVar[bool] = False
 
     @classmethod
-    def build(cls, config: LikelihoodConfig, context: BuildContext) -> Laplace:
+    def build(cls, config: PartConfig, context: BuildContext) -> Laplace:
         """With the data's own floor, and their range for a bounded location."""
         return cls(context.spec.event_shape, scale_floor(config, context), mean_range(config, context))
 

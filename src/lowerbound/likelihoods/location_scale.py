@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ..config.context import BuildContext
-from ..config.sections import LikelihoodConfig
+from ..config.part import PartConfig
 from ..data.spec import DataSpec
 
 # The scale stays below e^30, so that an example far from all training data gets a very low score and not an infinite one.
@@ -55,7 +55,7 @@ def raw_location(value: np.ndarray, mean_range: np.ndarray | None) -> np.ndarray
     return value if mean_range is None else unsqueeze(value, mean_range[0], mean_range[1])
 
 
-def mean_range(config: LikelihoodConfig, context: BuildContext) -> np.ndarray | None:
+def mean_range(config: PartConfig, context: BuildContext) -> np.ndarray | None:
     """(low, high) for a mean through a sigmoid, stacked, as the likelihood sees the data; None for a free mean."""
     if config.mean == "free":
         return None
@@ -72,7 +72,7 @@ def as_float32_or_none(value: Any) -> np.ndarray | None:
     return None if value is None else as_float32(value)
 
 
-def scale_floor(config: LikelihoodConfig, context: BuildContext) -> np.ndarray:
+def scale_floor(config: PartConfig, context: BuildContext) -> np.ndarray:
     """The smallest scale as the likelihood sees the data: half a step of the data, or the configuration's own number.
 
     For continuous data recorded more finely than a thousandth of their standard deviation, that thousandth takes the

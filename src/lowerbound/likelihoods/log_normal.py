@@ -11,7 +11,7 @@ import numpyro.distributions as dist
 from jaxtyping import Array, Float
 
 from ..config.context import BuildContext
-from ..config.sections import LikelihoodConfig
+from ..config.part import PartConfig
 from .base import AbstractLikelihood, Measure, Scaling, Support
 from .location_scale import as_float32, scale_floor
 
@@ -40,7 +40,7 @@ class LogNormal(AbstractLikelihood):
     given_total: ClassVar[bool] = False
 
     @classmethod
-    def build(cls, config: LikelihoodConfig, context: BuildContext) -> LogNormal:
+    def build(cls, config: PartConfig, context: BuildContext) -> LogNormal:
         """With the floor of a Gaussian for the data, relative to each element's mean."""
         floor = scale_floor(config, context) / np.asarray(context.spec.mean).reshape(context.spec.event_shape)
         return cls(context.spec.event_shape, floor)

@@ -13,7 +13,7 @@ import numpyro.distributions as dist
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from ..config.context import BuildContext
-from ..config.sections import LikelihoodConfig
+from ..config.part import PartConfig
 from ..errors import ConfigurationError
 from .base import AbstractLikelihood, Measure, Scaling, Support
 from .location_scale import as_float32, floored_log_scale, scale_floor
@@ -119,7 +119,7 @@ class LowRankGaussian(AbstractLikelihood):
             )
 
     @classmethod
-    def build(cls, config: LikelihoodConfig, context: BuildContext) -> LowRankGaussian:
+    def build(cls, config: PartConfig, context: BuildContext) -> LowRankGaussian:
         """With the data's own floor."""
         return cls(context.spec.event_shape, scale_floor(config, context), config.rank)
 

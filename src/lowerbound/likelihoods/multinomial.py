@@ -11,7 +11,7 @@ import numpyro.distributions as dist
 from jaxtyping import Array, Float
 
 from ..config.context import BuildContext
-from ..config.sections import LikelihoodConfig
+from ..config.part import PartConfig
 from .base import AbstractLikelihood, Measure, Scaling, Support
 from .count_distributions import MultinomialCounts
 from .counts import check_typical_total, initial_log_mean, log_proportions, typical_total
@@ -43,7 +43,7 @@ class Multinomial(AbstractLikelihood):
         check_typical_total(True, self.typical_total)
 
     @classmethod
-    def build(cls, config: LikelihoodConfig, context: BuildContext) -> Multinomial:
+    def build(cls, config: PartConfig, context: BuildContext) -> Multinomial:
         """Over the data's event, with the training data's mean length."""
         return cls(context.spec.event_shape, typical_total(context))
 

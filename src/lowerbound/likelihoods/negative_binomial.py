@@ -11,7 +11,7 @@ import numpyro.distributions as dist
 from jaxtyping import Array, Float
 
 from ..config.context import BuildContext
-from ..config.sections import LikelihoodConfig
+from ..config.part import PartConfig
 from .base import AbstractLikelihood, Measure, Scaling, Support
 from .count_distributions import NegativeBinomialCounts
 from .counts import (
@@ -61,7 +61,7 @@ class NegativeBinomial(AbstractLikelihood):
         check_dispersion(self.dispersion, self.log_inverse_dispersion, self.event_shape)
 
     @classmethod
-    def build(cls, config: LikelihoodConfig, context: BuildContext) -> NegativeBinomial:
+    def build(cls, config: PartConfig, context: BuildContext) -> NegativeBinomial:
         """Over the data's event, with the training data's mean total, and their dispersions by the method of moments."""
         return cls(*counts_arguments(config, context))
 
@@ -92,7 +92,7 @@ class NegativeBinomial(AbstractLikelihood):
 
 
 def counts_arguments(
-    config: LikelihoodConfig, context: BuildContext
+    config: PartConfig, context: BuildContext
 ) -> tuple[tuple[int, ...], bool, float, Dispersion, np.ndarray | None]:
     """The arguments of a negative binomial, with or without more zeros, for the data at hand."""
     spec = context.spec

@@ -16,7 +16,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from numpyro.distributions import constraints
 
 from ..config.context import BuildContext
-from ..config.sections import LikelihoodConfig
+from ..config.part import PartConfig
 from ..errors import ConfigurationError, unknown_name_message
 from .base import AbstractLikelihood, Measure, Scaling, Support
 from .moment_fit import fit_moments
@@ -202,7 +202,7 @@ class NumPyroLikelihood(AbstractLikelihood):
         family_of(self.family)
 
     @classmethod
-    def build(cls, config: LikelihoodConfig, context: BuildContext) -> NumPyroLikelihood:
+    def build(cls, config: PartConfig, context: BuildContext) -> NumPyroLikelihood:
         """Of the configured family."""
         return NumPyroLikelihood(context.spec.event_shape, family=config.distribution)
 

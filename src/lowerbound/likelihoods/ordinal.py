@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from numpyro.distributions import constraints
 
 from ..config.context import BuildContext
-from ..config.sections import LikelihoodConfig
+from ..config.part import PartConfig
 from ..errors import ConfigurationError
 from .base import AbstractLikelihood, Measure, Scaling, Support
 from .level_masses import Categories, as_categories, check_categories, exists, largest_of, normal_log_masses
@@ -150,7 +150,7 @@ class Ordinal(AbstractLikelihood):
         return cls(event_shape, num_categories, raw)
 
     @classmethod
-    def build(cls, config: LikelihoodConfig, context: BuildContext) -> Ordinal:
+    def build(cls, config: PartConfig, context: BuildContext) -> Ordinal:
         """Over the data's levels, with cutpoints for the data's own mean and deviation."""
         spec = context.spec
         moments = (np.reshape(values, spec.event_shape) for values in (spec.mean, spec.std))

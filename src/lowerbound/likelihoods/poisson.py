@@ -10,7 +10,7 @@ import numpyro.distributions as dist
 from jaxtyping import Array, Float
 
 from ..config.context import BuildContext
-from ..config.sections import LikelihoodConfig
+from ..config.part import PartConfig
 from .base import AbstractLikelihood, Measure, Scaling, Support
 from .count_distributions import PoissonCounts
 from .counts import check_typical_total, initial_log_mean, log_mean_of, typical_total
@@ -43,7 +43,7 @@ class Poisson(AbstractLikelihood):
         check_typical_total(self.library_size, self.typical_total)
 
     @classmethod
-    def build(cls, config: LikelihoodConfig, context: BuildContext) -> Poisson:
+    def build(cls, config: PartConfig, context: BuildContext) -> Poisson:
         """Over the data's event, with the training data's mean total."""
         return cls(context.spec.event_shape, config.library_size, typical_total(context))
 

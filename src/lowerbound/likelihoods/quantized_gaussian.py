@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from numpyro.distributions import constraints
 
 from ..config.context import BuildContext
-from ..config.sections import LikelihoodConfig
+from ..config.part import PartConfig
 from .base import AbstractLikelihood, Measure, Scaling, Support
 from .lattice import Lattice
 from .location_scale import LARGEST_LOG_SCALE, squeeze, unsqueeze
@@ -135,7 +135,7 @@ class QuantizedGaussian(AbstractLikelihood):
     given_total: ClassVar[bool] = False
 
     @classmethod
-    def build(cls, config: LikelihoodConfig, context: BuildContext) -> QuantizedGaussian:
+    def build(cls, config: PartConfig, context: BuildContext) -> QuantizedGaussian:
         """On the data's own levels."""
         spec = context.spec
         bounded = config.mean == "sigmoid"

@@ -11,7 +11,7 @@ import numpyro.distributions as dist
 from jaxtyping import Array, Float
 
 from ..config.context import BuildContext
-from ..config.sections import LikelihoodConfig
+from ..config.part import PartConfig
 from .base import AbstractLikelihood, Measure, Scaling, Support
 from .location_scale import (
     as_float32,
@@ -51,7 +51,7 @@ class StudentT(AbstractLikelihood):
     given_total: ClassVar[bool] = False
 
     @classmethod
-    def build(cls, config: LikelihoodConfig, context: BuildContext) -> StudentT:
+    def build(cls, config: PartConfig, context: BuildContext) -> StudentT:
         """With the data's own floor, and their range for a bounded location."""
         return cls(context.spec.event_shape, scale_floor(config, context), mean_range(config, context))
 

@@ -12,7 +12,7 @@ import numpyro.distributions as dist
 from jaxtyping import Array, Float
 
 from ..config.context import BuildContext
-from ..config.sections import LikelihoodConfig
+from ..config.part import PartConfig
 from .base import AbstractLikelihood, Measure, Scaling, Support
 from .count_distributions import NegativeBinomialCounts, ZeroInflatedCounts
 from .counts import (
@@ -59,7 +59,7 @@ class ZeroInflatedNegativeBinomial(AbstractLikelihood):
         check_dispersion(self.dispersion, self.log_inverse_dispersion, self.event_shape)
 
     @classmethod
-    def build(cls, config: LikelihoodConfig, context: BuildContext) -> ZeroInflatedNegativeBinomial:
+    def build(cls, config: PartConfig, context: BuildContext) -> ZeroInflatedNegativeBinomial:
         """Over the data's event, with the training data's mean total, and their dispersions by the method of moments."""
         return cls(*counts_arguments(config, context))
 

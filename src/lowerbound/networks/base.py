@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from ..config.sections import NetworkConfig
+from ..config.context import arguments_of
+from ..config.part import PartConfig
 from ..errors import ConfigurationError
 
 
@@ -22,10 +23,9 @@ class AbstractNetwork(eqx.Module):
     condition_dim: eqx.AbstractVar[int]
 
     @classmethod
-    @abstractmethod
     def build(
         cls,
-        config: NetworkConfig,
+        config: PartConfig,
         in_shape: tuple[int, ...],
         out_shape: tuple[int, ...],
         *,
@@ -38,6 +38,8 @@ class AbstractNetwork(eqx.Module):
         - `image_shape`: the shape of one example of the data. A network for images encodes when `in_shape` is it, and
           otherwise decodes: `out_shape` then is (heads, *image_shape), or `image_shape` itself.
         """
+        sizes = {"condition_dim": condition_dim, "image_shape": image_shape, "key": key}
+        return cls(in_shape, out_shape, **arguments_of(cls, config, elsewhere=("decoder_widths",), **sizes))
 
     @property
     @abstractmethod

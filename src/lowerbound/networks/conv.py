@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import equinox as eqx
 from jaxtyping import PRNGKeyArray
 
-from ..config.sections import NetworkConfig
 from .image_network import AbstractImageNetwork
 from .layers import seed_of
 from .pyramid import Design, ImageDecoder, ImageEncoder, image_body
@@ -32,10 +31,10 @@ class ConvNetwork(AbstractImageNetwork):
 
     - `image_shape`: (height, width) or (height, width, channels).
     - `channels`: at half the image's resolution, at a quarter, and so on.
-    - `activation`: one name for all maps.
+    - `activations`: one name for all maps.
 
     Raises `ConfigurationError` when `image_shape` is not an image's, when the decoder's `out_shape` is not `image_shape` or
-    (heads, *image_shape), and for `channels`, `activation` or `dropout` out of range.
+    (heads, *image_shape), and for `channels`, `activations` or `dropout` out of range.
     """
 
     body: ImageEncoder | ImageDecoder
@@ -43,7 +42,7 @@ class ConvNetwork(AbstractImageNetwork):
     out_shape: tuple[int, ...] = eqx.field(static=True)
     image_shape: tuple[int, ...] = eqx.field(static=True)
     channels: tuple[int, ...] = eqx.field(static=True)
-    activation: str = eqx.field(static=True)
+    activations: str = eqx.field(static=True)
     dropout: float = eqx.field(static=True)
     layer_norm: bool = eqx.field(static=True)
     condition_dim: int = eqx.field(static=True)
@@ -55,38 +54,14 @@ class ConvNetwork(AbstractImageNetwork):
         *,
         image_shape: Sequence[int],
         channels: Sequence[int] = (32, 64),
-        activation: str = "elu",
+        activations: str = "elu",
         dropout: float = 0.0,
         layer_norm: bool = False,
         condition_dim: int = 0,
         key: PRNGKeyArray,
     ) -> None:
         self.in_shape, self.out_shape, self.image_shape = tuple(in_shape), tuple(out_shape), tuple(image_shape)
-        self.channels, self.activation, self.condition_dim = tuple(channels), activation, condition_dim
+        self.channels, self.activations, self.condition_dim = tuple(channels), activations, condition_dim
         self.dropout, self.layer_norm = dropout, layer_norm
-        design = Design(self.channels, 0, activation, dropout, layer_norm)
+        design = Design(self.channels, 0, activations, dropout, layer_norm)
         self.body = image_body("conv", design, self.in_shape, self.out_shape, self.image_shape, condition_dim, seed_of(key))
-
-    @classmethod
-    def build(
-        cls,
-        config: NetworkConfig,
-        in_shape: tuple[int, ...],
-        out_shape: tuple[int, ...],
-        *,
-        condition_dim: int,
-        image_shape: tuple[int, ...],
-        key: PRNGKeyArray,
-    ) -> ConvNetwork:
-        """With the configured channels."""
-        return cls(
-            in_shape,
-            out_shape,
-            image_shape=image_shape,
-            channels=config.channels,
-            activation=config.activation_of_all_layers,
-            dropout=config.dropout,
-            layer_norm=config.layer_norm,
-            condition_dim=condition_dim,
-            key=key,
-        )

@@ -11,7 +11,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from ..config.sections import NetworkConfig
 from .base import AbstractNetwork, with_condition
 from .layers import Linear, check_dropout, drawn_weight, seed_of
 
@@ -56,27 +55,6 @@ class GatedMLP(AbstractNetwork):
         hidden = [_gated_layer(fan_in, width, seed) for fan_in, width, seed in zip(widths[:-1], widths[1:], seeds, strict=True)]
         self.layers = (*hidden, Linear.initial(widths[-1], math.prod(out_shape), 0.1, last_seed))
         self.dropout = eqx.nn.Dropout(dropout)
-
-    @classmethod
-    def build(
-        cls,
-        config: NetworkConfig,
-        in_shape: tuple[int, ...],
-        out_shape: tuple[int, ...],
-        *,
-        condition_dim: int,
-        image_shape: tuple[int, ...],
-        key: PRNGKeyArray,
-    ) -> GatedMLP:
-        """With the configured widths; an image is flattened."""
-        return cls(
-            in_shape,
-            out_shape,
-            hidden_widths=config.hidden_widths,
-            dropout=config.dropout,
-            condition_dim=condition_dim,
-            key=key,
-        )
 
     @property
     def is_random_in_training(self) -> bool:

@@ -12,7 +12,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from ..config.sections import NetworkConfig
 from ..errors import ConfigurationError
 from .base import AbstractNetwork, with_condition
 from .layers import ACTIVATIONS, LayerNorm, Linear, check_activation, check_dropout, seed_of
@@ -82,30 +81,6 @@ class MLP(AbstractNetwork):
         )
         self.norms = tuple(LayerNorm.initial(width) for width in hidden_widths) if layer_norm else ()
         self.dropout = eqx.nn.Dropout(dropout)
-
-    @classmethod
-    def build(
-        cls,
-        config: NetworkConfig,
-        in_shape: tuple[int, ...],
-        out_shape: tuple[int, ...],
-        *,
-        condition_dim: int,
-        image_shape: tuple[int, ...],
-        key: PRNGKeyArray,
-    ) -> MLP:
-        """With the configured widths; an image is flattened."""
-        return cls(
-            in_shape,
-            out_shape,
-            hidden_widths=config.hidden_widths,
-            activations=config.activations,
-            dropout=config.dropout,
-            layer_norm=config.layer_norm,
-            residual=config.residual,
-            condition_dim=condition_dim,
-            key=key,
-        )
 
     @property
     def is_random_in_training(self) -> bool:

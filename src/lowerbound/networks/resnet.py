@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import equinox as eqx
 from jaxtyping import PRNGKeyArray
 
-from ..config.sections import NetworkConfig
 from ..errors import ConfigurationError
 from .image_network import AbstractImageNetwork
 from .layers import seed_of
@@ -28,10 +27,10 @@ class ResNet(AbstractImageNetwork):
     - `image_shape`: (height, width) or (height, width, channels).
     - `channels`: at half the image's resolution, at a quarter, and so on.
     - `blocks`: residual blocks at each resolution, at least 1.
-    - `activation`: one name for all maps.
+    - `activations`: one name for all maps.
 
     Raises `ConfigurationError` when `image_shape` is not an image's, when the decoder's `out_shape` is not `image_shape` or
-    (heads, *image_shape), and for `channels`, `blocks`, `activation` or `dropout` out of range.
+    (heads, *image_shape), and for `channels`, `blocks`, `activations` or `dropout` out of range.
     """
 
     body: ImageEncoder | ImageDecoder
@@ -40,7 +39,7 @@ class ResNet(AbstractImageNetwork):
     image_shape: tuple[int, ...] = eqx.field(static=True)
     channels: tuple[int, ...] = eqx.field(static=True)
     blocks: int = eqx.field(static=True)
-    activation: str = eqx.field(static=True)
+    activations: str = eqx.field(static=True)
     dropout: float = eqx.field(static=True)
     layer_norm: bool = eqx.field(static=True)
     condition_dim: int = eqx.field(static=True)
@@ -53,14 +52,14 @@ class ResNet(AbstractImageNetwork):
         image_shape: Sequence[int],
         channels: Sequence[int] = (32, 64),
         blocks: int = 1,
-        activation: str = "elu",
+        activations: str = "elu",
         dropout: float = 0.0,
         layer_norm: bool = False,
         condition_dim: int = 0,
         key: PRNGKeyArray,
     ) -> None:
         self.in_shape, self.out_shape, self.image_shape = tuple(in_shape), tuple(out_shape), tuple(image_shape)
-        self.channels, self.activation, self.condition_dim = tuple(channels), activation, condition_dim
+        self.channels, self.activations, self.condition_dim = tuple(channels), activations, condition_dim
         self.dropout, self.layer_norm = dropout, layer_norm
         self.blocks = blocks
         if blocks < 1:
@@ -68,30 +67,5 @@ class ResNet(AbstractImageNetwork):
                 f"network.blocks is {blocks}, but a residual network has at least one block at each resolution; set "
                 "network.blocks=1, or network.name=conv for none."
             )
-        design = Design(self.channels, blocks, activation, dropout, layer_norm)
+        design = Design(self.channels, blocks, activations, dropout, layer_norm)
         self.body = image_body("resnet", design, self.in_shape, self.out_shape, self.image_shape, condition_dim, seed_of(key))
-
-    @classmethod
-    def build(
-        cls,
-        config: NetworkConfig,
-        in_shape: tuple[int, ...],
-        out_shape: tuple[int, ...],
-        *,
-        condition_dim: int,
-        image_shape: tuple[int, ...],
-        key: PRNGKeyArray,
-    ) -> ResNet:
-        """With the configured channels and blocks."""
-        return cls(
-            in_shape,
-            out_shape,
-            image_shape=image_shape,
-            channels=config.channels,
-            blocks=config.blocks,
-            activation=config.activation_of_all_layers,
-            dropout=config.dropout,
-            layer_norm=config.layer_norm,
-            condition_dim=condition_dim,
-            key=key,
-        )

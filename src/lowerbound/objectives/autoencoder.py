@@ -10,8 +10,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Num, PRNGKeyArray
 
-from ..config.context import ObjectiveContext
-from ..config.sections import ObjectiveConfig
 from ..data.examples import Example
 from ..data.transforms import Affine
 from ..errors import ConfigurationError
@@ -77,11 +75,6 @@ class Autoencoder(AbstractAutoencoder):
 
     num_samples: ClassVar[int] = 1
 
-    @classmethod
-    def build(cls, config: ObjectiveConfig, context: ObjectiveContext) -> Autoencoder:
-        """It has nothing to configure."""
-        return cls()
-
     def encoded(self, model: AbstractLatentVariableModel, batch: Example, key: PRNGKeyArray) -> None:
         """x itself."""
         return None
@@ -108,11 +101,6 @@ class DenoisingAutoencoder(AbstractAutoencoder):
     def __check_init__(self) -> None:
         _check_weight("noise", self.noise)
 
-    @classmethod
-    def build(cls, config: ObjectiveConfig, context: ObjectiveContext) -> DenoisingAutoencoder:
-        """With the configured noise."""
-        return cls(config.noise)
-
     def encoded(self, model: AbstractLatentVariableModel, batch: Example, key: PRNGKeyArray) -> Float[Array, "batch ..."]:
         """x with noise."""
         return corrupted(jnp.asarray(batch.x), _single_layer(model).input_transform, self.noise, key)
@@ -135,11 +123,6 @@ class SparseAutoencoder(AbstractAutoencoder):
 
     def __check_init__(self) -> None:
         _check_weight("sparsity_weight", self.sparsity_weight)
-
-    @classmethod
-    def build(cls, config: ObjectiveConfig, context: ObjectiveContext) -> SparseAutoencoder:
-        """With the configured weight."""
-        return cls(config.sparsity_weight)
 
     def encoded(self, model: AbstractLatentVariableModel, batch: Example, key: PRNGKeyArray) -> None:
         """x itself."""
@@ -168,11 +151,6 @@ class RegularisedAutoencoder(AbstractAutoencoder):
     def __check_init__(self) -> None:
         _check_weight("latent_weight", self.latent_weight)
         _check_weight("decoder_weight", self.decoder_weight)
-
-    @classmethod
-    def build(cls, config: ObjectiveConfig, context: ObjectiveContext) -> RegularisedAutoencoder:
-        """With the configured weights."""
-        return cls(config.latent_weight, config.decoder_weight)
 
     def encoded(self, model: AbstractLatentVariableModel, batch: Example, key: PRNGKeyArray) -> None:
         """x itself."""

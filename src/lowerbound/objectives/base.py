@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from ..config.context import ObjectiveContext
-from ..config.sections import ObjectiveConfig
+from ..config.context import ObjectiveContext, arguments_of
+from ..config.part import PartConfig
 from ..data.examples import Example
 from ..models import AbstractLatentVariableModel, Draws, LogTerms
 
@@ -50,9 +50,11 @@ class AbstractObjective(eqx.Module):
     num_samples: eqx.AbstractVar[int]
 
     @classmethod
-    @abstractmethod
-    def build(cls, config: ObjectiveConfig, context: ObjectiveContext) -> "AbstractObjective":
-        """The objective that a configuration asks for."""
+    def build(cls, config: PartConfig, context: ObjectiveContext) -> "AbstractObjective":
+        """The objective that a configuration asks for: what is in epochs there is in steps here."""
+        epochs = {key: value for key, value in config.values.items() if key.endswith("_epochs")}
+        steps = {key.replace("_epochs", "_steps"): value * context.steps_per_epoch for key, value in epochs.items()}
+        return cls(**arguments_of(cls, config, elsewhere=epochs, num_examples=context.num_examples, **steps))
 
     @property
     @abstractmethod

@@ -7,8 +7,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from ..config.context import ObjectiveContext
-from ..config.sections import ObjectiveConfig
 from ..data.examples import Example
 from ..errors import ConfigurationError
 from ..models import AbstractLatentVariableModel, Draws, LogTerms
@@ -71,11 +69,6 @@ class DIPVAEI(AbstractDIPVAE):
     off_diagonal_weight: float = eqx.field(converter=float, default=10.0)
     diagonal_weight: float = eqx.field(converter=float, default=5.0)
 
-    @classmethod
-    def build(cls, config: ObjectiveConfig, context: ObjectiveContext) -> "DIPVAEI":
-        """With the configured weights."""
-        return cls(config.num_samples, config.off_diagonal_weight, config.diagonal_weight)
-
     @property
     def needs(self) -> tuple[Need, ...]:
         """A density."""
@@ -100,11 +93,6 @@ class DIPVAEII(AbstractDIPVAE):
     num_samples: int = eqx.field(static=True, default=1)
     off_diagonal_weight: float = eqx.field(converter=float, default=10.0)
     diagonal_weight: float = eqx.field(converter=float, default=5.0)
-
-    @classmethod
-    def build(cls, config: ObjectiveConfig, context: ObjectiveContext) -> "DIPVAEII":
-        """With the configured weights."""
-        return cls(config.num_samples, config.off_diagonal_weight, config.diagonal_weight)
 
     @property
     def needs(self) -> tuple[Need, ...]:

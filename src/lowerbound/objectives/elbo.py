@@ -7,8 +7,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from ..config.context import ObjectiveContext
-from ..config.sections import ObjectiveConfig
 from ..data.examples import Example
 from ..errors import ConfigurationError
 from ..models import AbstractLatentVariableModel, Draws
@@ -79,20 +77,6 @@ class ELBO(AbstractObjective):
                 f"objective.gradient is {self.gradient!r}, but the ELBO takes 'plain' or 'stl'. Doubly reparametrised gradients "
                 "('dreg') are for importance weights: objective.name=iwae."
             )
-
-    @classmethod
-    def build(cls, config: ObjectiveConfig, context: ObjectiveContext) -> ELBO:
-        """With warm-up and capacity in steps."""
-        return cls(
-            num_samples=config.num_samples,
-            beta=config.beta,
-            warmup_steps=config.warmup_epochs * context.steps_per_epoch,
-            warmup=config.warmup,  # pyright: ignore[reportArgumentType]
-            free_nats=config.free_nats,
-            capacity_nats=config.capacity_nats,
-            capacity_steps=config.capacity_epochs * context.steps_per_epoch,
-            gradient=config.gradient,  # pyright: ignore[reportArgumentType]
-        )
 
     @property
     def needs(self) -> tuple[Need, ...]:

@@ -10,8 +10,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from ..config.context import ObjectiveContext
-from ..config.sections import ObjectiveConfig
 from ..data.examples import Example
 from ..errors import ConfigurationError
 from ..models import AbstractLatentVariableModel, Draws, LogTerms
@@ -79,11 +77,6 @@ class IWAE(AbstractImportanceWeighted):
         check_draws(self.num_samples)
         _check_gradient(self.gradient)
 
-    @classmethod
-    def build(cls, config: ObjectiveConfig, context: ObjectiveContext) -> IWAE:
-        """With the configured number of draws and gradient."""
-        return cls(config.num_samples, config.gradient)  # pyright: ignore[reportArgumentType]
-
     @property
     def bound_name(self) -> str:
         """The IWAE bound and its number of draws."""
@@ -116,11 +109,6 @@ class MIWAE(AbstractImportanceWeighted):
     def __check_init__(self) -> None:
         check_draws(self.num_samples, self.num_groups)
         _check_gradient(self.gradient)
-
-    @classmethod
-    def build(cls, config: ObjectiveConfig, context: ObjectiveContext) -> MIWAE:
-        """With the configured number of groups, of draws in each, and gradient."""
-        return cls(config.num_samples, config.num_groups, config.gradient)  # pyright: ignore[reportArgumentType]
 
     @property
     def bound_name(self) -> str:
@@ -158,11 +146,6 @@ class CIWAE(AbstractImportanceWeighted):
             raise ConfigurationError(
                 f"objective.elbo_weight is {self.elbo_weight}; it must be from 0 (the IWAE bound alone) to 1 (the ELBO alone)."
             )
-
-    @classmethod
-    def build(cls, config: ObjectiveConfig, context: ObjectiveContext) -> CIWAE:
-        """With the configured number of draws, weight and gradient."""
-        return cls(config.num_samples, config.elbo_weight, config.gradient)  # pyright: ignore[reportArgumentType]
 
     @property
     def bound_name(self) -> str:
@@ -203,11 +186,6 @@ class PIWAE(AbstractImportanceWeighted):
     def __check_init__(self) -> None:
         check_draws(self.num_samples, self.num_groups)
         _check_gradient(self.gradient)
-
-    @classmethod
-    def build(cls, config: ObjectiveConfig, context: ObjectiveContext) -> PIWAE:
-        """With the configured number of groups, of draws in each, and gradient."""
-        return cls(config.num_samples, config.num_groups, config.gradient)  # pyright: ignore[reportArgumentType]
 
     @property
     def bound_name(self) -> str:

@@ -9,8 +9,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from ..config.context import ObjectiveContext
-from ..config.sections import ObjectiveConfig
 from ..data.examples import Example
 from ..errors import ConfigurationError
 from ..models import AbstractLatentVariableModel, Draws
@@ -51,11 +49,6 @@ class InfoVAE(AbstractObjective):
                 f"objective.alpha is {self.alpha} and objective.mmd_weight {self.mmd_weight}; info-vae weighs the MMD by alpha + "
                 f"mmd_weight - 1, so mmd_weight must be at least {1 - self.alpha:g}."
             )
-
-    @classmethod
-    def build(cls, config: ObjectiveConfig, context: ObjectiveContext) -> InfoVAE:
-        """With the configured weights and kernel."""
-        return cls(config.num_samples, config.alpha, config.mmd_weight, config.kernel)  # pyright: ignore[reportArgumentType]
 
     @property
     def needs(self) -> tuple[Need, ...]:
@@ -109,11 +102,6 @@ class WassersteinAutoencoder(AbstractObjective):
         _check_kernel(self.kernel)
         if self.mmd_weight < 0:
             raise ConfigurationError(f"objective.mmd_weight is {self.mmd_weight}; it must be 0 or more, for example 10.")
-
-    @classmethod
-    def build(cls, config: ObjectiveConfig, context: ObjectiveContext) -> WassersteinAutoencoder:
-        """With the configured weight and kernel."""
-        return cls(config.num_samples, config.mmd_weight, config.kernel)  # pyright: ignore[reportArgumentType]
 
     @property
     def needs(self) -> tuple[Need, ...]:

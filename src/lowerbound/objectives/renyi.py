@@ -7,8 +7,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from ..config.context import ObjectiveContext
-from ..config.sections import ObjectiveConfig
 from ..data.examples import Example
 from ..models import AbstractLatentVariableModel, Draws
 from .base import AbstractObjective, LossRecord, Need, batch_terms, kl_of, log_weight_of, record_of
@@ -34,11 +32,6 @@ class RenyiBound(AbstractObjective):
 
     def __check_init__(self) -> None:
         check_draws(self.num_samples)
-
-    @classmethod
-    def build(cls, config: ObjectiveConfig, context: ObjectiveContext) -> RenyiBound:
-        """With the configured number of draws and order."""
-        return cls(config.num_samples, config.alpha)
 
     @property
     def needs(self) -> tuple[Need, ...]:

@@ -10,8 +10,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from ..config.context import ObjectiveContext
-from ..config.sections import ObjectiveConfig
 from ..data.examples import Example
 from ..errors import ConfigurationError
 from ..models import AbstractLatentVariableModel, Draws, LogTerms
@@ -63,11 +61,6 @@ class BetaTCVAE(AbstractObjective):
         for name in ("alpha", "beta", "gamma"):
             if getattr(self, name) < 0:
                 raise ConfigurationError(f"objective.{name} is {getattr(self, name)}; beta-tc needs 0 or more (1 is the ELBO).")
-
-    @classmethod
-    def build(cls, config: ObjectiveConfig, context: ObjectiveContext) -> BetaTCVAE:
-        """With the configured weights and the number of training examples."""
-        return cls(context.num_examples, config.num_samples, config.alpha, config.beta, config.gamma)
 
     @property
     def needs(self) -> tuple[Need, ...]:

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from ..config.context import BuildContext
-from ..config.sections import PosteriorConfig
+from ..config.context import BuildContext, arguments_of
+from ..config.part import PartConfig
 from ..priors import AbstractLatentDensity, Space
 
 
@@ -63,9 +63,9 @@ class AbstractPosteriorFamily(eqx.Module):
     is_factorised: eqx.AbstractClassVar[bool]
 
     @classmethod
-    @abstractmethod
-    def build(cls, config: PosteriorConfig, context: BuildContext) -> "AbstractPosteriorFamily":
-        """The family that a configuration asks for, with fresh weights where it has any."""
+    def build(cls, config: PartConfig, context: BuildContext) -> "AbstractPosteriorFamily":
+        """The family that a configuration asks for, with fresh weights; a class that is made of other things has its own."""
+        return cls(**arguments_of(cls, config, elsewhere=("refinement_steps", "refinement_rate"), **context.sizes))
 
     @property
     @abstractmethod

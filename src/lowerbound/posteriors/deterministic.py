@@ -8,8 +8,6 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from ..config.context import BuildContext
-from ..config.sections import PosteriorConfig
 from ..priors import AbstractLatentDensity, Space
 from .base import AbstractPosterior, AbstractPosteriorFamily
 
@@ -51,11 +49,6 @@ class Deterministic(AbstractPosteriorFamily):
     space: ClassVar[Space] = "euclidean"
     has_density: ClassVar[bool] = False
     is_factorised: ClassVar[bool] = False
-
-    @classmethod
-    def build(cls, config: PosteriorConfig, context: BuildContext) -> Deterministic:
-        """Over the model's latents."""
-        return cls(context.latent_dim)
 
     @property
     def param_shape(self) -> tuple[int, ...]:

@@ -9,8 +9,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from ..config.context import BuildContext
-from ..config.sections import PosteriorConfig
 from ..priors import AbstractLatentDensity, DiagonalGaussianDensity, Space, StandardNormal
 from .base import AbstractFactorisedPosterior, AbstractPosteriorFamily
 
@@ -77,11 +75,6 @@ class DiagonalGaussian(AbstractPosteriorFamily):
     space: ClassVar[Space] = "euclidean"
     has_density: ClassVar[bool] = True
     is_factorised: ClassVar[bool] = True
-
-    @classmethod
-    def build(cls, config: PosteriorConfig, context: BuildContext) -> DiagonalGaussian:
-        """Over the model's latents."""
-        return cls(context.latent_dim)
 
     @property
     def param_shape(self) -> tuple[int, ...]:

@@ -11,8 +11,6 @@ import numpy as np
 from jax.scipy.linalg import solve_triangular
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from ..config.context import BuildContext
-from ..config.sections import PosteriorConfig
 from ..priors import AbstractLatentDensity, Space
 from .base import AbstractPosterior, AbstractPosteriorFamily
 from .diagonal_gaussian import ConditionedDiagonalGaussian, DiagonalGaussian
@@ -72,11 +70,6 @@ class FullGaussian(AbstractPosteriorFamily):
     space: ClassVar[Space] = "euclidean"
     has_density: ClassVar[bool] = True
     is_factorised: ClassVar[bool] = False
-
-    @classmethod
-    def build(cls, config: PosteriorConfig, context: BuildContext) -> FullGaussian:
-        """Over the model's latents."""
-        return cls(context.latent_dim)
 
     @property
     def _num_below(self) -> int:

@@ -8,8 +8,6 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from ..config.context import BuildContext
-from ..config.sections import PosteriorConfig
 from ..priors import AbstractLatentDensity, Space
 from .base import AbstractPosterior, AbstractPosteriorFamily
 from .checks import check_at_least_one
@@ -72,11 +70,6 @@ class Householder(AbstractPosteriorFamily):
 
     def __check_init__(self) -> None:
         check_at_least_one("householder", num_flows=self.num_flows)
-
-    @classmethod
-    def build(cls, config: PosteriorConfig, context: BuildContext) -> Householder:
-        """Over the model's latents."""
-        return cls(context.latent_dim, config.num_flows)
 
     @property
     def param_shape(self) -> tuple[int, ...]:

@@ -9,8 +9,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from ..config.context import BuildContext
-from ..config.sections import PosteriorConfig
 from ..priors import AbstractLatentDensity, Space
 from .base import AbstractPosterior, AbstractPosteriorFamily
 from .checks import check_at_least_one
@@ -96,11 +94,6 @@ class LowRankGaussian(AbstractPosteriorFamily):
 
     def __check_init__(self) -> None:
         check_at_least_one("low-rank-gaussian", rank=self.rank)
-
-    @classmethod
-    def build(cls, config: PosteriorConfig, context: BuildContext) -> LowRankGaussian:
-        """Over the model's latents."""
-        return cls(context.latent_dim, config.rank)
 
     @property
     def param_shape(self) -> tuple[int, ...]:

@@ -9,8 +9,6 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from ..bijections import AbstractBijection, MaskedAutoregressive, SplineCoupling
-from ..config.context import BuildContext
-from ..config.sections import PosteriorConfig
 from ..errors import ConfigurationError
 from ..priors import Space
 from .base import AbstractPosteriorFamily
@@ -67,11 +65,6 @@ class InverseAutoregressive(AbstractPosteriorFamily):
             latent_dim, context_dim, num_layers=num_flows, hidden_width=hidden_width, form="gate", key=key
         )
 
-    @classmethod
-    def build(cls, config: PosteriorConfig, context: BuildContext) -> InverseAutoregressive:
-        """Over the model's latents."""
-        return cls(context.latent_dim, config.num_flows, config.hidden_width, config.context_dim, key=context.key)
-
     @property
     def param_shape(self) -> tuple[int, ...]:
         """(2 latent_dim + context_dim,): mu, log sigma^2 and h."""
@@ -122,18 +115,6 @@ class CouplingSpline(AbstractPosteriorFamily):
         self.num_bins, self.context_dim = num_bins, context_dim
         self.flow = SplineCoupling(
             latent_dim, context_dim, num_layers=num_flows, hidden_width=hidden_width, num_bins=num_bins, key=key
-        )
-
-    @classmethod
-    def build(cls, config: PosteriorConfig, context: BuildContext) -> CouplingSpline:
-        """Over the model's latents."""
-        return cls(
-            context.latent_dim,
-            config.num_flows,
-            config.hidden_width,
-            config.num_bins,
-            config.context_dim,
-            key=context.key,
         )
 
     @property

@@ -11,8 +11,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ..config.context import BuildContext
-from ..config.sections import PosteriorConfig
 from ..priors import Space
 from .base import AbstractPosteriorFamily
 from .checks import check_at_least_one
@@ -92,11 +90,6 @@ class Planar(AbstractPosteriorFamily):
 
     def __check_init__(self) -> None:
         check_at_least_one("planar", num_flows=self.num_flows)
-
-    @classmethod
-    def build(cls, config: PosteriorConfig, context: BuildContext) -> Planar:
-        """Over the model's latents."""
-        return cls(context.latent_dim, config.num_flows)
 
     @property
     def _shapes(self) -> list[tuple[int, ...]]:

@@ -10,8 +10,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ..config.context import BuildContext
-from ..config.sections import PosteriorConfig
 from ..errors import ConfigurationError
 from ..priors import Space
 from .base import AbstractPosteriorFamily
@@ -50,11 +48,6 @@ class OrthogonalSylvester(AbstractPosteriorFamily):
                 f"posterior 'sylvester-orthogonal': num_directions is {self.num_directions}, but {self.latent_dim} latents have "
                 f"from 1 to {self.latent_dim} orthogonal directions; set posterior.num_directions={self.latent_dim} or less."
             )
-
-    @classmethod
-    def build(cls, config: PosteriorConfig, context: BuildContext) -> OrthogonalSylvester:
-        """Over the model's latents."""
-        return cls(context.latent_dim, config.num_flows, config.num_directions)
 
     @property
     def _shapes(self) -> list[tuple[int, ...]]:
@@ -97,11 +90,6 @@ class HouseholderSylvester(AbstractPosteriorFamily):
     def __check_init__(self) -> None:
         check_at_least_one("sylvester-householder", num_flows=self.num_flows, num_reflections=self.num_reflections)
 
-    @classmethod
-    def build(cls, config: PosteriorConfig, context: BuildContext) -> HouseholderSylvester:
-        """Over the model's latents."""
-        return cls(context.latent_dim, config.num_flows, config.num_reflections)
-
     @property
     def _shapes(self) -> list[tuple[int, ...]]:
         vectors = (self.num_flows, self.num_reflections, self.latent_dim)
@@ -142,11 +130,6 @@ class TriangularSylvester(AbstractPosteriorFamily):
 
     def __check_init__(self) -> None:
         check_at_least_one("sylvester-triangular", num_flows=self.num_flows)
-
-    @classmethod
-    def build(cls, config: PosteriorConfig, context: BuildContext) -> TriangularSylvester:
-        """Over the model's latents."""
-        return cls(context.latent_dim, config.num_flows)
 
     @property
     def _shapes(self) -> list[tuple[int, ...]]:

@@ -9,8 +9,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from ..config.context import BuildContext
-from ..config.sections import PosteriorConfig
 from ..priors import AbstractLatentDensity, HypersphericalUniform, Space
 from ..priors.hyperspherical_uniform import log_sphere_area, require_a_sphere, uniform_direction
 from .base import AbstractPosterior, AbstractPosteriorFamily
@@ -90,11 +88,6 @@ class VonMisesFisher(AbstractPosteriorFamily):
 
     def __check_init__(self) -> None:
         require_a_sphere("VonMisesFisher", self.latent_dim)
-
-    @classmethod
-    def build(cls, config: PosteriorConfig, context: BuildContext) -> VonMisesFisher:
-        """On the sphere of the model's latents."""
-        return cls(context.latent_dim)
 
     @property
     def param_shape(self) -> tuple[int, ...]:

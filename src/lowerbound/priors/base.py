@@ -7,8 +7,8 @@ from typing import Literal
 import equinox as eqx
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from ..config.context import BuildContext
-from ..config.sections import PriorConfig
+from ..config.context import BuildContext, arguments_of
+from ..config.part import PartConfig
 
 # Where z lives. On the hypersphere |z| = 1 and densities are with respect to its surface measure, so a prior and a posterior
 # must share their space.
@@ -43,9 +43,9 @@ class AbstractPrior(eqx.Module):
     is_made_of_posterior: eqx.AbstractClassVar[bool]
 
     @classmethod
-    @abstractmethod
-    def build(cls, config: PriorConfig, context: BuildContext) -> "AbstractPrior":
-        """The prior that a configuration asks for, with fresh weights."""
+    def build(cls, config: PartConfig, context: BuildContext) -> "AbstractPrior":
+        """The prior that a configuration asks for, with fresh weights; a class that is made of other things has its own."""
+        return cls(**arguments_of(cls, config, **context.sizes))
 
     @abstractmethod
     def bind(self, recognise: Recognise, condition: Float[Array, " condition"] | None) -> AbstractLatentDensity:

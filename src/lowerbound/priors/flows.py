@@ -10,8 +10,6 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from ..bijections import AbstractBijection, MaskedAutoregressive, SplineCoupling
-from ..config.context import BuildContext
-from ..config.sections import PriorConfig
 from ..networks import with_condition
 from .base import AbstractLatentDensity, AbstractPrior, Recognise, Space
 
@@ -69,18 +67,6 @@ class SplineFlow(AbstractPrior):
             latent_dim, condition_dim, num_layers=num_layers, hidden_width=hidden_width, num_bins=num_bins, key=key
         )
 
-    @classmethod
-    def build(cls, config: PriorConfig, context: BuildContext) -> SplineFlow:
-        """Over the model's latents, given its condition."""
-        return cls(
-            context.latent_dim,
-            config.num_layers,
-            config.hidden_width,
-            config.num_bins,
-            context.condition_dim,
-            key=context.key,
-        )
-
     def bind(self, recognise: Recognise, condition: Float[Array, " condition"] | None) -> FlowDensity:
         """The flow given c."""
         return FlowDensity(self.flow, with_condition(jnp.zeros(0), condition, self.condition_dim))
@@ -112,11 +98,6 @@ class AutoregressiveFlow(AbstractPrior):
         self.flow = MaskedAutoregressive(
             latent_dim, condition_dim, num_layers=num_layers, hidden_width=hidden_width, form="affine", key=key
         )
-
-    @classmethod
-    def build(cls, config: PriorConfig, context: BuildContext) -> AutoregressiveFlow:
-        """Over the model's latents, given its condition."""
-        return cls(context.latent_dim, config.num_layers, config.hidden_width, context.condition_dim, key=context.key)
 
     def bind(self, recognise: Recognise, condition: Float[Array, " condition"] | None) -> FlowDensity:
         """The flow given c."""

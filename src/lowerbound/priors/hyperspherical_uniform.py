@@ -10,8 +10,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from ..config.context import BuildContext
-from ..config.sections import PriorConfig
 from ..errors import ConfigurationError
 from .base import AbstractLatentDensity, AbstractPrior, Recognise, Space
 
@@ -34,11 +32,6 @@ class HypersphericalUniform(AbstractPrior, AbstractLatentDensity):
 
     def __check_init__(self) -> None:
         require_a_sphere("HypersphericalUniform", self.latent_dim)
-
-    @classmethod
-    def build(cls, config: PriorConfig, context: BuildContext) -> HypersphericalUniform:
-        """On the sphere of the model's latents."""
-        return cls(context.latent_dim)
 
     def bind(self, recognise: Recognise, condition: Float[Array, " condition"] | None) -> HypersphericalUniform:
         """Itself."""

@@ -9,8 +9,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from ..config.context import BuildContext
-from ..config.sections import PriorConfig
 from ..errors import ConfigurationError
 from ..networks import MLP
 from .base import AbstractLatentDensity, AbstractPrior, Recognise, Space
@@ -70,11 +68,6 @@ class LearnedGaussian(AbstractPrior):
             if is_conditional
             else None
         )
-
-    @classmethod
-    def build(cls, config: PriorConfig, context: BuildContext) -> LearnedGaussian:
-        """Over the model's latents, given its condition."""
-        return cls(context.latent_dim, config.hidden_width, context.condition_dim, key=context.key)
 
     def bind(self, recognise: Recognise, condition: Float[Array, " condition"] | None) -> DiagonalGaussianDensity:
         """N(mu(c), diag(sigma^2(c)))."""

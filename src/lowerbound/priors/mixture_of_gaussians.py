@@ -10,8 +10,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from ..config.context import BuildContext
-from ..config.sections import PriorConfig
 from ..errors import ConfigurationError
 from ..networks.layers import seed_of
 from .base import AbstractLatentDensity, AbstractPrior, Recognise, Space
@@ -53,11 +51,6 @@ class MixtureOfGaussians(AbstractPrior, AbstractLatentDensity):
         self.logits = jnp.zeros(num_components)
         self.means = jnp.asarray(means, jnp.float32)
         self.log_variances = jnp.full(shape, jnp.log(INITIAL_VARIANCE))
-
-    @classmethod
-    def build(cls, config: PriorConfig, context: BuildContext) -> MixtureOfGaussians:
-        """With the configured number of components."""
-        return cls(context.latent_dim, config.num_components, key=context.key)
 
     def bind(self, recognise: Recognise, condition: Float[Array, " condition"] | None) -> MixtureOfGaussians:
         """Itself: it depends on nothing."""

@@ -9,8 +9,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from ..config.context import BuildContext
-from ..config.sections import PriorConfig
 from .base import AbstractLatentDensity, AbstractPrior, Recognise, Space
 
 
@@ -25,11 +23,6 @@ class StandardNormal(AbstractPrior, AbstractLatentDensity):
     latent_dim: int = eqx.field(static=True)
     space: ClassVar[Space] = "euclidean"
     is_made_of_posterior: ClassVar[bool] = False
-
-    @classmethod
-    def build(cls, config: PriorConfig, context: BuildContext) -> StandardNormal:
-        """N(0, I) over the model's latents."""
-        return cls(context.latent_dim)
 
     def bind(self, recognise: Recognise, condition: Float[Array, " condition"] | None) -> StandardNormal:
         """Itself."""

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from ..config.context import BuildContext
-from ..config.sections import PriorConfig
+from ..config.part import PartConfig
 from ..errors import ConfigurationError
 from ..networks.layers import seed_of
 from .base import AbstractLatentDensity, AbstractPrior, Recognise, Space
@@ -75,7 +75,7 @@ class VampPrior(AbstractPrior):
         return len(self.pseudo_inputs)
 
     @classmethod
-    def build(cls, config: PriorConfig, context: BuildContext) -> VampPrior:
+    def build(cls, config: PartConfig, context: BuildContext) -> VampPrior:
         """From the training examples where they are known."""
         random, event_shape = np.random.default_rng(seed_of(context.key)), context.spec.event_shape
         noise = random.standard_normal((config.num_components, *event_shape))

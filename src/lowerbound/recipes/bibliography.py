@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..config import RunConfig
-from ..config.catalogue import AUTOMATIC, CATALOGUE
+from ..config import SECTIONS, RunConfig, keys_of_section
+from ..config.catalogue import entry_of
+from ..config.entry import AUTO, KINDS
 
 _FILE = Path(__file__).parent / "references.toml"
-_OPTIMIZERS = {"adam": ("kingma2015adam",), "adamw": ("kingma2015adam", "loshchilov2019"), "adagrad": ("duchi2011",)}
 _VENUES = {"inproceedings": "booktitle", "article": "journal", "book": "publisher", "misc": "howpublished"}
 
 
@@ -29,25 +29,18 @@ def references() -> Mapping[str, Mapping[str, Any]]:
 
 def papers_of(config: RunConfig) -> list[str]:
     """The keys of the papers behind the parts that a configuration uses, each once, in the order of the parts."""
-    named = [(kind, getattr(config, kind).name) for kind in CATALOGUE]
-    keys = [key for kind, name in named if name != AUTOMATIC.get(kind) for key in CATALOGUE[kind][name].papers]
-    objective = config.objective
-    extras = {
-        "kim2018": config.posterior.refinement_steps > 0,
-        "sonderby2016": objective.warmup_epochs > 0 and objective.warmup == "linear",
-        "fu2019": objective.warmup_epochs > 0 and objective.warmup == "cyclical",
-        "higgins2017": objective.beta != 1 and objective.name == "elbo" and objective.capacity_nats == 0,
-        "burgess2018": objective.capacity_nats > 0,
-        "kingma2016": objective.free_nats > 0,
-        "roeder2017": objective.gradient == "stl",
-        "tucker2019": objective.gradient == "dreg",
-        "srivastava2014": config.network.dropout > 0,
-        "ba2016": config.network.layer_norm,
-        "rybkin2021": config.likelihood.scale == "optimal",
-    }
-    keys += [key for key, is_used in extras.items() if is_used]
-    keys += _OPTIMIZERS.get(config.training.optimizer, ())
-    return list(dict.fromkeys(keys))
+    papers: list[str] = []
+    for section in SECTIONS:
+        own, values = getattr(config, section), config.to_dict()[section]
+        name = values.get("name", "") if section in KINDS else ""
+        if section in KINDS and name != AUTO:
+            papers += entry_of(section, name).papers
+        keys = keys_of_section(section, name)
+        changed = {key for key in keys if getattr(own, key) != keys[key].default}
+        for key, what in keys.items():
+            if not what.only_with or what.only_with in changed:
+                papers += what.papers_of(getattr(own, key))
+    return list(dict.fromkeys(papers))
 
 
 def bibtex(keys: Iterable[str]) -> str:

@@ -11,6 +11,7 @@ from jaxtyping import PRNGKeyArray
 from ..config import RunConfig
 from ..config.catalogue import class_of
 from ..config.context import BuildContext, ObjectiveContext
+from ..config.layers import of_decoder
 from ..data.spec import DataSpec
 from ..data.transforms import Affine, choose_transform
 from ..errors import ConfigurationError, DataError
@@ -49,7 +50,7 @@ def resolve_scaling(config: RunConfig, spec: DataSpec) -> str:
     if asked == "auto":
         if needed != "any":
             return needed
-        return "standard" if config.likelihood.mean == "free" else "unit"
+        return "standard" if config.likelihood.get("mean", "free") == "free" else "unit"
     # What matters of levels is that they are equally spaced, and the same everywhere.
     takes_any_lattice = likelihood.support == "levels" and needed == "unit" and asked == "none"
     if needed not in ("any", asked) and not takes_any_lattice:
@@ -116,11 +117,11 @@ def build_model(
         posterior = family
     network, sizes = class_of("network", config.network.name), {"condition_dim": condition_dim, "image_shape": spec.event_shape}
     encoder = network.build(config.network, spec.event_shape, posterior.param_shape, key=encoder_key, **sizes)
-    decoder = network.build(config.network.of_decoder, (prior.latent_dim,), likelihood.param_shape, key=decoder_key, **sizes)
+    decoder = network.build(of_decoder(config.network), (prior.latent_dim,), likelihood.param_shape, key=decoder_key, **sizes)
     mean, std = _moments(spec, context.transform)
     decoder = decoder.with_output_bias(likelihood.initial_params(mean, std))
-    steps, rate = config.posterior.refinement_steps, config.posterior.refinement_rate
-    refinement = Refinement(steps, rate) if steps > 0 else None
+    steps = config.posterior.get("refinement_steps", 0)
+    refinement = Refinement(steps, config.posterior.refinement_rate) if steps > 0 else None
     return SingleLayer(context.transform, context.input_transform, encoder, posterior, prior, decoder, likelihood, refinement)
 
 

@@ -6,8 +6,7 @@ import math
 from typing import Any
 
 from ..config import RunConfig
-from ..config.catalogue import AUTOMATIC
-from ..config.sections import NetworkConfig
+from ..config.entry import AUTO
 from ..data.spec import DataSpec
 
 # 9,900 MNIST digits, discretised logistic, half a minute of one core: the MLP is 51 nats ahead of two levels of convolutions,
@@ -29,12 +28,10 @@ def resolve_network(config: RunConfig, spec: DataSpec) -> RunConfig:
     Sizes that the configuration sets itself, to other than their defaults, are kept. Raises `ConfigurationError` when it sets a
     key that the chosen network does not read.
     """
-    if config.network.name != AUTOMATIC["network"]:
+    if config.network.name != AUTO:
         return config
-    default = NetworkConfig()
-    is_free = {key: getattr(config.network, key) == getattr(default, key) for key in ("hidden_widths", "channels")}
-    changes = {key: value for key, value in _chosen(spec).items() if is_free.get(key, True)}
-    return config.updated({"network": changes})
+    set_by_hand = config.network.changed
+    return config.updated({"network": {key: value for key, value in _chosen(spec).items() if key not in set_by_hand}})
 
 
 def _chosen(spec: DataSpec) -> dict[str, Any]:

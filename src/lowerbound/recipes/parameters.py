@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from ..config import SECTIONS, RunConfig, check_keys, merged
+from ..config import SECTIONS, RunConfig, check_keys, keys_of_section, merged
+from ..config.entry import KINDS as KINDS_OF_PARTS
 from ..errors import ConfigurationError
 from .parts import KINDS, check_kinds, sections_of
 
@@ -50,7 +50,8 @@ def configuration_of(
 
     - `parameters`: a value for each of `PARAMETERS`; `random_state` is an integer.
     - `further`: more keys, by section, or None.
-    - `defaults`: the parameters' defaults. One that a part makes meaningless must be left at its default.
+    - `defaults`: the parameters' defaults. One that a part makes meaningless must be left at its default. A key of a part whose
+      parameter is None is the part's own default.
 
     Raises `ConfigurationError`.
     """
@@ -60,6 +61,8 @@ def configuration_of(
     _check_further(further, parts)
     nested: dict[str, dict[str, Any]] = {"data": {"name": _DATA_NAME, "test": 0, "split_seed": parameters["random_state"]}}
     for name, (section, key) in PARAMETERS.items():
+        if parameters[name] is None:
+            continue
         if section not in parts:
             nested = merged(nested, {section: {key: parameters[name]}})
         elif name != section and parameters[name] != defaults[name]:
@@ -75,15 +78,18 @@ def parameters_of(config: RunConfig, parts: Mapping[str, Any]) -> dict[str, Any]
     names = {key: name for name, key in PARAMETERS.items()}
     values: dict[str, Any] = dict(parts)
     further: dict[str, dict[str, Any]] = {}
-    for section, cls in SECTIONS.items():
-        for field in dataclasses.fields(cls):
-            where, value = (section, field.name), getattr(getattr(config, section), field.name)
-            if section in parts or where in _WITHOUT_USE:
-                continue
+    for section in (section for section in SECTIONS if section not in parts):
+        own = getattr(config, section)
+        defaults = {key: known.default for key, known in keys_of_section(section, getattr(own, "kind", "") and own.name).items()}
+        if section in KINDS_OF_PARTS:
+            defaults = {"name": KINDS_OF_PARTS[section].default, **defaults}
+        for key, default in defaults.items():
+            where, value = (section, key), getattr(own, key)
             if where in names:
-                values[names[where]] = value
-            elif value != field.default:
-                further = merged(further, {section: {field.name: value}})
+                is_left_to_the_part = section in KINDS_OF_PARTS and key not in ("name", "latent_dim") and value == default
+                values[names[where]] = None if is_left_to_the_part else value
+            elif value != default and where not in _WITHOUT_USE:
+                further = merged(further, {section: {key: value}})
     return {**values, "config": further or None}
 
 

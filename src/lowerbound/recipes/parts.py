@@ -15,7 +15,7 @@ import jax
 import numpy as np
 
 from ..config import RunConfig
-from ..config.catalogue import CATALOGUE, name_of
+from ..config.catalogue import entry_of, name_of
 from ..data.spec import DataSpec
 from ..data.transforms import choose_transform
 from ..errors import ConfigurationError, ModelFolderError
@@ -65,8 +65,7 @@ def sections_of(parts: Mapping[str, Any], steps_per_epoch: int = 1) -> dict[str,
     for argument, part in parts.items():
         name = name_of(argument, type(part))
         if name is not None:
-            keys = CATALOGUE[argument][name].keys
-            said = {key: _said_of(part, key, steps_per_epoch) for key in keys}
+            said = {key: _said_of(part, key, steps_per_epoch) for key in entry_of(argument, name).keys}
             sections[argument] = {"name": name, **{key: value for key, value in said.items() if value is not None}}
         elif isinstance(part, AbstractLikelihood):
             # "auto" would look at the data for a scaling; without a name, the part itself decides.

@@ -8,8 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..config import RunConfig, check_keys, load_toml, merged, parse_overrides
-from ..config.catalogue import CATALOGUE, reads
+from ..config import RunConfig, check_keys, layered, load_toml, parse_overrides
 from ..errors import ConfigurationError, unknown_name_message
 from .bibliography import references
 
@@ -114,19 +113,6 @@ def resolve_config(
     layers = [chosen.config, {"data": {"name": data}} if data else {}, changes, flags or {}]
     check_keys(layers[-1], "flags")
     return RunConfig.from_dict(functools.reduce(layered, layers, {})), chosen
-
-
-def layered(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """`changes` on top of `base`; where they name another part, the keys that this part does not read are dropped from `base`.
-
-    So `--set prior.name=vamp` works on any recipe, whatever else the recipe says of its own prior.
-    """
-    kept = {section: dict(keys) for section, keys in base.items()}
-    for kind in CATALOGUE:
-        name = changes.get(kind, {}).get("name")
-        if name in CATALOGUE[kind] and kind in kept and name != kept[kind].get("name"):
-            kept[kind] = {key: value for key, value in kept[kind].items() if key == "name" or reads(kind, name, key)}
-    return merged(kept, changes)
 
 
 def _load(name_or_path: str | Path, seen: tuple[str, ...]) -> Recipe:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..config.upgrade import upgraded_config
 from ..data.spec import DataSpec
 from ..errors import ConfigurationError, ModelFolderError
 from .atomic import new_folder, recover_folder, write_and_sync
@@ -76,7 +77,8 @@ def read_config(path: str | Path) -> tuple[dict[str, Any], DataSpec]:
     """
     document = _read_model_document(Path(path))
     try:
-        return document["config"], DataSpec.from_json(document["data_spec"])
+        config = upgraded_config(document["config"], document["package_version"])
+        return config, DataSpec.from_json(document["data_spec"])
     except (KeyError, TypeError, AttributeError, ModelFolderError) as error:
         raise ModelFolderError(f"{Path(path) / CONFIG_FILE} is not one of ours: {error}") from error
 
