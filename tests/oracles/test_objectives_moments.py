@@ -46,7 +46,7 @@ def elbo_of(record: LossRecord) -> float:
 
 
 def test_dip_penalties_by_hand() -> None:
-    np.testing.assert_allclose(covariance(jnp.asarray(X)), COVARIANCE, rtol=1e-6)
+    np.testing.assert_allclose(covariance(jnp.asarray(X), Example(X)), COVARIANCE, rtol=1e-6)
     first, second = records((DIPVAEI(1, 3.0, 7.0), DIPVAEII(1, 3.0, 7.0)))
     # I: 3 (0.25 + 0.25) + 7 ((1 - 1)^2 + (3.5 - 1)^2); II: the diagonal is 1.25 and 4.
     assert float(first.loss) + elbo_of(first) == pytest.approx(3 * 0.5 + 7 * 6.25, rel=1e-5)

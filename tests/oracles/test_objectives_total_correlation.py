@@ -87,29 +87,29 @@ def test_of_the_whole_data_the_parts_are_those_of_the_aggregate_itself() -> None
     joint = logsumexp(by_latent.sum(axis=-1), axis=2) - np.log(8)
     product = (logsumexp(by_latent, axis=2) - np.log(8)).sum(axis=-1)
     prior = -0.5 * (z**2 + np.log(2 * np.pi)).sum(axis=-1)
-    parts = kl_parts(terms, 8)
+    parts = kl_parts(Example(X), terms, 8)
     assert float(parts.mutual_information) == pytest.approx((own - joint).mean(), abs=1e-4)
     assert float(parts.total_correlation) == pytest.approx((joint - product).mean(), abs=1e-4)
     assert float(parts.by_latent) == pytest.approx((product - prior).mean(), abs=1e-4)
     # The control: another number of examples is another law.
-    assert float(kl_parts(terms, 100).mutual_information) != pytest.approx((own - joint).mean(), abs=0.1)
+    assert float(kl_parts(Example(X), terms, 100).mutual_information) != pytest.approx((own - joint).mean(), abs=0.1)
 
 
 def test_known_laws_have_their_total_correlation_and_mutual_information() -> None:
     """Far corners: a square is a product, with 2 log 2 nats about x; a diagonal has log 2 of each."""
     square = np.array([[4, 4], [4, -4], [-4, 4], [-4, -4]] * 2, np.float32)
-    parts = kl_parts(terms_of(jnp.asarray(square)), 8)
+    parts = kl_parts(Example(square), terms_of(jnp.asarray(square)), 8)
     assert float(parts.total_correlation) == pytest.approx(0.0, abs=1e-4)
     assert float(parts.mutual_information) == pytest.approx(2 * math.log(2), abs=1e-4)
     diagonal = square[[0, 3] * 4]
-    parts = kl_parts(terms_of(jnp.asarray(diagonal)), 8)
+    parts = kl_parts(Example(diagonal), terms_of(jnp.asarray(diagonal)), 8)
     assert float(parts.total_correlation) == pytest.approx(math.log(2), abs=1e-4)
     assert float(parts.mutual_information) == pytest.approx(math.log(2), abs=1e-4)
 
 
 def test_the_loss_weighs_the_parts_and_with_equal_weights_is_minus_the_elbo() -> None:
     terms = terms_of(jnp.asarray(X))
-    parts = kl_parts(terms, 20)
+    parts = kl_parts(Example(X), terms, 20)
     reconstruction = float(terms.log_likelihood.mean())
     weights = BetaTCVAE(num_examples=20, num_samples=NUM_SAMPLES, alpha=0.5, beta=3.0, gamma=2.0)
     plain = BetaTCVAE(num_examples=20, num_samples=NUM_SAMPLES, beta=1.0)
@@ -126,7 +126,7 @@ def test_the_loss_weighs_the_parts_and_with_equal_weights_is_minus_the_elbo() ->
 
 
 def test_a_batch_of_one_has_no_mutual_information_and_no_nan() -> None:
-    parts = kl_parts(jax.tree.map(lambda array: array[:1], terms_of(jnp.asarray(X))), 20)
+    parts = kl_parts(Example(X), jax.tree.map(lambda array: array[:1], terms_of(jnp.asarray(X))), 20)
     assert float(parts.mutual_information) == pytest.approx(0.0, abs=1e-5)
     assert np.isfinite([float(part) for part in parts]).all()
 
@@ -140,7 +140,7 @@ def test_bad_settings_are_refused() -> None:
 
 def test_a_large_batch_in_parts_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     terms = terms_of(jnp.asarray(X))
-    at_once = kl_parts(terms, 20)
+    at_once = kl_parts(Example(X), terms, 20)
     # Three examples at a time, and a rest of two.
     monkeypatch.setattr(total_correlation, "MOST_NUMBERS_AT_ONCE", 3 * terms.z.size)
-    np.testing.assert_allclose(kl_parts(terms, 20), at_once, rtol=1e-5)
+    np.testing.assert_allclose(kl_parts(Example(X), terms, 20), at_once, rtol=1e-5)

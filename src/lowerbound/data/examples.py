@@ -8,8 +8,9 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Num
+from jaxtyping import Array, Bool, Float, Num
 
+from ..errors import DataError
 from .dataset import Dataset
 from .levels import for_device
 from .spec import DataSpec
@@ -21,6 +22,9 @@ class Example(eqx.Module):
     The arrays are NumPy's until they are on the device.
 
     - `x`: of the event's shape, in the user's units. `condition`: (condition_dim,), or None.
+    - `observed`: of x's shape, False for an element that is not known: it may hold anything, NaN too. None where all are known.
+    - `weight`: how many examples this one stands for, 0 or more; 1 where it is None. A batch of weights 2 and 1 is worth what a
+      batch of three is, with the first example in it twice.
 
     >>> len(Example(np.zeros((5, 3)))[1:3])
     2
@@ -28,11 +32,40 @@ class Example(eqx.Module):
 
     x: Num[Any, "..."]
     condition: Float[Any, "*examples condition"] | None = None
+    observed: Bool[Any, "..."] | None = None
+    weight: Float[Any, "*examples"] | None = None
+
+    def __check_init__(self) -> None:
+        if self.observed is not None and self.observed.shape != self.x.shape:
+            raise DataError(
+                f"observed has shape {self.observed.shape}, but x has {self.x.shape}; give one boolean for each element of x, "
+                "False where it is not known: Example(x, observed=~np.isnan(x))."
+            )
 
     @classmethod
     def of(cls, data: Example | Array | np.ndarray) -> Example:
         """Examples as they are; an array as examples without a condition."""
         return data if isinstance(data, Example) else cls(data)
+
+    @property
+    def known(self) -> Num[Any, "..."]:
+        """x with 0 in place of what is not known, so that nothing of it reaches any arithmetic."""
+        return self.x if self.observed is None else jnp.where(self.observed, self.x, 0)
+
+    @property
+    def total_weight(self) -> Float[Array, ""]:
+        """How many examples a batch stands for."""
+        return jnp.float32(len(self)) if self.weight is None else jnp.asarray(self.weight, jnp.float32).sum()
+
+    def mean(self, values: Float[Array, "examples ..."], axis: int | None = None) -> Float[Array, "..."]:
+        """The mean of what is found of each example of a batch, by weight; `axis=0` keeps the other axes."""
+        if self.weight is None:
+            return values.mean(axis=axis)
+        weight = jnp.asarray(self.weight, values.dtype).reshape(-1, *[1] * (values.ndim - 1))
+        # What weighs nothing may hold anything; a batch that weighs nothing at all has mean 0.
+        total = jnp.where(weight > 0, weight * values, 0).sum(axis=0)
+        mean = total / jnp.maximum(weight.sum(), jnp.finfo(values.dtype).tiny)
+        return mean.mean() if axis is None else mean
 
     def on_device(self) -> Example:
         """The same with JAX arrays."""

@@ -71,7 +71,7 @@ class BoundCurve:
     rise_errors: tuple[float, ...]
 
     @classmethod
-    def of(cls, estimate: EvidenceEstimate, num_samples: int) -> BoundCurve:
+    def of(cls, estimate: EvidenceEstimate, num_samples: int, weight: np.ndarray | None = None) -> BoundCurve:
         """From the evidence of each example with K = `num_samples`."""
         sizes = bound_sizes(num_samples)
         columns = [np.asarray(column, np.float64) for column in np.asarray(estimate.bounds).T]
@@ -82,8 +82,8 @@ class BoundCurve:
         elif num_samples > 1:
             halves[-1] = half
         with np.errstate(invalid="ignore"):
-            rises = [mean_and_error(column - half) for column, half in zip(columns, halves, strict=True)]
-        means, errors = zip(*(mean_and_error(column) for column in columns), strict=True)
+            rises = [mean_and_error(column - half, weight) for column, half in zip(columns, halves, strict=True)]
+        means, errors = zip(*(mean_and_error(column, weight) for column in columns), strict=True)
         return cls(sizes, means, errors, *(tuple(values) for values in zip(*rises, strict=True)))
 
     @property
@@ -102,11 +102,15 @@ class BoundCurve:
 
 
 def importance_estimate(
-    estimate: EvidenceEstimate, curve: BoundCurve, model: AbstractLatentVariableModel, proposal: str
+    estimate: EvidenceEstimate,
+    curve: BoundCurve,
+    model: AbstractLatentVariableModel,
+    proposal: str,
+    weight: np.ndarray | None = None,
 ) -> Estimate:
     """The mean log-evidence of importance sampling as a record; `proposal` describes where the draws come from."""
     num_samples = curve.num_samples[-1]
-    value, error = mean_and_error(estimate.log_evidence)
+    value, error = mean_and_error(estimate.log_evidence, weight)
     effective = np.asarray(estimate.effective_sample_size, np.float64)
     not_finite = int(np.asarray(estimate.not_finite).sum())
     median = float(np.median(effective))
@@ -121,7 +125,7 @@ def importance_estimate(
         num_examples=len(effective),
         num_samples=num_samples,
         standard_error=error,
-        monte_carlo_error=monte_carlo_error(effective, num_samples),
+        monte_carlo_error=monte_carlo_error(effective, num_samples, weight),
         effective_sample_size=median,
         smallest_effective_sample_size=float(effective.min()),
         not_finite_weights=not_finite,
@@ -145,7 +149,7 @@ def kind_of_number(measure: str, given: Given | None) -> str:
     return kind + {None: "", "total": " given the total", "total as size": " given the total as a size"}[given]
 
 
-def monte_carlo_error(effective_sample_size: np.ndarray, num_samples: int) -> float | None:
+def monte_carlo_error(effective_sample_size: np.ndarray, num_samples: int, weight: np.ndarray | None = None) -> float | None:
     """The standard error, from the noise of the draws, of the mean over these examples of log (1/K) sum_k w_k.
 
     By the delta method Var(log mean w) = Var(w) / (K E[w]^2), which is 1/ESS - 1/K with the weights' own moments. It is too small
@@ -155,7 +159,8 @@ def monte_carlo_error(effective_sample_size: np.ndarray, num_samples: int) -> fl
         return None
     effective = np.maximum(np.asarray(effective_sample_size, np.float64), 1.0)
     variance = np.maximum(1 / effective - 1 / num_samples, 0.0)
-    return float(np.sqrt(variance.sum()) / len(variance))
+    share = np.full(len(variance), 1 / len(variance)) if weight is None else weight / weight.sum()
+    return float(np.sqrt(np.square(share) @ variance))
 
 
 def judge(
@@ -186,9 +191,16 @@ def judge(
     return False, f"K = {num_samples:,} is not enough: {effective}; {rising}.{advice}{lost}"
 
 
-def mean_and_error(values: Any) -> tuple[float, float]:
-    """The mean and its standard error over examples; NaN for a single one."""
+def mean_and_error(values: Any, weight: np.ndarray | None = None) -> tuple[float, float]:
+    """The mean and its standard error over examples; NaN for a single one.
+
+    - `weight`: of how many equal examples each takes the place.
+    """
     array = np.asarray(values, np.float64)
+    if weight is not None:
+        count, mean = weight.sum(), np.average(array, weights=weight)
+        variance = np.average(np.square(array - mean), weights=weight)
+        return float(mean), math.sqrt(variance / (count - 1)) if count > 1 else math.nan
     with np.errstate(invalid="ignore"):
         error = float(array.std(ddof=1) / math.sqrt(len(array))) if len(array) > 1 else math.nan
         return float(array.mean()), error

@@ -28,9 +28,10 @@ def kl_by_latent(model: AbstractLatentVariableModel, data: Example | np.ndarray,
     return None if values is None else np.asarray(values).mean(axis=0, dtype=np.float64)
 
 
-def active_units(means: np.ndarray) -> np.ndarray:
+def active_units(means: np.ndarray, weight: np.ndarray | None = None) -> np.ndarray:
     """Which latents are active: Var_x(E_q[z_j|x]) > 0.01 (Burda et al. 2016, section 5.2); booleans, (latent_dim,)."""
-    return np.var(means, axis=0) > ACTIVE_VARIANCE
+    centre = np.average(means, axis=0, weights=weight)
+    return np.average(np.square(means - centre), axis=0, weights=weight) > ACTIVE_VARIANCE
 
 
 def decode(

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from ..data.examples import Example
+from ..errors import ConfigurationError
 from ..models import AbstractLatentVariableModel
 from .latents import check_condition
 
@@ -86,9 +87,14 @@ def predictive_check(
     - `step`, `origin`: the data are recorded as origin + k step, k whole; a number or one for each (flattened) element, in the
       user's units. What is drawn is recorded in the same way before it is compared. A step of 0: as it is.
 
-    Raises `ConfigurationError` when the model's condition is missing.
+    Raises `ConfigurationError` when the model's condition is missing, and for examples with `observed` or `weight`.
     """
     data = Example.of(data)[:MOST_EXAMPLES]
+    if data.observed is not None or data.weight is not None:
+        raise ConfigurationError(
+            "a predictive check compares every element of every example alike, but these have `observed` or `weight`. Give it "
+            "complete examples alone: Example(x, condition)."
+        )
     check_condition(model, data.condition)
     size = math.prod(model.event_shape)
     rng = np.random.default_rng(seed)

@@ -75,7 +75,7 @@ def evaluate(
     unfinished: Unfinished | None = None,
     on_progress: Callable[[int], None] = lambda examples: None,
 ) -> Evaluation:
-    """The scores of `model` on `data`, examples in the user's units.
+    """The scores of `model` on `data`, examples in the user's units; means and errors are by weight where they have one.
 
     - `proposal`: where the importance samples are drawn from; by default the posterior. `Refined()` serves where its effective
       sample size is low.
@@ -83,6 +83,10 @@ def evaluate(
 
     Raises `DataError` when `data` is empty, `ConfigurationError` when `num_samples` is below 1.
     """
+    data = Example.of(data)
+    weight = None if data.weight is None else np.asarray(data.weight, np.float64)
+    if weight is not None:
+        data, weight = data[weight > 0], weight[weight > 0]
     if len(data) == 0:
         raise DataError(
             f"the {split} split is empty, so there is nothing to evaluate. Evaluate another split (--split train), or train "
@@ -92,9 +96,9 @@ def evaluate(
     estimate = estimate_evidence(
         model, data, num_samples, seed=seed, proposal=proposal, unfinished=unfinished, on_progress=on_progress
     )
-    curve = BoundCurve.of(estimate, num_samples)
-    elbo, elbo_error = mean_and_error(estimate.elbo)
-    evidence, evidence_error = mean_and_error(estimate.log_evidence)
+    curve = BoundCurve.of(estimate, num_samples, weight)
+    elbo, elbo_error = mean_and_error(estimate.elbo, weight)
+    evidence, evidence_error = mean_and_error(estimate.log_evidence, weight)
     counting = model.measure == "counting"
     has_limits = spec.limits_known or spec.is_discrete
     # u = (x - low) / (high - low) has log|du/dx| = -D log(high - low), which p(u) does not carry.
@@ -112,10 +116,10 @@ def evaluate(
         unit_scale_elbo_nats=None if to_unit is None else elbo + to_unit,
         unit_scale_log_evidence_nats=None if to_unit is None else evidence + to_unit,
         bits_per_dim=-evidence / (spec.num_elements * math.log(2)) if counting and model.given is None else None,
-        kl_nats=float(np.mean(estimate.kl, dtype=np.float64)),
-        active_units=int(active_units(posterior_means(model, data)).sum()),
+        kl_nats=mean_and_error(estimate.kl, weight)[0],
+        active_units=int(active_units(posterior_means(model, data), weight).sum()),
         latent_dim=model.latent_dim,
         seed=seed,
-        evidence=importance_estimate(estimate, curve, model, proposal.description),
+        evidence=importance_estimate(estimate, curve, model, proposal.description, weight),
         bounds=curve,
     )

@@ -138,7 +138,7 @@ class AbstractLatentVariableModel(eqx.Module):
 
     @abstractmethod
     def log_likelihood(self, example: Example, z: Float[Array, " latent"]) -> Float[Array, ""]:
-        """log p(x|z) in nats, about x in the user's own units."""
+        """log p(x|z) in nats, about x in the user's own units; of the elements that are observed alone, where some are not."""
 
     @abstractmethod
     def decode_mean(self, z: Float[Array, " latent"], condition: Float[Array, " condition"] | None = None) -> Float[Array, "..."]:

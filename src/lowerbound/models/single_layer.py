@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key, PRNGKeyArray
+import numpyro.distributions as dist
+from jaxtyping import Array, Bool, Float, Key, PRNGKeyArray
 
 from ..data.examples import Example
 from ..data.transforms import Affine
@@ -108,9 +109,9 @@ class SingleLayer(AbstractLatentVariableModel):
         with jax.named_scope("X_decoder"):
             params = _each_draw(lambda z, key: self.decoder(z, condition=condition, key=key), z, decoder_keys)
         with jax.named_scope("ELB"), _numpyro_promotion():
-            y, prior = self.transform.forward(example.x), self._prior(condition)
+            y, prior = self.transform.forward(example.known), self._prior(condition)
             return LogTerms(
-                log_likelihood=_each_draw(lambda param: self._log_likelihood(param, y), params),
+                log_likelihood=_each_draw(lambda param: self._log_likelihood(param, y, example.observed), params),
                 log_prior=_each_draw(prior.log_prob, z),
                 log_posterior=log_posterior,
                 closed_form_kl=posterior.kl_to(prior),
@@ -138,7 +139,8 @@ class SingleLayer(AbstractLatentVariableModel):
     def log_likelihood(self, example: Example, z: Float[Array, " latent"]) -> Float[Array, ""]:
         """log p(x|z) in nats, about x in the user's own units."""
         with _numpyro_promotion():
-            return self._log_likelihood(self.decoder(z, condition=example.condition), self.transform.forward(example.x))
+            y = self.transform.forward(example.known)
+            return self._log_likelihood(self.decoder(z, condition=example.condition), y, example.observed)
 
     def decode_mean(self, z: Float[Array, " latent"], condition: Condition = None) -> Float[Array, "..."]:
         """E[x|z] in the user's units."""
@@ -157,7 +159,7 @@ class SingleLayer(AbstractLatentVariableModel):
     ) -> tuple[Float[Array, "..."], Float[Array, "draws ..."]]:
         """E[x'|z] and draws x' ~ p(x'|z), with x's own total where the likelihood is given it."""
         with _numpyro_promotion():
-            total = self.transform.forward(example.x).sum() if self.likelihood.given_total else None
+            total = self._total(self.transform.forward(example.known), example.observed)
             distribution = self.likelihood.distribution(self.decoder(z, condition=example.condition), total)
             mean, draws = jnp.asarray(distribution.mean), jax.vmap(lambda key: jnp.asarray(distribution.sample(key)))(keys)
         dtype = jnp.result_type(float)
@@ -185,21 +187,46 @@ class SingleLayer(AbstractLatentVariableModel):
 
     def _posterior_params(self, example: Example, key: PRNGKeyArray | None) -> Float[Array, "..."]:
         condition = example.condition
-        params = self.encoder(self.input_transform.forward(example.x), condition=condition, key=key)
+        seen = self.input_transform.forward(example.known)
+        if example.observed is not None:
+            # In the encoder's own scale 0 is an element's mean.
+            seen = jnp.where(example.observed, seen, 0)
+        params = self.encoder(seen, condition=condition, key=key)
         if self.refinement is not None:
-            y, prior = self.transform.forward(example.x), self._prior(condition)
+            y, prior = self.transform.forward(example.known), self._prior(condition)
 
             def log_joint(z: Float[Array, " latent"]) -> Float[Array, ""]:
                 with _numpyro_promotion():
-                    return self._log_likelihood(self.decoder(z, condition=condition), y) + prior.log_prob(z)
+                    return self._log_likelihood(self.decoder(z, condition=condition), y, example.observed) + prior.log_prob(z)
 
             return self.refinement(params, self.posterior, log_joint)
         return params
 
-    def _log_likelihood(self, params: Float[Array, "..."], y: Float[Array, "..."]) -> Float[Array, ""]:
-        """log p(x|z) about x in the user's units."""
-        total = y.sum() if self.likelihood.given_total else None
-        return jnp.asarray(self.likelihood.distribution(params, total).log_prob(y)) + self._log_jacobian()
+    def _log_likelihood(
+        self, params: Float[Array, "..."], y: Float[Array, "..."], observed: Bool[Any, "..."] | None
+    ) -> Float[Array, ""]:
+        """log p(x|z) about x in the user's units, or of its observed elements."""
+        distribution = self.likelihood.distribution(params, self._total(y, observed))
+        if observed is None:
+            return jnp.asarray(distribution.log_prob(y)) + self._log_jacobian()
+        elements = _elements(distribution, self.event_shape, type(self.likelihood).__name__)
+        # Not only the sum but each term must be finite, or 0 times its gradient would be NaN.
+        by_element = jnp.asarray(elements.log_prob(jnp.where(observed, y, elements.support.feasible_like(y))))
+        if self.measure == "lebesgue":
+            by_element = by_element - jnp.log(jnp.abs(jnp.asarray(self.transform.scale)))
+        return jnp.where(observed, by_element, 0).sum()
+
+    def _total(self, y: Float[Array, "..."], observed: Bool[Any, "..."] | None) -> Float[Array, ""] | None:
+        """The sum that a density given it is told."""
+        if not self.likelihood.given_total:
+            return None
+        if observed is not None:
+            raise ConfigurationError(
+                f"the likelihood {type(self.likelihood).__name__} is one of counts given their sum, which is not known where "
+                "some elements are not observed. likelihood.name=negative-binomial with "
+                "likelihood.library_size=false does without it."
+            )
+        return y.sum()
 
     def _keys(
         self, key: PRNGKeyArray, draws: Draws
@@ -259,6 +286,20 @@ def _check_density(prior: AbstractPrior, posterior: AbstractPosteriorFamily) -> 
             "code, which has none. With this posterior, prior.name=mixture-of-gaussians works; with this prior, "
             "posterior.name=diagonal-gaussian does."
         )
+
+
+def _elements(distribution: dist.Distribution, event_shape: tuple[int, ...], name: str) -> dist.Distribution:
+    """The distributions of the single elements.
+
+    Raises `ConfigurationError` where there are none, or they are not known.
+    """
+    elements = distribution.base_dist if isinstance(distribution, dist.Independent) else distribution
+    if elements.batch_shape != event_shape:
+        raise ConfigurationError(
+            f"observed leaves some elements out, but the likelihood {name} has no density of each element by itself. "
+            "likelihood.name=laplace, student-t, bernoulli or negative-binomial has one; or leave incomplete examples out."
+        )
+    return elements
 
 
 def _numpyro_promotion() -> AbstractContextManager[None]:

@@ -28,7 +28,7 @@ class AbstractAutoencoder(AbstractObjective):
         """What the encoder sees in place of x; None for x itself."""
 
     @abstractmethod
-    def penalty(self, model: AbstractLatentVariableModel, terms: LogTerms) -> Float[Array, ""]:
+    def penalty(self, model: AbstractLatentVariableModel, batch: Example, terms: LogTerms) -> Float[Array, ""]:
         """What is added to the loss."""
 
     @property
@@ -54,7 +54,7 @@ class AbstractAutoencoder(AbstractObjective):
         noise_key, key = jax.random.split(key)
         draws = Draws(1, training, encoded_x=self.encoded(model, batch, noise_key))
         terms, loss = reconstruction_and_prior(model, batch, key, draws)
-        return record_of(model, terms, loss + self.penalty(model, terms))
+        return record_of(model, batch, terms, loss + self.penalty(model, batch, terms))
 
     def kl_weight(self, step: Int[Array, ""]) -> Float[Array, ""]:
         """0: there is no KL term."""
@@ -79,7 +79,7 @@ class Autoencoder(AbstractAutoencoder):
         """x itself."""
         return None
 
-    def penalty(self, model: AbstractLatentVariableModel, terms: LogTerms) -> Float[Array, ""]:
+    def penalty(self, model: AbstractLatentVariableModel, batch: Example, terms: LogTerms) -> Float[Array, ""]:
         """0."""
         return jnp.float32(0.0)
 
@@ -103,9 +103,9 @@ class DenoisingAutoencoder(AbstractAutoencoder):
 
     def encoded(self, model: AbstractLatentVariableModel, batch: Example, key: PRNGKeyArray) -> Float[Array, "batch ..."]:
         """x with noise."""
-        return corrupted(jnp.asarray(batch.x), _single_layer(model).input_transform, self.noise, key)
+        return corrupted(jnp.asarray(batch.known), _single_layer(model).input_transform, self.noise, key)
 
-    def penalty(self, model: AbstractLatentVariableModel, terms: LogTerms) -> Float[Array, ""]:
+    def penalty(self, model: AbstractLatentVariableModel, batch: Example, terms: LogTerms) -> Float[Array, ""]:
         """0."""
         return jnp.float32(0.0)
 
@@ -128,9 +128,9 @@ class SparseAutoencoder(AbstractAutoencoder):
         """x itself."""
         return None
 
-    def penalty(self, model: AbstractLatentVariableModel, terms: LogTerms) -> Float[Array, ""]:
+    def penalty(self, model: AbstractLatentVariableModel, batch: Example, terms: LogTerms) -> Float[Array, ""]:
         """w times the batch's mean of sum_j |z_j|."""
-        return self.sparsity_weight * jnp.abs(terms.z).sum(axis=-1).mean()
+        return self.sparsity_weight * batch.mean(jnp.abs(terms.z).sum(axis=-1))
 
 
 class RegularisedAutoencoder(AbstractAutoencoder):
@@ -156,9 +156,9 @@ class RegularisedAutoencoder(AbstractAutoencoder):
         """x itself."""
         return None
 
-    def penalty(self, model: AbstractLatentVariableModel, terms: LogTerms) -> Float[Array, ""]:
+    def penalty(self, model: AbstractLatentVariableModel, batch: Example, terms: LogTerms) -> Float[Array, ""]:
         """The costs of the code and of the decoder."""
-        of_code = 0.5 * jnp.square(terms.z).sum(axis=-1).mean()
+        of_code = 0.5 * batch.mean(jnp.square(terms.z).sum(axis=-1))
         theta = jax.tree.leaves(split_trained(_single_layer(model).decoder)[0])
         of_decoder = sum((jnp.square(leaf).sum() for leaf in theta), jnp.float32(0.0))
         return self.latent_weight * of_code + self.decoder_weight * of_decoder
@@ -171,7 +171,7 @@ def reconstruction_and_prior(
     terms = batch_terms(model, batch, key, draws)
     # The same code again, with the encoder stopped: XLA computes it once.
     stopped = batch_terms(model.detached("recognition"), batch, key, draws)
-    return terms, -jnp.mean(terms.log_likelihood + stopped.log_prior)
+    return terms, -batch.mean(terms.log_likelihood + stopped.log_prior)
 
 
 def corrupted(

@@ -5,7 +5,6 @@ from typing import Literal
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from ..config.context import ObjectiveContext, arguments_of
@@ -105,18 +104,14 @@ def kl_of(terms: LogTerms) -> Float[Array, " batch"]:
 
 def record_of(
     model: AbstractLatentVariableModel,
+    batch: Example,
     terms: LogTerms,
     loss: Float[Array, ""],
     bound: Float[Array, " batch"] | None = None,
 ) -> LossRecord:
     """The record of `batch_terms` with this loss; the bound is the ELBO where none is given, and None without a density."""
-    log_likelihood, monitors = terms.log_likelihood.mean(axis=1), mean_monitors(terms)
+    log_likelihood, monitors = terms.log_likelihood.mean(axis=1), jax.tree.map(batch.mean, terms.monitors)
     if not model.has_density:
         return LossRecord(loss, None, log_likelihood, None, monitors)
     kl = kl_of(terms)
     return LossRecord(loss, log_likelihood - kl if bound is None else bound, log_likelihood, kl, monitors)
-
-
-def mean_monitors(terms: LogTerms) -> dict[str, Float[Array, ""]]:
-    """The batch means of `terms.monitors`."""
-    return jax.tree.map(jnp.mean, terms.monitors)

@@ -27,7 +27,7 @@ class AbstractDIPVAE(AbstractObjective):
         _check_weights(self.off_diagonal_weight, self.diagonal_weight)
 
     @abstractmethod
-    def covariance(self, terms: LogTerms) -> Float[Array, "latent latent"]:
+    def covariance(self, batch: Example, terms: LogTerms) -> Float[Array, "latent latent"]:
         """The covariance that is drawn to the identity."""
 
     @property
@@ -46,8 +46,8 @@ class AbstractDIPVAE(AbstractObjective):
     ) -> LossRecord:
         """The record of one batch at one step."""
         terms = batch_terms(model, batch, key, Draws(self.num_samples, training))
-        penalty = distance_from_identity(self.covariance(terms), self.off_diagonal_weight, self.diagonal_weight)
-        return record_of(model, terms, penalty - jnp.mean(terms.log_likelihood.mean(axis=1) - kl_of(terms)))
+        penalty = distance_from_identity(self.covariance(batch, terms), self.off_diagonal_weight, self.diagonal_weight)
+        return record_of(model, batch, terms, penalty - batch.mean(terms.log_likelihood.mean(axis=1) - kl_of(terms)))
 
     def kl_weight(self, step: Int[Array, ""]) -> Float[Array, ""]:
         """1."""
@@ -74,9 +74,9 @@ class DIPVAEI(AbstractDIPVAE):
         """A density."""
         return ("density",)
 
-    def covariance(self, terms: LogTerms) -> Float[Array, "latent latent"]:
+    def covariance(self, batch: Example, terms: LogTerms) -> Float[Array, "latent latent"]:
         """Cov_x[mu(x)]."""
-        return covariance(jax.vmap(lambda posterior: posterior.mean)(terms.posterior))
+        return covariance(jax.vmap(lambda posterior: posterior.mean)(terms.posterior), batch)
 
 
 class DIPVAEII(AbstractDIPVAE):
@@ -99,16 +99,18 @@ class DIPVAEII(AbstractDIPVAE):
         """A density that is a product over latents, of which the variances are known."""
         return ("density", "factorised-posterior")
 
-    def covariance(self, terms: LogTerms) -> Float[Array, "latent latent"]:
+    def covariance(self, batch: Example, terms: LogTerms) -> Float[Array, "latent latent"]:
         """E_x[Cov[z|x]] + Cov_x[mu(x)]."""
         mean, variance = jax.vmap(lambda posterior: (posterior.mean, posterior.variance))(terms.posterior)
-        return covariance(mean) + jnp.diag(variance.mean(axis=0))
+        return covariance(mean, batch) + jnp.diag(batch.mean(variance, axis=0))
 
 
-def covariance(values: Float[Array, "batch latent"]) -> Float[Array, "latent latent"]:
-    """The covariance of the rows, with 1/B."""
-    centred = values - values.mean(axis=0)
-    return centred.T @ centred / len(values)
+def covariance(values: Float[Array, "batch latent"], batch: Example) -> Float[Array, "latent latent"]:
+    """The covariance of the rows, with 1/B, by weight where the examples of `batch` have one."""
+    centred = values - batch.mean(values, axis=0)
+    if batch.weight is None:
+        return centred.T @ centred / len(values)
+    return batch.mean(centred[:, :, None] * centred[:, None, :], axis=0)
 
 
 def distance_from_identity(

@@ -106,14 +106,14 @@ class ELBO(AbstractObjective):
         if is_on(self.free_nats):
             check_needs(self, model)
             kl_by_latent = jax.vmap(lambda term: term.kl_by_latent)(terms)
-            cost = jnp.maximum(self.free_nats, kl_by_latent.mean(axis=0)).sum()
+            cost = jnp.maximum(self.free_nats, batch.mean(kl_by_latent, axis=0)).sum()
         elif is_on(self.capacity_nats):
             cost = jnp.abs(kl - self.capacity(step))
         elif is_stl:
             cost = (terms.log_posterior - terms.log_prior).mean(axis=1)
         else:
             cost = kl
-        return record_of(model, terms, -jnp.mean(log_likelihood - weight * cost))
+        return record_of(model, batch, terms, -batch.mean(log_likelihood - weight * cost))
 
     def kl_weight(self, step: Int[Array, ""]) -> Float[Array, ""]:
         """w = beta * warm-up(step)."""

@@ -44,7 +44,7 @@ class AbstractImportanceWeighted(AbstractObjective):
         training: bool = False,
     ) -> LossRecord:
         """The record of one batch at one step."""
-        return record_of(model, *self.estimate(model, batch, key, training=training))
+        return record_of(model, batch, *self.estimate(model, batch, key, training=training))
 
     def kl_weight(self, step: Int[Array, ""]) -> Float[Array, ""]:
         """1: the loss is a bound's negative."""
@@ -89,7 +89,7 @@ class IWAE(AbstractImportanceWeighted):
         terms, values = estimate_bound(
             model, batch, key, self.num_samples, log_mean_exp, jax.nn.softmax, self.gradient, training=training
         )
-        return terms, -values.mean(), values
+        return terms, -batch.mean(values), values
 
 
 class MIWAE(AbstractImportanceWeighted):
@@ -120,7 +120,7 @@ class MIWAE(AbstractImportanceWeighted):
     ) -> tuple[LogTerms, Float[Array, ""], Float[Array, " batch"]]:
         """The terms of a batch, the loss, and the bound of each example."""
         terms, values = _miwae(model, batch, key, self.num_groups, self.num_samples, self.gradient, training=training)
-        return terms, -values.mean(), values
+        return terms, -batch.mean(values), values
 
 
 class CIWAE(AbstractImportanceWeighted):
@@ -167,7 +167,7 @@ class CIWAE(AbstractImportanceWeighted):
             return of_encoder / jnp.maximum(of_decoder, jnp.finfo(share.dtype).tiny)
 
         terms, values = estimate_bound(model, batch, key, self.num_samples, mixture, path_scale, self.gradient, training=training)
-        return terms, -values.mean(), log_mean_exp(log_weight_of(terms))
+        return terms, -batch.mean(values), log_mean_exp(log_weight_of(terms))
 
 
 class PIWAE(AbstractImportanceWeighted):
@@ -201,7 +201,7 @@ class PIWAE(AbstractImportanceWeighted):
         _, of_encoder = _miwae(model.detached("generative"), batch, key, groups, size, self.gradient, training=training)
         terms, of_decoder = _miwae(model.detached("recognition"), batch, key, 1, groups * size, "plain", training=training)
         # Each half's gradient from its own bound; the value is the decoder's, so that the loss stays minus the reported bound.
-        loss = -jnp.mean(of_decoder + of_encoder - jax.lax.stop_gradient(of_encoder))
+        loss = -batch.mean(of_decoder + of_encoder - jax.lax.stop_gradient(of_encoder))
         return terms, loss, of_decoder
 
 

@@ -73,8 +73,8 @@ class InfoVAE(AbstractObjective):
         draw_key, prior_key = jax.random.split(key)
         terms = batch_terms(model, batch, draw_key, Draws(self.num_samples, training))
         discrepancy = mmd_to_prior(model, batch, terms.z, prior_key, self.kernel)
-        cost = (1 - self.alpha) * kl_of(terms).mean() + (self.alpha + self.mmd_weight - 1) * discrepancy
-        return record_of(model, terms, cost - terms.log_likelihood.mean())
+        cost = (1 - self.alpha) * batch.mean(kl_of(terms)) + (self.alpha + self.mmd_weight - 1) * discrepancy
+        return record_of(model, batch, terms, cost - batch.mean(terms.log_likelihood))
 
     def kl_weight(self, step: Int[Array, ""]) -> Float[Array, ""]:
         """1 - alpha."""
@@ -126,7 +126,7 @@ class WassersteinAutoencoder(AbstractObjective):
         draw_key, prior_key = jax.random.split(key)
         terms = batch_terms(model, batch, draw_key, Draws(self.num_samples, training))
         discrepancy = mmd_to_prior(model, batch, terms.z, prior_key, self.kernel)
-        return record_of(model, terms, self.mmd_weight * discrepancy - terms.log_likelihood.mean())
+        return record_of(model, batch, terms, self.mmd_weight * discrepancy - batch.mean(terms.log_likelihood))
 
     def kl_weight(self, step: Int[Array, ""]) -> Float[Array, ""]:
         """0: there is no KL term."""
@@ -146,10 +146,16 @@ def mmd_to_prior(
     """
     condition = None if batch.condition is None else jnp.asarray(batch.condition)
     prior_draws = jax.vmap(model.sample_latent)(jax.random.split(key, len(z)), condition)
-    return jax.vmap(mmd, (1, None, None))(z, prior_draws, kernel).mean()
+    weight = None if batch.weight is None else jnp.asarray(batch.weight, z.dtype)
+    return jax.vmap(mmd, (1, None, None, None))(z, prior_draws, kernel, weight).mean()
 
 
-def mmd(x: Float[Array, "first latent"], y: Float[Array, "second latent"], kernel: Kernel) -> Float[Array, ""]:
+def mmd(
+    x: Float[Array, "first latent"],
+    y: Float[Array, "second latent"],
+    kernel: Kernel,
+    weight: Float[Array, " first"] | None = None,
+) -> Float[Array, ""]:
     r"""The squared maximum mean discrepancy of two laws from draws of each, without bias; it may come out below 0.
 
         sum_{i != j} k(x_i, x_j) / (n (n - 1)) + sum_{i != j} k(y_i, y_j) / (m (m - 1)) - 2 sum_{i, j} k(x_i, y_j) / (n m)
@@ -161,13 +167,30 @@ def mmd(x: Float[Array, "first latent"], y: Float[Array, "second latent"], kerne
 
     A pair of a draw with itself is left out: where it is kept (InfoVAE's published program), the number is above 0 even for two
     equal laws, by 1/n or so.
+
+    - `weight`: of how many equal rows each row of x, and of y beside it, takes the place.
     """
+    if weight is not None:
+        return _weighted_mmd(_kernel_matrix(x, x, kernel), _kernel_matrix(y, y, kernel), _kernel_matrix(x, y, kernel), weight)
 
     def mean_of_pairs(a: Float[Array, "n latent"]) -> Float[Array, ""]:
         values = _kernel_matrix(a, a, kernel)
         return (values.sum() - jnp.trace(values)) / max(1, len(a) * (len(a) - 1))
 
     return mean_of_pairs(x) + mean_of_pairs(y) - 2 * _kernel_matrix(x, y, kernel).mean()
+
+
+def _weighted_mmd(
+    of_x: Float[Array, "n n"], of_y: Float[Array, "n n"], between: Float[Array, "n n"], weight: Float[Array, " n"]
+) -> Float[Array, ""]:
+    pairs, count = weight[:, None] * weight, weight.sum()
+
+    def mean_of_pairs(values: Float[Array, "n n"]) -> Float[Array, ""]:
+        # Of the w_i^2 pairs within a row, w_i are of an example with itself.
+        total = (pairs * values).sum() - (weight * jnp.diag(values)).sum()
+        return jnp.where(count > 1, total / jnp.maximum(count * (count - 1), 1e-6), 0.0)
+
+    return mean_of_pairs(of_x) + mean_of_pairs(of_y) - 2 * (pairs * between).sum() / jnp.maximum(count**2, 1e-6)
 
 
 def _kernel_matrix(x: Float[Array, "n latent"], y: Float[Array, "m latent"], kernel: Kernel) -> Float[Array, "n m"]:

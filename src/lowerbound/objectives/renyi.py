@@ -59,7 +59,7 @@ class RenyiBound(AbstractObjective):
         order = jnp.where(is_elbo, 1.0, 1.0 - self.alpha)
         of_order = log_power_mean(log_weight_of(terms), order)
         values = jnp.where(is_elbo, terms.log_likelihood.mean(axis=1) - kl_of(terms), of_order)
-        return record_of(model, terms, -values.mean(), log_mean_exp(log_weight_of(terms)))
+        return record_of(model, batch, terms, -batch.mean(values), log_mean_exp(log_weight_of(terms)))
 
     def kl_weight(self, step: Int[Array, ""]) -> Float[Array, ""]:
         """1: there is no KL term to weigh."""

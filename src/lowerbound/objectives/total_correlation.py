@@ -83,16 +83,16 @@ class BetaTCVAE(AbstractObjective):
     ) -> LossRecord:
         """The record of one batch at one step."""
         terms = batch_terms(model, batch, key, Draws(self.num_samples, training))
-        parts = kl_parts(terms, self.num_examples)
+        parts = kl_parts(batch, terms, self.num_examples)
         cost = self.alpha * parts.mutual_information + self.beta * parts.total_correlation + self.gamma * parts.by_latent
-        return record_of(model, terms, cost - terms.log_likelihood.mean())
+        return record_of(model, batch, terms, cost - batch.mean(terms.log_likelihood))
 
     def kl_weight(self, step: Int[Array, ""]) -> Float[Array, ""]:
         """beta, the total correlation's."""
         return jnp.float32(self.beta)
 
 
-def kl_parts(terms: LogTerms, num_examples: int) -> KLParts:
+def kl_parts(batch: Example, terms: LogTerms, num_examples: int) -> KLParts:
     """The three parts, estimated from the terms of a batch of examples drawn without replacement from `num_examples`."""
     posterior = terms.posterior
     if not isinstance(posterior, AbstractFactorisedPosterior):
@@ -110,16 +110,20 @@ def kl_parts(terms: LogTerms, num_examples: int) -> KLParts:
 
     # A batch of training goes at once; a large one of validation in parts, as the memory grows with its square.
     at_once = max(1, MOST_NUMBERS_AT_ONCE // terms.z.size)
-    log_weights = jnp.asarray(stratified_log_weights(len(terms.z), num_examples))
+    log_weights = (
+        jnp.asarray(stratified_log_weights(len(terms.z), num_examples))
+        if batch.weight is None
+        else log_weights_of_counts(jnp.asarray(batch.weight, jnp.float32), num_examples)
+    )
     log_aggregate, log_product = (
         jax.vmap(of_one)((terms.z, log_weights))
         if len(terms.z) <= at_once
         else jax.lax.map(of_one, (terms.z, log_weights), batch_size=at_once)
     )
     return KLParts(
-        mutual_information=jnp.mean(terms.log_posterior - log_aggregate),
-        total_correlation=jnp.mean(log_aggregate - log_product),
-        by_latent=jnp.mean(log_product - terms.log_prior),
+        mutual_information=batch.mean(terms.log_posterior - log_aggregate),
+        total_correlation=batch.mean(log_aggregate - log_product),
+        by_latent=batch.mean(log_product - terms.log_prior),
     )
 
 
@@ -141,3 +145,16 @@ def stratified_log_weights(batch_size: int, num_examples: int) -> Float[np.ndarr
     weights = np.full((batch_size, batch_size), (num_examples - 1) / (num_examples * (batch_size - 1)))
     np.fill_diagonal(weights, 1 / num_examples)
     return np.log(weights).astype(np.float32)
+
+
+def log_weights_of_counts(counts: Float[Array, " batch"], num_examples: int) -> Float[Array, "own other"]:
+    r"""`stratified_log_weights` where row j stands for n_j equal examples, B = sum_j n_j of them in all.
+
+        W_ij = n_j (N - 1) / (N (B - 1)),   W_ii = 1/N + (n_i - 1) (N - 1) / (N (B - 1))
+
+    A row that stands for less than one example has only the first term, and its weights are brought back to a sum of 1.
+    """
+    share = (num_examples - 1) / (num_examples * jnp.maximum(counts.sum() - 1, 1e-6))
+    own = 1 / num_examples + jnp.maximum(counts - 1, 0) * share
+    weights = jnp.where(jnp.eye(len(counts), dtype=bool), own, counts * share)
+    return jnp.log(weights / weights.sum(axis=1, keepdims=True))

@@ -125,7 +125,7 @@ def train_step(fixed: Fixed, state: TrainState, batch: Example, key: PRNGKeyArra
         updates, optimizer_state = make_optimizer(fixed.numbers).update(gradient, state.optimizer_state, state.params)
     params = optax.apply_updates(state.params, updates)
     average = _update_average(state, params, fixed.numbers.ema_decay)
-    metrics = StepMetrics(loss, _mean(record.bound), record.log_likelihood.mean(), _mean(record.kl))
+    metrics = StepMetrics(loss, _mean(batch, record.bound), batch.mean(record.log_likelihood), _mean(batch, record.kl))
     return TrainState(params, optimizer_state, average, state.step + 1), gradient, metrics
 
 
@@ -156,8 +156,8 @@ def train_chunk(backend: str) -> Any:
     return eqx.filter_jit(_train_chunk, donate="all-except-first", compiler_options=options)  # pyright: ignore[reportCallIssue]
 
 
-def _mean(values: Float[Array, " batch"] | None) -> Float[Array, ""]:
-    return jnp.float32(jnp.nan) if values is None else values.mean()
+def _mean(batch: Example, values: Float[Array, " batch"] | None) -> Float[Array, ""]:
+    return jnp.float32(jnp.nan) if values is None else batch.mean(values)
 
 
 @eqx.filter_jit
@@ -184,16 +184,20 @@ def validate(fixed: Fixed, params: Params, data: Example, step: Int[Array, ""]) 
     each, means = jax.lax.map(lambda pair: columns_of(*pair), (batches, jnp.arange(count)))
     each = {name: values.reshape(-1) for name, values in each.items()}
     weights = jnp.full(count, size / len(data), jnp.float32)
+    rest = 1 - whole / len(data)
+    if data.weight is not None:
+        weights, rest = (weight.sum(axis=-1) / data.total_weight for weight in (batches.weight, data.weight[whole:]))
     means = {name: values @ weights for name, values in means.items()}
     if whole < len(data):
         last, last_means = columns_of(data[whole:], jnp.int32(count))
         each = {name: jnp.concatenate([values, last[name]]) for name, values in each.items()}
-        means = {name: value + last_means[name] * (1 - whole / len(data)) for name, value in means.items()}
+        means = {name: value + last_means[name] * rest for name, value in means.items()}
     loss = means.pop(_LOSS)
     bound = each["bound"]
-    error = bound.std() / jnp.sqrt(jnp.float32(len(data)))
-    score = bound.mean() if model.has_density else -loss
-    return ValidationMetrics(score, bound.mean(), error, each["reconstruction"].mean(), each["kl"].mean(), means)
+    mean = data.mean(bound)
+    error = jnp.sqrt(data.mean(jnp.square(bound - mean)) / data.total_weight)
+    score = mean if model.has_density else -loss
+    return ValidationMetrics(score, mean, error, data.mean(each["reconstruction"]), data.mean(each["kl"]), means)
 
 
 def _update_average(state: TrainState, params: Params, decay: Float[Array, ""] | None) -> Params | None:
