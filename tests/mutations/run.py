@@ -22,7 +22,7 @@ _CHECK = """
 import sys
 from lowerbound.verification import CHECKS
 wrong = [figure for figure in CHECKS[sys.argv[1]]() if not figure.is_right]
-sys.exit(1 if wrong else 0)
+sys.exit(3 if wrong else 0)
 """
 
 
@@ -37,9 +37,8 @@ def outcome(mutation: Mutation, *, by_verify: bool) -> str:
         else:
             command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", f"tests/{mutation.oracle}"]
         found = subprocess.run(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(copy)}, capture_output=True, text=True)
-        if by_verify and found.returncode == 1 and found.stderr.rstrip().endswith("Error"):
-            return "broken"
-    return {0: "missed", 1: "noticed"}.get(found.returncode, f"broken: {found.stdout[-500:]}{found.stderr[-500:]}")
+    # A check that raises ends with 1, pytest with 1 where a test failed.
+    return {0: "missed", 3 if by_verify else 1: "noticed"}.get(found.returncode, f"broken: {found.stdout[-500:]}{found.stderr[-500:]}")
 
 
 def main() -> int:
