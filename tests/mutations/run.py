@@ -38,7 +38,8 @@ def outcome(mutation: Mutation, *, by_verify: bool) -> str:
             command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", f"tests/{mutation.oracle}"]
         found = subprocess.run(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(copy)}, capture_output=True, text=True)
     # A check that raises ends with 1, pytest with 1 where a test failed.
-    return {0: "missed", 3 if by_verify else 1: "noticed"}.get(found.returncode, f"broken: {found.stdout[-500:]}{found.stderr[-500:]}")
+    broken = f"broken: {found.stdout[-500:]}{found.stderr[-500:]}"
+    return {0: "missed", 3 if by_verify else 1: "noticed"}.get(found.returncode, broken)
 
 
 def main() -> int:
