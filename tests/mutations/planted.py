@@ -88,8 +88,8 @@ MUTATIONS = (
     Mutation(
         "beta in the bound",
         "objectives/elbo.py",
-        "-jnp.mean(log_likelihood - weight * cost))",
-        "-jnp.mean(log_likelihood - weight * cost), log_likelihood - weight * kl)",
+        "(log_likelihood - weight * cost))",
+        "(log_likelihood - weight * cost), log_likelihood - weight * kl)",
         _COSTS,
         "bounds of the objectives",
     ),
