@@ -30,7 +30,6 @@ from .data.spec import DataSpec
 from .data.splits import shuffled_split
 from .errors import ConfigurationError
 from .estimator_inputs import as_numbers, checked_count, condition_values, in_blocks, numeric_examples, with_condition
-from .likelihoods.support import check_values
 from .models import AbstractLatentVariableModel, SingleLayer
 from .recipes import load_recipe
 from .recipes.build import build_model, build_objective, resolve
@@ -234,9 +233,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         start = array[split.train[:NUM_START_EXAMPLES]]
         key = jax.random.key(config.training.seed)
         model = build_model(config, spec, key, condition_dim=spec.condition_dim, examples=start, **_of_model(parts))
-        check_values(
-            array, model.likelihood, model.transform, likelihood_name=_likelihood_name(config, model), rows=split.validation
-        )
+        model.check_values(array, likelihood_name=_likelihood_name(config, model), rows=split.validation)
         trainer = Trainer(model, data[split.train], data[split.validation], objective, config.training)
         records: list[Record] = []
 
@@ -404,9 +401,8 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
 
     def _checked(self, X: Any, condition: Any, *, in_support: bool = False) -> Example:
         array = self._check_examples(X)
-        if in_support and isinstance(self.model_, SingleLayer):
-            name = _likelihood_name(self.config_, self.model_)
-            check_values(array, self.model_.likelihood, self.model_.transform, likelihood_name=name)
+        if in_support:
+            self.model_.check_values(array, likelihood_name=_likelihood_name(self.config_, self.model_))
         return with_condition(for_device(array), condition, self.spec_)
 
     def _posterior_means(self, examples: Example) -> np.ndarray:

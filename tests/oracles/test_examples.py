@@ -157,6 +157,16 @@ def test_a_model_trains_and_is_evaluated_on_examples_with_holes() -> None:
     np.testing.assert_allclose(complete.log_evidence, estimate_evidence(model, TABLE, 8).log_evidence, rtol=1e-5)
 
 
+def test_a_model_says_what_its_latents_are_and_how_much_a_draw_of_them_takes() -> None:
+    (block,) = model_of("gaussian").latent_blocks
+    assert block == (2, "euclidean", "DiagonalGaussian", True, True, True)
+    (block,) = model_of("gaussian", posterior={"name": "full-gaussian"}, prior={"name": "mixture-of-gaussians"}).latent_blocks
+    assert block == (2, "euclidean", "FullGaussian", False, False, False)
+    assert model_of("gaussian").outputs_per_example == 6
+    with pytest.raises(DataError, match="has no probability|support"):
+        model_of("log-normal").check_values(-TABLE, likelihood_name="log-normal")
+
+
 def test_what_cannot_be_left_out_is_refused_with_what_can() -> None:
     with pytest.raises(DataError, match=r"observed has shape \(3,\), but x has \(40, 3\); give one boolean for each element"):
         Example(TABLE, observed=np.ones(3, bool))

@@ -72,8 +72,6 @@ def other_examples(
     from ..data.datasets import load_dataset
     from ..data.examples import examples_of
     from ..data.tables import Table, columns_of
-    from ..likelihoods.support import check_values
-    from ..models import SingleLayer
 
     with warnings_as_sentences(say):
         dataset = load_dataset(data, key, data_dir, config.data.condition)
@@ -81,8 +79,7 @@ def other_examples(
     if dataset.feature_names and spec.feature_names:
         examples = columns_of(Table(examples, dataset.feature_names), spec.feature_names, data)
     examples = check_array(examples, name=data, event_shape=spec.event_shape)
-    if isinstance(model, SingleLayer):
-        check_values(examples, model.likelihood, model.transform, likelihood_name=config.likelihood.name, name=data)
+    model.check_values(examples, likelihood_name=config.likelihood.name, name=data)
     return examples_of(dataclasses.replace(dataset, examples=examples), np.arange(len(examples)), spec)
 
 

@@ -15,7 +15,6 @@ from ..data.examples import Example
 from ..errors import ConfigurationError
 from ..models import AbstractLatentVariableModel
 from ..posteriors import AbstractFactorisedPosterior
-from ..priors import LearnedGaussian, StandardNormal
 from .estimates import mean_and_error
 from .latents import check_condition
 
@@ -84,7 +83,7 @@ def aggregate_posterior(model: AbstractLatentVariableModel, data: Example | np.n
     found, product = _densities(model, data.on_device(), keys)
     own, all_of_them, prior = (np.asarray(part, np.float64) for part in found)
     product = None if product is None else np.asarray(product, np.float64)
-    has_product_prior = isinstance(getattr(model, "prior", None), StandardNormal | LearnedGaussian)
+    has_product_prior = all(block.has_factorised_prior for block in model.latent_blocks)
     correlation = None if product is None else all_of_them - product
     rest = product - prior if product is not None and has_product_prior else None
     return AggregateEstimate(

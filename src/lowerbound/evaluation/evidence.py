@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -14,7 +13,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from ..data.examples import Example
 from ..errors import ConfigurationError
-from ..models import AbstractLatentVariableModel, Draws, SingleLayer
+from ..models import AbstractLatentVariableModel, Draws
 from .latents import check_condition
 from .proposals import AbstractProposal, Amortised, log_weight
 from .running_weights import CHUNK, RunningWeights
@@ -119,8 +118,7 @@ def _joined(parts: list[EvidenceEstimate]) -> EvidenceEstimate:
 def examples_at_once(model: AbstractLatentVariableModel, num_samples: int) -> int:
     """How many examples are in flight together; it depends on the model, K and the kind of device alone."""
     rows = CPU_ROWS if jax.default_backend() == "cpu" else ACCELERATOR_ROWS
-    params = math.prod(model.likelihood.param_shape if isinstance(model, SingleLayer) else model.event_shape)
-    rows = min(rows, MOST_NUMBERS // max(1, params))
+    rows = min(rows, MOST_NUMBERS // max(1, model.outputs_per_example))
     return max(1, rows // min(num_samples, CHUNK))
 
 

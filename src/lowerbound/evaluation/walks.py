@@ -9,8 +9,7 @@ import scipy.special
 
 from ..data.examples import Example
 from ..errors import ConfigurationError
-from ..models import AbstractLatentVariableModel, SingleLayer
-from ..priors import StandardNormal
+from ..models import AbstractLatentVariableModel
 from .latents import decode, kl_by_latent, posterior_means
 
 # The ends of a walk: beyond them lie 2 percent of the latents on each side.
@@ -134,7 +133,7 @@ def _at_quantiles(model: AbstractLatentVariableModel, codes: np.ndarray, quantil
 
 
 def _has_normal_prior(model: AbstractLatentVariableModel) -> bool:
-    return model.has_density and isinstance(model, SingleLayer) and isinstance(model.prior, StandardNormal)
+    return model.has_density and all(block.has_normal_prior for block in model.latent_blocks)
 
 
 def _decoded(model: AbstractLatentVariableModel, latents: np.ndarray, condition: np.ndarray | None) -> np.ndarray:

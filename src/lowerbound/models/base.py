@@ -1,11 +1,12 @@
 """The contract of a deep latent-variable model, and the split of its numbers into trained and fixed."""
 
 from abc import abstractmethod
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Key, Num, PRNGKeyArray
 
 from ..data.examples import Example
@@ -17,6 +18,22 @@ _Tree = TypeVar("_Tree")
 
 # The two halves of a model's trained numbers: phi, of the encoder and the posterior; theta, of the prior and the decoder.
 Half = Literal["recognition", "generative"]
+
+
+class LatentBlock(NamedTuple):
+    """Some of a model's latents that share one posterior and one prior; z is all blocks, one after the other.
+
+    - `dim`: how many. `space`: where they live. `posterior`: the name of the posterior's family, for people.
+    - `is_factorised`: whether q is a product over them. `has_factorised_prior`: whether p(z) is. `has_normal_prior`: whether p(z)
+      is N(0, I).
+    """
+
+    dim: int
+    space: Space
+    posterior: str
+    is_factorised: bool
+    has_factorised_prior: bool
+    has_normal_prior: bool
 
 
 class Draws(eqx.Module):
@@ -115,6 +132,20 @@ class AbstractLatentVariableModel(eqx.Module):
     @abstractmethod
     def space(self) -> Space:
         """Where z lives."""
+
+    @property
+    @abstractmethod
+    def latent_blocks(self) -> tuple[LatentBlock, ...]:
+        """What z is made of."""
+
+    @property
+    @abstractmethod
+    def outputs_per_example(self) -> int:
+        """How many numbers p(x|z) takes from the networks for one draw of z, by which memory is planned."""
+
+    @abstractmethod
+    def check_values(self, array: np.ndarray, *, likelihood_name: str, name: str = "X", rows: np.ndarray | None = None) -> None:
+        """Raise `DataError` where some of these examples have no probability; `name` is what the message calls the array."""
 
     @abstractmethod
     def log_terms(self, example: Example, key: PRNGKeyArray, draws: Draws) -> LogTerms:

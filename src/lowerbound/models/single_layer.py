@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar
@@ -10,17 +11,20 @@ from typing import Any, TypeVar
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 import numpyro.distributions as dist
 from jaxtyping import Array, Bool, Float, Key, PRNGKeyArray
+from typing_extensions import override
 
 from ..data.examples import Example
 from ..data.transforms import Affine
 from ..errors import ConfigurationError
 from ..likelihoods import AbstractLikelihood, Given, Measure
+from ..likelihoods.support import check_values
 from ..networks import AbstractNetwork
 from ..posteriors import AbstractPosterior, AbstractPosteriorFamily, Refinement
-from ..priors import AbstractLatentDensity, AbstractPrior, Space
-from .base import AbstractLatentVariableModel, Draws, Half, LogTerms
+from ..priors import AbstractLatentDensity, AbstractPrior, LearnedGaussian, Space, StandardNormal
+from .base import AbstractLatentVariableModel, Draws, Half, LatentBlock, LogTerms
 
 _Output = TypeVar("_Output")
 Condition = Float[Array, " condition"] | None
@@ -92,6 +96,29 @@ class SingleLayer(AbstractLatentVariableModel):
     def space(self) -> Space:
         """Where z lives."""
         return self.posterior.space
+
+    @property
+    @override
+    def latent_blocks(self) -> tuple[LatentBlock, ...]:
+        return (
+            LatentBlock(
+                self.latent_dim,
+                self.space,
+                type(self.posterior).__name__,
+                self.posterior.is_factorised,
+                has_factorised_prior=isinstance(self.prior, StandardNormal | LearnedGaussian),
+                has_normal_prior=isinstance(self.prior, StandardNormal),
+            ),
+        )
+
+    @property
+    @override
+    def outputs_per_example(self) -> int:
+        return math.prod(self.likelihood.param_shape)
+
+    @override
+    def check_values(self, array: np.ndarray, *, likelihood_name: str, name: str = "X", rows: np.ndarray | None = None) -> None:
+        check_values(array, self.likelihood, self.transform, likelihood_name=likelihood_name, name=name, rows=rows)
 
     def log_terms(self, example: Example, key: PRNGKeyArray, draws: Draws) -> LogTerms:
         """The logarithms of which every bound on log p(x) is made, from these draws of z."""

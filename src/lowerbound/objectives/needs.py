@@ -7,14 +7,14 @@ import jax.numpy as jnp
 
 from ..data.examples import Example
 from ..errors import ConfigurationError
-from ..models import AbstractLatentVariableModel, Draws, SingleLayer
+from ..models import AbstractLatentVariableModel, Draws
 from .base import AbstractObjective
 
 
 def check_needs(objective: AbstractObjective, model: AbstractLatentVariableModel) -> None:
     """Raise `ConfigurationError` when the objective needs what the model cannot do."""
     name = type(objective).__name__
-    posterior = type(model.posterior).__name__ if isinstance(model, SingleLayer) else type(model).__name__
+    posterior = " and ".join(dict.fromkeys(block.posterior for block in model.latent_blocks))
     if "density" in objective.needs and not model.has_density:
         raise ConfigurationError(
             f"the objective {name} is a bound on log p(x) and needs a posterior with a density, but {posterior} is a "
@@ -26,7 +26,7 @@ def check_needs(objective: AbstractObjective, model: AbstractLatentVariableModel
             f"the objective {name} trains a code without a KL term, and nothing in it would keep the spread of {posterior} from "
             "shrinking to 0; set posterior.name=deterministic. With this posterior, objective.name=elbo or wae-mmd works."
         )
-    if "factorised-posterior" in objective.needs and not (isinstance(model, SingleLayer) and model.posterior.is_factorised):
+    if "factorised-posterior" in objective.needs and not all(block.is_factorised for block in model.latent_blocks):
         raise ConfigurationError(
             f"the objective {name} compares the latents one by one and needs a posterior that is a product over latents, but "
             f"{posterior} is not. posterior.name=diagonal-gaussian is."

@@ -22,7 +22,6 @@ from ..data.examples import Example, examples_of
 from ..data.spec import DataSpec
 from ..data.splits import Split, check_same_data, shuffled_split, split_record
 from ..errors import ConfigurationError, NonFiniteLossError
-from ..likelihoods.support import check_values
 from ..models import AbstractLatentVariableModel
 from ..recipes.build import build_model, build_objective, resolve
 from ..storage.checkpoints import latest_checkpoint, load_checkpoint_into, save_checkpoint
@@ -232,7 +231,7 @@ def _make_trainer(config: RunConfig, spec: DataSpec, dataset: Dataset, split: Sp
     model = build_model(config, spec, key, condition_dim=spec.condition_dim, examples=start)
     for held_out in (split.validation, split.test):
         name = config.likelihood.name
-        check_values(dataset.examples, model.likelihood, model.transform, likelihood_name=name, name=dataset.name, rows=held_out)
+        model.check_values(dataset.examples, likelihood_name=name, name=dataset.name, rows=held_out)
     train, validation = (examples_of(dataset, rows, spec) for rows in (split.train, split.validation))
     objective = build_objective(config, Schedule.plan(config.training, len(train)).steps_per_epoch, len(train))
     return Trainer(model, train, validation, objective, config.training)
