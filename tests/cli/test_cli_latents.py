@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from commands import SMALL, good
 
+from lowerbound import evaluation
 from lowerbound.cli import latents
+from lowerbound.diagnosis import collect
 from lowerbound.evaluation.disentanglement import fixed_factor
 
 
@@ -29,6 +31,19 @@ def test_the_figures_of_each_latent_and_of_all(images_run: Path) -> None:
     assert "No scores against factors: the data have no known factors." in text
     assert "I(x; z)" in text
     assert "their total correlation, and " in text
+
+
+def test_all_faces_call_the_same_latents_active(images_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The doctor and the report show few points of a large split, but judge its latents by all of it."""
+    scales = json.loads(good("latents", images_run, "--json").stdout)["variance_of_means"]
+    monkeypatch.setattr(collect, "NUM_LATENT_POINTS", 2)
+    # Just below the variance over all 12 examples of the larger latent; over two of them it is another.
+    monkeypatch.setattr(evaluation.latents, "ACTIVE_VARIANCE", 0.999 * max(scales))
+    active = json.loads(good("latents", images_run, "--json").stdout)["is_active"]
+    assert sum(active) == 1
+    assert json.loads(good("evaluate", images_run, "--samples", 2, "--json").stdout)["active_units"] == 1
+    figures = json.loads(good("doctor", images_run, "--json").stdout)["figures"]
+    assert figures["active_latents"] == np.flatnonzero(active).tolist()
 
 
 def test_scores_against_the_factors_of_the_built_in_faces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 from support_report import CONFIG, healthy_faces, history, settled_bound, table
 
+from lowerbound.config.catalogue import class_of
+from lowerbound.data.describe import describe
 from lowerbound.diagnosis import Finding, diagnose
 from lowerbound.diagnosis.collapse import diversity, mean_distance
 from lowerbound.diagnosis.summary import NATS, RunSummary, Score
+from lowerbound.likelihoods.remedies import REMEDIES, better_likelihoods
 
 
 def findings(summary: RunSummary) -> list[Finding]:
@@ -248,3 +251,46 @@ def test_the_most_serious_comes_first() -> None:
         spec=dataclasses.replace(healthy_faces().spec, std=(0.0, *healthy_faces().spec.std[1:])),
     )
     assert [worry.severity for worry in findings(summary)] == ["serious", "warning", "note", "note"]
+
+
+def test_what_the_data_are_measured_by_is_never_left() -> None:
+    """Whole numbers have probabilities: whatever is wrong with their likelihood, no density is proposed for them."""
+    rng = np.random.default_rng(0)
+    of = {
+        "counts": describe(rng.poisson(3, (300, 4)) * rng.integers(1, 9, (300, 4))),
+        "8-bit colours": describe(rng.integers(1, 256, (30, 4, 4, 3)).astype(np.uint8)),
+        "bits": describe(rng.integers(0, 2, (300, 4))),
+        "positive numbers": describe(np.exp(rng.normal(size=(300, 4)))),
+    }
+    for name, spec in of.items():
+        for misfit in REMEDIES:
+            measures = {class_of("likelihood", better).measure for better in better_likelihoods(misfit, spec)}
+            assert measures <= {"lebesgue" if name == "positive numbers" else "counting"}, (name, misfit)
+    assert better_likelihoods("heavy-tails", of["counts"])[0] == "negative-binomial"
+    assert better_likelihoods("positive-skew", of["8-bit colours"])[0] == "discretized-logistic-mixture"
+    assert better_likelihoods("positive-skew", of["positive numbers"]) == ["log-normal", "student-t", "laplace"]
+    assert better_likelihoods("positive-skew", of["positive numbers"], tried={"log-normal"})[0] == "student-t"
+
+
+class TestAdviceThatWasTried:
+    alike = healthy_faces(latent_means=healthy_faces().latent_means * [3, 1, 1, 1])
+
+    def command(self, summary: RunSummary, text: str) -> str:
+        [finding] = [finding for finding in findings(summary) if text in finding.sentence]
+        return finding.command
+
+    def test_is_followed_by_the_next(self) -> None:
+        text = "spread more widely than the prior"
+        assert "prior.name=vamp" in self.command(self.alike, text)
+        learned = {"prior": {"name": "vamp", "num_components": 100}}
+        tried = dataclasses.replace(self.alike, tried=({**CONFIG, **learned},))
+        assert self.command(tried, text).endswith("--set model.latent_dim=2")
+        fewer = {"model": {"latent_dim": 2}}
+        both = dataclasses.replace(self.alike, tried=({**CONFIG, **learned}, {**CONFIG, **fewer}))
+        assert self.command(both, text) == ""
+
+    def test_a_collapse_is_not_warmed_up_twice(self) -> None:
+        collapsed = healthy_faces(latent_is_active=np.zeros(4, bool), scores=())
+        assert "objective.warmup_epochs=50" in self.command(collapsed, "Posterior collapse")
+        warmed = dataclasses.replace(collapsed, tried=(config("objective", warmup_epochs=50),))
+        assert "training.learning_rate=0.00033" in self.command(warmed, "Posterior collapse")

@@ -16,7 +16,7 @@ from commands import command, good
 from trained_runs import factors, train
 
 from lowerbound.data.datasets import load_dataset
-from lowerbound.diagnosis import Finding, RunSummary, diagnose
+from lowerbound.diagnosis import Finding, RunSummary, collect, diagnose
 from lowerbound.diagnosis.collect import summarize
 from lowerbound.recipes import resolve_config
 from lowerbound.recipes.build import build_model, resolve
@@ -253,3 +253,19 @@ class TestTheCommand:
 def change_info(run: Path, **changes: Any) -> None:
     file = run / "run.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), **changes}))
+
+
+def test_a_run_knows_those_that_it_was_made_from(healthy: Path, tmp_path: Path) -> None:
+    again, third = tmp_path / "again", tmp_path / "third"
+    shutil.copytree(healthy, again)
+    shutil.copytree(healthy, third)
+    change_info(again, command=f"lowerbound train --recipe {healthy}/config.toml --set training.seed=1")
+    change_info(third, command=f"lowerbound train --recipe={again}/config.toml")
+    config = RunFolder.open(healthy).config().to_dict()
+    assert list(collect._origins(RunFolder.open(third))) == [config, config]
+    assert list(collect._origins(RunFolder.open(healthy))) == []
+    # A run that is gone, and one that was made from itself.
+    change_info(again, command="lowerbound train --recipe gone/config.toml")
+    assert list(collect._origins(RunFolder.open(again))) == []
+    change_info(again, command=f"lowerbound train --recipe {again}/config.toml")
+    assert list(collect._origins(RunFolder.open(again))) == []

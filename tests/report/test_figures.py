@@ -19,7 +19,7 @@ from support_report import healthy_faces, history, settled_bound, table
 from lowerbound.data.spec import DataSpec
 from lowerbound.diagnosis.summary import RunSummary
 from lowerbound.errors import DataError, SavingError
-from lowerbound.report.charts import draw_bound, draw_kl, draw_marginal, robust_limits
+from lowerbound.report.charts import draw_bound, draw_kl, draw_marginal, robust_limits, tick_text
 from lowerbound.report.figures import (
     WIDTH,
     pair_picture,
@@ -195,6 +195,27 @@ def test_first_epochs_do_not_squash_the_curve() -> None:
     # A fall at the end is no first epoch: it must be seen.
     fallen = np.concatenate([bound, np.linspace(-1800, -3000, 60)])
     assert robust_limits([fallen])[0] < -2900
+
+
+def test_a_spike_does_not_squash_the_curve_and_is_marked() -> None:
+    bound = settled_bound(60)
+    bound[40], bound[41] = -1.7e8, -3e5
+    axes = axes_of(draw_bound, healthy_faces(history=history(bound)))
+    low, high = axes.get_ylim()
+    assert low < np.sort(bound[30:])[2] - 2 < bound.max() < high
+    assert high - low < 40
+    assert [note.get_text() for note in axes.texts] == ["down to \N{MINUS SIGN}170,000,000 at epoch 41"]
+    arrows = [line.get_xdata() for line in axes.lines if line.get_marker() == "v"]
+    np.testing.assert_array_equal(arrows, [[41, 42], [41, 42]])
+    # Where nothing leaves the axis, nothing is said.
+    assert not axes_of(draw_bound, healthy_faces()).texts
+
+
+def test_a_tick_stands_where_its_label_says() -> None:
+    places = [-1769.5, 1330.0, 0.25, -123456.125, 1e7, 0.0]
+    texts = [tick_text(place) for place in places]
+    assert texts[:2] == ["\N{MINUS SIGN}1,769.5", "1,330"]
+    assert [float(text.replace(",", "").replace("\N{MINUS SIGN}", "-")) for text in texts] == places
 
 
 def axes_of(draw: Callable[[Axes, RunSummary], None], summary: RunSummary) -> Axes:

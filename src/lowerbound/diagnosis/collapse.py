@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from scipy.spatial.distance import pdist
 
 from .finding import Check, Finding, reads, retrain, short
 from .summary import RunSummary
@@ -66,19 +67,14 @@ def _remedy(summary: RunSummary) -> tuple[str, str]:
     objective, training = summary.config.get("objective", {}), summary.config.get("training", {})
     if float(objective.get("beta", 1.0)) > 1 and reads(summary, "objective", "beta"):
         return "The KL term has a weight above 1, which pays for collapse: train with 1.", retrain(summary, "objective.beta=1")
-    if reads(summary, "objective", "warmup_epochs") and not objective.get("warmup_epochs"):
-        epochs = max(int(training.get("epochs", 100)) // 2, 1)
-        text = (
-            "Raise the KL weight slowly from 0; if that is not enough, train longer or with a lower learning rate. Check that "
-            "likelihood.scale_floor is not far above the data's own precision."
-        )
-        return text, retrain(summary, f"objective.warmup_epochs={epochs}")
-    rate = float(training.get("learning_rate", 1e-3)) / 3
-    return (
-        "Train longer and with a lower learning rate. "
-        "Check that likelihood.scale_floor is not far above the data's own precision.",
-        retrain(summary, f"training.learning_rate={rate:.2g}", f"training.epochs={2 * int(training.get('epochs', 100))}"),
-    )
+    floor = "Check that likelihood.scale_floor is not far above the data's own precision."
+    epochs, rate = int(training.get("epochs", 100)), float(training.get("learning_rate", 1e-3)) / 3
+    longer = (f"training.learning_rate={rate:.2g}", f"training.epochs={2 * epochs}")
+    was_warmed = any(config.get("objective", {}).get("warmup_epochs") for config in (summary.config, *summary.tried))
+    if reads(summary, "objective", "warmup_epochs") and not was_warmed:
+        text = f"Raise the KL weight slowly from 0; if that is not enough, train longer or with a lower learning rate. {floor}"
+        return text, retrain(summary, f"objective.warmup_epochs={max(epochs // 2, 1)}")
+    return f"Train longer and with a lower learning rate. {floor}", retrain(summary, *longer)
 
 
 def _alike(summary: RunSummary) -> Finding | None:
@@ -119,11 +115,7 @@ def mean_distance(examples: np.ndarray) -> float:
     """The mean Euclidean distance between two different examples, from all pairs of at most 200; NaN for fewer than two."""
     if len(examples) < 2:
         return math.nan
-    flat = np.asarray(examples[:200], np.float64).reshape(min(len(examples), 200), -1)
-    squares = (flat**2).sum(axis=1)
-    squared = np.maximum(squares[:, None] + squares[None, :] - 2 * flat @ flat.T, 0)
-    pairs = len(flat) * (len(flat) - 1)
-    return float(np.sqrt(squared).sum() - np.sqrt(np.diag(squared)).sum()) / pairs
+    return float(pdist(np.asarray(examples[:200], np.float64).reshape(min(len(examples), 200), -1)).mean())
 
 
 CHECKS = (

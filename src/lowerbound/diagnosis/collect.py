@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import shlex
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ from ..data.dataset import Dataset
 from ..data.examples import examples_of
 from ..data.spec import DataSpec
 from ..data.splits import Split
+from ..errors import LowerboundError
 from ..evaluation import active_units, decode, kl_by_latent, posterior_means, sample
 from ..models import AbstractLatentVariableModel
 from ..runs.folder import RunFolder
@@ -64,16 +67,35 @@ def summarize(
         best_epoch=info["best_epoch"],
         stop_reason=info["stop_reason"],
         data_problem=data_problem,
+        tried=tuple(_origins(folder)),
         **of_data,
     )
+
+
+def _origins(folder: RunFolder) -> Iterator[dict[str, dict[str, Any]]]:
+    """The configurations of the runs from whose config.toml a run was made, as its command says, as far as they can be read."""
+    known = {folder.path.resolve()}
+    while True:
+        words = shlex.split(str(folder.info()["command"]).replace("--recipe=", "--recipe "))
+        recipe = Path(words[words.index("--recipe") + 1]) if "--recipe" in words[:-1] else Path()
+        if recipe.name != folder.config_file.name or recipe.parent.resolve() in known:
+            return
+        known.add(recipe.parent.resolve())
+        try:
+            folder = RunFolder.open(recipe.parent)
+            yield folder.config().to_dict()
+        except LowerboundError:
+            return
 
 
 def _of_data(
     model: AbstractLatentVariableModel, spec: DataSpec, config: RunConfig, dataset: Dataset, split: Split, shown: str
 ) -> dict[str, Any]:
-    rows = getattr(split, shown)[:NUM_LATENT_POINTS]
+    rows = getattr(split, shown)
     examples, shown_data = dataset.examples[rows], examples_of(dataset, rows, spec)
+    # All examples of the split, as `evaluate` and `latents` take, so that all faces call the same latents active.
     means = posterior_means(model, shown_data)
+    active, points = active_units(means), rows[:NUM_LATENT_POINTS]
     seed = config.training.seed
     # Seeded, so that a report made again is the same report.
     real = np.random.default_rng(seed).permutation(split.train)[:NUM_SAMPLES]
@@ -87,13 +109,15 @@ def _of_data(
         "real": dataset.examples[real],
         "originals": examples[:NUM_PAIRS],
         "reconstructions": decode(model, means[:NUM_PAIRS], condition=shown_data[:NUM_PAIRS].condition),
-        "latent_means": means,
-        "latent_is_active": active_units(means),
+        "latent_means": means[:NUM_LATENT_POINTS],
+        "latent_is_active": active,
         "kl_by_latent_nats": kl_by_latent(model, shown_data) if model.has_density else None,
-        "labels": None if dataset.labels is None else dataset.labels[rows],
-        "factors": None if dataset.factors is None else dataset.factors[rows],
+        "labels": None if dataset.labels is None else dataset.labels[points],
+        "factors": None if dataset.factors is None else dataset.factors[points],
         "factor_names": dataset.factor_names,
-        "examination": examine(model, spec, shown_data, train, split=shown, posterior_name=config.posterior.name, seed=seed),
+        "examination": examine(
+            model, spec, shown_data, train, split=shown, active=active, posterior_name=config.posterior.name, seed=seed
+        ),
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..likelihoods.remedies import better_likelihoods
 from .collapse import is_collapsed
 from .finding import Check, Finding, named_elements
 from .summary import RunSummary
@@ -60,12 +61,13 @@ def _skewed(summary: RunSummary) -> Finding | None:
     if not len(found):
         return None
     found = found[np.argsort(-skewness[found], kind="stable")]
+    better = better_likelihoods("positive-skew", summary.spec) if positive.all() else []
     return Finding(
         "note",
         "Some columns are positive and strongly skewed: a Gaussian spends latents on their shape that could tell examples apart.",
         f"{named_elements(summary, found)}, skewness up to {skewness[found[0]]:.1f}",
-        "Train on their logarithm, and subtract it from the log-density to come back to your units; or, where all columns are "
-        "positive, with likelihood.name=log-normal.",
+        "Train on their logarithm, and subtract it from the log-density to come back to your units"
+        + (f"; or with likelihood.name={better[0]}." if better else "."),
     )
 
 
@@ -76,7 +78,13 @@ CHECKS = (
         "skewed-columns",
         "columns of a table that are strongly skewed",
         _skewed,
-        lambda s: not s.spec.is_image and len(s.real) > 20 and bool(s.spec.element_low) and s.measure == "lebesgue",
+        lambda s: (
+            not s.spec.is_image
+            and len(s.real) > 20
+            and bool(s.spec.element_low)
+            and s.measure == "lebesgue"
+            and not s.spec.is_whole
+        ),
         "a table of real numbers",
         needs_training=False,
     ),

@@ -9,7 +9,7 @@ import numpy as np
 from ..data.examples import Example
 from ..data.spec import DataSpec
 from ..evaluation.aggregate import AggregateEstimate, aggregate_posterior, posterior_draws
-from ..evaluation.latents import active_units, decode, posterior_means, prior_draws
+from ..evaluation.latents import decode, prior_draws
 from ..evaluation.predictive import PredictiveCheck, predictive_check
 from ..evaluation.sensitivity import input_sensitivity
 from ..evaluation.two_sample import TwoSample, mean_discrepancy, neighbour_agreement
@@ -54,12 +54,14 @@ def examine(
     train: Example,
     *,
     split: str,
+    active: np.ndarray | None = None,
     posterior_name: str = "",
     seed: int = 0,
 ) -> Examination:
     """Examine a model on at most a thousand examples of a split, and its likelihood on training examples.
 
     - `shown`: examples of the split named `split`. `train`: training examples; the same ones where that split is "train".
+    - `active`: the latents in which codes and prior are compared; all where none is.
     - `posterior_name`: the posterior family's name; with networks of its own fewer examples are used.
     """
     most = MOST_EXAMPLES if posterior_name in ("", *_SIMPLE_POSTERIORS) else MOST_EXAMPLES_OF_NETWORKS
@@ -67,8 +69,7 @@ def examine(
     condition = None if shown.condition is None else np.asarray(shown.condition)
     codes = posterior_draws(model, shown, seed=seed)
     prior = prior_draws(model, len(shown), condition=condition, seed=seed)
-    used = active_units(posterior_means(model, shown))
-    used = used if used.any() else np.ones_like(used)
+    used = active if active is not None and active.any() else np.ones(model.latent_dim, bool)
     far_share, ratio = _far_from_data(model, spec, codes, prior, condition, train, leave_own_out=split == "train")
     comparable = len(shown) > 1
     return Examination(
@@ -119,10 +120,12 @@ def _far_from_data(
 
 def _nearest(points: np.ndarray, references: np.ndarray, *, leave_own_out: bool) -> np.ndarray:
     """The distance of each point to its nearest reference; `leave_own_out` skips the reference of the point's own number."""
+    # Imported here, because scikit-learn takes seconds to import.
+    from sklearn.neighbors import NearestNeighbors
+
     centre = references.mean(axis=0)
-    points, references = points - centre, references - centre
-    squared = (points**2).sum(axis=1)[:, None] + (references**2).sum(axis=1)[None, :] - 2 * points @ references.T
-    if leave_own_out and len(references) > 1:
-        own = np.arange(min(len(points), len(references)))
-        squared[own, own] = np.inf
-    return np.sqrt(np.maximum(squared.min(axis=1), 0.0))
+    number = 2 if leave_own_out and len(references) > 1 else 1
+    search = NearestNeighbors(n_neighbors=number, algorithm="brute").fit(references - centre)
+    distances, nearest = search.kneighbors(points - centre)
+    is_own = nearest[:, 0] == np.arange(len(points)) if number == 2 else np.zeros(len(points), bool)
+    return np.where(is_own, distances[:, -1], distances[:, 0])

@@ -60,6 +60,22 @@ def retrain(summary: RunSummary, *settings: str) -> str:
     return " ".join(["lowerbound train --recipe", recipe, *(f"--set {shlex.quote(setting)}" for setting in settings)])
 
 
+def is_new(summary: RunSummary, *settings: str) -> bool:
+    """Whether neither the run nor one that it was made from had all of these settings (`section.key=value`) already."""
+    keys = [[*setting.partition("=")[0].split("."), setting.partition("=")[2]] for setting in settings]
+    configs = (summary.config, *summary.tried)
+    return not any(all(f"{config.get(kind, {}).get(key)}" == value for kind, key, value in keys) for config in configs)
+
+
+def first_new(summary: RunSummary, *remedies: tuple[str, tuple[str, ...]]) -> tuple[str, str]:
+    """The advice and the command of the first remedy (a sentence and settings) that was not tried; the last one's words alone
+    where all were."""
+    for advice, settings in remedies:
+        if is_new(summary, *settings):
+            return advice, retrain(summary, *settings)
+    return f"{remedies[-1][0]} What can be set for this was tried: look at the data and the decoder.", ""
+
+
 def reads(summary: RunSummary, kind: str, key: str) -> bool:
     """Whether the run's own part of a kind reads a key of its section; a part of an unknown name does not."""
     name = str(summary.config.get(kind, {}).get("name", ""))

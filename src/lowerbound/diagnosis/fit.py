@@ -69,14 +69,16 @@ def _overfitting(summary: RunSummary) -> Finding | None:
         epochs, bounds = summary.finite("validation_elbo_nats")
         keep = f"Keep the best validated weights, here those of epoch {epochs[int(np.argmax(bounds))]:,.0f}. "
         settings.append("training.early_stopping_patience=50")
-    if reads(summary, "network", "dropout") and not summary.config.get("network", {}).get("dropout"):
+    drops = bool(summary.config.get("network", {}).get("dropout"))
+    if reads(summary, "network", "dropout") and not drops:
         settings.append("network.dropout=0.2")
     how_much = f"{relative:.0%} of the bound" if counting else f"{relative:.2f} nats an element"
     return Finding(
         "serious" if relative > serious else "warning",
         f"Overfitting: the model explains its training examples better than new ones ({split}).",
         f"gap {short(gap)} ± {short(error)} nats: train {short(train)}, {split} {short(held_out)} ({how_much})",
-        f"{keep}Use dropout, a smaller network, or more data. Report the bound on data that were not trained on.",
+        f"{keep}Use {'' if drops else 'dropout, '}a smaller network, or more data. Report the bound on data that were not "
+        "trained on.",
         retrain(summary, *settings) if settings else "",
     )
 

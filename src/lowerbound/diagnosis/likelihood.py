@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from ..config import catalogue
+from ..likelihoods.remedies import Misfit, better_likelihoods
 from ..likelihoods.support import fits, fitting_likelihoods, outside
 from .collapse import is_collapsed
 from .finding import Check, Finding, named_elements, retrain, short
@@ -26,7 +27,6 @@ _SKEWED, _HEAVY, _OVERDISPERSED, _UNDERDISPERSED = 1.0, 3.0, 1.3, 0.7
 _MORE_ZEROS = 0.05
 # Among so many pixels a few are always odd; each column of a table counts.
 _SHARE_OF_PIXELS = 0.05
-_DENSITIES = ("gaussian", "low-rank-gaussian", "laplace", "student-t", "log-normal", "beta", "continuous-bernoulli")
 
 
 def _name(summary: RunSummary) -> str:
@@ -44,8 +44,8 @@ def _floor(summary: RunSummary) -> Finding | None:
         return None
     floor = summary.config.get("likelihood", {}).get("scale_floor")
     advice, command = "Compare bounds only between models with the same floor.", ""
-    if summary.spec.is_discrete and _name(summary) in _DENSITIES:
-        better = _for_levels(summary)
+    if summary.spec.is_discrete and summary.measure == "lebesgue":
+        better = better_likelihoods("levels", summary.spec)[0]
         advice += f" The data have levels, so a likelihood without a floor exists: {better}."
         command = _with_likelihood(summary, better)
     return Finding(
@@ -56,10 +56,6 @@ def _floor(summary: RunSummary) -> Finding | None:
         advice,
         command,
     )
-
-
-def _for_levels(summary: RunSummary) -> str:
-    return "bernoulli" if summary.spec.kind == "binary" else "discretized-logistic"
 
 
 def _support(summary: RunSummary) -> Finding | None:
@@ -77,7 +73,7 @@ def _support(summary: RunSummary) -> Finding | None:
         )
     if not spec.is_discrete or summary.measure == "counting":
         return None
-    better, levels = _for_levels(summary), spec.num_levels
+    better, levels = better_likelihoods("levels", spec)[0], spec.num_levels
     figure = f"the data have {levels} levels from {spec.low:g} to {spec.high:g}, and {name} is a density"
     advice = f"Likelihoods of levels give bits per dimension, and need no floor: {better}."
     if levels <= FEW_LEVELS:
@@ -119,7 +115,8 @@ def _predictive(summary: RunSummary) -> Finding | None:
         f"distribution function is off by up to {worst:.2f}{figure}",
         f"Try {better[0]}{f', or {better[1]}' if len(better) > 1 else ''}."
         if better
-        else f"Likelihoods that these data allow: {', '.join(fitting_likelihoods(spec))}.",
+        else f"No other likelihood that these data allow is likelier to fit ({', '.join(fitting_likelihoods(spec))}); look at "
+        "the columns themselves, and at a larger decoder.",
         _with_likelihood(summary, better[0]) if better else "",
     )
 
@@ -130,35 +127,35 @@ def _cause(summary: RunSummary, wrong: np.ndarray) -> tuple[str, list[str], str]
     check, name = summary.examination.predictive, _name(summary)
     dispersion = float(np.median(check.dispersion[wrong]))
     kurtosis, skewness = (float(np.median(values[wrong])) for values in (check.excess_kurtosis, check.skewness))
-    fitting = set(fitting_likelihoods(summary.spec)) - {name}
+    tried = {name, *(config.get("likelihood", {}).get("name") for config in summary.tried)}
 
-    def choose(*names: str) -> list[str]:
-        return [each for each in names if each in fitting]
+    def choose(misfit: Misfit) -> list[str]:
+        return better_likelihoods(misfit, summary.spec, tried)
 
     if catalogue.class_of("likelihood", name).support == "counts" and math.isfinite(dispersion):
         # A wider law has more zeros too, so the spread is asked first.
         if dispersion > _OVERDISPERSED:
-            better = choose("negative-binomial", "zero-inflated-negative-binomial")
+            better = choose("overdispersed")
             figure = f"; the data's variance is {short(dispersion)} times the likelihood's"
             return "the counts scatter more than it allows", better, figure
         more_zeros = float(np.median((check.zeros - check.expected_zeros)[wrong]))
         if more_zeros > _MORE_ZEROS:
             return (
                 "there are more zeros than it allows",
-                choose("zero-inflated-negative-binomial"),
+                choose("more-zeros"),
                 f"; {more_zeros:.0%} more zeros",
             )
     figure = f"; residuals have skewness {short(skewness)} and excess kurtosis {short(kurtosis)}"
     if abs(skewness) > _SKEWED and min(np.asarray(summary.spec.element_low or (0.0,))) > 0:
-        return "the noise is positive and skewed", choose("log-normal", "student-t", "laplace"), figure
+        return "the noise is positive and skewed", choose("positive-skew"), figure
     if kurtosis > _HEAVY or abs(skewness) > _SKEWED:
-        return "the noise has heavier tails", choose("student-t", "laplace"), figure
+        return "the noise has heavier tails", choose("heavy-tails"), figure
     if math.isfinite(dispersion) and not _UNDERDISPERSED < dispersion < _OVERDISPERSED:
         wide = "narrower" if dispersion > 1 else "wider"
         scale = summary.config.get("likelihood", {}).get("scale", "from-z")
         figure = f"; the data's variance is {short(dispersion)} times the likelihood's"
         return f"it is {wide} than the data" + (f" (likelihood.scale={scale})" if scale != "from-z" else ""), [], figure
-    return "the noise has another shape", choose("student-t", "discretized-logistic-mixture"), figure
+    return "the noise has another shape", choose("other-shape"), figure
 
 
 def _known(summary: RunSummary) -> bool:

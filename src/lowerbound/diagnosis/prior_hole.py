@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from .collapse import is_collapsed
-from .finding import Check, Finding, Severity, retrain, short
+from .finding import Check, Finding, Severity, first_new, retrain, short
 from .summary import RunSummary
 
 # E[mean²] of a latent is at most 1 where the codes, taken together, follow N(0, 1).
@@ -55,11 +55,10 @@ def _remedy(summary: RunSummary) -> tuple[str, str]:
         return "The KL weight is below 1, which lets the codes leave the prior: train with 1.", retrain(
             summary, "objective.beta=1"
         )
-    if summary.config.get("prior", {}).get("name", "standard-normal") == "standard-normal":
-        on_sphere = summary.config.get("posterior", {}).get("name") == "von-mises-fisher"
-        if not on_sphere:
-            return "Let the prior learn where the codes are.", retrain(summary, "prior.name=vamp", "prior.num_components=100")
-    return "Train with fewer latents, or longer.", retrain(summary, f"model.latent_dim={max(summary.latent_dim // 2, 2)}")
+    remedies = [("Train with fewer latents, or longer.", (f"model.latent_dim={max(summary.latent_dim // 2, 2)}",))]
+    if _has_standard_prior(summary):
+        remedies.insert(0, ("Let the prior learn where the codes are.", ("prior.name=vamp", "prior.num_components=100")))
+    return first_new(summary, *remedies)
 
 
 def _moments(summary: RunSummary) -> Finding | None:

@@ -87,6 +87,7 @@ class RunSummary:
     - `files`: name and meaning of each file in the run's folder.
     - `examination`: what was measured on the model and its data; None where that was not done.
     - `data_problem`: why the data of the run could not be used; "" where they were.
+    - `tried`: the configurations of the runs that this one was made from, the nearest first: what they had was tried.
 
     Raises `DataError` when arrays do not fit each other.
     """
@@ -127,6 +128,7 @@ class RunSummary:
     examination: Examination | None = None
     data_problem: str = ""
     given: Given | None = None
+    tried: tuple[Mapping[str, Mapping[str, Any]], ...] = ()
 
     def __post_init__(self) -> None:
         examples = {name: getattr(self, name) for name in ("samples", "real", "originals", "reconstructions")}

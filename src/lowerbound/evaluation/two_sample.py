@@ -6,6 +6,7 @@ import dataclasses
 import math
 
 import numpy as np
+from scipy.spatial.distance import pdist, squareform
 
 from ..errors import DataError
 
@@ -38,7 +39,7 @@ def mean_discrepancy(x: np.ndarray, y: np.ndarray, *, num_permutations: int = NU
     Raises `DataError` for fewer than two points in either, or points of different lengths.
     """
     points, num_x = _pooled(x, y)
-    squared = _squared_distances(points)
+    squared = squareform(pdist(points, "sqeuclidean"))
     pairs = squared[np.triu_indices(len(points), 1)]
     bandwidth = float(np.median(np.sqrt(pairs)))
     kernel = np.exp(-squared / (2 * bandwidth**2)) if bandwidth > 0 else np.ones_like(squared)
@@ -68,7 +69,7 @@ def neighbour_agreement(x: np.ndarray, y: np.ndarray, *, num_permutations: int =
     Raises `DataError` for fewer than two points in either, or points of different lengths.
     """
     points, num_x = _pooled(x, y)
-    squared = _squared_distances(points)
+    squared = squareform(pdist(points, "sqeuclidean"))
     np.fill_diagonal(squared, np.inf)
     count = min(NUM_NEIGHBOURS, len(points) - 1)
     nearest = np.argpartition(squared, count - 1, axis=1)[:, :count]
@@ -87,13 +88,6 @@ def _pooled(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, int]:
             "the same number of coordinates."
         )
     return np.concatenate([x, y]), len(x)
-
-
-def _squared_distances(points: np.ndarray) -> np.ndarray:
-    # About their mean, so that points far from 0 lose no digits.
-    centred = points - points.mean(axis=0)
-    squares = (centred**2).sum(axis=1)
-    return np.maximum(squares[:, None] + squares[None, :] - 2 * centred @ centred.T, 0.0)
 
 
 def _relabellings(num_points: int, num_x: int, num_permutations: int, seed: int) -> np.ndarray:

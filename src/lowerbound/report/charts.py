@@ -16,31 +16,33 @@ from .style import BLUE, CATEGORIES, GRID, INK, MUTED, ORANGE, PAPER, SEQUENTIAL
 
 # The first looks of the host are far below everything that follows; the axis is fitted to the rest.
 EARLY_SHARE = 0.1
+# Of a straight climb, two and a half times what the second half of training climbs.
+MOST_OF_SETTLED = 10 / 3
 # Beyond so many points a noisy curve is a band of ink: its running median is drawn over it.
 MOST_POINTS = 300
 MINUS = "\N{MINUS SIGN}"
 
 
 def tick_text(value: float, _position: int = 0) -> str:
-    """`1,330` and `−0.5`."""
-    text = f"{value:,.0f}" if abs(value) >= 1000 or value == round(value) else f"{value:,.10g}"
+    """`1,330` and `−0.5`: all digits of where a tick is, so that none stands beside the place that it names."""
+    text = f"{value:,.0f}" if value == round(value) else f"{value:,.10g}"
     return text.replace("-", MINUS)
 
 
 def robust_limits(values: list[np.ndarray]) -> tuple[float, float]:
     """Limits of an axis that show all of the later part of the curves, and some of the climb to it.
 
-    The lower limit is the lowest value after the first tenth of each curve (of its second half, where that alone is most of the
-    climb), less a margin; the upper one is the highest value.
+    The lower limit is the lowest value after the first tenth of each curve, less a margin, but no further below the highest one
+    than `MOST_OF_SETTLED` times as far as three quarters of the second halves reach: neither the climb nor a spike takes more of
+    the axis. The upper limit is the highest value.
     """
     whole = np.concatenate(values)
     high = float(whole.max())
     late = np.concatenate([curve[int(len(curve) * EARLY_SHARE) :] for curve in values])
     settled = np.concatenate([curve[len(curve) // 2 :] for curve in values])
-    low = float(np.percentile(late, 1))
-    spread = high - float(np.percentile(settled, 1))
-    # At most half of the axis is given to the climb of the first half of training.
-    low = max(min(low, float(np.percentile(settled, 1))), high - max(2.5 * spread, 1e-6 * abs(high) + 1e-9))
+    usual = float(np.percentile(settled, 25, method="higher"))
+    low = min(float(np.percentile(late, 1)), usual)
+    low = max(low, high - max(MOST_OF_SETTLED * (high - usual), 1e-6 * abs(high) + 1e-9))
     low = max(low, float(whole.min()))
     margin = 0.06 * max(high - low, 1e-6 * abs(high) + 1e-9)
     return low - margin, high + margin
@@ -62,6 +64,7 @@ def draw_bound(axes: Axes, summary: RunSummary) -> None:
         return
     low, high = robust_limits(drawn)
     axes.set_ylim(low, high)
+    _mark_spikes(axes, summary, (f"train_{what}_nats", f"validation_{what}_nats"), low)
     epochs, bounds = summary.finite(f"validation_{what}_nats")
     if len(bounds):
         best = int(np.argmax(bounds))
@@ -217,6 +220,24 @@ def _curve(axes: Axes, summary: RunSummary, column: str, colour: str, label: str
     return values
 
 
+def _mark_spikes(axes: Axes, summary: RunSummary, columns: tuple[str, str], low: float) -> None:
+    """An arrow at the foot of the axis where a curve left it downwards, and how deep the deepest one went."""
+    below: list[tuple[float, float]] = []
+    for column, colour in zip(columns, (BLUE, ORANGE), strict=True):
+        epochs, values = summary.finite(column)
+        left = (values < low) & (epochs > _first_above(summary, column, low))
+        below += zip(values[left].tolist(), epochs[left].tolist(), strict=True)
+        foot = np.full(left.sum(), 0.02)
+        axes.plot(epochs[left], foot, "v", color=colour, markersize=6, transform=axes.get_xaxis_transform(), clip_on=False)
+    if below:
+        lowest, epoch = min(below)
+        text = f"down to {tick_text(float(f'{lowest:.4g}'))} at epoch {epoch:,.0f}"
+        side, offset = ("right", -12) if epoch > np.mean(axes.get_xlim()) else ("left", 12)
+        foot, style = axes.get_xaxis_transform(), {"fontsize": 8, "color": MUTED, "va": "bottom", "ha": side}
+        note = axes.annotate(text, (epoch, 0.02), xycoords=foot, xytext=(offset, 0), textcoords="offset points", **style)
+        note.set_path_effects([withStroke(linewidth=2.5, foreground=PAPER)])
+
+
 def _first_above(summary: RunSummary, column: str, low: float) -> float:
     """The first epoch whose value lies on the axis, or 0 where all do."""
     epochs, values = summary.finite(column)
@@ -272,9 +293,3 @@ def _inside(values: np.ndarray, bins: list[float]) -> np.ndarray:
 
 def _shortened(name: str) -> str:
     return name if len(name) <= 22 else name[:21] + "…"
-
-
-def draw_picture(axes: Axes, picture: np.ndarray) -> None:
-    """A picture without axes."""
-    axes.imshow(picture, interpolation="nearest")
-    axes.set_axis_off()
