@@ -55,7 +55,7 @@ OF_DENSITIES: tuple[AbstractObjective, ...] = (
     CIWAE(2),
     PIWAE(2, 2),
     RenyiBound(2),
-    BetaTCVAE(20),
+    BetaTCVAE(num_examples=20),
     DIPVAEI(),
     DIPVAEII(),
     InfoVAE(alpha=0.5, kernel="rbf"),
@@ -142,7 +142,9 @@ def test_the_likelihood_is_that_of_the_observed_elements_and_what_is_hidden_reac
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(of_nan))
     y, params = model.transform.forward(x), np.asarray(model.decoder(z), np.float64)
     location, scale = params[0], np.asarray(model.likelihood.distribution(jnp.asarray(params, jnp.float32)).base_dist.scale)  # pyright: ignore
-    law = scipy.stats.laplace(location, scale) if likelihood == "laplace" else scipy.stats.lognorm(scale, scale=np.exp(location))
+    law: Any = (
+        scipy.stats.laplace(location, scale) if likelihood == "laplace" else scipy.stats.lognorm(scale, scale=np.exp(location))
+    )
     by_element = law.logpdf(np.asarray(y, np.float64)) - np.log(np.broadcast_to(model.transform.scale, (3,)))
     np.testing.assert_allclose(of_nan[0][1], np.where(~HIDDEN[:5], by_element, 0).sum(axis=1), rtol=1e-4, atol=1e-5)
 

@@ -236,7 +236,7 @@ class SingleLayer(AbstractLatentVariableModel):
         distribution = self.likelihood.distribution(params, self._total(y, observed))
         if observed is None:
             return jnp.asarray(distribution.log_prob(y)) + self._log_jacobian()
-        elements = _elements(distribution, self.event_shape, type(self.likelihood).__name__)
+        elements: Any = _elements(distribution, self.event_shape, type(self.likelihood).__name__)
         # Not only the sum but each term must be finite, or 0 times its gradient would be NaN.
         by_element = jnp.asarray(elements.log_prob(jnp.where(observed, y, elements.support.feasible_like(y))))
         if self.measure == "lebesgue":
