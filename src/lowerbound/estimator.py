@@ -35,23 +35,31 @@ from .recipes import load_recipe
 from .recipes.build import build_model, build_objective, resolve
 from .recipes.parameters import PARAMETERS, configuration_of, parameters_of
 from .recipes.parts import check_fit, part_from_json, part_to_json
-from .runs.folder import RUN_FILE, RunFolder
+from .runs.folder import RUN_FILE, RunFolder, load_model
 from .runs.training import NUM_START_EXAMPLES
 from .storage.arrays import arrays_to_bytes
 from .storage.atomic import new_folder, write_and_sync
 from .storage.documents import document_bytes, read_document
-from .storage.model_folder import MODEL_DOCUMENTS, check_replaceable, load_arrays_into, read_config, write_model_files
+from .storage.model_folder import MODEL_DOCUMENTS, check_replaceable, check_sizes, write_model_files
+from .storage.upgrades import ESTIMATOR
 from .training import Progress, Record, Schedule, Trainer
 
 # Importance samples of `score_samples`: enough to rank examples; a number to publish takes more.
 EVIDENCE_SAMPLES = 100
 
 _ESTIMATOR_FILE = "estimator.json"
-_FORMAT_NAME = "lowerbound-estimator"
-_FORMAT_VERSION = 1
 _LINES_PER_FIT = 20
 _EVIDENCE_SEED = 0
 _HISTORY = tuple(field.name for field in dataclasses.fields(Record))
+
+
+@dataclasses.dataclass(frozen=True)
+class _EstimatorDocument:
+    """The fields of `estimator.json`; `version` is that of the format that it was written in."""
+
+    parts: dict[str, dict[str, Any]]
+    history: dict[str, tuple[float | None, ...]]
+    version: int
 
 
 class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseEstimator):
@@ -320,7 +328,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         part is of a class of your own, and `SavingError` when it cannot be written; what was there is untouched then.
         """
         check_is_fitted(self)
-        check_replaceable(path, {**MODEL_DOCUMENTS, _ESTIMATOR_FILE: _FORMAT_NAME})
+        check_replaceable(path, {**MODEL_DOCUMENTS, _ESTIMATOR_FILE: ESTIMATOR})
         fields = {
             "parts": {name: part_to_json(name, part) for name, part in self._parts.items()},
             "history": {name: [None if np.isnan(value) else value for value in column] for name, column in self.history_.items()},
@@ -328,7 +336,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         weights = arrays_to_bytes(self.model_)
         with new_folder(path) as folder:
             write_model_files(folder, self.config_.to_dict(), self.spec_, weights)
-            write_and_sync(folder / _ESTIMATOR_FILE, document_bytes(_FORMAT_NAME, _FORMAT_VERSION, fields))
+            write_and_sync(folder / _ESTIMATOR_FILE, document_bytes(ESTIMATOR, fields))
 
     @classmethod
     def load(cls, path: str | Path) -> VAE:
@@ -344,14 +352,13 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
             model, spec, config = run.load_model()
             history = run.metrics.read()
         else:
-            sections, spec = read_config(path)
-            config, history = RunConfig.from_dict(sections), {}
+            history = {}
             if (path / _ESTIMATOR_FILE).exists():
-                document = read_document(path / _ESTIMATOR_FILE, _FORMAT_NAME, _FORMAT_VERSION)
-                parts = {name: part_from_json(name, stored) for name, stored in document["parts"].items()}
-                history = {name: np.asarray(column, np.float64) for name, column in document["history"].items()}
-            like = build_model(config, spec, jax.random.key(0), condition_dim=spec.condition_dim, **_of_model(parts))
-            model = load_arrays_into(path, like)
+                document = read_document(path / _ESTIMATOR_FILE, ESTIMATOR, _EstimatorDocument)
+                check_sizes(path, document.parts)
+                parts = {name: part_from_json(name, stored) for name, stored in document.parts.items()}
+                history = {name: np.asarray(column, np.float64) for name, column in document.history.items()}
+            model, spec, config = load_model(path, **_of_model(parts))
         return cls(**parameters_of(config, parts))._set_fitted(model, spec, config, parts, history)
 
     def __sklearn_tags__(self) -> Tags:

@@ -175,7 +175,7 @@ def test_a_changed_or_newer_estimator_file_is_refused(vae, tmp_path):
     file.write_text(original.replace('"parts": {}', '"parts": {"prior": 1}'))
     with pytest.raises(ModelFolderError, match=r"estimator.json is damaged or was edited"):
         VAE.load(tmp_path / "model")
-    file.write_text(json.dumps({**json.loads(original), "format_version": 2}))
+    file.write_text(json.dumps({**json.loads(original), "format_version": 3}))
     with pytest.raises(ModelFolderError, match=r"made by a newer lowerbound.*pip install --upgrade lowerbound"):
         VAE.load(tmp_path / "model")
 

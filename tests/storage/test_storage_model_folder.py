@@ -87,7 +87,7 @@ def test_the_folder_is_two_files_and_states_its_checksum(folder):
     assert sorted(path.name for path in folder.iterdir()) == ["config.json", "weights.safetensors"]
     document = json.loads((folder / "config.json").read_text())
     assert document["format"] == "lowerbound-model"
-    assert document["format_version"] == 1
+    assert document["format_version"] == 2
     assert document["weights_sha256"] == hashlib.sha256((folder / "weights.safetensors").read_bytes()).hexdigest()
     assert [path.name for path in folder.parent.iterdir()] == ["model"]
 
@@ -161,8 +161,8 @@ def test_an_edited_configuration_is_refused(folder):
     ("content", "message"),
     [
         ('{"model_name": "VAE", "latent_dim": 16}', "is not one of ours: its format is None; expected 'lowerbound-model'."),
-        ("[1, 2]", "is not one of ours: its format is 'list'; expected 'lowerbound-model'."),
-        ('{"format": "lowerbound-model"}', "has the format version None; expected an integer from 1 to 1."),
+        ("[1, 2]", "is not one of ours: it holds a list; expected an object with fields."),
+        ('{"format": "lowerbound-model"}', "has the format version None; expected an integer from 1 to 2."),
         ("\x80\x04\x95", "is not readable JSON"),
     ],
 )
@@ -172,16 +172,17 @@ def test_a_foreign_file_is_refused(folder, content, message):
 
 
 def test_a_document_without_a_description_is_refused(folder):
-    (folder / "config.json").write_bytes(document_bytes("lowerbound-model", 1, {"config": {}, "data_spec": {"kind": "sound"}}))
-    assert "config.json is not one of ours: data_spec has the fields ['kind'] and kind 'sound'" in refusal(folder)
+    fields = {"config": {}, "data_spec": {"kind": "sound"}, "weights_bytes": 0, "weights_sha256": ""}
+    (folder / "config.json").write_bytes(document_bytes("lowerbound-model", fields))
+    assert "config.json: the field data_spec.event_shape is missing; expected a list." in refusal(folder)
 
 
 def test_a_newer_format_asks_for_an_upgrade(folder):
     document = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps({**document, "format_version": 2, "package_version": "9.1.0"}))
+    (folder / "config.json").write_text(json.dumps({**document, "format_version": 3, "package_version": "9.1.0"}))
     message = refusal(folder)
-    assert "was made by a newer lowerbound (9.1.0): its format version is 2, and lowerbound" in message
-    assert "reads up to 1. Upgrade with: pip install --upgrade lowerbound" in message
+    assert "was made by a newer lowerbound (9.1.0): its format version is 3, and lowerbound" in message
+    assert "reads up to 2. Upgrade with: pip install --upgrade lowerbound" in message
 
 
 def test_a_leaf_of_another_shape_is_named_with_both_shapes(folder):

@@ -15,13 +15,34 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
+from lowerbound import VAE
 from lowerbound.data.datasets import load_dataset
+from lowerbound.data.examples import examples_of
+from lowerbound.evaluation import Unfinished, evaluate
+from lowerbound.runs.folder import RunFolder
 from lowerbound.runs.training import TrainingRun
 
 SAVED = Path(__file__).parent / "saved" / "v0.1.0"
 RUNS = json.loads((SAVED / "runs.json").read_text())
 RESUMABLE = [name for name in RUNS if "leaves" in RUNS[name]]
+ESTIMATORS = json.loads((SAVED / "estimators.json").read_text())
 TOLERANCE = 1e-5
+
+
+def examples(name: str) -> np.ndarray:
+    """The first six of the data that `write_v0_1_0.py` trained an estimator on."""
+    table, pixels = np.load(SAVED / "table.npy"), np.load(SAVED / "pixels.npy")
+    unit = np.clip(pixels / 255, 0.02, 0.98)
+    made = {
+        "table": table,
+        "pixels": pixels,
+        "bits": (pixels > 127).astype(np.uint8),
+        "few": (pixels // 64).astype(np.uint8),
+        "open": unit,
+        "positive": np.exp(unit),
+        "colours": np.stack([pixels, pixels // 2, 255 - pixels], axis=-1),
+    }
+    return made[name][:6]
 
 
 @pytest.fixture
@@ -51,3 +72,32 @@ def test_a_stored_run_is_resumed_to_the_weights_that_its_own_release_reached(nam
         assert_close(array.ravel(), RUNS[name]["leaves"][leaf]["values"])
     for column, values in RUNS[name]["metrics"].items():
         assert_close(run.folder.metrics.read()[column], values)
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_a_stored_estimator_gives_the_numbers_that_it_gave(name: str) -> None:
+    vae, expected = VAE.load(SAVED / "estimators" / name), ESTIMATORS[name]
+    data = examples(expected["data"])
+    given = {"condition": np.load(SAVED / "labels.npy")[:6]} if name == "conditional" else {}
+    assert_close(vae.transform(data, **given), expected["transform"])
+    assert_close(vae.reconstruct(data, **given), expected["reconstruct"])
+    if "score_samples" in expected:
+        assert_close(vae.score_samples(data, 16, **given), expected["score_samples"])
+
+
+def test_a_stored_run_that_ended_loads_and_an_evaluation_that_was_killed_begins_anew(saved: Path) -> None:
+    folder = RunFolder.open(saved / "runs" / "vamp-averaged-iwae-whole")
+    model, spec, config = folder.load_model()
+    assert (config.prior.name, config.objective.name, spec.event_shape) == ("vamp", "iwae", (4, 4))
+    scores = folder.scores()
+    assert scores is not None
+    for name, value in RUNS["vamp-averaged-iwae"]["evaluation"].items():
+        assert scores[name] == value
+    data = examples_of(load_dataset("pixels.npy"), folder.split().train, spec)
+    found: list[int] = []
+    unfinished = Unfinished(folder.path / "unfinished", on_found=found.append)
+    again = evaluate(model, spec, data, num_samples=1000, split="train", unfinished=unfinished).to_json()
+    # What another release counted is not mixed with what this one counts.
+    assert found == []
+    for name, value in RUNS["train, 1000 samples"].items():
+        assert_close(again[name], value)

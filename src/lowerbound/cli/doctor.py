@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import DataError, LowerboundError
+from ..errors import DataError, LowerboundError, ModelFolderError
 from .console import result_console, visible
 from .opening import check_split, open_run
 from .runtime import say, warnings_as_sentences
@@ -66,10 +65,10 @@ def _own_data(folder: RunFolder, config: RunConfig, rows: Split, data_dir: Path 
 def _evaluation(folder: RunFolder, split: str) -> dict[str, Any] | None:
     """The scores that the end of training wrote, where they are about this split and can be read."""
     try:
-        scores = json.loads((folder.path / "evaluation.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        scores = folder.scores()
+    except ModelFolderError:
         return None
-    return scores if isinstance(scores, dict) and scores.get("split") == split else None
+    return scores if scores and scores["split"] == split else None
 
 
 def figures_of(summary: RunSummary) -> dict[str, Any]:

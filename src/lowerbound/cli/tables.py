@@ -11,7 +11,7 @@ import typer
 
 from ..config import PartConfig
 from ..config.layers import widths_of_decoder
-from ..errors import ConfigurationError, ModelFolderError, unknown_name_message
+from ..errors import ConfigurationError, unknown_name_message
 from .console import show_table
 
 
@@ -21,7 +21,7 @@ def show_info(run: Path, *, as_json: bool) -> None:
 
     folder = RunFolder.open(run)
     record, config = folder.info(), folder.config()
-    scores = _scores(folder.path / "evaluation.json")
+    scores = folder.scores()
     if as_json:
         _print({"path": str(folder.path), **record, "config": config.to_dict(), "scores": scores})
         return
@@ -155,15 +155,6 @@ def show_citations(run: Path) -> None:
         own = load_recipe(name).info.paper if name in recipe_names() else ""
     keys = [own, *papers_of(config)] if own in references() else papers_of(config)
     typer.echo(bibtex(dict.fromkeys(keys)), nl=False)
-
-
-def _scores(file: Path) -> dict[str, Any] | None:
-    try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise ModelFolderError(f"{file} cannot be read: {error}. Delete it; `lowerbound evaluate` gives the scores.") from error
 
 
 def _how_it_went(record: dict[str, Any]) -> str:

@@ -67,12 +67,6 @@ class ConditionSpec:
             )
         return ((array - np.asarray(self.mean)) / np.asarray(self.std)).astype(np.float32)
 
-    @classmethod
-    def from_json(cls, fields: dict[str, Any]) -> ConditionSpec:
-        """Rebuild from plain values."""
-        plain: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
-        return cls(**plain)
-
 
 def describe_condition(values: np.ndarray, name: str) -> ConditionSpec:
     """Whole numbers in one column are a category, everything else is numbers; `values` are those of the training data.

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Literal, get_args
+import math
+from typing import Any, Literal
 
 import numpy as np
 
 from ..errors import ModelFolderError
+from ..storage.schema import checked
 from .conditions import ConditionSpec
 
 Kind = Literal["binary", "integer", "continuous"]
@@ -52,7 +54,7 @@ class DataSpec:
     @property
     def num_elements(self) -> int:
         """D, the number of scalars in one example."""
-        return int(np.prod(self.event_shape, dtype=int))
+        return math.prod(self.event_shape)
 
     @property
     def is_discrete(self) -> bool:
@@ -95,15 +97,29 @@ class DataSpec:
         return dataclasses.asdict(self)
 
     @classmethod
-    def from_json(cls, fields: dict[str, Any]) -> DataSpec:
-        """Rebuild from `to_json`; raises `ModelFolderError` when a field is missing or foreign."""
-        expected = {field.name for field in dataclasses.fields(cls)}
-        if set(fields) != expected or fields.get("kind") not in get_args(Kind):
+    def from_json(cls, fields: Any, source: str = "data_spec") -> DataSpec:
+        """Rebuild from `to_json`; raises `ModelFolderError`, naming `source`, when a field is missing, foreign or impossible."""
+        spec = checked(cls, fields, source, "data_spec.")
+        if not spec.event_shape or not all(0 < size < 2**31 for size in spec.event_shape):
+            shape = spec.event_shape
             raise ModelFolderError(
-                f"data_spec has the fields {sorted(fields)} and kind {fields.get('kind')!r}; "
-                f"expected {sorted(expected)} and a kind among {', '.join(get_args(Kind))}. The file is not one of ours."
+                f"{source}: data_spec.event_shape is {shape}; expected one size or more, each from 1 up, such as (28, 20)."
             )
-        as_tuple: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
-        if fields["condition"] is not None:
-            as_tuple["condition"] = ConditionSpec.from_json(fields["condition"])
-        return cls(**as_tuple)
+        for name, others in _LENGTHS.items():
+            if (length := len(getattr(spec, name))) not in (spec.num_elements, *others):
+                raise ModelFolderError(
+                    f"{source}: data_spec.{name} has {length} entries; expected {spec.num_elements}, one for each element of "
+                    f"{spec.event_shape}."
+                )
+        return spec
+
+
+# How many entries are right besides one for each element.
+_LENGTHS: dict[str, tuple[int, ...]] = {
+    "step": (1,),
+    "mean": (),
+    "std": (),
+    "feature_names": (0,),
+    "element_low": (0,),
+    "element_high": (0,),
+}

@@ -132,6 +132,8 @@ def part_to_json(argument: str, part: Any) -> dict[str, Any]:
 
 def part_from_json(argument: str, stored: Any) -> Any:
     """The part that `part_to_json` described, with fresh weights; raises `ModelFolderError` when it is no such description."""
+    if argument not in KINDS:
+        raise ModelFolderError(f"there is a stored part of the kind {argument!r}; expected one of {', '.join(KINDS)}.")
     try:
         cls = storable(argument)[stored["part"]]
         fields = {name: _from_plain(value) for name, value in stored["fields"].items()}

@@ -2,23 +2,66 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
+import os
+import platform
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from ..config import RunConfig, load_toml
 from ..data.spec import DataSpec
 from ..data.splits import Split
-from ..errors import ConfigurationError, ModelFolderError, SavingError
+from ..errors import ConfigurationError, DataError, ModelFolderError
 from ..models import AbstractLatentVariableModel
-from ..storage.atomic import recover_folder, write_text
-from ..storage.model_folder import load_arrays_into, read_config
+from ..storage.atomic import new_folder, recover_folder, write_text
+from ..storage.documents import json_object, known_version, read_file
+from ..storage.model_folder import CONFIG_FILE, check_sizes, load_arrays_into, read_config
+from ..storage.schema import checked
+from ..storage.upgrades import CURRENT, RUN, upgraded
 from .metrics import MetricsFile
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
 RUN_FILE = "run.json"
-RUN_FORMAT = "lowerbound-run"
-RUN_VERSION = 1
+_LOCK_FILE = ".lock"
+
+
+@dataclasses.dataclass(frozen=True)
+class _DataRecord:
+    """What `run.json` says of the data and their split."""
+
+    num_examples: int
+    event_shape: tuple[int, ...]
+    dtype: str
+    data_sha256: str
+    method: str
+    seed: int | None
+    sizes: dict[str, int]
+    split_sha256: str
+    condition_sha256: str | None
+
+
+@dataclasses.dataclass(frozen=True)
+class _RunRecord:
+    """The fields of `run.json`."""
+
+    recipe: str
+    command: str
+    data: _DataRecord
+    versions: dict[str, str]
+    machine: dict[str, Any]
+    started: str
+    ended: str | None
+    stop_reason: str
+    seconds: float
+    epochs_done: float
+    best_epoch: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,18 +96,53 @@ class RunFolder:
         return MetricsFile(self.path / "metrics.csv")
 
     @classmethod
-    def create(cls, path: str | Path) -> RunFolder:
-        """Make a new, empty run folder.
+    @contextlib.contextmanager
+    def created(cls, path: str | Path) -> Iterator[RunFolder]:
+        """A new run folder to fill inside a `with`: at its end it is there, and when the block raises, nothing is.
+
+        An empty folder that is there already (it may be the place of a mounted disk) is filled where it is.
 
         Raises `ConfigurationError` when there is something there already, `SavingError` when it cannot be made.
         """
         path = Path(path)
         cls.check_free(path)
+        if not path.exists():
+            with new_folder(path, replace=False) as temporary:
+                yield cls(temporary)
+            return
         try:
-            path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise SavingError(f"could not make the run folder {path}: {error.strerror}. Give --out another folder.") from error
-        return cls(path)
+            yield cls(path)
+        except BaseException:
+            for file in (cls(path).config_file, cls(path).split_file, path / RUN_FILE):
+                file.unlink(missing_ok=True)
+            raise
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the run for this process: two that train into one folder would destroy each other's files.
+
+        The system releases the lock when the process ends, however it ends. Raises `ConfigurationError` when another holds it.
+        """
+        if fcntl is None:
+            yield
+            return
+        with (self.path / _LOCK_FILE).open("a+", encoding="utf-8") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.seek(0)
+                raise ConfigurationError(
+                    f"the run in {self.path} is being trained by another process ({file.read().strip() or 'unknown'}); "
+                    "nothing was touched. Wait until it has ended, or stop it (it saves a checkpoint first), then resume."
+                ) from None
+            except OSError:
+                # Some network file systems have no locks.
+                yield
+                return
+            file.truncate(0)
+            file.write(f"process {os.getpid()} on {platform.node()}\n")
+            file.flush()
+            yield
 
     @staticmethod
     def check_free(path: Path) -> None:
@@ -89,30 +167,24 @@ class RunFolder:
         Raises `ModelFolderError` when it is missing, torn, foreign or of a newer format.
         """
         file = self.path / RUN_FILE
-        try:
-            fields = json.loads(file.read_text(encoding="utf-8"))
-        except (FileNotFoundError, NotADirectoryError):
+        if not file.is_file():
             what = "it is a file" if self.path.is_file() else f"there is no {RUN_FILE} in it"
             what = what if self.path.exists() else "it does not exist"
             raise ModelFolderError(
                 f"{self.path} is not a run folder: {what}. "
                 "Give the folder that `lowerbound train` made (its --out, or runs/NAME)."
-            ) from None
-        except (OSError, ValueError) as error:
-            raise ModelFolderError(f"{file} cannot be read: {error}. The run folder is damaged; train again.") from error
-        version = fields.get("version") if isinstance(fields, dict) and fields.get("format") == RUN_FORMAT else None
-        if not isinstance(version, int):
-            raise ModelFolderError(f"{file} is not one of ours; expected the folder of a `lowerbound train`.")
-        if version > RUN_VERSION:
-            raise ModelFolderError(
-                f"{file} has format version {version}, made by a newer lowerbound; this one reads up to {RUN_VERSION}. "
-                "Upgrade: pip install --upgrade lowerbound."
             )
+        content = json_object(read_file(file), file)
+        if content.pop("format", None) != RUN:
+            raise ModelFolderError(f"{file} is not one of ours; expected the folder of a `lowerbound train`.")
+        version = known_version(content.pop("version", None), "its versions", RUN, file)
+        fields = upgraded(RUN, version, content)
+        checked(_RunRecord, fields, str(file))
         return fields
 
     def write_info(self, fields: dict[str, Any]) -> None:
         """Replace `run.json`."""
-        document = {"format": RUN_FORMAT, "version": RUN_VERSION, **fields}
+        document = {"format": RUN, "version": CURRENT[RUN], **fields}
         write_text(self.path / RUN_FILE, json.dumps(document, indent=2) + "\n")
 
     def update_info(self, **changes: Any) -> None:
@@ -122,6 +194,23 @@ class RunFolder:
     def config(self) -> RunConfig:
         """The configuration as resolved; raises `ConfigurationError` when its file is missing or not TOML."""
         return RunConfig.from_dict(load_toml(self.config_file))
+
+    def scores(self) -> dict[str, Any] | None:
+        """What `evaluation.json` says; None where there is none.
+
+        Raises `ModelFolderError` when it is damaged.
+        """
+        file = self.path / "evaluation.json"
+        if not file.exists():
+            return None
+        scores = json_object(read_file(file), file)
+        for name, kind in _SCORES.items():
+            if not isinstance(scores.get(name), kind):
+                raise ModelFolderError(
+                    f"{file}: {name} is {scores.get(name)!r:.80}; expected a {kind.__name__}. Delete the file; "
+                    "`lowerbound evaluate` gives the scores."
+                )
+        return scores
 
     def split(self) -> Split:
         """The rows of each part of the data."""
@@ -141,15 +230,34 @@ class RunFolder:
         return load_model(self.model)
 
 
-def load_model(path: str | Path) -> tuple[AbstractLatentVariableModel, DataSpec, RunConfig]:
+# What is shown of an evaluation.
+_SCORES: dict[str, type] = {
+    "split": str,
+    "elbo_nats": float,
+    "log_evidence_nats": float,
+    "num_samples": int,
+    "active_units": int,
+    "latent_dim": int,
+}
+
+
+def load_model(path: str | Path, **parts: Any) -> tuple[AbstractLatentVariableModel, DataSpec, RunConfig]:
     """The model in a model folder, rebuilt from its configuration and filled with its weights.
 
-    Raises `ModelFolderError` when the folder is missing, torn, foreign or of a newer format.
+    - `parts`: those that were given as objects, by kind.
+
+    Nothing large is made before its sizes are known to fit the weights file. Raises `ModelFolderError` when the folder is
+    missing, torn, foreign, of a newer format, or contradicts itself.
     """
     import jax
 
     from ..recipes.build import build_model
 
     fields, spec = read_config(path)
-    config = RunConfig.from_dict(fields)
-    return load_arrays_into(path, build_model(config, spec, jax.random.key(0), condition_dim=spec.condition_dim)), spec, config
+    check_sizes(path, fields, spec.num_elements)
+    try:
+        config = RunConfig.from_dict(fields)
+        like = build_model(config, spec, jax.random.key(0), condition_dim=spec.condition_dim, **parts)
+    except (ConfigurationError, DataError, MemoryError) as error:
+        raise ModelFolderError(f"{path}: no model can be made from {CONFIG_FILE}: {error}") from error
+    return load_arrays_into(path, like), spec, config

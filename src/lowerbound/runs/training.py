@@ -27,7 +27,7 @@ from ..recipes.build import build_model, build_objective, resolve
 from ..storage.checkpoints import latest_checkpoint, load_checkpoint_into, save_checkpoint
 from ..storage.model_folder import save_model_folder
 from ..training import ALL_EPOCHS, NOT_FINITE, STOPPED_EARLY, Progress, Record, Schedule, Trainer
-from .folder import RunFolder
+from .folder import RunFolder, load_model
 
 FINISHED = (ALL_EPOCHS, STOPPED_EARLY)
 
@@ -58,54 +58,64 @@ class TrainingRun:
         spec = describe_dataset(dataset, split.train)
         config = resolve(config, spec)
         trainer = _make_trainer(config, spec, dataset, split)
-        folder = RunFolder.create(path)
-        write_toml(folder.config_file, config)
-        split.save(folder.split_file)
-        folder.write_info(
-            {
-                "recipe": recipe,
-                "command": command,
-                "data": split_record(dataset.examples, split, dataset.condition),
-                "versions": versions(),
-                "machine": machine(),
-                "started": _now(),
-                "ended": None,
-                "stop_reason": "",
-                "seconds": 0.0,
-                "epochs_done": 0.0,
-                "best_epoch": 0.0,
-            }
-        )
-        return cls(folder, config, spec, dataset, split, trainer, trainer.start(), _notes(dataset))
+        record = {
+            "recipe": recipe,
+            "command": command,
+            "data": split_record(dataset.examples, split, dataset.condition),
+            "versions": versions(),
+            "machine": machine(),
+            "started": _now(),
+            "ended": None,
+            "stop_reason": "",
+            "seconds": 0.0,
+            "epochs_done": 0.0,
+            "best_epoch": 0.0,
+        }
+        with RunFolder.created(path) as folder:
+            write_toml(folder.config_file, config)
+            split.save(folder.split_file)
+            folder.write_info(record)
+        return cls(RunFolder(Path(path)), config, spec, dataset, split, trainer, trainer.start(), _notes(dataset))
 
     @classmethod
     def resume(cls, path: str | Path, dataset: Dataset, *, epochs: int | None = None) -> TrainingRun:
-        """The run in `path`, at its newest whole checkpoint.
+        """The run in `path`, at its newest whole checkpoint, whose description of the data and constants are taken over.
 
         - `epochs`: train up to this many epochs instead of the configured number.
 
         Raises `DataError` when `dataset` is not what the run began with, `ConfigurationError` when it has done more than
-        `epochs` already, `ModelFolderError` when no checkpoint can be used.
+        `epochs` already, when its configuration was edited, and when another process trains it, `ModelFolderError` when no
+        checkpoint can be used.
         """
         folder = RunFolder.open(path)
-        begun = folder.config()
+        with folder.locked():
+            return cls._resumed(folder, dataset, epochs)
+
+    @classmethod
+    def _resumed(cls, folder: RunFolder, dataset: Dataset, epochs: int | None) -> TrainingRun:
+        begun, info = folder.config(), folder.info()
         config = begun if epochs is None else begun.updated({"training": {"epochs": epochs}})
         split = folder.split()
-        check_same_data(folder.info()["data"], split_record(dataset.examples, split, dataset.condition))
-        spec = describe_dataset(dataset, split.train)
-        trainer = _make_trainer(config, spec, dataset, split)
-        start = trainer.start()
+        check_same_data(info["data"], split_record(dataset.examples, split, dataset.condition))
+        notes = _version_notes(info["versions"])
         checkpoint = latest_checkpoint(folder.checkpoints)
         if checkpoint is None:
+            spec = describe_dataset(dataset, split.train)
+            trainer = _make_trainer(config, spec, dataset, split)
             folder.metrics.keep_until(0)
-            return cls(folder, config, spec, dataset, split, trainer, start, ("there was no checkpoint yet: starting again",))
+            notes += ("there was no checkpoint yet: starting again",)
+            return cls(folder, config, spec, dataset, split, trainer, trainer.start(), notes)
+        model, spec, trained = load_model(checkpoint.path)
+        _check_unchanged(trained, begun, folder)
+        trainer = _make_trainer(config, spec, dataset, split, model)
         if checkpoint.step > trainer.schedule.num_steps:
             done = checkpoint.step / trainer.schedule.steps_per_epoch
             raise ConfigurationError(
-                f"epochs is {epochs}, but the run in {path} has done {done:g} epochs already, and training cannot be undone. "
-                "Give more epochs, or start a new run in another folder."
+                f"epochs is {epochs}, but the run in {folder.path} has done {done:g} epochs already, and training cannot be "
+                "undone. Give more epochs, or start a new run in another folder."
             )
-        _, (state, best) = load_checkpoint_into(checkpoint.path, trainer.current_model(start), (start.state, start.best_params))
+        start = trainer.start()
+        _, (state, best) = load_checkpoint_into(checkpoint.path, model, (start.state, start.best_params))
         progress = Progress.restore(state, best, checkpoint.counters)
         has_more_epochs = progress.stop_reason == ALL_EPOCHS and checkpoint.step < trainer.schedule.num_steps
         if has_more_epochs or progress.stop_reason not in FINISHED:
@@ -113,7 +123,7 @@ class TrainingRun:
         folder.metrics.keep_until(checkpoint.step)
         if not progress.stop_reason and config != begun:
             write_toml(folder.config_file, config)
-        return cls(folder, config, spec, dataset, split, trainer, progress, checkpoint.refused)
+        return cls(folder, config, spec, dataset, split, trainer, progress, notes + checkpoint.refused)
 
     @property
     def is_finished(self) -> bool:
@@ -132,8 +142,15 @@ class TrainingRun:
     ) -> AbstractLatentVariableModel:
         """Train to the end, checkpointing on the way; then write the model. A stopped run only leaves its checkpoint.
 
-        Raises `NonFiniteLossError`, saying which checkpoint is the last good one, and `SavingError`.
+        Raises `NonFiniteLossError`, saying which checkpoint is the last good one, `SavingError`, and `ConfigurationError` when
+        another process trains into this folder.
         """
+        with self.folder.locked():
+            return self._run(on_record, should_stop)
+
+    def _run(
+        self, on_record: Callable[[Record, TrainingRun], None], should_stop: Callable[[], str | None]
+    ) -> AbstractLatentVariableModel:
         last_saved = time.monotonic()
 
         def record(row: Record, progress: Progress) -> None:
@@ -203,6 +220,30 @@ def _notes(dataset: Dataset) -> tuple[str, ...]:
     return (f"{dataset.name} comes with its own split; data.validation, data.test and data.split_seed are not used.",)
 
 
+def _version_notes(begun: dict[str, str]) -> tuple[str, ...]:
+    now = versions()
+    changed = [f"{name} {old} (now {now[name]})" for name, old in begun.items() if name in now and now[name] != old]
+    if not changed:
+        return ()
+    return (f"the run began with {', '.join(changed)}; from here on its numbers may differ in their last digits.",)
+
+
+# Keys that may change between stop and resume: what they name is held to its fingerprint, or it is no part of the numbers.
+_FREE_KEYS = frozenset({"data.name", "data.key", "training.epochs", "training.checkpoint_every_seconds", "training.images_every"})
+
+
+def _check_unchanged(trained: RunConfig, begun: RunConfig, folder: RunFolder) -> None:
+    """Refuse to go on with another configuration than the checkpoint's."""
+    for section, keys in trained.to_dict().items():
+        for key, value in keys.items():
+            now = begun.to_dict()[section].get(key)
+            if now != value and f"{section}.{key}" not in _FREE_KEYS:
+                raise ConfigurationError(
+                    f"{folder.config_file} was edited: {section}.{key} is {now!r}, and the run was trained with {value!r}. A run "
+                    f"goes on as it was configured: set {section}.{key} back, or start a new run with it."
+                )
+
+
 def versions() -> dict[str, str]:
     """The versions that decide a run's numbers."""
     packages = ("jax", "jaxlib", "equinox", "optax", "numpyro", "numpy")
@@ -219,19 +260,22 @@ def machine() -> dict[str, Any]:
     return {"device": f"{device.platform} ({device.device_kind})", "cores": os.cpu_count(), "system": platform.system()}
 
 
-def _make_trainer(config: RunConfig, spec: DataSpec, dataset: Dataset, split: Split) -> Trainer:
+def _make_trainer(
+    config: RunConfig, spec: DataSpec, dataset: Dataset, split: Split, model: AbstractLatentVariableModel | None = None
+) -> Trainer:
     if config.training.early_stopping_patience > 0 and len(split.validation) == 0:
         # Not every data set that comes with a split has a validation part; the configuration alone cannot tell.
         raise ConfigurationError(
             f"training.early_stopping_patience is {config.training.early_stopping_patience}, but the data have no validation "
             "part. Set training.early_stopping_patience=0."
         )
-    start = dataset.examples[split.train[:NUM_START_EXAMPLES]]
-    key = jax.random.key(config.training.seed)
-    model = build_model(config, spec, key, condition_dim=spec.condition_dim, examples=start)
-    for held_out in (split.validation, split.test):
-        name = config.likelihood.name
-        model.check_values(dataset.examples, likelihood_name=name, name=dataset.name, rows=held_out)
+    if model is None:
+        start = dataset.examples[split.train[:NUM_START_EXAMPLES]]
+        key = jax.random.key(config.training.seed)
+        model = build_model(config, spec, key, condition_dim=spec.condition_dim, examples=start)
+        for held_out in (split.validation, split.test):
+            name = config.likelihood.name
+            model.check_values(dataset.examples, likelihood_name=name, name=dataset.name, rows=held_out)
     train, validation = (examples_of(dataset, rows, spec) for rows in (split.train, split.validation))
     objective = build_objective(config, Schedule.plan(config.training, len(train)).steps_per_epoch, len(train))
     return Trainer(model, train, validation, objective, config.training)

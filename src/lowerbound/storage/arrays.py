@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -55,13 +56,15 @@ def arrays_to_bytes(tree: Any) -> bytes:
     return safetensors.numpy.save(kept)
 
 
-def arrays_from_bytes(content: bytes, like: Any, source: Path) -> Any:
+def arrays_from_bytes(content: bytes, like: Any, source: Path, renamed: Callable[[str], str] = str) -> Any:
     """`like` with its arrays replaced by the stored ones of the same name; its other leaves are kept as they are.
+
+    - `renamed`: from the name in the file to today's.
 
     A leaf comes back as what it is in `like`, NumPy's or JAX's (a `jax.ShapeDtypeStruct` becomes JAX's). Raises
     `ModelFolderError`, naming the leaf, when one is missing, superfluous, or of another shape or dtype.
     """
-    stored = _parse(content, source)
+    stored = {renamed(name): array for name, array in _parse(content, source).items()}
     names = leaf_names(like)
     leaves, structure = jax.tree.flatten(like)
     wanted = {name for name, leaf in zip(names, leaves, strict=True) if is_array(leaf)}

@@ -44,8 +44,10 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 @contextlib.contextmanager
-def new_folder(path: str | Path) -> Iterator[Path]:
+def new_folder(path: str | Path, *, replace: bool = True) -> Iterator[Path]:
     """A temporary folder to fill inside a `with`; at its end it becomes `path`, replacing what was there.
+
+    - `replace`: False never replaces: it raises `SavingError` when something has come to be there.
 
     When the block raises, the temporary folder is removed and `path` is as it was; an `OSError` becomes a `SavingError`.
     """
@@ -59,7 +61,7 @@ def new_folder(path: str | Path) -> Iterator[Path]:
             yield temporary
             for folder, _, _ in os.walk(temporary):
                 _sync_folder(Path(folder))
-            _put_in_place(temporary, path)
+            (_put_in_place if replace else os.rename)(temporary, path)
         _sync_folder(path.parent)
 
 
@@ -176,6 +178,7 @@ _ADVICE = {
     errno.EROFS: "That disk is read-only; save to another one.",
     errno.ENOTDIR: "A part of that path is a file; save to a path whose parents are folders.",
     errno.EEXIST: "A part of that path is a file; save to a path whose parents are folders.",
+    errno.ENOTEMPTY: "Another process made that folder meanwhile; give another one.",
     errno.ENAMETOOLONG: "Save to a shorter path.",
 }
 

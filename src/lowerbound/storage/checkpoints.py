@@ -8,6 +8,7 @@ Randomness needs no place here: every random number is derived from (seed, step)
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import re
 from collections.abc import Mapping
@@ -20,9 +21,8 @@ from .arrays import arrays_from_bytes, arrays_to_bytes
 from .atomic import new_folder, recover_folder, remove_folder, write_and_sync
 from .documents import document_bytes, read_checked, read_document, sha256
 from .model_folder import load_arrays_into, read_config, read_weights, write_model_files
+from .upgrades import CHECKPOINT, renamed_leaf
 
-FORMAT_NAME = "lowerbound-checkpoint"
-FORMAT_VERSION = 1
 CHECKPOINT_FILE = "checkpoint.json"
 STATE_FILE = "state.safetensors"
 _STEP_NAME = re.compile(r"\.?(step-(\d{8,}))(\.previous-\d+-\d+)?")
@@ -67,7 +67,7 @@ def save_checkpoint(
     with new_folder(path) as temporary:
         write_model_files(temporary, config, spec, weights)
         write_and_sync(temporary / STATE_FILE, state_bytes)
-        write_and_sync(temporary / CHECKPOINT_FILE, document_bytes(FORMAT_NAME, FORMAT_VERSION, fields))
+        write_and_sync(temporary / CHECKPOINT_FILE, document_bytes(CHECKPOINT, fields))
     steps = _steps(Path(folder))
     kept = [other for other in steps if other <= step][:keep]
     for other in steps:
@@ -99,7 +99,18 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     config, spec = read_config(path)
     read_weights(path)
     document = _read_state(path)[0]
-    return Checkpoint(path, document["step"], config, spec, document["counters"])
+    return Checkpoint(path, document.step, config, spec, document.counters)
+
+
+@dataclasses.dataclass(frozen=True)
+class CheckpointDocument:
+    """The fields of `checkpoint.json`; `version` is that of the format that it was written in."""
+
+    step: int
+    counters: dict[str, Any]
+    state_bytes: int
+    state_sha256: str
+    version: int
 
 
 def load_checkpoint_into(path: str | Path, model_arrays: Any, state: Any) -> tuple[Any, Any]:
@@ -108,12 +119,14 @@ def load_checkpoint_into(path: str | Path, model_arrays: Any, state: Any) -> tup
     Raises `ModelFolderError` when a file is torn or damaged, or, naming the leaf, when one does not fit.
     """
     path = Path(path)
-    return load_arrays_into(path, model_arrays), arrays_from_bytes(_read_state(path)[1], state, path / STATE_FILE)
+    document, content = _read_state(path)
+    renamed = functools.partial(renamed_leaf, CHECKPOINT, document.version)
+    return load_arrays_into(path, model_arrays), arrays_from_bytes(content, state, path / STATE_FILE, renamed)
 
 
-def _read_state(path: Path) -> tuple[dict[str, Any], bytes]:
-    document = read_document(path / CHECKPOINT_FILE, FORMAT_NAME, FORMAT_VERSION)
-    return document, read_checked(path / STATE_FILE, document["state_bytes"], document["state_sha256"])
+def _read_state(path: Path) -> tuple[CheckpointDocument, bytes]:
+    document = read_document(path / CHECKPOINT_FILE, CHECKPOINT, CheckpointDocument)
+    return document, read_checked(path / STATE_FILE, document.state_bytes, document.state_sha256)
 
 
 def _steps(folder: Path) -> dict[int, Path]:

@@ -6,42 +6,66 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from .. import __version__
 from ..errors import ModelFolderError
+from .schema import checked
+from .upgrades import CURRENT, upgraded
+
+T = TypeVar("T")
 
 
-def document_bytes(format_name: str, format_version: int, fields: Mapping[str, Any]) -> bytes:
+def document_bytes(format_name: str, fields: Mapping[str, Any]) -> bytes:
     """The JSON text of `fields`, with the format's name and version, the package's version and a checksum added."""
-    content = {"format": format_name, "format_version": format_version, "package_version": __version__, **fields}
+    content = {"format": format_name, "format_version": CURRENT[format_name], "package_version": __version__, **fields}
     plain = json.loads(json.dumps(content, default=_plain))
     return (json.dumps({**plain, "checksum": _checksum(plain)}, indent=2) + "\n").encode("utf-8")
 
 
-def read_document(path: Path, format_name: str, format_version: int) -> dict[str, Any]:
-    """The fields of a document; raises `ModelFolderError` when it is missing, torn, foreign, changed or of a newer format."""
-    try:
-        content = json.loads(read_file(path))
-    except ValueError as error:
-        raise ModelFolderError(f"{path} is not readable JSON ({error}): it is torn, damaged, or not one of ours.") from error
-    if not isinstance(content, dict) or content.get("format") != format_name:
-        got = content.get("format") if isinstance(content, dict) else type(content).__name__
-        raise ModelFolderError(f"{path} is not one of ours: its format is {got!r}; expected {format_name!r}.")
-    version = content.get("format_version")
-    if not isinstance(version, int) or version < 1:
-        raise ModelFolderError(f"{path} has the format version {version!r}; expected an integer from 1 to {format_version}.")
-    if version > format_version:
-        raise ModelFolderError(
-            f"{path} was made by a newer lowerbound ({content.get('package_version')}): its format version is {version}, and "
-            f"lowerbound {__version__} reads up to {format_version}. Upgrade with: pip install --upgrade lowerbound"
-        )
+def read_document(path: Path, format_name: str, schema: type[T]) -> T:
+    """A document as an instance of the dataclass `schema`, upgraded from whatever version it was written in.
+
+    `schema` has a field for each of the document's own fields, and `version`, which is the one it was written in.
+
+    Raises `ModelFolderError` when it is missing, torn, foreign, changed, of a newer format, or not as `schema` says.
+    """
+    content = json_object(read_file(path), path)
+    if content.get("format") != format_name:
+        raise ModelFolderError(f"{path} is not one of ours: its format is {content.get('format')!r}; expected {format_name!r}.")
     stated = content.pop("checksum", None)
+    version = known_version(content.get("format_version"), content.get("package_version"), format_name, path)
     if stated != _checksum(content):
         raise ModelFolderError(f"{path} is damaged or was edited: its checksum is not the one of its content.")
-    return content
+    fields = {key: value for key, value in content.items() if key not in ("format", "format_version", "package_version")}
+    return checked(schema, {**upgraded(format_name, version, fields), "version": version}, str(path))
+
+
+def json_object(content: bytes, path: Path) -> dict[str, Any]:
+    """The object in a JSON file; raises `ModelFolderError` when it is torn, nested too deeply, or something else."""
+    try:
+        found = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        why = "it is nested too deeply" if isinstance(error, RecursionError) else error
+        raise ModelFolderError(f"{path} is not readable JSON ({why}): it is torn, damaged, or not one of ours.") from error
+    if not isinstance(found, dict):
+        raise ModelFolderError(f"{path} is not one of ours: it holds a {type(found).__name__}; expected an object with fields.")
+    return found
+
+
+def known_version(version: Any, package_version: Any, format_name: str, path: Path) -> int:
+    """The version of a document's format where this release can read it; else `ModelFolderError`."""
+    current = CURRENT[format_name]
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise ModelFolderError(f"{path} has the format version {version!r}; expected an integer from 1 to {current}.")
+    if version > current:
+        raise ModelFolderError(
+            f"{path} was made by a newer lowerbound ({package_version}): its format version is {version}, and "
+            f"lowerbound {__version__} reads up to {current}. Upgrade with: pip install --upgrade lowerbound"
+        )
+    return version
 
 
 def is_document(path: Path, format_name: str) -> bool:

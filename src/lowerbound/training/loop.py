@@ -14,12 +14,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
-from .. import __version__
 from ..config.sections import TrainingConfig
 from ..data.examples import Example
-from ..errors import ConfigurationError, ModelFolderError, NonFiniteLossError
+from ..errors import ConfigurationError, NonFiniteLossError
 from ..models import AbstractLatentVariableModel, split_trained
 from ..objectives import AbstractObjective, check_needs
+from ..storage.schema import checked
 from . import program
 from .devices import mesh as one_device
 from .devices import place
@@ -89,20 +89,22 @@ class Progress:
 
     @classmethod
     def restore(cls, state: program.TrainState, best_params: Any, counters: dict[str, Any]) -> Progress:
-        """The progress that `counters` and two PyTrees describe.
+        """The progress that `counters` and two PyTrees describe; raises `ModelFolderError` when they are not such counters."""
+        known = checked(_Counters, counters, "the checkpoint", "counters.")
+        best_bound = -math.inf if known.best_bound is None else known.best_bound
+        return cls(state, best_params, **{**vars(known), "best_bound": best_bound})
 
-        Raises `ModelFolderError` when the counters are not those of this version.
-        """
-        expected = {field.name for field in dataclasses.fields(cls)} - {"state", "best_params"}
-        if set(counters) != expected:
-            differing = ", ".join(sorted(set(counters) ^ expected))
-            raise ModelFolderError(
-                f"the checkpoint's counters are not those that lowerbound {__version__} writes (they differ in {differing}): "
-                "another version made it. Resume with that version, or start a new run in another folder."
-            )
-        best_bound = -math.inf if counters["best_bound"] is None else counters["best_bound"]
-        since_record = tuple(counters["since_record"])
-        return cls(state, best_params, **{**counters, "best_bound": best_bound, "since_record": since_record})
+
+@dataclasses.dataclass(frozen=True)
+class _Counters:
+    """`Progress.counters`, as a checkpoint holds them."""
+
+    best_epoch: float
+    best_bound: float | None
+    seconds: float
+    seconds_at_record: float
+    since_record: tuple[float, ...]
+    stop_reason: str
 
 
 STOPPED_EARLY = "early stopping"
