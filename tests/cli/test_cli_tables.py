@@ -74,11 +74,11 @@ def test_what_is_no_run_is_refused(name: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     assert "it is a file" in refused(tmp_path / "file")
     for text, message in (
-        ("{", "cannot be read"),
+        ("{", "is not readable JSON"),
         ("[1]", "is not one of ours"),
         ('{"format": "another", "version": 1}', "is not one of ours"),
-        ('{"format": "lowerbound-run"}', "is not one of ours"),
-        ('{"format": "lowerbound-run", "version": 2}', "made by a newer lowerbound; this one reads up to 1. Upgrade"),
+        ('{"format": "lowerbound-run"}', "has the format version None; expected an integer from 1 to 2"),
+        ('{"format": "lowerbound-run", "version": 3}', "was made by a newer lowerbound (None): its format version is 3"),
     ):
         (tmp_path / "run.json").write_text(text)
         assert message in refused(tmp_path)
@@ -93,7 +93,7 @@ def test_info_names_a_file_of_scores_that_is_torn(images_run: Path, tmp_path: Pa
     (run / "evaluation.json").write_text('{"elbo_nats": ')
     result = command("info", run)
     assert result.status == 1
-    assert f"{run / 'evaluation.json'} cannot be read" in result.error
+    assert f"{run / 'evaluation.json'} is not readable JSON" in result.error
 
 
 def test_cite_prints_bibtex_of_a_run_and_of_a_recipe(images_run: Path) -> None:

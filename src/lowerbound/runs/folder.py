@@ -177,7 +177,7 @@ class RunFolder:
         content = json_object(read_file(file), file)
         if content.pop("format", None) != RUN:
             raise ModelFolderError(f"{file} is not one of ours; expected the folder of a `lowerbound train`.")
-        version = known_version(content.pop("version", None), "its versions", RUN, file)
+        version = known_version(content.pop("version", None), content.get("versions"), RUN, file)
         fields = upgraded(RUN, version, content)
         checked(_RunRecord, fields, str(file))
         return fields
