@@ -29,7 +29,8 @@ from .data.levels import for_device
 from .data.spec import DataSpec
 from .data.splits import shuffled_split
 from .errors import ConfigurationError
-from .estimator_inputs import as_numbers, checked_count, condition_values, in_blocks, numeric_examples, with_condition
+from .estimator_inputs import as_numbers, checked_count, condition_values, numeric_examples, with_condition
+from .evaluation.latents import in_blocks
 from .models import AbstractLatentVariableModel, SingleLayer
 from .recipes import load_recipe
 from .recipes.build import build_model, build_objective, resolve

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,8 +13,6 @@ from .data.checks import check_array
 from .data.examples import Example
 from .data.spec import DataSpec
 from .errors import ConfigurationError, DataError
-
-_BLOCK = 512
 
 
 class NotNumberError(DataError, TypeError):
@@ -77,12 +74,3 @@ def with_condition(x: np.ndarray, condition: Any, spec: DataSpec) -> Example:
             f"{len(x)} examples."
         )
     return Example(x, spec.condition.encode(condition_values(condition, len(x))))
-
-
-def in_blocks(function: Callable[[Example], np.ndarray], rows: Example) -> np.ndarray:
-    """`function` of all rows, a block at a time."""
-    # Blocks of one size, the last filled up with the first rows: one compiled program whatever the number of rows, and what is
-    # said of a row does not depend on how many others there are.
-    starts = range(0, len(rows), _BLOCK)
-    parts = [function(rows[np.arange(start, start + _BLOCK) % len(rows)])[: len(rows) - start] for start in starts]
-    return np.concatenate(parts)

@@ -80,6 +80,14 @@ def objective_case(make: Callable[[], AbstractObjective]) -> Case:
         each = (len(batch),)
         of_density = None if "deterministic-posterior" in part.needs else each
         monitors = {"fraction_at_floor": ()}
-        return {"loss": (), "bound": of_density, "log_likelihood": each, "kl": of_density, "monitors": monitors, "w": ()}
+        return {
+            "loss": (),
+            "bound": of_density,
+            "log_likelihood": each,
+            "kl": of_density,
+            "state": None,
+            "monitors": monitors,
+            "w": (),
+        }
 
     return Case(lambda key: make(), inputs, extremes, call, shapes)

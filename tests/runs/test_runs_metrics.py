@@ -18,7 +18,7 @@ from lowerbound.training import Record
 
 def _record(step: int) -> Record:
     values = {field.name: step + 1 / 3 for field in dataclasses.fields(Record)}
-    return Record(**{**values, "step": step, "validation_elbo_nats": math.nan})
+    return Record(**{**values, "step": step, "skipped_steps": step, "validation_elbo_nats": math.nan})
 
 
 @pytest.fixture

@@ -81,7 +81,7 @@ def test_validation_of_a_split_that_does_not_fill_its_batches_is_the_mean_over_a
     data = DATA["8-bit"][:47]
     model = model_of(SMALL, jax.random.key(0))
     trainer = Trainer(model, data, data, ELBO(), TrainingConfig(epochs=1, batch_size=2))
-    found = program.validate(trainer.fixed, split_trained(model)[0], Example(jnp.asarray(data)), jnp.int32(0))
+    found = program.validate(trainer.fixed, split_trained(model)[0], Example(jnp.asarray(data)))
     keys = [jax.random.fold_in(stream(jax.random.key(0), 2), number) for number in range(3)]
     parts: list[Any] = [ELBO()(model, Example(jnp.asarray(data[20 * i : 20 * i + 20])), keys[i], jnp.int32(0)) for i in range(3)]
     bounds = np.concatenate([part.bound for part in parts])

@@ -58,7 +58,7 @@ def test_a_fit_with_another_seed_rate_or_weight_compiles_nothing() -> None:
         (ELBO(capacity_nats=3.0, capacity_steps=5), ELBO(capacity_nats=4.0, capacity_steps=5)),
         (RenyiBound(5, 0.5), RenyiBound(5, 1.0)),
         (CIWAE(elbo_weight=0.3), CIWAE(elbo_weight=0.5)),
-        (BetaTCVAE(num_examples=100, beta=2.0), BetaTCVAE(100, 1, 0.5, 3.0, 2.0)),
+        (BetaTCVAE(100, 1, 1.0, 2.0), BetaTCVAE(100, 1, 0.5, 3.0, 2.0)),
         (InfoVAE(alpha=0.5, mmd_weight=2.0), InfoVAE(alpha=0.4, mmd_weight=3.0)),
         (WassersteinAutoencoder(mmd_weight=2.0), WassersteinAutoencoder(mmd_weight=3.0)),
         (DIPVAEI(1, 1.0, 2.0), DIPVAEI(1, 3.0, 4.0)),

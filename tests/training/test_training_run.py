@@ -109,7 +109,7 @@ def test_early_stopping_keeps_the_best_weights() -> None:
 
     def bound_of(model: AbstractLatentVariableModel) -> float:
         params, _ = split_trained(model)
-        return float(program.validate(trainer.fixed, params, Example(jnp.asarray(validation)), jnp.int32(0)).bound)
+        return float(program.validate(trainer.fixed, params, Example(jnp.asarray(validation))).bound)
 
     assert bound_of(trainer.model_of(progress)) == bounds[best]
     assert bound_of(trainer.current_model(progress)) == bounds[-1]

@@ -129,7 +129,8 @@ def _how_it_ended(run: TrainingRun) -> str:
     epoch = int(progress.state.step) / run.trainer.schedule.steps_per_epoch
     if run.config.training.early_stopping_patience == 0:
         return f"{progress.stop_reason}: {epoch:g} epochs"
-    return f"{progress.stop_reason}: {epoch:g} epochs, of which the weights of epoch {progress.best_epoch:g} are kept,"
+    kept = f"the weights of epoch {progress.best_epoch:g} are kept (by {run.trainer.kept_by}),"
+    return f"{progress.stop_reason}: {epoch:g} epochs, of which {kept}"
 
 
 def _free_folder(data_name: str) -> Path:

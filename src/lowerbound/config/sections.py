@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import ConfigurationError
 from .keys import Key
-from .rules import Integer, OneOf, PartOfData, Real, Rule, Text
+from .rules import Boolean, Integer, OneOf, PartOfData, Real, Rule, Text
 
 LARGEST_SEED = 2**32 - 1
 
@@ -71,8 +71,13 @@ class TrainingConfig:
     learning_rate_warmup_epochs: int = _key(0, Integer(0), "epochs over which the learning rate rises from 0")
     weight_decay: float = _key(0.0, Real(0.0), "decoupled weight decay; needs the optimizer adamw")
     gradient_clip: float = _key(0.0, Real(0.0), "the largest global norm of a gradient; 0 for no clipping")
+    skip_spikes: bool = _key(False, Boolean(), "skip the steps whose gradient is far beyond its running size")
     ema_decay: float = _key(0.0, Real(0.0, below=1.0), "decay per step of the averaged weights that are kept; 0 for no averaging")
-    early_stopping_patience: int = _key(0, Integer(0), "epochs without a better validation bound before stopping; 0 for never")
+    early_stopping_patience: int = _key(
+        0,
+        Integer(0),
+        "epochs without a better validation score before stopping; 0 for never",
+    )
     validate_every: int = _key(0, Integer(0), "epochs between validations; 0 to choose from the number of epochs")
     checkpoint_every_seconds: float = _key(30.0, Real(0.0), "seconds between checkpoints; 0 for one at every look")
     images_every: int = _key(0, Integer(0), "validations between pictures for TensorBoard; 0 to choose")

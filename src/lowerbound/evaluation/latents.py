@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -67,8 +70,25 @@ def sample(
 
     Raises `ConfigurationError` when the model takes a condition and none is given.
     """
-    latents = prior_draws(model, num_samples, condition=condition, seed=seed)
-    return decode(model, latents, condition=condition, draw=draw, seed=seed + 1)
+    check_condition(model, condition)
+    prior_key, _ = jax.random.split(jax.random.key(seed))
+    keys = prior_key, jax.random.key(seed + 1)
+    rows = np.arange(num_samples), None if condition is None else np.asarray(condition, np.float32)
+    return in_blocks(lambda block: np.asarray(_sample(model, block, keys, draw)), rows)
+
+
+def in_blocks(function: Callable[[Any], np.ndarray], rows: Any) -> np.ndarray:
+    """`function` of all rows of a PyTree of arrays, a block at a time.
+
+    Blocks of one size, the last filled up with the first rows: one compiled program whatever the number of rows, and what is
+    said of a row does not depend on how many others there are.
+    """
+    count = len(jax.tree.leaves(rows)[0])
+    parts = []
+    for start in range(0, count, _BATCH):
+        block = jax.tree.map(lambda array, start=start: array[np.arange(start, start + _BATCH) % count], rows)
+        parts.append(function(block)[: count - start])
+    return np.concatenate(parts)
 
 
 def prior_draws(
@@ -103,6 +123,17 @@ def _on_device(condition: Array | np.ndarray | None) -> Array | None:
 @eqx.filter_jit
 def _prior_draws(model: AbstractLatentVariableModel, condition: Array | None, keys: Array) -> Array:
     return jax.lax.map(lambda pair: model.sample_latent(*pair), (keys, condition), batch_size=_BATCH)
+
+
+@eqx.filter_jit
+def _sample(model: AbstractLatentVariableModel, rows: tuple[Array, Array | None], keys: tuple[Array, Array], draw: bool) -> Array:
+    def one(number: Array, condition: Array | None) -> Array:
+        # The keys that a split for so many rows would give, whatever their number.
+        prior_key, x_key = (jax.random.fold_in(key, number) for key in keys)
+        z = model.sample_latent(prior_key, condition)
+        return model.decode_draw(z, x_key, condition) if draw else model.decode_mean(z, condition)
+
+    return jax.vmap(one)(*rows)
 
 
 @eqx.filter_jit

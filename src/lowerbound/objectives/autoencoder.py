@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Num, PRNGKeyArray
+from jaxtyping import Array, Float, Num, PRNGKeyArray
+from typing_extensions import override
 
 from ..data.examples import Example
 from ..data.transforms import Affine
 from ..errors import ConfigurationError
 from ..models import AbstractLatentVariableModel, Draws, LogTerms, SingleLayer, split_trained
 from .base import AbstractObjective, LossRecord, Need, batch_terms, record_of
+from .schedule import Step
 
 
 class AbstractAutoencoder(AbstractObjective):
@@ -37,6 +39,11 @@ class AbstractAutoencoder(AbstractObjective):
         return ("deterministic-posterior",)
 
     @property
+    @override
+    def is_bound(self) -> bool:
+        return False
+
+    @property
     def bound_name(self) -> str:
         """None."""
         return ""
@@ -46,7 +53,8 @@ class AbstractAutoencoder(AbstractObjective):
         model: AbstractLatentVariableModel,
         batch: Example,
         key: PRNGKeyArray,
-        step: Int[Array, ""],
+        step: Step,
+        state: Any = None,
         *,
         training: bool = False,
     ) -> LossRecord:
@@ -56,7 +64,7 @@ class AbstractAutoencoder(AbstractObjective):
         terms, loss = reconstruction_and_prior(model, batch, key, draws)
         return record_of(model, batch, terms, loss + self.penalty(model, batch, terms))
 
-    def kl_weight(self, step: Int[Array, ""]) -> Float[Array, ""]:
+    def kl_weight(self, step: Step) -> Float[Array, ""]:
         """0: there is no KL term."""
         return jnp.float32(0.0)
 

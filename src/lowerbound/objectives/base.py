@@ -1,16 +1,17 @@
 """The contract of an objective: a value that turns a model and a batch into a loss and a bound."""
 
 from abc import abstractmethod
-from typing import Literal
+from typing import Any, Literal
 
 import equinox as eqx
 import jax
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from ..config.context import ObjectiveContext, arguments_of
 from ..config.part import PartConfig
 from ..data.examples import Example
 from ..models import AbstractLatentVariableModel, Draws, LogTerms
+from .schedule import Step
 
 # What an objective may need of a model (`needs.py` checks it and says what fits).
 Need = Literal["density", "deterministic-posterior", "factorised-posterior", "kl-by-latent"]
@@ -28,6 +29,7 @@ class LossRecord(eqx.Module):
     - `log_likelihood`: E_q[log p(x|z)] for each example, estimated by the mean over the draws.
     - `kl`: KL(q(z|x) || p(z)) for each example; None for a deterministic code. The ELBO is always `log_likelihood` - `kl`.
     - `monitors`: batch means of the likelihood's fractions worth watching.
+    - `state`: the objective's own state after this batch; None where it has none.
     """
 
     loss: Float[Array, ""]
@@ -35,10 +37,11 @@ class LossRecord(eqx.Module):
     log_likelihood: Float[Array, " batch"]
     kl: Float[Array, " batch"] | None
     monitors: dict[str, Float[Array, ""]]
+    state: Any = None
 
 
 class AbstractObjective(eqx.Module):
-    """A frozen value: called with a model, a batch, a key and the step's number, it gives a `LossRecord`.
+    """A frozen value: called with a model, a batch, a key, the step's number and its own state, it gives a `LossRecord`.
 
     Its weights are fields that are not static, so that training gives them to its program as inputs, and another weight needs no
     other program; static is what chooses a branch. A weight of 0 stays a constant: see `is_on`.
@@ -65,20 +68,35 @@ class AbstractObjective(eqx.Module):
     def bound_name(self) -> str:
         """What `bound` is, for people: "ELBO", "IWAE bound, 5 samples"; "" where there is none."""
 
+    @property
+    @abstractmethod
+    def is_bound(self) -> bool:
+        """Whether the loss, with its weights at the end of their schedule, is minus a lower bound on log p(x)."""
+
+    def initial_state(self, num_examples: int) -> Any:
+        """What the objective remembers from step to step (a moving average, a chain), before the first of them: a PyTree of
+        arrays, which a checkpoint holds. None by default; the one method here that an objective may replace.
+        """
+        return None
+
     @abstractmethod
     def __call__(
         self,
         model: AbstractLatentVariableModel,
         batch: Example,
         key: PRNGKeyArray,
-        step: Int[Array, ""],
+        step: Step,
+        state: Any = None,
         *,
         training: bool = False,
     ) -> LossRecord:
-        """The record of one batch at one step; `training` turns dropout on and changes nothing else."""
+        """The record of one batch at one step; `training` turns dropout on and changes nothing else.
+
+        A state that goes on is the record's `state`; that of a call without `training` is not kept.
+        """
 
     @abstractmethod
-    def kl_weight(self, step: Int[Array, ""]) -> Float[Array, ""]:
+    def kl_weight(self, step: Step) -> Float[Array, ""]:
         """The weight of the KL term in the loss at this step; 1 where the loss is a bound's negative."""
 
 

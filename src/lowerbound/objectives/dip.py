@@ -1,17 +1,20 @@
 """Disentangled inferred priors: the ELBO with a pull of the aggregate posterior's covariance towards the identity."""
 
 from abc import abstractmethod
+from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray
+from typing_extensions import override
 
 from ..data.examples import Example
 from ..errors import ConfigurationError
 from ..models import AbstractLatentVariableModel, Draws, LogTerms
-from .base import AbstractObjective, LossRecord, Need, batch_terms, kl_of, record_of
+from .base import AbstractObjective, LossRecord, Need, batch_terms, is_on, kl_of, record_of
 from .importance_weighted import check_draws
+from .schedule import Step
 
 Weight = float | Float[Array, ""]
 
@@ -31,6 +34,11 @@ class AbstractDIPVAE(AbstractObjective):
         """The covariance that is drawn to the identity."""
 
     @property
+    @override
+    def is_bound(self) -> bool:
+        return not is_on(self.off_diagonal_weight) and not is_on(self.diagonal_weight)
+
+    @property
     def bound_name(self) -> str:
         """The ELBO."""
         return "ELBO"
@@ -40,7 +48,8 @@ class AbstractDIPVAE(AbstractObjective):
         model: AbstractLatentVariableModel,
         batch: Example,
         key: PRNGKeyArray,
-        step: Int[Array, ""],
+        step: Step,
+        state: Any = None,
         *,
         training: bool = False,
     ) -> LossRecord:
@@ -49,7 +58,7 @@ class AbstractDIPVAE(AbstractObjective):
         penalty = distance_from_identity(self.covariance(batch, terms), self.off_diagonal_weight, self.diagonal_weight)
         return record_of(model, batch, terms, penalty - batch.mean(terms.log_likelihood.mean(axis=1) - kl_of(terms)))
 
-    def kl_weight(self, step: Int[Array, ""]) -> Float[Array, ""]:
+    def kl_weight(self, step: Step) -> Float[Array, ""]:
         """1."""
         return jnp.float32(1.0)
 

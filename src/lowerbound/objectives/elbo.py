@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray
+from typing_extensions import override
 
 from ..data.examples import Example
 from ..errors import ConfigurationError
 from ..models import AbstractLatentVariableModel, Draws
 from .base import AbstractObjective, GradientEstimator, LossRecord, Need, batch_terms, is_on, kl_of, record_of
 from .needs import check_needs
-from .schedule import Course, WarmUp
+from .schedule import Course, Step, WarmUp
 
 
 class ELBO(AbstractObjective):
@@ -84,6 +87,11 @@ class ELBO(AbstractObjective):
         return ("density", "kl-by-latent") if is_on(self.free_nats) else ("density",)
 
     @property
+    @override
+    def is_bound(self) -> bool:
+        return self.beta == 1 and not is_on(self.free_nats) and not is_on(self.capacity_nats)
+
+    @property
     def bound_name(self) -> str:
         """The ELBO."""
         return "ELBO"
@@ -93,7 +101,8 @@ class ELBO(AbstractObjective):
         model: AbstractLatentVariableModel,
         batch: Example,
         key: PRNGKeyArray,
-        step: Int[Array, ""],
+        step: Step,
+        state: Any = None,
         *,
         training: bool = False,
     ) -> LossRecord:
@@ -115,10 +124,10 @@ class ELBO(AbstractObjective):
             cost = kl
         return record_of(model, batch, terms, -batch.mean(log_likelihood - weight * cost))
 
-    def kl_weight(self, step: Int[Array, ""]) -> Float[Array, ""]:
+    def kl_weight(self, step: Step) -> Float[Array, ""]:
         """w = beta * warm-up(step)."""
         return self.beta * WarmUp(self.warmup_steps, self.warmup)(step)
 
-    def capacity(self, step: Int[Array, ""]) -> Float[Array, ""]:
+    def capacity(self, step: Step) -> Float[Array, ""]:
         """C in nats at a step."""
         return self.capacity_nats * WarmUp(self.capacity_steps)(step)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
+from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray
+from typing_extensions import override
 
 from ..data.examples import Example
 from ..errors import ConfigurationError
 from ..models import AbstractLatentVariableModel, Draws, LogTerms
 from .base import AbstractObjective, GradientEstimator, LossRecord, Need, batch_terms, log_weight_of, record_of
+from .schedule import Step
 
 # A function of one example's log-weights, all draws side by side; the draws of a group lie next to each other.
 Bound = Callable[[Float[Array, " draws"]], Float[Array, ""]]
@@ -30,6 +33,11 @@ class AbstractImportanceWeighted(AbstractObjective):
         """The terms of a batch, the loss, and the bound of each example."""
 
     @property
+    @override
+    def is_bound(self) -> bool:
+        return True
+
+    @property
     def needs(self) -> tuple[Need, ...]:
         """A density."""
         return ("density",)
@@ -39,14 +47,15 @@ class AbstractImportanceWeighted(AbstractObjective):
         model: AbstractLatentVariableModel,
         batch: Example,
         key: PRNGKeyArray,
-        step: Int[Array, ""],
+        step: Step,
+        state: Any = None,
         *,
         training: bool = False,
     ) -> LossRecord:
         """The record of one batch at one step."""
         return record_of(model, batch, *self.estimate(model, batch, key, training=training))
 
-    def kl_weight(self, step: Int[Array, ""]) -> Float[Array, ""]:
+    def kl_weight(self, step: Step) -> Float[Array, ""]:
         """1: the loss is a bound's negative."""
         return jnp.float32(1.0)
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray
+from typing_extensions import override
 
 from ..data.examples import Example
 from ..errors import ConfigurationError
 from ..models import AbstractLatentVariableModel, Draws
 from .base import AbstractObjective, LossRecord, Need, batch_terms, kl_of, record_of
 from .importance_weighted import check_draws
+from .schedule import Step
 
 Kernel = Literal["imq", "rbf"]
 # The program of Tolstikhin et al. adds up kernels of these relative widths, so that far and near codes both feel a force.
@@ -56,6 +58,11 @@ class InfoVAE(AbstractObjective):
         return ("density",)
 
     @property
+    @override
+    def is_bound(self) -> bool:
+        return self.alpha == 0 and self.mmd_weight == 1
+
+    @property
     def bound_name(self) -> str:
         """The ELBO."""
         return "ELBO"
@@ -65,7 +72,8 @@ class InfoVAE(AbstractObjective):
         model: AbstractLatentVariableModel,
         batch: Example,
         key: PRNGKeyArray,
-        step: Int[Array, ""],
+        step: Step,
+        state: Any = None,
         *,
         training: bool = False,
     ) -> LossRecord:
@@ -76,7 +84,7 @@ class InfoVAE(AbstractObjective):
         cost = (1 - self.alpha) * batch.mean(kl_of(terms)) + (self.alpha + self.mmd_weight - 1) * discrepancy
         return record_of(model, batch, terms, cost - batch.mean(terms.log_likelihood))
 
-    def kl_weight(self, step: Int[Array, ""]) -> Float[Array, ""]:
+    def kl_weight(self, step: Step) -> Float[Array, ""]:
         """1 - alpha."""
         return jnp.float32(1 - self.alpha)
 
@@ -109,6 +117,11 @@ class WassersteinAutoencoder(AbstractObjective):
         return ()
 
     @property
+    @override
+    def is_bound(self) -> bool:
+        return False
+
+    @property
     def bound_name(self) -> str:
         """The ELBO, where there is a density."""
         return "ELBO"
@@ -118,7 +131,8 @@ class WassersteinAutoencoder(AbstractObjective):
         model: AbstractLatentVariableModel,
         batch: Example,
         key: PRNGKeyArray,
-        step: Int[Array, ""],
+        step: Step,
+        state: Any = None,
         *,
         training: bool = False,
     ) -> LossRecord:
@@ -128,7 +142,7 @@ class WassersteinAutoencoder(AbstractObjective):
         discrepancy = mmd_to_prior(model, batch, terms.z, prior_key, self.kernel)
         return record_of(model, batch, terms, self.mmd_weight * discrepancy - batch.mean(terms.log_likelihood))
 
-    def kl_weight(self, step: Int[Array, ""]) -> Float[Array, ""]:
+    def kl_weight(self, step: Step) -> Float[Array, ""]:
         """0: there is no KL term."""
         return jnp.float32(0.0)
 

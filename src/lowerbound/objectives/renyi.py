@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray
+from typing_extensions import override
 
 from ..data.examples import Example
 from ..models import AbstractLatentVariableModel, Draws
 from .base import AbstractObjective, LossRecord, Need, batch_terms, kl_of, log_weight_of, record_of
 from .importance_weighted import check_draws, iwae_name, log_mean_exp
+from .schedule import Step
 
 
 class RenyiBound(AbstractObjective):
@@ -39,6 +43,11 @@ class RenyiBound(AbstractObjective):
         return ("density",)
 
     @property
+    @override
+    def is_bound(self) -> bool:
+        return self.alpha >= 0
+
+    @property
     def bound_name(self) -> str:
         """The IWAE bound and its number of draws."""
         return iwae_name(self.num_samples)
@@ -48,7 +57,8 @@ class RenyiBound(AbstractObjective):
         model: AbstractLatentVariableModel,
         batch: Example,
         key: PRNGKeyArray,
-        step: Int[Array, ""],
+        step: Step,
+        state: Any = None,
         *,
         training: bool = False,
     ) -> LossRecord:
@@ -61,7 +71,7 @@ class RenyiBound(AbstractObjective):
         values = jnp.where(is_elbo, terms.log_likelihood.mean(axis=1) - kl_of(terms), of_order)
         return record_of(model, batch, terms, -batch.mean(values), log_mean_exp(log_weight_of(terms)))
 
-    def kl_weight(self, step: Int[Array, ""]) -> Float[Array, ""]:
+    def kl_weight(self, step: Step) -> Float[Array, ""]:
         """1: there is no KL term to weigh."""
         return jnp.float32(1.0)
 

@@ -11,6 +11,8 @@ from jaxtyping import Array, Float, Int
 from ..errors import ConfigurationError
 
 Course = Literal["linear", "cyclical"]
+# A step's number from 0; None for the end of every schedule, when each weight has come to its last value.
+Step = Int[Array, ""] | None
 
 
 class WarmUp(eqx.Module):
@@ -32,9 +34,9 @@ class WarmUp(eqx.Module):
         if self.course not in ("linear", "cyclical"):
             raise ConfigurationError(f"objective.warmup is {self.course!r}; expected 'linear' or 'cyclical'.")
 
-    def __call__(self, step: Int[Array, ""]) -> Float[Array, ""]:
+    def __call__(self, step: Step) -> Float[Array, ""]:
         """The factor at a step."""
-        if self.steps == 0:
+        if self.steps == 0 or step is None:
             return jnp.float32(1.0)
         if self.course == "linear":
             return jnp.minimum(1.0, (step + 1).astype(jnp.float32) / self.steps)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray
+from typing_extensions import override
 
 from ..data.examples import Example
 from ..errors import ConfigurationError
@@ -16,6 +17,7 @@ from ..models import AbstractLatentVariableModel, Draws, LogTerms
 from ..posteriors import AbstractFactorisedPosterior
 from .base import AbstractObjective, LossRecord, Need, batch_terms, record_of
 from .importance_weighted import check_draws
+from .schedule import Step
 
 # Of the log-densities of every draw under every posterior: 64 MiB in float32.
 MOST_NUMBERS_AT_ONCE = 2**24
@@ -68,6 +70,11 @@ class BetaTCVAE(AbstractObjective):
         return ("density", "factorised-posterior")
 
     @property
+    @override
+    def is_bound(self) -> bool:
+        return self.alpha == self.beta == self.gamma == 1
+
+    @property
     def bound_name(self) -> str:
         """The ELBO."""
         return "ELBO"
@@ -77,7 +84,8 @@ class BetaTCVAE(AbstractObjective):
         model: AbstractLatentVariableModel,
         batch: Example,
         key: PRNGKeyArray,
-        step: Int[Array, ""],
+        step: Step,
+        state: Any = None,
         *,
         training: bool = False,
     ) -> LossRecord:
@@ -87,7 +95,7 @@ class BetaTCVAE(AbstractObjective):
         cost = self.alpha * parts.mutual_information + self.beta * parts.total_correlation + self.gamma * parts.by_latent
         return record_of(model, batch, terms, cost - batch.mean(terms.log_likelihood))
 
-    def kl_weight(self, step: Int[Array, ""]) -> Float[Array, ""]:
+    def kl_weight(self, step: Step) -> Float[Array, ""]:
         """beta, the total correlation's."""
         return jnp.float32(self.beta)
 

@@ -41,6 +41,8 @@ _WITHOUT_USE: dict[tuple[str, str], str] = {
     ("training", "images_every"): "only `lowerbound train` writes pictures",
 }
 _DATA_NAME = "array"
+# What an estimator sets where it is not told otherwise: whatever the data, training must not diverge.
+_GUARDED: dict[tuple[str, str], Any] = {("training", "gradient_clip"): 1000.0, ("training", "skip_spikes"): True}
 
 
 def configuration_of(
@@ -60,6 +62,8 @@ def configuration_of(
     further = {} if further is None else further
     _check_further(further, parts)
     nested: dict[str, dict[str, Any]] = {"data": {"name": _DATA_NAME, "test": 0, "split_seed": parameters["random_state"]}}
+    for (section, key), value in _GUARDED.items():
+        nested = merged(nested, {section: {key: value}})
     for name, (section, key) in PARAMETERS.items():
         if parameters[name] is None:
             continue
@@ -88,7 +92,7 @@ def parameters_of(config: RunConfig, parts: Mapping[str, Any]) -> dict[str, Any]
             if where in names:
                 is_left_to_the_part = section in KINDS_OF_PARTS and key not in ("name", "latent_dim") and value == default
                 values[names[where]] = None if is_left_to_the_part else value
-            elif value != default and where not in _WITHOUT_USE:
+            elif value != _GUARDED.get(where, default) and where not in _WITHOUT_USE:
                 further = merged(further, {section: {key: value}})
     return {**values, "config": further or None}
 

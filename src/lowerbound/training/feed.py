@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any
 
 import equinox as eqx
 import jax
@@ -18,15 +17,13 @@ from .schedule import Schedule
 
 
 class AbstractBatches(eqx.Module):
-    """What the program of one chunk is given, and how it takes a batch from it."""
+    """What the program of one chunk is given: examples, and which of them each step sees."""
+
+    data: eqx.AbstractVar[Example]
 
     @abstractmethod
-    def by_step(self, key: PRNGKeyArray, first_step: Int[Array, ""], schedule: Schedule) -> Any:
-        """Something for each step of the chunk, along the first axis."""
-
-    @abstractmethod
-    def batch(self, of_step: Any) -> Example:
-        """The batch of one step, from what `by_step` has for it."""
+    def rows(self, key: PRNGKeyArray, first_step: Int[Array, ""], schedule: Schedule) -> Int[Array, "steps batch"]:
+        """The rows of `data` for each step of the chunk."""
 
 
 class AbstractFeed(eqx.Module):
@@ -65,12 +62,8 @@ class Resident(AbstractFeed, AbstractBatches):
         return self
 
     @override
-    def by_step(self, key: PRNGKeyArray, first_step: Int[Array, ""], schedule: Schedule) -> Int[Array, "steps batch"]:
+    def rows(self, key: PRNGKeyArray, first_step: Int[Array, ""], schedule: Schedule) -> Int[Array, "steps batch"]:
         return batch_indices(key, first_step, schedule, len(self.data))
-
-    @override
-    def batch(self, of_step: Int[Array, " batch"]) -> Example:
-        return self.data[of_step]
 
 
 class Streamed(AbstractFeed):
@@ -93,23 +86,21 @@ class Streamed(AbstractFeed):
 
     @override
     def fetch(self, key: PRNGKeyArray, first_step: int, schedule: Schedule) -> Fetched:
-        rows = np.asarray(_rows(key, jnp.int32(first_step), schedule, self.count))
-        examples = self.read(rows.reshape(-1))
-        return Fetched(jax.tree.map(lambda array: np.reshape(array, rows.shape + array.shape[1:]), examples))
+        rows = np.asarray(_batch_indices(key, jnp.int32(first_step), schedule, self.count))
+        return Fetched(self.read(rows.reshape(-1)))
 
 
 class Fetched(AbstractBatches):
-    """The batches of a chunk, one for each step along the first axis."""
+    """The examples of one chunk, in the order in which its steps see them.
 
-    batches: Example
+    The program looks them up as it does among all: were they given by step, it would be another program, with other last bits.
+    """
+
+    data: Example
 
     @override
-    def by_step(self, key: PRNGKeyArray, first_step: Int[Array, ""], schedule: Schedule) -> Example:
-        return self.batches
-
-    @override
-    def batch(self, of_step: Example) -> Example:
-        return of_step
+    def rows(self, key: PRNGKeyArray, first_step: Int[Array, ""], schedule: Schedule) -> Int[Array, "steps batch"]:
+        return jnp.arange(len(self.data)).reshape(-1, schedule.batch_size)
 
 
 def batch_indices(
@@ -125,4 +116,4 @@ def batch_indices(
     return jax.lax.dynamic_slice_in_dim(rows, offset, schedule.steps_per_chunk)
 
 
-_rows = eqx.filter_jit(batch_indices)
+_batch_indices = eqx.filter_jit(batch_indices)

@@ -27,16 +27,19 @@ from .feed import AbstractFeed, Resident
 from .numbers import Numbers, as_inputs
 from .optimizer import learning_rate
 from .schedule import Schedule
+from .spikes import Spikes
 
 
 @dataclasses.dataclass(frozen=True)
 class Record:
     """One look of the host. Bounds and terms in nats per example, in the user's units; NaN where there is no validation.
 
-    The training figures are means over the steps since the previous record, with dropout and with the weights of their
-    own moment; `gradient_norm` is that of the newest step, before clipping. The validation figures are for the weights that
-    would be kept now (the running average where it is on). The bound is the objective's own: for the ELBO objective the ELBO
-    itself, for IWAE its tighter bound; a deterministic code has neither, and both are NaN.
+    The training figures are means over the steps since the previous record, with dropout and with the weights of their own
+    moment; `gradient_norm` is that of the newest step, before clipping; the `skipped_steps` of the run so far, whose gradient was
+    far beyond its running size, are in no mean. The validation figures are for the weights that would be kept now (the running
+    average where it is on), `validation_loss` with the objective's weights at the end of their schedule. The bound is the
+    objective's own: for the ELBO objective the ELBO itself, for IWAE its tighter bound; a deterministic code has neither, and
+    both are NaN.
     """
 
     epoch: float
@@ -51,10 +54,12 @@ class Record:
     validation_elbo_nats: float
     validation_reconstruction_nats: float
     validation_kl_nats: float
+    validation_loss: float
     fraction_at_floor: float
     learning_rate: float
     kl_weight: float
     gradient_norm: float
+    skipped_steps: int
     examples_per_second: float
     seconds: float
 
@@ -63,13 +68,15 @@ class Record:
 class Progress:
     """Where a run stands: everything that a checkpoint must hold, besides the model's own constants.
 
-    `since_record`: sums over the steps since the last record, in double precision: their number, then those of `StepMetrics`.
+    `best_bound`: the best validation score so far, of the kind that `kept_by` says ("" in what release 0.1.0 wrote).
+    `since_record`: sums over the steps since the last record, in double precision: the columns of `StepMetrics`.
     """
 
     state: program.TrainState
     best_params: Any
     best_epoch: float = 0.0
     best_bound: float = -math.inf
+    kept_by: str = ""
     seconds: float = 0.0
     seconds_at_record: float = 0.0
     since_record: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0, 0.0)
@@ -81,6 +88,7 @@ class Progress:
         return {
             "best_epoch": self.best_epoch,
             "best_bound": self.best_bound if math.isfinite(self.best_bound) else None,
+            "kept_by": self.kept_by,
             "seconds": self.seconds,
             "seconds_at_record": self.seconds_at_record,
             "since_record": list(self.since_record),
@@ -105,8 +113,11 @@ class _Counters:
     seconds_at_record: float
     since_record: tuple[float, ...]
     stop_reason: str
+    kept_by: str = ""
 
 
+# So many steps skipped in a row, or a quarter of a short run, are the end of it.
+MOST_SKIPPED_IN_A_ROW = 100
 STOPPED_EARLY = "early stopping"
 ALL_EPOCHS = "all epochs"
 # What a run is said to have ended by when `NonFiniteLossError` ended it.
@@ -150,6 +161,9 @@ class Trainer:
                 f"training.batch_size is {self.schedule.batch_size}, which {mesh.size} devices cannot share equally; set it to a "
                 f"multiple of {mesh.size}."
             )
+        self._keeps_by_bound = objective.is_bound and model.has_density
+        # What decides which weights early stopping keeps, for people.
+        self.kept_by = f"validation {objective.bound_name if self._keeps_by_bound else 'loss'}"
         self._patience = config.early_stopping_patience
         self._params, self._rest = split_trained(model)
         self.fixed = program.Fixed(self._rest, as_inputs(objective), Numbers.of(config, self.schedule), self.schedule, mesh)
@@ -160,7 +174,7 @@ class Trainer:
 
     def start(self) -> Progress:
         """The progress before the first step."""
-        state = program.initial_state(self.fixed, self._params)
+        state = program.initial_state(self.fixed, self._params, self.feed.num_examples)
         return Progress(state, jax.tree.map(jnp.copy, self._params))
 
     def model_of(self, progress: Progress) -> AbstractLatentVariableModel:
@@ -185,6 +199,11 @@ class Trainer:
         `on_record` is called with every `Record`, `on_chunk` after every chunk (the moment to checkpoint).
         Raises `NonFiniteLossError`, naming the term and the step, at the first NaN or infinity.
         """
+        was_by_bound = self._rest.has_density
+        if progress.kept_by != self.kept_by and (progress.kept_by or was_by_bound != self._keeps_by_bound):
+            # The best so far is of another kind, which nothing can be compared with.
+            progress.best_bound = -math.inf
+        progress.kept_by = self.kept_by
         progress.state = place(progress.state, self.fixed.mesh)
         train_chunk = program.train_chunk(jax.default_backend())
         order = program.stream(self.fixed.numbers.key, program.PERMUTATION)
@@ -197,10 +216,12 @@ class Trainer:
                 break
             schedule = self.schedule.next_chunk(step)
             fixed = self.fixed if schedule is self.schedule else dataclasses.replace(self.fixed, schedule=schedule)
-            progress.state, metrics = train_chunk((fixed, self.feed.fetch(order, step, schedule)), progress.state)
+            batches = self.feed.fetch(order, step, schedule)
+            program.bound_memory(fixed, batches)
+            progress.state, metrics = train_chunk((fixed, batches), progress.state)
             metrics = jax.tree.map(np.asarray, metrics)
-            _check_finite(metrics, step, self.schedule, has_density=self._rest.has_density)
-            sums = len(metrics.steps.loss), *(float(column.sum(dtype=np.float64)) for column in metrics.steps)
+            self._check_course(metrics, progress.state.spikes, step)
+            sums = tuple(float(column.sum(dtype=np.float64)) for column in metrics.steps)
             progress.since_record = tuple(old + new for old, new in zip(progress.since_record, sums, strict=True))
             now = time.perf_counter()
             if is_first:
@@ -219,12 +240,12 @@ class Trainer:
 
     def _record(self, progress: Progress, gradient_norm: float, epoch: float) -> Record:
         num_steps, *sums = progress.since_record
-        loss, bound, reconstruction, kl = (total / num_steps for total in sums)
+        loss, bound, reconstruction, kl = (total / num_steps if num_steps else math.nan for total in sums)
         step = int(progress.state.step)
-        found = program.validate(self.fixed, program.averaged(progress.state), self._watched, progress.state.step)
-        score, *validation = (float(value) if self.has_validation else math.nan for value in found[:5])
+        found = program.validate(self.fixed, program.averaged(progress.state), self._watched, progress.state.objective)
+        loss_found, *validation = (float(value) if self.has_validation else math.nan for value in found[:5])
         if self.has_validation:
-            self._note_validation(progress, epoch, score)
+            self._note_validation(progress, epoch, validation[0] if self._keeps_by_bound else -loss_found)
         # The first chunk of a process waits for the compiler: its time says nothing of the speed, if there is any other chunk.
         untimed, self._compiling = self._compiling, (0, 0.0)
         timed_steps, duration = num_steps - untimed[0], progress.seconds - progress.seconds_at_record - untimed[1]
@@ -244,43 +265,57 @@ class Trainer:
             validation_elbo_nats=validation[2] - validation[3],
             validation_reconstruction_nats=validation[2],
             validation_kl_nats=validation[3],
+            validation_loss=loss_found,
             fraction_at_floor=float(found.monitors.get("fraction_at_floor", math.nan)),
             learning_rate=float(np.asarray(learning_rate(self.fixed.numbers, step - 1))),
             kl_weight=float(self.fixed.objective.kl_weight(jnp.int32(step - 1))),
             gradient_norm=gradient_norm,
+            skipped_steps=0 if progress.state.spikes is None else int(progress.state.spikes.skipped),
             examples_per_second=timed_steps * self.schedule.batch_size / max(duration, 1e-9),
             seconds=progress.seconds,
         )
 
-    def _note_validation(self, progress: Progress, epoch: float, bound: float) -> None:
-        if bound > progress.best_bound:
-            progress.best_bound, progress.best_epoch = bound, epoch
+    def _check_course(self, metrics: program.ChunkMetrics, spikes: Spikes | None, first_step: int) -> None:
+        """Raise `NonFiniteLossError` at the first number that is not finite, or when step after step had to be skipped."""
+        steps_per_epoch = self.schedule.steps_per_epoch
+        if spikes is not None:
+            count, last = int(spikes.in_a_row), int(first_step + len(metrics.steps.loss))
+            if count >= min(MOST_SKIPPED_IN_A_ROW, max(2, self.schedule.num_steps // 4)):
+                raise NonFiniteLossError(
+                    f"the gradient was not finite or far beyond its running size in {count} steps in a row, up to step {last} "
+                    f"(epoch {(last - 1) // steps_per_epoch + 1}), and none of them was taken. Training has stopped. Try a lower "
+                    "training.learning_rate, look for extreme values in the data, or set training.skip_spikes=false to take "
+                    "every step."
+                )
+            # A gradient that is not finite is no step taken.
+            return
+        steps = metrics.steps
+        # A gradient that is not finite shows in the next step's loss; only the last step's has no next step in this chunk.
+        gradient_norm = np.append(np.zeros(len(steps.loss) - 1), metrics.gradient_norm)
+        terms = {
+            "the reconstruction term E_q[log p(x|z)]": steps.reconstruction,
+            "the KL term": steps.kl,
+            "the loss": steps.loss,
+            "the gradient": gradient_norm,
+        }
+        if not self._rest.has_density:
+            del terms["the KL term"]
+        bad = {name: np.flatnonzero(~np.isfinite(values)) for name, values in terms.items()}
+        bad = {name: where[0] for name, where in bad.items() if len(where)}
+        if not bad:
+            return
+        # The earliest step tells the cause; at that step, the first of the terms above (the others follow from it).
+        name = min(bad, key=lambda term: bad[term])
+        step = first_step + int(bad[name])
+        value = terms[name][bad[name]]
+        raise NonFiniteLossError(
+            f"{name} became {value} at step {step + 1} (epoch {step // steps_per_epoch + 1}). Training has stopped. "
+            "Try a lower training.learning_rate, or training.gradient_clip=100, and look for extreme values in the data."
+        )
+
+    def _note_validation(self, progress: Progress, epoch: float, score: float) -> None:
+        if score > progress.best_bound:
+            progress.best_bound, progress.best_epoch = score, epoch
             progress.best_params = jax.tree.map(jnp.copy, program.averaged(progress.state))
         elif 0 < self._patience <= epoch - progress.best_epoch:
             progress.stop_reason = STOPPED_EARLY
-
-
-def _check_finite(metrics: program.ChunkMetrics, first_step: int, schedule: Schedule, *, has_density: bool) -> None:
-    steps = metrics.steps
-    # A gradient that is not finite shows in the next step's loss; only the last step's has no next step in this chunk.
-    gradient_norm = np.append(np.zeros(len(steps.loss) - 1), metrics.gradient_norm)
-    terms = {
-        "the reconstruction term E_q[log p(x|z)]": steps.reconstruction,
-        "the KL term": steps.kl,
-        "the loss": steps.loss,
-        "the gradient": gradient_norm,
-    }
-    if not has_density:
-        del terms["the KL term"]
-    bad = {name: np.flatnonzero(~np.isfinite(values)) for name, values in terms.items()}
-    bad = {name: where[0] for name, where in bad.items() if len(where)}
-    if not bad:
-        return
-    # The earliest step tells the cause; at that step, the first of the terms above (the others follow from it).
-    name = min(bad, key=lambda term: bad[term])
-    step = first_step + int(bad[name])
-    value = terms[name][bad[name]]
-    raise NonFiniteLossError(
-        f"{name} became {value} at step {step + 1} (epoch {step // schedule.steps_per_epoch + 1}). Training has stopped. "
-        "Try a lower training.learning_rate, or training.gradient_clip=100, and look for extreme values in the data."
-    )

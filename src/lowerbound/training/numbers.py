@@ -21,6 +21,7 @@ class Numbers(eqx.Module):
     - `key`: of all random numbers of the run. `learning_rate`: the largest.
     - `weight_decay`, `gradient_clip`, `ema_decay`: None where there is none of it.
     - `optimizer`: its name. `warmup_steps`: of the learning rate's rise; 0 for none. `decay_steps`: of its fall; 0 for none.
+    - `skip_spikes`: whether steps with a gradient far beyond its running size are skipped (`spikes.py`).
     """
 
     key: PRNGKeyArray
@@ -31,6 +32,7 @@ class Numbers(eqx.Module):
     optimizer: str = eqx.field(static=True)
     warmup_steps: int = eqx.field(static=True)
     decay_steps: int = eqx.field(static=True)
+    skip_spikes: bool = eqx.field(static=True)
 
     @classmethod
     def of(cls, config: TrainingConfig, schedule: Schedule) -> Numbers:
@@ -46,6 +48,7 @@ class Numbers(eqx.Module):
             optimizer=config.optimizer,
             warmup_steps=warmup,
             decay_steps=max(1, schedule.num_steps - warmup) if is_cosine else 0,
+            skip_spikes=config.skip_spikes,
         )
 
 

@@ -6,10 +6,12 @@ import functools
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import optax
 from jaxtyping import Array, ArrayLike
 
 from .numbers import Numbers
+from .spikes import global_norm
 from .tracked import with_moving_averages
 
 
@@ -34,8 +36,19 @@ def make_optimizer(numbers: Numbers) -> optax.GradientTransformation:
     else:
         optimizer = {"adam": optax.adam, "adamax": optax.adamax, "adagrad": optax.adagrad}[numbers.optimizer](rate)
     if numbers.gradient_clip is not None:
-        optimizer = optax.chain(optax.clip_by_global_norm(numbers.gradient_clip), optimizer)
+        optimizer = optax.chain(_clip(numbers.gradient_clip), optimizer)
     return with_moving_averages(optimizer)
+
+
+def _clip(largest: Array) -> optax.GradientTransformation:
+    """Gradients of a larger global norm are scaled down to it, with the norm of `global_norm`."""
+
+    def update(gradient: Any) -> Any:
+        norm = global_norm(gradient)
+        # A gradient that is not above it stays as it is, bit for bit.
+        return jax.tree.map(lambda leaf: jnp.where(norm < largest, leaf, leaf / norm * largest), gradient)
+
+    return optax.stateless(lambda gradient, params: update(gradient))
 
 
 def _decays(params: Any) -> Any:

@@ -9,6 +9,7 @@ resumed draws exactly what a run never stopped would have drawn.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from typing import Any, NamedTuple
 
@@ -26,6 +27,7 @@ from .feed import AbstractBatches
 from .numbers import Numbers
 from .optimizer import make_optimizer
 from .schedule import Schedule
+from .spikes import Spikes, global_norm
 
 Params = Any
 
@@ -37,25 +39,35 @@ CPU_OPTIONS = {
     "xla_cpu_prefer_vector_width": 512,
 }
 _LOSS = "the loss"
+MOST_FORMS = 24
+_FORMS: set[int] = set()
 # The independent streams of random numbers of a run.
 PERMUTATION, STEP, VALIDATION = 0, 1, 2
 
 
 class TrainState(eqx.Module):
-    """All that a step changes, as one PyTree. `average` is the running average of the weights (None when off)."""
+    """All that a step changes, as one PyTree.
+
+    - `average`: the running average of the weights. `spikes`: the gradient's running size. None when they are off.
+    - `objective`: the objective's own state.
+    """
 
     params: Params
     optimizer_state: Any
     average: Params | None
     step: Int[Array, ""]
+    spikes: Spikes | None = None
+    objective: Any = None
 
 
 class StepMetrics(NamedTuple):
     """One number a step, in nats per example, in the user's units; NaN where the model has no density.
 
-    `bound` is the objective's own; the ELBO is `reconstruction` - `kl` whatever the objective.
+    `taken` is 1, or 0 for a step that was skipped, of which the others are 0 too. `bound` is the objective's own; the ELBO is
+    `reconstruction` - `kl` whatever the objective.
     """
 
+    taken: Float[Array, "..."]
     loss: Float[Array, "..."]
     bound: Float[Array, "..."]
     reconstruction: Float[Array, "..."]
@@ -73,12 +85,9 @@ class ChunkMetrics(NamedTuple):
 
 
 class ValidationMetrics(NamedTuple):
-    """Means over a split in nats per example, the standard error of the bound, and the monitors.
+    """Means over a split in nats per example, the standard error of the bound, and the monitors."""
 
-    `score` is what early stopping maximises: the bound, or minus the loss where there is no bound.
-    """
-
-    score: Float[Array, ""]
+    loss: Float[Array, ""]
     bound: Float[Array, ""]
     standard_error: Float[Array, ""]
     reconstruction: Float[Array, ""]
@@ -101,10 +110,12 @@ def stream(key: PRNGKeyArray, which: int) -> PRNGKeyArray:
     return jax.random.fold_in(key, which)
 
 
-def initial_state(fixed: Fixed, params: Params) -> TrainState:
+def initial_state(fixed: Fixed, params: Params, num_examples: int) -> TrainState:
     """The state before the first step."""
     average = None if fixed.numbers.ema_decay is None else params
-    return TrainState(params, make_optimizer(fixed.numbers).init(params), average, jnp.int32(0))
+    spikes = Spikes.none_yet() if fixed.numbers.skip_spikes else None
+    of_optimizer, of_objective = make_optimizer(fixed.numbers).init(params), fixed.objective.initial_state(num_examples)
+    return TrainState(params, of_optimizer, average, jnp.int32(0), spikes, of_objective)
 
 
 def averaged(state: TrainState) -> Params:
@@ -116,7 +127,7 @@ def train_step(fixed: Fixed, state: TrainState, batch: Example, key: PRNGKeyArra
     """One optimizer step on a batch: the new state, the gradient that led to it, and the numbers to watch."""
 
     def loss_and_record(params: Params) -> tuple[Array, Any]:
-        record = fixed.objective(eqx.combine(params, fixed.rest), batch, key, state.step, training=True)
+        record = fixed.objective(eqx.combine(params, fixed.rest), batch, key, state.step, state.objective, training=True)
         return record.loss, record
 
     (loss, record), gradient = jax.value_and_grad(loss_and_record, has_aux=True)(state.params)
@@ -125,25 +136,47 @@ def train_step(fixed: Fixed, state: TrainState, batch: Example, key: PRNGKeyArra
         updates, optimizer_state = make_optimizer(fixed.numbers).update(gradient, state.optimizer_state, state.params)
     params = optax.apply_updates(state.params, updates)
     average = _update_average(state, params, fixed.numbers.ema_decay)
-    metrics = StepMetrics(loss, _mean(batch, record.bound), batch.mean(record.log_likelihood), _mean(batch, record.kl))
-    return TrainState(params, optimizer_state, average, state.step + 1), gradient, metrics
+    of_terms = _mean(batch, record.bound), batch.mean(record.log_likelihood), _mean(batch, record.kl)
+    metrics = StepMetrics(jnp.float32(1), loss, *of_terms)
+    new = TrainState(params, optimizer_state, average, state.step + 1, state.spikes, record.state)
+    if state.spikes is not None:
+        spikes, is_spike = state.spikes.after(jnp.where(jnp.isfinite(loss), global_norm(gradient), jnp.nan))
+        # All stays as it was, but for the step's number and the count of the skipped.
+        unchanged = dataclasses.replace(state, step=new.step)
+        new = jax.tree.map(lambda old, new: jnp.where(is_spike, old, new), unchanged, new)
+        new = dataclasses.replace(new, spikes=spikes)
+        metrics = jax.tree.map(lambda value: jnp.where(is_spike, jnp.float32(0), value), metrics)
+    return new, gradient, metrics
 
 
 def _train_chunk(given: tuple[Fixed, AbstractBatches], state: TrainState) -> tuple[TrainState, ChunkMetrics]:
     """`schedule.steps_per_chunk` steps as one scan; the memory of `state` is taken for the new one."""
     fixed, feed = given
-    by_step = feed.by_step(stream(fixed.numbers.key, PERMUTATION), state.step, fixed.schedule)
+    rows = feed.rows(stream(fixed.numbers.key, PERMUTATION), state.step, fixed.schedule)
     # All at once: inside the scan each step would wait for its own.
     steps = state.step + jnp.arange(fixed.schedule.steps_per_chunk)
     keys = jax.vmap(jax.random.fold_in, (None, 0))(stream(fixed.numbers.key, STEP), steps)
 
-    def body(carry: tuple[TrainState, Params], inputs: tuple[Any, Array]) -> tuple[tuple[TrainState, Params], StepMetrics]:
-        batch = divided(feed.batch(inputs[0]), fixed.mesh)
+    def body(carry: tuple[TrainState, Params], inputs: tuple[Array, Array]) -> tuple[tuple[TrainState, Params], StepMetrics]:
+        batch = divided(feed.data[inputs[0]], fixed.mesh)
         state, gradient, metrics = train_step(fixed, carry[0], batch, inputs[1])
         return (state, gradient), metrics
 
-    (state, gradient), metrics = jax.lax.scan(body, (state, jax.tree.map(jnp.zeros_like, state.params)), (by_step, keys))
+    (state, gradient), metrics = jax.lax.scan(body, (state, jax.tree.map(jnp.zeros_like, state.params)), (rows, keys))
     return state, ChunkMetrics(metrics, optax.tree.norm(gradient))
+
+
+def bound_memory(fixed: Fixed, batches: AbstractBatches) -> None:
+    """Forget all compiled programs when training comes with a new form after `MOST_FORMS` others.
+
+    A process keeps every program that it compiled, some 20 MB for each form, and a loop over sizes would have no end.
+    """
+    leaves, structure = jax.tree.flatten((fixed, batches))
+    form = hash((structure, *(getattr(leaf, "shape", leaf) for leaf in leaves)))
+    if form not in _FORMS and len(_FORMS) >= MOST_FORMS:
+        _FORMS.clear()
+        jax.clear_caches()
+    _FORMS.add(form)
 
 
 @functools.cache
@@ -161,8 +194,8 @@ def _mean(batch: Example, values: Float[Array, " batch"] | None) -> Float[Array,
 
 
 @eqx.filter_jit
-def validate(fixed: Fixed, params: Params, data: Example, step: Int[Array, ""]) -> ValidationMetrics:
-    """The same objective on a whole split, without dropout, always with the same random numbers.
+def validate(fixed: Fixed, params: Params, data: Example, state: Any = None) -> ValidationMetrics:
+    """The objective on a whole split, without dropout, with its weights at the end of their schedule.
 
     The same draws every time make two epochs comparable: early stopping looks at a difference, not at noise.
     """
@@ -173,7 +206,7 @@ def validate(fixed: Fixed, params: Params, data: Example, step: Int[Array, ""]) 
 
     def columns_of(batch: Example, index: Int[Array, ""]) -> tuple[dict[str, Array], dict[str, Array]]:
         """(what the objective says of each example, the means over the batch)."""
-        record = fixed.objective(model, batch, jax.random.fold_in(key, index), step)
+        record = fixed.objective(model, batch, jax.random.fold_in(key, index), None, state)
         missing = jnp.full(len(batch), jnp.nan, jnp.float32)
         bound, kl = (missing if values is None else values for values in (record.bound, record.kl))
         each = {"bound": bound, "reconstruction": record.log_likelihood, "kl": kl}
@@ -196,8 +229,7 @@ def validate(fixed: Fixed, params: Params, data: Example, step: Int[Array, ""]) 
     bound = each["bound"]
     mean = data.mean(bound)
     error = jnp.sqrt(data.mean(jnp.square(bound - mean)) / data.total_weight)
-    score = mean if model.has_density else -loss
-    return ValidationMetrics(score, mean, error, data.mean(each["reconstruction"]), data.mean(each["kl"]), means)
+    return ValidationMetrics(loss, mean, error, data.mean(each["reconstruction"]), data.mean(each["kl"]), means)
 
 
 def _update_average(state: TrainState, params: Params, decay: Float[Array, ""] | None) -> Params | None:

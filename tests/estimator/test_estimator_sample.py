@@ -1,0 +1,31 @@
+"""Draws from a fitted estimator: one compiled program, whatever their number, and the same draws for the same seed."""
+
+from __future__ import annotations
+
+import jax
+import numpy as np
+from checks import count_compilations
+
+from lowerbound import VAE
+from lowerbound.evaluation.latents import decode, prior_draws
+
+X = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32)
+
+
+def test_draws_compile_once_and_do_not_depend_on_their_number() -> None:
+    model = VAE(2, epochs=1, hidden_widths=(4,), batch_size=20, random_state=0).fit(X)
+    first = model.sample(3, random_state=1)
+    with count_compilations() as count:
+        more = [model.sample(number, random_state=1) for number in (1, 7, 512, 600)]
+    assert count == {}
+    for drawn in more:
+        np.testing.assert_array_equal(drawn[:3], first[: len(drawn)])
+    assert len(np.unique(more[-1], axis=0)) == 600
+    # The keys are those of a split for so many, so a seed gives the draws that two calls give.
+    seed = int(np.random.RandomState(1).randint(2**31 - 1))
+    expected = decode(model.model_, prior_draws(model.model_, 7, seed=seed), draw=True, seed=seed + 1)
+    np.testing.assert_allclose(more[1], expected, rtol=1e-4, atol=1e-5)
+    key = jax.random.key(5)
+    split = jax.random.key_data(jax.random.split(key, 4))
+    folded = [jax.random.key_data(jax.random.fold_in(key, number)) for number in range(4)]
+    np.testing.assert_array_equal(split, folded)
