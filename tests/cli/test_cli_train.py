@@ -194,8 +194,8 @@ def test_a_log_gets_plain_lines_and_a_last_word(files: Path, tmp_path: Path) -> 
     assert len(progress) == 6
     first, *_, last = result.stderr.splitlines()
     assert first == f"training on {files / 'images.npy'} (96 train, 12 validation, 12 test), into {folder}"
-    kept = rf"all epochs: 6 epochs, of which the weights of epoch \d are kept \(by validation ELBO\), in \d+\.\d s of training\. Open {folder}/report\.html"
-    assert re.fullmatch(kept, last)
+    kept = r"all epochs: 6 epochs, of which the weights of epoch \d are kept \(by validation ELBO\),"
+    assert re.fullmatch(rf"{kept} in \d+\.\d s of training\. Open {folder}/report\.html", last)
     assert "test split, 12 examples" in result.stdout
     assert max(map(len, lines)) <= 120
     assert "\x1b" not in result.stdout + result.stderr
