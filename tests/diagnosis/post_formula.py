@@ -10,7 +10,7 @@ import numpy as np
 import numpyro.distributions as dist
 from jaxtyping import Array, Float
 
-from lowerbound.likelihoods import AbstractLikelihood, Gaussian
+from lowerbound.likelihoods import AbstractElementwise, Gaussian
 from lowerbound.likelihoods.base import Measure, Scaling, Support
 
 
@@ -19,17 +19,17 @@ class SquaredErrorOverSigmaFour(dist.Distribution):
     what a better reconstruction is worth, against the whole KL."""
 
     arg_constraints: ClassVar[dict[str, Any]] = {}
+    support = dist.constraints.real  # pyright: ignore[reportAssignmentType]
 
     def __init__(self, mean: Array, sigma: Array) -> None:
         self.location, self.sigma = mean, sigma
-        super().__init__(batch_shape=(), event_shape=mean.shape, validate_args=False)
+        super().__init__(batch_shape=mean.shape, validate_args=False)
 
     def log_prob(self, value: Array) -> Array:
-        each = -0.5 * (value - self.location) ** 2 / self.sigma**4 - jnp.log(self.sigma) - 0.5 * jnp.log(2 * jnp.pi)
-        return each.sum()
+        return -0.5 * (value - self.location) ** 2 / self.sigma**4 - jnp.log(self.sigma) - 0.5 * jnp.log(2 * jnp.pi)
 
 
-class PostGaussian(AbstractLikelihood):
+class PostGaussian(AbstractElementwise):
     """A `Gaussian` with that in the place of its density; its numbers have the names of the right one's, and so fit it."""
 
     event_shape: tuple[int, ...] = eqx.field(static=True)
@@ -41,14 +41,14 @@ class PostGaussian(AbstractLikelihood):
     given_total: ClassVar[bool] = False
 
     @classmethod
-    def build(cls, *arguments: Any) -> AbstractLikelihood:
+    def build(cls, *arguments: Any) -> AbstractElementwise:
         raise NotImplementedError  # no configuration names it
 
     @property
     def param_shape(self) -> tuple[int, ...]:
         return (2, *self.event_shape)
 
-    def distribution(self, params: Float[Array, "two ..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
+    def elements(self, params: Float[Array, "two ..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
         mean, log_scale = params
         return SquaredErrorOverSigmaFour(mean, jnp.maximum(jnp.exp(log_scale), self.scale_floor))
 

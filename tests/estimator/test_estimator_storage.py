@@ -15,7 +15,7 @@ from lowerbound import VAE
 from lowerbound.config import RunConfig
 from lowerbound.data.dataset import Dataset
 from lowerbound.errors import ConfigurationError, ModelFolderError
-from lowerbound.likelihoods import AbstractLikelihood, Bernoulli, DiscretizedLogistic, Gaussian, Measure, Scaling, Support
+from lowerbound.likelihoods import AbstractElementwise, Bernoulli, DiscretizedLogistic, Gaussian, Measure, Scaling, Support
 from lowerbound.objectives import ELBO
 from lowerbound.posteriors import DiagonalGaussian
 from lowerbound.priors import StandardNormal
@@ -89,7 +89,7 @@ def test_a_model_with_parts_is_saved_with_them(name, tmp_path):
     assert loaded._configuration()[0].model.latent_dim == 2
 
 
-class MyGaussian(AbstractLikelihood):
+class MyGaussian(AbstractElementwise):
     """A class of one's own: a Gaussian with one unit scale."""
 
     event_shape: tuple[int, ...] = eqx.field(static=True)
@@ -106,8 +106,8 @@ class MyGaussian(AbstractLikelihood):
     def param_shape(self):
         return (2, *self.event_shape)
 
-    def distribution(self, params, total=None):
-        return Gaussian(self.event_shape, 1.0).distribution(params)
+    def elements(self, params, total=None):
+        return Gaussian(self.event_shape, 1.0).elements(params)
 
     def initial_params(self, mean, std):
         return Gaussian(self.event_shape, 1.0).initial_params(mean, std)

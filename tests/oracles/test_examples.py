@@ -151,7 +151,7 @@ def test_the_likelihood_is_that_of_the_observed_elements_and_what_is_hidden_reac
 
 def test_a_model_trains_and_is_evaluated_on_examples_with_holes() -> None:
     data = Example(np.where(HIDDEN, np.nan, TABLE), observed=~HIDDEN)
-    trainer = Trainer(model_of("laplace"), data[:30], data[30:], ELBO(), TrainingConfig(epochs=2, batch_size=10))
+    trainer = Trainer(model_of("gaussian"), data[:30], data[30:], ELBO(), TrainingConfig(epochs=2, batch_size=10))
     model = trainer.model_of(trainer.run(trainer.start()))
     found = estimate_evidence(model, data, 8)
     assert np.isfinite(found.log_evidence).all()
@@ -165,7 +165,7 @@ def test_a_model_says_what_its_latents_are_and_how_much_a_draw_of_them_takes() -
     (block,) = model_of("gaussian", posterior={"name": "full-gaussian"}, prior={"name": "mixture-of-gaussians"}).latent_blocks
     assert block == (2, "euclidean", "FullGaussian", False, False, False)
     assert model_of("gaussian").outputs_per_example == 6
-    with pytest.raises(DataError, match="has no probability|support"):
+    with pytest.raises(DataError, match=r"has no probability|support"):
         model_of("log-normal").check_values(-TABLE, likelihood_name="log-normal")
 
 
@@ -173,8 +173,6 @@ def test_what_cannot_be_left_out_is_refused_with_what_can() -> None:
     with pytest.raises(DataError, match=r"observed has shape \(3,\), but x has \(40, 3\); give one boolean for each element"):
         Example(TABLE, observed=np.ones(3, bool))
     example = Example(TABLE[0], observed=~HIDDEN[0])
-    with pytest.raises(ConfigurationError, match=r"the likelihood LowRankGaussian has no density of each element by itself"):
-        model_of("low-rank-gaussian").log_likelihood(example, jnp.zeros(2))
     with pytest.raises(ConfigurationError, match=r"these have `observed` or `weight`\. Give it complete examples alone"):
         predictive_check(model_of("laplace"), Example(TABLE, weight=np.ones(40, np.float32)))
     counts = np.round(TABLE * 10)

@@ -1,4 +1,4 @@
-from .base import AbstractLikelihood, Given, Measure, Scaling, Support
+from .base import AbstractElementwise, AbstractJoint, AbstractLikelihood, Given, Measure, Scaling, Support
 from .bernoulli import Bernoulli
 from .beta import Beta, BetaDistribution
 from .categorical import Categorical, CategoricalLevels
@@ -22,6 +22,8 @@ from .student_t import StudentT
 from .zero_inflated import ZeroInflatedNegativeBinomial
 
 __all__ = [
+    "AbstractElementwise",
+    "AbstractJoint",
     "AbstractLikelihood",
     "Bernoulli",
     "Beta",

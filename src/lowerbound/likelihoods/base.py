@@ -1,6 +1,7 @@
 """The contract of a likelihood p(x|z)."""
 
 from abc import abstractmethod
+from contextlib import AbstractContextManager
 from typing import Any, ClassVar, Literal
 
 import equinox as eqx
@@ -8,12 +9,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float, Num, PRNGKeyArray
 
 from ..config.context import BuildContext
 from ..config.part import PartConfig
 from ..data.spec import DataSpec
 from ..data.transforms import Affine
+from ..errors import ConfigurationError
 from .support import misfit
 
 Measure = Literal["counting", "lebesgue"]
@@ -24,8 +26,15 @@ Given = Literal["total", "total as size"]
 # the whole numbers from low to high; whole numbers from 0 up; those in the support of the distribution of each element, which
 # only an instance knows.
 Support = Literal["real", "positive", "interval", "open-interval", "binary", "levels", "counts", "own"]
+# What can be left out of an example: any elements; whole pixels of an image with colours; nothing.
+Hides = Literal["elements", "pixels", "nothing"]
 # The scaling of the data that a likelihood works in: any of them, or the one that its support asks for.
 Scaling = Literal["any", "unit", "open-unit", "none"]
+
+
+def numpyro_promotion() -> AbstractContextManager[None]:
+    """NumPyro's distributions mix dtypes (Bernoulli's does), which a program under strict promotion would refuse."""
+    return jax.numpy_dtype_promotion("standard")
 
 
 class AbstractLikelihood(eqx.Module):
@@ -84,9 +93,87 @@ class AbstractLikelihood(eqx.Module):
         """
 
     @property
+    @abstractmethod
+    def hides(self) -> Hides:
+        """What may be left out of an example, the rest keeping its log-probability; a class that knows has it as a constant."""
+
+    @abstractmethod
+    def _element_log_prob(self, params: Array, y: Array, total: Array | None) -> Array: ...
+
+    @abstractmethod
+    def _marginal_log_prob(self, params: Array, y: Array, observed: Array, total: Array | None) -> Array: ...
+
+    def log_prob(
+        self,
+        params: Float[Array, "..."],
+        y: Float[Array, "..."],
+        *,
+        observed: Bool[Array, "..."] | None = None,
+        total: Float[Array, ""] | None = None,
+    ) -> Float[Array, ""]:
+        """log p(y|z) in nats of one example, or of its observed elements with the hidden ones summed or integrated out.
+
+        - `observed`: which elements are; None for all. What stands at the hidden ones, NaN for example, is never looked at.
+        - `total`: as for `distribution`.
+
+        Raises `ConfigurationError` where the law gives no such marginal. Where an element is left out without those that it can
+        only be left out with (see `hides`), the answer is NaN; `cannot_hide` finds such examples before.
+        """
+        with numpyro_promotion():
+            if observed is None:
+                return jnp.asarray(self.distribution(params, total).log_prob(y))
+            reason = self._needs_all(total)
+            if reason is not None:
+                raise ConfigurationError(reason)
+            return self._marginal_log_prob(params, y, observed, total)
+
+    def element_log_prob(
+        self, params: Float[Array, "..."], y: Float[Array, "..."], total: Float[Array, ""] | None = None
+    ) -> Float[Array, "..."]:
+        """log p of each element in nats: by itself, or in a pixel's colours given those before it."""
+        with numpyro_promotion():
+            return self._element_log_prob(params, y, total)
+
+    def mean_of(self, params: Float[Array, "..."], total: Float[Array, ""] | None = None) -> Float[Array, "..."]:
+        """E[y|z], of the event's shape."""
+        with numpyro_promotion():
+            return jnp.asarray(self.distribution(params, total).mean)
+
+    def draw(self, params: Float[Array, "..."], key: PRNGKeyArray, total: Float[Array, ""] | None = None) -> Num[Array, "..."]:
+        """One draw y ~ p(y|z)."""
+        with numpyro_promotion():
+            return jnp.asarray(self.distribution(params, total).sample(key))
+
+    def cannot_hide(self, observed: np.ndarray) -> str | None:
+        """Why examples with these elements observed, (n, *event_shape), have no log-probability; None where they have."""
+        if observed.all():
+            return None
+        if self.hides == "pixels" and (observed.any(-1) != observed.all(-1)).any():
+            row = int(np.argwhere(observed.any(-1) != observed.all(-1))[0, 0])
+            return (
+                f"{type(self).__name__} is about a pixel's three colours together, and example {row} has a pixel of which only "
+                "some are hidden. Hide whole pixels, or use a likelihood of single elements, such as discretized-logistic."
+            )
+        return self._needs_all(None)
+
+    def _needs_all(self, total: Array | None) -> str | None:
+        name = type(self).__name__
+        if self.hides == "nothing":
+            return (
+                f"{name} gives no log-probability of some of an example's elements: it is about all the counts given their sum. "
+                "Use a likelihood of single elements, such as poisson with likelihood.library_size=false."
+            )
+        if self.given_total and total is None:
+            return (
+                f"{name} is given the example's total, which is not known where elements are hidden. Use "
+                "likelihood.library_size=false, which learns the size from z, or give the total."
+            )
+        return None
+
+    @property
     def values(self) -> Any:
         """The numbers y that have a probability, element by element, as one of NumPyro's constraints."""
-        with jax.numpy_dtype_promotion("standard"):
+        with numpyro_promotion():
             support: Any = self.distribution(jnp.zeros(self.param_shape, jnp.float32)).support
         return getattr(support, "base_constraint", support)
 
@@ -108,3 +195,33 @@ class AbstractLikelihood(eqx.Module):
     @abstractmethod
     def monitors(self, params: Float[Array, "..."]) -> dict[str, Float[Array, ""]]:
         """Fractions in [0, 1] worth watching while training, such as `fraction_at_floor`; empty where there is none."""
+
+
+class AbstractElementwise(AbstractLikelihood):
+    """Elements that are independent given z: each can be left out, weighted or shown by itself.
+
+    The distribution of the elements may know a faster sum of all of them (`to_event`), which serves where none is hidden.
+    """
+
+    hides: ClassVar[Hides] = "elements"
+
+    @abstractmethod
+    def elements(self, params: Float[Array, "..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
+        """The NumPyro distribution of each element: batch shape `event_shape`, event shape ()."""
+
+    def distribution(self, params: Float[Array, "..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
+        """That of all elements together."""
+        return self.elements(params, total).to_event(len(self.event_shape))
+
+    def _element_log_prob(self, params: Array, y: Array, total: Array | None) -> Array:
+        return jnp.asarray(self.elements(params, total).log_prob(y))
+
+    def _marginal_log_prob(self, params: Array, y: Array, observed: Array, total: Array | None) -> Array:
+        elements: Any = self.elements(params, total)
+        # A number that is possible takes the place of what is hidden, so that no gradient meets NaN.
+        each = jnp.asarray(elements.log_prob(jnp.where(observed, y, elements.support.feasible_like(y))))
+        return jnp.sum(jnp.where(observed, each, 0.0))
+
+
+class AbstractJoint(AbstractLikelihood):
+    """Elements that depend on each other given z; `hides` says which of them can be summed or integrated out."""

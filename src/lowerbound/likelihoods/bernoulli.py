@@ -12,27 +12,37 @@ from jaxtyping import Array, Float
 
 from ..config.context import BuildContext
 from ..config.part import PartConfig
-from .base import AbstractLikelihood, Measure, Scaling, Support
+from .base import AbstractElementwise, Measure, Scaling, Support
+from .diagonal_normal import SummedEvent
 from .location_scale import unsqueeze
 
 
-class _BernoulliEvent(dist.Independent):
-    """BernoulliLogits over an event, with a log-probability that takes half of the time of NumPyro's on CPU."""
+class StableBernoulli(dist.BernoulliLogits):
+    """BernoulliLogits, with a log-probability that takes half of the time of NumPyro's on CPU, and is -inf between 0 and 1."""
 
-    def log_prob(self, value: Array) -> Array:
-        """The sum of log sigmoid(s), s = (2 x - 1) a, as min(s, 0) - log(1 + exp(-|s|)): no large number is exponentiated.
+    def to_event(self, reinterpreted_batch_ndims: int | None = None) -> dist.Distribution:
+        """An event of all elements."""
+        return SummedEvent(self, len(self.batch_shape))
 
-        Over all of the event in one row: CPUs are slow at short rows, such as those of a picture.
-        """
-        # NumPyro's type for the base does not know of its parameters.
-        own: Any = self.base_dist
-        value, logits = (jnp.reshape(each, (*each.shape[: each.ndim - self.event_dim], -1)) for each in (value, own.logits))
-        signed = (2 * value - 1) * logits
-        each = jnp.minimum(signed, 0) - jnp.log1p(jnp.exp(-jnp.abs(signed)))
-        return jnp.sum(jnp.where((value == 0) | (value == 1), each, -jnp.inf), axis=-1)
+    def log_prob(self, value: Any, intermediates: Any = None) -> Array:
+        """log sigmoid(s), s = (2 x - 1) a, as min(s, 0) - log(1 + exp(-|s|)): no large number is exponentiated."""
+        logits: Any = self.logits
+        return _log_prob(value, logits)
+
+    def summed_log_prob(self, value: Array, event_dim: int) -> Array:
+        """The sum over the event in one row: CPUs are slow at short rows, such as those of a picture."""
+        logits: Any = self.logits
+        rows = (jnp.reshape(each, (*each.shape[: each.ndim - event_dim], -1)) for each in (value, logits))
+        return jnp.sum(_log_prob(*rows), axis=-1)
 
 
-class Bernoulli(AbstractLikelihood):
+def _log_prob(value: Array, logits: Array) -> Array:
+    signed = (2 * value - 1) * logits
+    each = jnp.minimum(signed, 0) - jnp.log1p(jnp.exp(-jnp.abs(signed)))
+    return jnp.where((value == 0) | (value == 1), each, -jnp.inf)
+
+
+class Bernoulli(AbstractElementwise):
     r"""Independent Bernoulli variables with logits from the decoder (Kingma and Welling 2014, appendix C.1).
 
         log p(x|z) = sum_d [ x_d log p_d + (1 - x_d) log(1 - p_d) ],   p_d = sigmoid(a_d),   x_d in {0, 1}
@@ -56,9 +66,9 @@ class Bernoulli(AbstractLikelihood):
         """`event_shape`: one logit for each element."""
         return self.event_shape
 
-    def distribution(self, params: Float[Array, "..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
-        """BernoulliLogits over the event."""
-        return _BernoulliEvent(dist.BernoulliLogits(params), len(self.event_shape))
+    def elements(self, params: Float[Array, "..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
+        """BernoulliLogits."""
+        return StableBernoulli(params)
 
     def initial_params(self, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
         """The logit of the mean."""

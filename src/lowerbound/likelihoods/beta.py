@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from ..config.context import BuildContext
 from ..config.part import PartConfig
-from .base import AbstractLikelihood, Measure, Scaling, Support
+from .base import AbstractElementwise, Measure, Scaling, Support
 from .location_scale import as_float32, scale_floor, squeeze, unsqueeze
 
 SMALLEST_CONCENTRATION = 0.2
@@ -94,7 +94,7 @@ def _stirling_rest(x: Array) -> Array:
     return jnp.where(is_large, series, plain)
 
 
-class Beta(AbstractLikelihood):
+class Beta(AbstractElementwise):
     r"""Independent Beta variables with mean and concentration from z (the parameters of Ferrari and Cribari-Neto 2004).
 
     With decoder outputs (a, s): m = sigmoid(a), kept a thousandth away from 0 and 1; c = exp(s), at least 0.2 and at most where
@@ -124,11 +124,11 @@ class Beta(AbstractLikelihood):
         """(2, *event_shape): the mean's and the log-concentration's numbers."""
         return (2, *self.event_shape)
 
-    def distribution(self, params: Float[Array, "two ..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
-        """BetaDistribution over the event."""
+    def elements(self, params: Float[Array, "two ..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
+        """BetaDistribution."""
         loc, co_loc = (squeeze(raw, SMALLEST_MEAN, 1 - SMALLEST_MEAN) for raw in (params[0], -params[0]))
         log_concentration = jnp.clip(params[1], math.log(SMALLEST_CONCENTRATION), self._largest_log_concentration)
-        return BetaDistribution(loc, co_loc, jnp.exp(log_concentration)).to_event(len(self.event_shape))
+        return BetaDistribution(loc, co_loc, jnp.exp(log_concentration))
 
     def initial_params(self, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
         """By moments: c = m (1 - m) / std^2 - 1."""

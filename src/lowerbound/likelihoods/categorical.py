@@ -14,12 +14,12 @@ from numpyro.distributions import constraints
 
 from ..config.context import BuildContext
 from ..config.part import PartConfig
-from .base import AbstractLikelihood, Measure, Scaling, Support
+from .base import AbstractElementwise, Measure, Scaling, Support
 from .level_masses import Categories, as_categories, check_categories, exists, largest_of, normal_log_masses
 
 
 class CategoricalLevels(dist.Distribution):
-    """Independent levels 0, ..., K - 1, as floats, of an event of any shape, given logits of shape (K, *event).
+    """Independent levels 0, ..., K - 1, as floats, an array of any shape, given logits of shape (K, *shape).
 
     The levels come first because a decoder puts out one array for each; a level whose logit is -inf does not exist.
     """
@@ -30,29 +30,27 @@ class CategoricalLevels(dist.Distribution):
 
     def __init__(self, logits: Float[Array, "levels ..."], *, validate_args: bool | None = None) -> None:
         self.logits = logits
-        super().__init__(batch_shape=(), event_shape=logits.shape[1:], validate_args=validate_args)
+        super().__init__(batch_shape=logits.shape[1:], validate_args=validate_args)
 
     @property
     def support(self) -> Any:
         """The whole numbers from 0 to K - 1, K being the element's own number of levels."""
-        levels = constraints.integer_interval(0, jnp.sum(self.logits > -jnp.inf, axis=0) - 1)
-        return constraints.independent(levels, len(self.event_shape))
+        return constraints.integer_interval(0, jnp.sum(self.logits > -jnp.inf, axis=0) - 1)
 
-    def log_prob(self, value: Float[Array, "..."]) -> Float[Array, "..."]:
-        """log P(x = value) in nats, one number for each event in `value`."""
+    def log_prob(self, value: Any, intermediates: Any = None) -> Array:
+        """log P(x = value) in nats, of each element."""
         log_normaliser = jax.nn.logsumexp(self.logits, axis=0)
-        events = value.reshape(-1, *self.event_shape)
-        # Picked before it is normalised: the log-masses of all levels would be written out for the sake of one.
+        events = value.reshape(-1, *self.batch_shape)
         there = (events >= 0) & (events < len(self.logits)) & (events == jnp.round(events))
+        # Picked before it is normalised: the log-masses of all levels would be written out for the sake of one.
         levels = jnp.where(there, events, 0).astype(jnp.int32)
         picked = jnp.take_along_axis(self.logits, levels, axis=0, mode="promise_in_bounds")
-        each = jnp.where(there, picked - log_normaliser, -jnp.inf).reshape(len(events), -1)
-        return each.sum(axis=1).reshape(value.shape[: value.ndim - len(self.event_shape)])
+        return jnp.where(there, picked - log_normaliser, -jnp.inf).reshape(value.shape)
 
     def sample(self, key: PRNGKeyArray, sample_shape: tuple[int, ...] = ()) -> Float[Array, "..."]:
         """Levels, as floats; no gradient flows through them."""
         logits = jax.lax.stop_gradient(self.logits)
-        draws = jax.random.categorical(key, logits, axis=0, shape=(*sample_shape, *self.event_shape))
+        draws = jax.random.categorical(key, logits, axis=0, shape=(*sample_shape, *self.batch_shape))
         return draws.astype(self.logits.dtype)
 
     @property
@@ -64,11 +62,11 @@ class CategoricalLevels(dist.Distribution):
     @property
     def variance(self) -> Float[Array, "..."]:
         """sum_k (k - mean)^2 P(x = k)."""
-        levels = jnp.arange(self.logits.shape[0], dtype=self.logits.dtype).reshape(-1, *(1,) * len(self.event_shape))
+        levels = jnp.arange(self.logits.shape[0], dtype=self.logits.dtype).reshape(-1, *(1,) * len(self.batch_shape))
         return jnp.sum(jnp.square(levels - self.mean) * jax.nn.softmax(self.logits, axis=0), axis=0)
 
 
-class Categorical(AbstractLikelihood):
+class Categorical(AbstractElementwise):
     r"""Independent categorical variables over the levels 0, ..., K - 1 with logits from the decoder.
 
         log p(x|z) = sum_d [ a_{x_d, d} - log sum_{k < K_d} exp(a_{k, d}) ]
@@ -103,8 +101,8 @@ class Categorical(AbstractLikelihood):
         """(largest number of categories, *event_shape): a logit for each level of each element."""
         return (largest_of(self.num_categories), *self.event_shape)
 
-    def distribution(self, params: Float[Array, "levels ..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
-        """CategoricalLevels over the event."""
+    def elements(self, params: Float[Array, "levels ..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
+        """CategoricalLevels."""
         if isinstance(self.num_categories, tuple):
             params = jnp.where(exists(self.num_categories, self.event_shape), params, -jnp.inf)
         return CategoricalLevels(params)

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from ..config.context import BuildContext
 from ..config.part import PartConfig
-from .base import AbstractLikelihood, Measure, Scaling, Support
+from .base import AbstractElementwise, Measure, Scaling, Support
 from .location_scale import as_float32, scale_floor
 
 # Below this |logit| the closed forms are differences of nearly equal numbers, and series take their place.
@@ -90,7 +90,7 @@ def _branches(logits: Float[Array, "..."]) -> tuple[Array, Array, Array]:
     return jnp.where(near_zero, 1.0, jnp.abs(logits)), near_zero, jnp.where(near_zero, logits, 0.0)
 
 
-class ContinuousBernoulli(AbstractLikelihood):
+class ContinuousBernoulli(AbstractElementwise):
     r"""Independent continuous Bernoulli variables with logits from z (Loaiza-Ganem and Cunningham 2019, arXiv 1907.06845).
 
     A density on [0, 1] with one number for each element; see `ContinuousBernoulliDistribution`. Near an end of the interval it is
@@ -117,10 +117,10 @@ class ContinuousBernoulli(AbstractLikelihood):
         """`event_shape`: one logit for each element."""
         return self.event_shape
 
-    def distribution(self, params: Float[Array, "..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
-        """ContinuousBernoulliDistribution over the event."""
+    def elements(self, params: Float[Array, "..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
+        """ContinuousBernoulliDistribution."""
         logits = jnp.clip(params, -1 / self.scale_floor, 1 / self.scale_floor)
-        return ContinuousBernoulliDistribution(logits).to_event(len(self.event_shape))
+        return ContinuousBernoulliDistribution(logits)
 
     def initial_params(self, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
         """The logits whose means are those of the data, by bisection; the deviation follows from the mean."""

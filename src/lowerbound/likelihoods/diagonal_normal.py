@@ -1,4 +1,4 @@
-"""Independent normal variables given by the logarithm of their scale, as a NumPyro distribution."""
+"""Independent normal variables given by the logarithm of their scale, and events with a faster sum over their elements."""
 
 from __future__ import annotations
 
@@ -11,43 +11,60 @@ import numpyro.distributions as dist
 from jaxtyping import Array, Float, PRNGKeyArray
 
 
+class SummedEvent(dist.Independent):
+    """An event of independent elements that know a faster sum of their log-probabilities than one after the other."""
+
+    def log_prob(self, value: Any, intermediates: Any = None) -> Array:
+        """The log-probability in nats, one number for each event in `value`."""
+        # NumPyro's type for the base does not know of its methods.
+        elements: Any = self.base_dist
+        return elements.summed_log_prob(value, self.event_dim)
+
+
 class DiagonalNormal(dist.Distribution):
-    r"""N(y; mu, diag(sigma^2)) of one event of any shape, given log sigma.
+    r"""N(y; mu, sigma^2) for each element, given log sigma.
 
-        log p(y) = - sum_d [ ((y_d - mu_d) exp(-log sigma_d))^2 / 2 + log sigma_d + log(2 pi) / 2 ]
+        log p(y_d) = - ((y_d - mu_d) exp(-log sigma_d))^2 / 2 - log sigma_d - log(2 pi) / 2
 
-    The same density as `Normal(mu, exp(log_sigma)).to_event()`, which would take the logarithm of the exponential again,
-    divide twice for each element and sum over every axis by itself; here that is one exponential and one sum.
+    NumPyro's `Normal(mu, exp(log_sigma))` would take the logarithm of the exponential again, divide twice for each element
+    and sum over every axis by itself; an event of these is one exponential and one sum.
 
-    - `loc`, `log_scale`: arrays of the event's shape.
+    - `loc`, `log_scale`: arrays of one shape.
 
-    >>> float(DiagonalNormal(jnp.zeros(2), jnp.zeros(2)).log_prob(jnp.zeros(2)))
+    >>> float(DiagonalNormal(jnp.zeros(2), jnp.zeros(2)).to_event(1).log_prob(jnp.zeros(2)))
     -1.837877...
     """
 
     arg_constraints: ClassVar[dict[str, Any]] = {"loc": dist.constraints.real, "log_scale": dist.constraints.real}
     reparametrized_params: ClassVar[list[str]] = ["loc", "log_scale"]
+    support = dist.constraints.real  # pyright: ignore[reportAssignmentType]
 
     def __init__(self, loc: Float[Array, "..."], log_scale: Float[Array, "..."], *, validate_args: bool | None = None) -> None:
         self.loc, self.log_scale = loc, log_scale
-        super().__init__(batch_shape=(), event_shape=loc.shape, validate_args=validate_args)
+        super().__init__(batch_shape=loc.shape, validate_args=validate_args)
 
-    @property
-    def support(self) -> Any:
-        """Any real event."""
-        return dist.constraints.independent(dist.constraints.real, len(self.event_shape))
+    def to_event(self, reinterpreted_batch_ndims: int | None = None) -> dist.Distribution:
+        """An event of all elements."""
+        return SummedEvent(self, len(self.batch_shape))
 
     def sample(self, key: PRNGKeyArray, sample_shape: tuple[int, ...] = ()) -> Float[Array, "..."]:
-        """mu + sigma epsilon with epsilon ~ N(0, I)."""
-        noise = jax.random.normal(key, (*sample_shape, *self.event_shape))
+        """mu + sigma epsilon with epsilon ~ N(0, 1)."""
+        noise = jax.random.normal(key, (*sample_shape, *self.batch_shape))
         return self.loc + jnp.exp(self.log_scale) * noise
 
-    def log_prob(self, value: Float[Array, "..."]) -> Float[Array, "..."]:
-        """The log-density in nats, one number for each event in `value`."""
-        standardised = (value - self.loc) * jnp.exp(-self.log_scale)
-        terms = 0.5 * jnp.square(standardised) + self.log_scale
-        events = terms.reshape(*terms.shape[: terms.ndim - len(self.event_shape)], -1)
+    def log_prob(self, value: Any, intermediates: Any = None) -> Array:
+        """The log-density in nats, of each element."""
+        return -self._terms(value) - 0.5 * math.log(2 * math.pi)
+
+    def summed_log_prob(self, value: Float[Array, "..."], event_dim: int) -> Float[Array, "..."]:
+        """The sum over the event, the constant once for all elements."""
+        terms = self._terms(value)
+        events = terms.reshape(*terms.shape[: terms.ndim - event_dim], -1)
         return -jnp.sum(events, axis=-1) - 0.5 * math.log(2 * math.pi) * self.loc.size
+
+    def _terms(self, value: Float[Array, "..."]) -> Float[Array, "..."]:
+        standardised = (value - self.loc) * jnp.exp(-self.log_scale)
+        return 0.5 * jnp.square(standardised) + self.log_scale
 
     @property
     def mean(self) -> Float[Array, "..."]:

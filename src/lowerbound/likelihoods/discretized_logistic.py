@@ -14,7 +14,7 @@ from numpyro.distributions import constraints
 
 from ..config.context import BuildContext
 from ..config.part import PartConfig
-from .base import AbstractLikelihood, Measure, Scaling, Support
+from .base import AbstractElementwise, Measure, Scaling, Support
 from .lattice import Lattice
 from .location_scale import LARGEST_LOG_SCALE, squeeze, unsqueeze
 
@@ -96,7 +96,7 @@ class DiscretizedLogisticDistribution(dist.Distribution):
         return self.low + self.step * above.sum(-1)
 
 
-class DiscretizedLogistic(AbstractLikelihood):
+class DiscretizedLogistic(AbstractElementwise):
     r"""Independent discretised logistics with mean and scale from z.
 
     Decoder outputs (a, s): loc = low + (high - low) sigmoid(a) (or a itself when `bounded_mean` is False),
@@ -139,12 +139,12 @@ class DiscretizedLogistic(AbstractLikelihood):
         """The logarithm of the smallest scale, a tenth of the distance between two levels."""
         return float(np.log(0.1 * (self.high - self.low) / (self.num_levels - 1)))
 
-    def distribution(self, params: Float[Array, "two ..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
-        """DiscretizedLogisticDistribution over the event."""
+    def elements(self, params: Float[Array, "two ..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
+        """DiscretizedLogisticDistribution."""
         loc = squeeze(params[0], self.low, self.high) if self.bounded_mean else params[0]
         scale = jnp.exp(jnp.clip(params[1], self.log_scale_floor, LARGEST_LOG_SCALE))
         masses = DiscretizedLogisticDistribution(loc, scale, low=self.low, high=self.high, num_levels=self.num_levels)
-        return masses.to_event(len(self.event_shape))
+        return masses
 
     def initial_params(self, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
         """The location at the mean and, because a logistic's variance is (pi scale)^2 / 3, the scale at sqrt(3) std / pi."""

@@ -14,12 +14,12 @@ from jaxtyping import Array, Float
 from ..config.context import BuildContext
 from ..config.part import PartConfig
 from ..errors import ConfigurationError
-from .base import AbstractLikelihood, Measure, Scaling, Support
+from .base import AbstractJoint, Hides, Measure, Scaling, Support
 from .location_scale import LARGEST_LOG_SCALE
 from .logistic_mixtures import ColourLogisticMixture, LogisticMixture
 
 
-class DiscretizedLogisticMixture(AbstractLikelihood):
+class DiscretizedLogisticMixture(AbstractJoint):
     r"""A mixture of K discretised logistics for each element, or for the three colours of each pixel together.
 
     The masses are those of `LogisticMixture` and, with `colour`, of `ColourLogisticMixture` (PixelCNN++, Salimans et al. 2017,
@@ -89,16 +89,37 @@ class DiscretizedLogisticMixture(AbstractLikelihood):
 
     def distribution(self, params: Float[Array, "heads ..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
         """LogisticMixture or ColourLogisticMixture over the event."""
+        blocks = self._blocks(params)
+        return blocks.to_event(len(blocks.batch_shape))
+
+    @property
+    def hides(self) -> Hides:
+        """Whole pixels in colour, any elements in grey."""
+        return "pixels" if self.colour else "elements"
+
+    def _element_log_prob(self, params: Array, y: Array, total: Array | None) -> Array:
+        blocks = self._blocks(params)
+        return blocks.log_prob_by_colour(y) if isinstance(blocks, ColourLogisticMixture) else blocks.log_prob(y)
+
+    def _marginal_log_prob(self, params: Array, y: Array, observed: Array, total: Array | None) -> Array:
+        each = self._blocks(params).log_prob(jnp.where(observed, y, self.low))
+        if not self.colour:
+            return jnp.sum(jnp.where(observed, each, 0.0))
+        some, every = observed.any(-1), observed.all(-1)
+        return jnp.sum(jnp.where(every, each, jnp.where(some, jnp.nan, 0.0)))
+
+    def _blocks(self, params: Float[Array, "heads ..."]) -> LogisticMixture | ColourLogisticMixture:
+        """LogisticMixture or ColourLogisticMixture: one distribution for each element, or for each pixel."""
         raw_logits, raw_loc, raw_scale, *coefficients = self._heads(params)
         loc = self.unit * raw_loc
         scale = jnp.exp(jnp.clip(raw_scale, self.log_scale_floor, LARGEST_LOG_SCALE))
         levels = {"low": self.low, "high": self.high, "num_levels": self.num_levels}
         if not self.colour:
-            return LogisticMixture(raw_logits, loc, scale, **levels).to_event(len(self.event_shape))
+            return LogisticMixture(raw_logits, loc, scale, **levels)
         # (arrays, height, width, 3) to K numbers for each pixel.
         by_pixel = jnp.moveaxis(raw_logits, 0, -1).reshape(*self.event_shape[:2], -1)
         logits = jnp.moveaxis(by_pixel[..., : self.num_components], -1, 0)
-        return ColourLogisticMixture(logits, loc, scale, jnp.tanh(coefficients[0]), **levels).to_event(2)
+        return ColourLogisticMixture(logits, loc, scale, jnp.tanh(coefficients[0]), **levels)
 
     def initial_params(self, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
         """Even weights, and locations spread over half the variance, so that the components differ; the rest is their scales'.

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 
 from ..config.context import BuildContext
 from ..config.part import PartConfig
-from .base import AbstractLikelihood, Measure, Scaling, Support
+from .base import AbstractElementwise, AbstractLikelihood, Measure, Scaling, Support
 from .diagonal_normal import DiagonalNormal
 from .gaussian_scales import GaussianFixedScale, GaussianLearnedScale, GaussianOptimalScale
 from .location_scale import (
@@ -33,7 +33,7 @@ _OTHER_SCALES: dict[str, type[AbstractLikelihood]] = {
 }
 
 
-class Gaussian(AbstractLikelihood):
+class Gaussian(AbstractElementwise):
     r"""Independent Gaussians whose mean and scale are both functions of z.
 
     With decoder outputs (a, s) of the same shape as x,
@@ -78,8 +78,8 @@ class Gaussian(AbstractLikelihood):
         """(2, *event_shape): the mean's and the log-scale's numbers."""
         return (2, *self.event_shape)
 
-    def distribution(self, params: Float[Array, "two ..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
-        """Normal(mu, sigma) over the event."""
+    def elements(self, params: Float[Array, "two ..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
+        """Normal(mu, sigma)."""
         # The gradient of a split is one concatenation; that of params[0] and params[1] is two padded arrays and their sum.
         raw_mean, raw_log_scale = (part[0] for part in jnp.split(params, 2))
         log_scale = floored_log_scale(raw_log_scale, self.scale_floor, self.event_shape)

@@ -14,8 +14,8 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from ..config.context import BuildContext
 from ..config.part import PartConfig
 from ..errors import ConfigurationError
-from .base import AbstractLikelihood, Measure, Scaling, Support
-from .diagonal_normal import DiagonalNormal
+from .base import AbstractElementwise, Measure, Scaling, Support
+from .diagonal_normal import DiagonalNormal, SummedEvent
 from .location_scale import (
     as_float32,
     as_float32_or_none,
@@ -32,7 +32,7 @@ def _trained(value: Any) -> Array:
     return jnp.asarray(value, jnp.float32)
 
 
-class GaussianLearnedScale(AbstractLikelihood):
+class GaussianLearnedScale(AbstractElementwise):
     r"""Independent Gaussians whose mean is a function of z and whose scale is a trained number, for each element or for all.
 
         log p(y|z) = sum_d [ -(y_d - mu_d)^2 / (2 sigma_d^2) - log sigma_d - log(2 pi) / 2 ],   sigma_d = max(exp(s_d), floor_d)
@@ -80,8 +80,8 @@ class GaussianLearnedScale(AbstractLikelihood):
         """`event_shape`: the mean's numbers alone."""
         return self.event_shape
 
-    def distribution(self, params: Float[Array, "..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
-        """Normal(mu, sigma) over the event."""
+    def elements(self, params: Float[Array, "..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
+        """Normal(mu, sigma)."""
         log_scale = floored_log_scale(self.log_scale, self.scale_floor, self.event_shape)
         return DiagonalNormal(location(params, self.mean_range), log_scale)
 
@@ -94,7 +94,7 @@ class GaussianLearnedScale(AbstractLikelihood):
         return {"fraction_at_floor": (self.log_scale <= jnp.log(self.scale_floor)).mean(dtype=jnp.float32)}
 
 
-class GaussianFixedScale(AbstractLikelihood):
+class GaussianFixedScale(AbstractElementwise):
     r"""Independent Gaussians whose mean is a function of z and whose scale is given.
 
         log p(y|z) = sum_d [ -(y_d - mu_d)^2 / (2 sigma_d^2) - log sigma_d - log(2 pi) / 2 ],   sigma_d = max(scale_d, floor_d)
@@ -138,8 +138,8 @@ class GaussianFixedScale(AbstractLikelihood):
         """`event_shape`: the mean's numbers alone."""
         return self.event_shape
 
-    def distribution(self, params: Float[Array, "..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
-        """Normal(mu, sigma) over the event."""
+    def elements(self, params: Float[Array, "..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
+        """Normal(mu, sigma)."""
         log_scale = floored_log_scale(jnp.log(self.scale), self.scale_floor, self.event_shape)
         return DiagonalNormal(location(params, self.mean_range), log_scale)
 
@@ -152,7 +152,7 @@ class GaussianFixedScale(AbstractLikelihood):
         return {"fraction_at_floor": jnp.mean(jnp.asarray(self.scale <= self.scale_floor), dtype=jnp.float32)}
 
 
-class GaussianOptimalScale(AbstractLikelihood):
+class GaussianOptimalScale(AbstractElementwise):
     r"""Gaussians with one scale for all elements at its analytic optimum, the sigma-VAE (Rybkin et al. 2021, arXiv 2006.13202).
 
         log p(y|z) = - ||y - mu||^2 / (2 sigma^2) - D log sigma - D log(2 pi) / 2,   sigma^2* = E[ ||y - mu||^2 ] / D
@@ -193,7 +193,7 @@ class GaussianOptimalScale(AbstractLikelihood):
         """`event_shape`: the mean's numbers alone."""
         return self.event_shape
 
-    def distribution(self, params: Float[Array, "..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
+    def elements(self, params: Float[Array, "..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
         """Normal(mu, sigma) over the event, with the gradient of the moving average."""
         log_scale = floored_log_scale(0.5 * self.tracked_log_variance, self.scale_floor, self.event_shape)
         normal = DiagonalNormal(location(params, self.mean_range), jax.lax.stop_gradient(log_scale))
@@ -228,26 +228,40 @@ class TrackedNormal(dist.Distribution):
         validate_args: bool | None = None,
     ) -> None:
         self.normal, self.tracked_log_variance, self.smallest_variance = normal, tracked_log_variance, smallest_variance
-        super().__init__(batch_shape=(), event_shape=normal.event_shape, validate_args=validate_args)
+        super().__init__(batch_shape=normal.batch_shape, validate_args=validate_args)
 
     @property
     def support(self) -> Any:
-        """Any real event."""
+        """Any real number."""
         return self.normal.support
 
+    def to_event(self, reinterpreted_batch_ndims: int | None = None) -> dist.Distribution:
+        """An event of all elements."""
+        return SummedEvent(self, len(self.batch_shape))
+
     def sample(self, key: PRNGKeyArray, sample_shape: tuple[int, ...] = ()) -> Float[Array, "..."]:
-        """mu + sigma epsilon with epsilon ~ N(0, I)."""
+        """mu + sigma epsilon with epsilon ~ N(0, 1)."""
         return self.normal.sample(key, sample_shape)
 
-    def log_prob(self, value: Float[Array, "..."]) -> Float[Array, "..."]:
-        """The log-density in nats, one number for each event in `value`."""
-        error = jax.lax.stop_gradient(jnp.square(value - self.normal.loc))
-        events = error.reshape(*error.shape[: error.ndim - len(self.event_shape)], -1)
-        mean_squared_error = jnp.maximum(events.mean(axis=-1), self.smallest_variance)
-        # -s - MSE exp(-s) less its own value: a gradient, and no value. e^-s at s = -60 is the last that is safe in float32.
+    def log_prob(self, value: Any, intermediates: Any = None) -> Array:
+        """The log-density in nats, of each element, each with its share of the gradient."""
+        return self.normal.log_prob(value) + self._gradient(self._squared_error(value)) / self.normal.loc.size
+
+    def summed_log_prob(self, value: Float[Array, "..."], event_dim: int) -> Float[Array, "..."]:
+        """The log-density of the event in nats."""
+        error = self._squared_error(value)
+        mean_squared_error = error.reshape(*error.shape[: error.ndim - event_dim], -1).mean(axis=-1)
+        return self.normal.summed_log_prob(value, event_dim) + self._gradient(mean_squared_error)
+
+    def _squared_error(self, value: Float[Array, "..."]) -> Float[Array, "..."]:
+        return jax.lax.stop_gradient(jnp.square(value - self.normal.loc))
+
+    def _gradient(self, squared_error: Float[Array, "..."]) -> Float[Array, "..."]:
+        """-s - MSE exp(-s) less its own value: a gradient, and no value."""
+        # e^-s at s = -60 is the last that is safe in float32.
         s = jnp.maximum(self.tracked_log_variance, -60.0)
-        tracking = -s - mean_squared_error * jnp.exp(-s)
-        return self.normal.log_prob(value) + (tracking - jax.lax.stop_gradient(tracking))
+        tracking = -s - jnp.maximum(squared_error, self.smallest_variance) * jnp.exp(-s)
+        return tracking - jax.lax.stop_gradient(tracking)
 
     @property
     def mean(self) -> Float[Array, "..."]:

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 
 from ..config.context import BuildContext
 from ..config.part import PartConfig
-from .base import AbstractLikelihood, Measure, Scaling, Support
+from .base import AbstractElementwise, Measure, Scaling, Support
 from .location_scale import (
     as_float32,
     as_float32_or_none,
@@ -24,7 +24,7 @@ from .location_scale import (
 )
 
 
-class Laplace(AbstractLikelihood):
+class Laplace(AbstractElementwise):
     r"""Independent Laplace variables whose location and scale are both functions of z.
 
         log p(y|z) = sum_d [ -|y_d - mu_d| / b_d - log(2 b_d) ],   b_d = max(exp(s_d), floor_d), and at most e^30
@@ -59,10 +59,10 @@ class Laplace(AbstractLikelihood):
         """(2, *event_shape): the location's and the log-scale's numbers."""
         return (2, *self.event_shape)
 
-    def distribution(self, params: Float[Array, "two ..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
-        """Laplace(mu, b) over the event."""
+    def elements(self, params: Float[Array, "two ..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
+        """Laplace(mu, b)."""
         scale = jnp.exp(floored_log_scale(params[1], self.scale_floor, self.event_shape))
-        return dist.Laplace(location(params[0], self.mean_range), scale).to_event(len(self.event_shape))
+        return dist.Laplace(location(params[0], self.mean_range), scale)
 
     def initial_params(self, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
         """The location at the mean and, because the variance is 2 b^2, the scale at std / sqrt(2)."""

@@ -40,6 +40,10 @@ class Lattice(constraints.Constraint):
     def __repr__(self) -> str:
         return f"{self.num_levels} levels from {self.low:g} to {self.high:g}"
 
+    def feasible_like(self, prototype: Any) -> Any:
+        """The lowest level."""
+        return jnp.full_like(prototype, self.low)
+
     def tree_flatten(self) -> Any:
         """No arrays."""
         return (), ((), {"low": self.low, "high": self.high, "num_levels": self.num_levels})

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 
 from ..config.context import BuildContext
 from ..config.part import PartConfig
-from .base import AbstractLikelihood, Measure, Scaling, Support
+from .base import AbstractElementwise, Measure, Scaling, Support
 from .location_scale import as_float32, scale_floor
 
 # E[y] = exp(mu + sigma^2 / 2) stays finite in float32; e^50 and e^-50 lie beyond all that is measured.
@@ -20,7 +20,7 @@ LARGEST_LOG_MEDIAN = 50.0
 LARGEST_LOG_SIGMA = 1.6
 
 
-class LogNormal(AbstractLikelihood):
+class LogNormal(AbstractElementwise):
     r"""Independent variables whose logarithms are Gaussian, with mean and scale from z.
 
         log p(y|z) = sum_d [ -(log y_d - mu_d)^2 / (2 sigma_d^2) - log sigma_d - log(2 pi) / 2 - log y_d ],   y_d > 0
@@ -50,11 +50,11 @@ class LogNormal(AbstractLikelihood):
         """(2, *event_shape): the mean and the log-deviation of the logarithm."""
         return (2, *self.event_shape)
 
-    def distribution(self, params: Float[Array, "two ..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
-        """LogNormal(mu, sigma) over the event."""
+    def elements(self, params: Float[Array, "two ..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
+        """LogNormal(mu, sigma)."""
         loc = jnp.clip(params[0], -LARGEST_LOG_MEDIAN, LARGEST_LOG_MEDIAN)
         scale = jnp.exp(jnp.clip(params[1], jnp.log(self.scale_floor), LARGEST_LOG_SIGMA))
-        return dist.LogNormal(loc, scale).to_event(len(self.event_shape))
+        return dist.LogNormal(loc, scale)
 
     def initial_params(self, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
         """By moments: sigma^2 = log(1 + std^2 / mean^2), mu = log(mean) - sigma^2 / 2."""

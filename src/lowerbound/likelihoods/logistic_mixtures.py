@@ -108,13 +108,23 @@ class ColourLogisticMixture(dist.Distribution):
 
     def log_prob(self, value: Float[Array, "... 3"]) -> Float[Array, "..."]:
         """log P(r, g, b) in nats, pixel by pixel."""
-        there, value = self.support(value), jnp.expand_dims(value, -4)
+        joint = jax.nn.log_softmax(self.logits, axis=0) + self._by_colour(value).sum(-1)
+        return jnp.where(self.support(value), jax.nn.logsumexp(joint, axis=-3), -jnp.inf)
+
+    def log_prob_by_colour(self, value: Float[Array, "... 3"]) -> Float[Array, "... 3"]:
+        """log P(r), log P(g | r) and log P(b | r, g) in nats, which sum to `log_prob`."""
+        so_far = jax.nn.log_softmax(self.logits, axis=0)[..., None] + jnp.cumsum(self._by_colour(value), axis=-1)
+        first = jax.nn.logsumexp(so_far, axis=-4)
+        each = jnp.concatenate([first[..., :1], jnp.diff(first, axis=-1)], axis=-1)
+        return jnp.where(self.component.levels(value), each, -jnp.inf)
+
+    def _by_colour(self, value: Float[Array, "... 3"]) -> Float[Array, "... 3"]:
+        """The log-masses of each component's colours, given those before."""
+        value = jnp.expand_dims(value, -4)
         red, green = (value[..., colour] - self._middle for colour in (0, 1))
         alpha, beta, gamma = (self.coefficients[..., pair] for pair in (0, 1, 2))
         shift = jnp.stack([jnp.zeros_like(alpha) * red, alpha * red, beta * red + gamma * green], axis=-1)
-        shifted = self._like(self.component.loc + shift, self.component.scale)
-        joint = jax.nn.log_softmax(self.logits, axis=0) + shifted.log_mass(value).sum(-1)
-        return jnp.where(there, jax.nn.logsumexp(joint, axis=-3), -jnp.inf)
+        return self._like(self.component.loc + shift, self.component.scale).log_mass(value)
 
     def sample(self, key: PRNGKeyArray, sample_shape: tuple[int, ...] = ()) -> Float[Array, "... 3"]:
         """The pixel's component, then red, green and blue in turn, each rounded to its level before the next looks at it.

@@ -15,7 +15,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from ..config.context import BuildContext
 from ..config.part import PartConfig
 from ..errors import ConfigurationError
-from .base import AbstractLikelihood, Measure, Scaling, Support
+from .base import AbstractJoint, Hides, Measure, Scaling, Support
 from .location_scale import as_float32, floored_log_scale, scale_floor
 
 # The part of the variance that the common factors have at the start: at none, their gradient would be zero.
@@ -60,11 +60,15 @@ class LowRankNormal(dist.Distribution):
         own = jax.random.normal(own_key, (*sample_shape, *self.event_shape))
         return self.loc + jnp.tensordot(common, self.factor, axes=1) + jnp.exp(self.log_scale) * own
 
-    def log_prob(self, value: Float[Array, "..."]) -> Float[Array, "..."]:
+    def log_prob(self, value: Any, intermediates: Any = None) -> Array:
         """The log-density in nats, one number for each event in `value`."""
-        rank, inverse_scale = len(self.factor), jnp.exp(-self.log_scale)
+        return self.marginal_log_prob(value, jnp.ones(self.event_shape, bool))
+
+    def marginal_log_prob(self, value: Float[Array, "..."], observed: Array) -> Float[Array, "..."]:
+        """The log-density of the observed elements alone: mu, W and sigma without the rows of the hidden ones."""
+        rank, inverse_scale = len(self.factor), jnp.where(observed, jnp.exp(-self.log_scale), 0.0)
         batch_shape = value.shape[: value.ndim - len(self.event_shape)]
-        residual = ((value - self.loc) * inverse_scale).reshape(-1, self.loc.size)
+        residual = (jnp.where(observed, value - self.loc, 0.0) * inverse_scale).reshape(-1, self.loc.size)
         rest = jnp.concatenate([residual, jnp.zeros((len(residual), rank))], axis=1)
         columns = jnp.concatenate([(self.factor * inverse_scale).reshape(rank, -1), jnp.eye(rank)], axis=1)
         log_det = jnp.zeros(())
@@ -76,7 +80,7 @@ class LowRankNormal(dist.Distribution):
             rest = rest - (rest @ direction)[:, None] * direction
             columns = columns[1:] - (columns[1:] @ direction)[:, None] * direction
         terms = jnp.sum(jnp.square(rest), axis=1) + log_det
-        normaliser = self.log_scale.sum() + 0.5 * math.log(2 * math.pi) * self.loc.size
+        normaliser = jnp.sum(jnp.where(observed, self.log_scale, 0.0)) + 0.5 * math.log(2 * math.pi) * jnp.sum(observed)
         return (-0.5 * terms - normaliser).reshape(batch_shape)
 
     @property
@@ -90,7 +94,7 @@ class LowRankNormal(dist.Distribution):
         return jnp.square(self.factor).sum(0) + jnp.exp(2 * self.log_scale)
 
 
-class LowRankGaussian(AbstractLikelihood):
+class LowRankGaussian(AbstractJoint):
     r"""A Gaussian of all elements together, with mean, factors and scales from z.
 
         p(y|z) = N(y; mu, W W^T + diag(sigma^2)),   sigma_d = max(exp(s_d), floor_d), and at most e^30
@@ -111,6 +115,7 @@ class LowRankGaussian(AbstractLikelihood):
     support: ClassVar[Support] = "real"
     scaling: ClassVar[Scaling] = "any"
     given_total: ClassVar[bool] = False
+    hides: ClassVar[Hides] = "elements"
 
     def __check_init__(self) -> None:
         if self.rank < 1:
@@ -128,9 +133,16 @@ class LowRankGaussian(AbstractLikelihood):
         """(2 + rank, *event_shape): the mean's and the log-scale's numbers, and the columns of W."""
         return (2 + self.rank, *self.event_shape)
 
-    def distribution(self, params: Float[Array, "heads ..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
+    def distribution(self, params: Float[Array, "heads ..."], total: Float[Array, ""] | None = None) -> LowRankNormal:
         """LowRankNormal(mu, W, log sigma)."""
         return LowRankNormal(params[0], params[2:], floored_log_scale(params[1], self.scale_floor, self.event_shape))
+
+    def _element_log_prob(self, params: Array, y: Array, total: Array | None) -> Array:
+        normal = self.distribution(params)
+        return jnp.asarray(dist.Normal(normal.mean, jnp.sqrt(normal.variance)).log_prob(y))
+
+    def _marginal_log_prob(self, params: Array, y: Array, observed: Array, total: Array | None) -> Array:
+        return self.distribution(params).marginal_log_prob(jnp.where(observed, y, 0.0), observed)
 
     def initial_params(self, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
         """The mean, a twentieth of each variance in random patterns common to all elements, and the rest in the scales.

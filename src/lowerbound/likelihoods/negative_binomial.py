@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 
 from ..config.context import BuildContext
 from ..config.part import PartConfig
-from .base import AbstractLikelihood, Measure, Scaling, Support
+from .base import AbstractElementwise, Measure, Scaling, Support
 from .count_distributions import NegativeBinomialCounts
 from .counts import (
     LOG_DISPERSION_RANGE,
@@ -28,7 +28,7 @@ from .counts import (
 )
 
 
-class NegativeBinomial(AbstractLikelihood):
+class NegativeBinomial(AbstractElementwise):
     r"""Independent negative binomial counts by mean and inverse dispersion (Lopez et al. 2018, the model of scVI).
 
         P(x_d|z) = Gamma(x + theta) / (Gamma(theta) x!) (theta / (theta + mu))^theta (mu / (theta + mu))^x
@@ -75,11 +75,11 @@ class NegativeBinomial(AbstractLikelihood):
         """(2, *event_shape) for mean and dispersion, or (1, *event_shape) for the mean alone."""
         return (2 if self.dispersion == "from-z" else 1, *self.event_shape)
 
-    def distribution(self, params: Float[Array, "heads ..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
-        """NegativeBinomialCounts over the event."""
+    def elements(self, params: Float[Array, "heads ..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
+        """NegativeBinomialCounts."""
         log_mean = log_mean_of(params[0], self.library_size, total, self.typical_total)
         log_theta = params[1] if self.log_inverse_dispersion is None else self.log_inverse_dispersion
-        return NegativeBinomialCounts(log_mean, held(log_theta, *LOG_DISPERSION_RANGE)).to_event(len(self.event_shape))
+        return NegativeBinomialCounts(log_mean, held(log_theta, *LOG_DISPERSION_RANGE))
 
     def initial_params(self, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
         """log mu, and log theta by the method of moments."""

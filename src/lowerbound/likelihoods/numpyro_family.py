@@ -18,7 +18,7 @@ from numpyro.distributions import constraints
 from ..config.context import BuildContext
 from ..config.part import PartConfig
 from ..errors import ConfigurationError, unknown_name_message
-from .base import AbstractLikelihood, Measure, Scaling, Support
+from .base import AbstractElementwise, Measure, Scaling, Support
 from .moment_fit import fit_moments
 
 # A constrained argument stays between e^-15 and e^15, or as near to the ends of an interval.
@@ -177,7 +177,7 @@ class SupportedDistribution(dist.Distribution):
         return self.base.variance
 
 
-class NumPyroLikelihood(AbstractLikelihood):
+class NumPyroLikelihood(AbstractElementwise):
     r"""Independent variables of a family in `numpyro.distributions`, every argument a function of z.
 
     The decoder puts out one unconstrained number for each element and argument, mapped to the argument by NumPyro's own
@@ -216,10 +216,10 @@ class NumPyroLikelihood(AbstractLikelihood):
         """(arguments, *event_shape), in the order of the class's own signature."""
         return (len(family_of(self.family).arguments), *self.event_shape)
 
-    def distribution(self, params: Float[Array, "arguments ..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
-        """The family over the event."""
+    def elements(self, params: Float[Array, "arguments ..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
+        """The family."""
         family = family_of(self.family)
-        return SupportedDistribution(family.of(params), family.support).to_event(len(self.event_shape))
+        return SupportedDistribution(family.of(params), family.support)
 
     def initial_params(self, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
         """By moments, solved numerically: the mean and, with two arguments or more, the deviation as well as it can be met."""

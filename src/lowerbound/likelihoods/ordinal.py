@@ -16,7 +16,7 @@ from numpyro.distributions import constraints
 from ..config.context import BuildContext
 from ..config.part import PartConfig
 from ..errors import ConfigurationError
-from .base import AbstractLikelihood, Measure, Scaling, Support
+from .base import AbstractElementwise, Measure, Scaling, Support
 from .level_masses import Categories, as_categories, check_categories, exists, largest_of, normal_log_masses
 
 # Two cutpoints stay at least e^-15 apart, so that every level keeps a mass with a finite logarithm.
@@ -103,7 +103,7 @@ def _picked(table: Float[Array, "levels ..."], level: Array) -> Float[Array, "..
     return jnp.take_along_axis(table.reshape(len(table), *samples, *table.shape[1:]), level[None], axis=0, mode="clip")[0]
 
 
-class Ordinal(AbstractLikelihood):
+class Ordinal(AbstractElementwise):
     r"""Ordered levels by proportional odds (McCullagh 1980, eq. 2.1): one location from z, cutpoints that are trained.
 
         P(x_d <= k | z) = sigmoid(c_{k,d} - a_d(z)),   c_{0,d} = r_{0,d},   c_{k,d} = c_{k-1,d} + softplus(r_{k,d})
@@ -161,9 +161,9 @@ class Ordinal(AbstractLikelihood):
         """`event_shape`: one location for each element."""
         return self.event_shape
 
-    def distribution(self, params: Float[Array, "..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
-        """OrderedLevels over the event."""
-        return OrderedLevels(params, *self._cutpoints()).to_event(len(self.event_shape))
+    def elements(self, params: Float[Array, "..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
+        """OrderedLevels."""
+        return OrderedLevels(params, *self._cutpoints())
 
     def initial_params(self, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
         """The location whose mean level is this mean, found by bisection; 0 where the cutpoints already say so."""

@@ -11,12 +11,12 @@ from jaxtyping import Array, Float
 
 from ..config.context import BuildContext
 from ..config.part import PartConfig
-from .base import AbstractLikelihood, Measure, Scaling, Support
+from .base import AbstractElementwise, Measure, Scaling, Support
 from .count_distributions import PoissonCounts
 from .counts import check_typical_total, initial_log_mean, log_mean_of, typical_total
 
 
-class Poisson(AbstractLikelihood):
+class Poisson(AbstractElementwise):
     r"""Independent Poisson counts with means from the decoder.
 
         log p(x|z) = sum_d [ x_d log mu_d - mu_d - log x_d! ]
@@ -57,10 +57,10 @@ class Poisson(AbstractLikelihood):
         """`event_shape`: one number for each element."""
         return self.event_shape
 
-    def distribution(self, params: Float[Array, "..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
-        """PoissonCounts over the event."""
+    def elements(self, params: Float[Array, "..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
+        """PoissonCounts."""
         log_mean = log_mean_of(params, self.library_size, total, self.typical_total)
-        return PoissonCounts(log_mean).to_event(len(self.event_shape))
+        return PoissonCounts(log_mean)
 
     def initial_params(self, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
         """The logarithm of the mean."""

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 
 from ..config.context import BuildContext
 from ..config.part import PartConfig
-from .base import AbstractLikelihood, Measure, Scaling, Support
+from .base import AbstractElementwise, Measure, Scaling, Support
 from .location_scale import (
     as_float32,
     as_float32_or_none,
@@ -29,7 +29,7 @@ LARGEST_LOG_EXCESS = 5.0
 INITIAL_EXCESS = 8.0
 
 
-class StudentT(AbstractLikelihood):
+class StudentT(AbstractElementwise):
     r"""Independent Student-t variables with location, scale and degrees of freedom from z (Takahashi et al. 2018).
 
         log p(y|z) = sum_d [ log Gamma((nu_d + 1) / 2) - log Gamma(nu_d / 2) - log(nu_d pi) / 2 - log sigma_d
@@ -65,11 +65,11 @@ class StudentT(AbstractLikelihood):
         """(3, *event_shape): the location's, the log-scale's and the degrees of freedom's numbers."""
         return (3, *self.event_shape)
 
-    def distribution(self, params: Float[Array, "three ..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
-        """StudentT(nu, mu, sigma) over the event."""
+    def elements(self, params: Float[Array, "three ..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
+        """StudentT(nu, mu, sigma)."""
         scale = jnp.exp(floored_log_scale(params[1], self.scale_floor, self.event_shape))
         df = 2 + jnp.exp(jnp.clip(params[2], -LARGEST_LOG_EXCESS, LARGEST_LOG_EXCESS))
-        return dist.StudentT(df, location(params[0], self.mean_range), scale).to_event(len(self.event_shape))
+        return dist.StudentT(df, location(params[0], self.mean_range), scale)
 
     def initial_params(self, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
         """The mean, 10 degrees of freedom, and the scale that has the deviation with them."""

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float
 
 from ..config.context import BuildContext
 from ..config.part import PartConfig
-from .base import AbstractLikelihood, Measure, Scaling, Support
+from .base import AbstractElementwise, Measure, Scaling, Support
 from .count_distributions import NegativeBinomialCounts, ZeroInflatedCounts
 from .counts import (
     LOG_DISPERSION_RANGE,
@@ -32,7 +32,7 @@ from .negative_binomial import counts_arguments, dispersion_monitors
 _INITIAL_ZERO_LOGIT = -3.0
 
 
-class ZeroInflatedNegativeBinomial(AbstractLikelihood):
+class ZeroInflatedNegativeBinomial(AbstractElementwise):
     r"""Counts that are 0 with probability pi_d(z), and otherwise negative binomial (Lopez et al. 2018, the model of scVI).
 
         P(0|z) = pi + (1 - pi) NB(0; mu, theta),   P(x|z) = (1 - pi) NB(x; mu, theta) for x > 0,   pi = sigmoid(l)
@@ -73,12 +73,12 @@ class ZeroInflatedNegativeBinomial(AbstractLikelihood):
         """(3, *event_shape) for mean, dispersion and zeros, or (2, *event_shape) without the dispersion."""
         return (3 if self.dispersion == "from-z" else 2, *self.event_shape)
 
-    def distribution(self, params: Float[Array, "heads ..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
-        """ZeroInflatedCounts over the event."""
+    def elements(self, params: Float[Array, "heads ..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
+        """ZeroInflatedCounts."""
         log_mean = log_mean_of(params[0], self.library_size, total, self.typical_total)
         log_theta = params[1] if self.log_inverse_dispersion is None else self.log_inverse_dispersion
         base = NegativeBinomialCounts(log_mean, held(log_theta, *LOG_DISPERSION_RANGE))
-        return ZeroInflatedCounts(base, params[-1]).to_event(len(self.event_shape))
+        return ZeroInflatedCounts(base, params[-1])
 
     def initial_params(self, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
         """log mu with the zeros made up for where mu is free, log theta by the method of moments, a twentieth of zeros."""

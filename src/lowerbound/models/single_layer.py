@@ -5,14 +5,12 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import numpyro.distributions as dist
 from jaxtyping import Array, Bool, Float, Key, PRNGKeyArray
 from typing_extensions import override
 
@@ -135,7 +133,7 @@ class SingleLayer(AbstractLatentVariableModel):
                 log_posterior = _each_draw(_stopped(posterior).log_prob, z)
         with jax.named_scope("X_decoder"):
             params = _each_draw(lambda z, key: self.decoder(z, condition=condition, key=key), z, decoder_keys)
-        with jax.named_scope("ELB"), _numpyro_promotion():
+        with jax.named_scope("ELB"):
             y, prior = self.transform.forward(example.known), self._prior(condition)
             return LogTerms(
                 log_likelihood=_each_draw(lambda param: self._log_likelihood(param, y, example.observed), params),
@@ -165,30 +163,25 @@ class SingleLayer(AbstractLatentVariableModel):
 
     def log_likelihood(self, example: Example, z: Float[Array, " latent"]) -> Float[Array, ""]:
         """log p(x|z) in nats, about x in the user's own units."""
-        with _numpyro_promotion():
-            y = self.transform.forward(example.known)
-            return self._log_likelihood(self.decoder(z, condition=example.condition), y, example.observed)
+        y = self.transform.forward(example.known)
+        return self._log_likelihood(self.decoder(z, condition=example.condition), y, example.observed)
 
     def decode_mean(self, z: Float[Array, " latent"], condition: Condition = None) -> Float[Array, "..."]:
         """E[x|z] in the user's units."""
-        with _numpyro_promotion():
-            mean = jnp.asarray(self.likelihood.distribution(self.decoder(z, condition=condition)).mean)
-        return self.transform.inverse(mean)
+        return self.transform.inverse(self.likelihood.mean_of(self.decoder(z, condition=condition)))
 
     def decode_draw(self, z: Float[Array, " latent"], key: PRNGKeyArray, condition: Condition = None) -> Float[Array, "..."]:
         """One draw x ~ p(x|z) in the user's units, noise and all."""
-        with _numpyro_promotion():
-            draw = jnp.asarray(self.likelihood.distribution(self.decoder(z, condition=condition)).sample(key))
-        return self.transform.inverse(draw)
+        return self.transform.inverse(self.likelihood.draw(self.decoder(z, condition=condition), key))
 
     def replicate(
         self, example: Example, z: Float[Array, " latent"], keys: Key[Array, " draws"]
     ) -> tuple[Float[Array, "..."], Float[Array, "draws ..."]]:
         """E[x'|z] and draws x' ~ p(x'|z), with x's own total where the likelihood is given it."""
-        with _numpyro_promotion():
-            total = self._total(self.transform.forward(example.known), example.observed)
-            distribution = self.likelihood.distribution(self.decoder(z, condition=example.condition), total)
-            mean, draws = jnp.asarray(distribution.mean), jax.vmap(lambda key: jnp.asarray(distribution.sample(key)))(keys)
+        total = self._total(self.transform.forward(example.known), example.observed)
+        params = self.decoder(z, condition=example.condition)
+        mean = self.likelihood.mean_of(params, total)
+        draws = jax.vmap(lambda key: self.likelihood.draw(params, key, total))(keys)
         dtype = jnp.result_type(float)
         return self.transform.inverse(mean).astype(dtype), jax.vmap(self.transform.inverse)(draws).astype(dtype)
 
@@ -223,8 +216,7 @@ class SingleLayer(AbstractLatentVariableModel):
             y, prior = self.transform.forward(example.known), self._prior(condition)
 
             def log_joint(z: Float[Array, " latent"]) -> Float[Array, ""]:
-                with _numpyro_promotion():
-                    return self._log_likelihood(self.decoder(z, condition=condition), y, example.observed) + prior.log_prob(z)
+                return self._log_likelihood(self.decoder(z, condition=condition), y, example.observed) + prior.log_prob(z)
 
             return self.refinement(params, self.posterior, log_joint)
         return params
@@ -233,15 +225,8 @@ class SingleLayer(AbstractLatentVariableModel):
         self, params: Float[Array, "..."], y: Float[Array, "..."], observed: Bool[Any, "..."] | None
     ) -> Float[Array, ""]:
         """log p(x|z) about x in the user's units, or of its observed elements."""
-        distribution = self.likelihood.distribution(params, self._total(y, observed))
-        if observed is None:
-            return jnp.asarray(distribution.log_prob(y)) + self._log_jacobian()
-        elements: Any = _elements(distribution, self.event_shape, type(self.likelihood).__name__)
-        # Not only the sum but each term must be finite, or 0 times its gradient would be NaN.
-        by_element = jnp.asarray(elements.log_prob(jnp.where(observed, y, elements.support.feasible_like(y))))
-        if self.measure == "lebesgue":
-            by_element = by_element - jnp.log(jnp.abs(jnp.asarray(self.transform.scale)))
-        return jnp.where(observed, by_element, 0).sum()
+        log_prob = self.likelihood.log_prob(params, y, observed=observed, total=self._total(y, observed))
+        return log_prob + self._log_jacobian(observed)
 
     def _total(self, y: Float[Array, "..."], observed: Bool[Any, "..."] | None) -> Float[Array, ""] | None:
         """The sum that a density given it is told."""
@@ -266,8 +251,12 @@ class SingleLayer(AbstractLatentVariableModel):
         keys = jax.random.split(key, 2 * num_samples + 1)
         return keys[:num_samples], keys[-1], keys[num_samples:-1]
 
-    def _log_jacobian(self) -> Float[Array, ""] | float:
-        return self.transform.log_abs_det_jacobian(self.event_shape) if self.measure == "lebesgue" else 0.0
+    def _log_jacobian(self, observed: Bool[Any, "..."] | None) -> Float[Array, ""] | float:
+        if self.measure == "counting":
+            return 0.0
+        if observed is None:
+            return self.transform.log_abs_det_jacobian(self.event_shape)
+        return -jnp.sum(jnp.where(observed, jnp.log(jnp.abs(jnp.asarray(self.transform.scale))), 0.0))
 
 
 def _each_draw(function: Callable[..., _Output], *arguments: Array | None) -> _Output:
@@ -313,25 +302,6 @@ def _check_density(prior: AbstractPrior, posterior: AbstractPosteriorFamily) -> 
             "code, which has none. With this posterior, prior.name=mixture-of-gaussians works; with this prior, "
             "posterior.name=diagonal-gaussian does."
         )
-
-
-def _elements(distribution: dist.Distribution, event_shape: tuple[int, ...], name: str) -> dist.Distribution:
-    """The distributions of the single elements.
-
-    Raises `ConfigurationError` where there are none, or they are not known.
-    """
-    elements = distribution.base_dist if isinstance(distribution, dist.Independent) else distribution
-    if elements.batch_shape != event_shape:
-        raise ConfigurationError(
-            f"observed leaves some elements out, but the likelihood {name} has no density of each element by itself. "
-            "likelihood.name=laplace, student-t, bernoulli or negative-binomial has one; or leave incomplete examples out."
-        )
-    return elements
-
-
-def _numpyro_promotion() -> AbstractContextManager[None]:
-    """NumPyro's distributions mix dtypes (Bernoulli's does), which a program under strict promotion would refuse."""
-    return jax.numpy_dtype_promotion("standard")
 
 
 def _require(what: str, got: tuple[int, ...], source: str, expected: tuple[int, ...]) -> None:
