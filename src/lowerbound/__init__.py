@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -11,10 +12,30 @@ __version__ = "0.2.0"
 __all__ = ["VAE", "__version__"]
 
 
+_PACKAGES = (
+    "config",
+    "data",
+    "evaluation",
+    "likelihoods",
+    "models",
+    "networks",
+    "objectives",
+    "posteriors",
+    "priors",
+    "training",
+)
+
+
 def __getattr__(name: str) -> Any:
     # The estimator pulls in scikit-learn and JAX; `import lowerbound` (and so the command line's help) must not.
     if name == "VAE":
         from .estimator import VAE
 
         return VAE
+    if name in _PACKAGES:
+        return importlib.import_module(f".{name}", __name__)
     raise AttributeError(f"module 'lowerbound' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *_PACKAGES])

@@ -50,6 +50,10 @@ class DataWarning(UserWarning):
     """The data can be used, but something about them deserves a look (a constant column, for example)."""
 
 
+class ConfigurationWarning(UserWarning):
+    """The settings are possible, but deserve a look (an objective that is another, simpler one, for example)."""
+
+
 def closest_name(name: str, choices: Iterable[str]) -> str | None:
     """The one of `choices` that `name` most resembles, or None when nothing is close."""
     matches = difflib.get_close_matches(name, list(choices), n=1, cutoff=0.5)

@@ -6,6 +6,7 @@ import dataclasses
 import inspect
 import sys
 import typing
+import warnings
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,7 +29,7 @@ from .data.examples import Example, examples_of
 from .data.levels import for_device
 from .data.spec import DataSpec
 from .data.splits import shuffled_split
-from .errors import ConfigurationError
+from .errors import ConfigurationError, ConfigurationWarning
 from .estimator_inputs import as_numbers, checked_count, condition_values, numeric_examples, with_condition
 from .evaluation.latents import in_blocks
 from .models import AbstractLatentVariableModel, SingleLayer
@@ -239,6 +240,8 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         data = examples_of(dataset, np.arange(len(array)), spec)
         steps_per_epoch = Schedule.plan(config.training, len(split.train)).steps_per_epoch
         objective = parts.get("objective") or build_objective(config, steps_per_epoch, len(split.train))
+        for remark in config.remarks:
+            warnings.warn(remark, ConfigurationWarning, stacklevel=2)
         start = array[split.train[:NUM_START_EXAMPLES]]
         key = jax.random.key(config.training.seed)
         model = build_model(config, spec, key, condition_dim=spec.condition_dim, examples=start, **_of_model(parts))

@@ -112,7 +112,20 @@ def test_parts_lists_every_part() -> None:
         assert set(listed[kind]) == set(entries)
         assert all(name in text for name in entries)
     assert "Rezende and Mohamed 2015" in good("parts", "posterior").stdout
-    assert "KIND is 'priors', which does not exist. Did you mean 'prior'?" in command("parts", "priors").error
+    assert "KIND or NAME is 'priors', which does not exist. Did you mean 'prior'?" in command("parts", "priors").error
+
+
+def test_a_part_is_explained_by_its_keys() -> None:
+    text = " ".join(good("parts", "iwae").stdout.split())
+    assert "objective.name = iwae" in text
+    assert "num_samples │ 5 │ an integer >= 1 │ K: importance weights" in text
+    explained = json.loads(good("parts", "spline-flow", "--json").stdout)
+    assert explained["prior"]["spline-flow"]["keys"]["num_bins"] == {
+        "default": 8, "allowed": "an integer >= 2", "help": "bins of the rational-quadratic spline",
+    }  # fmt: skip
+    # One name, two parts.
+    assert list(json.loads(good("parts", "low-rank-gaussian", "--json").stdout)) == ["posterior", "likelihood"]
+    assert "KIND or NAME is 'spline', which does not exist. Did you mean 'spline-flow'?" in command("parts", "spline").error
 
 
 @pytest.mark.parametrize("text", ["[/foo]", "[bold]x", "[link=http://a.example]x[/link]", ":smile:", "a[0]"])

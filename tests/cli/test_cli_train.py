@@ -167,15 +167,20 @@ def test_options_win_over_the_recipe_and_the_last_override_wins(begun: list[Trai
     assert run.config == RunConfig.from_dict(_config(tmp_path / "run"))
 
 
-def test_data_that_come_with_a_split_say_so(images_run: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_data_that_come_with_a_split_and_an_objective_that_is_the_elbo_say_so(
+    images_run: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     from lowerbound.data.splits import consecutive_split
 
     dataset = Dataset("given", small_images(), split=consecutive_split(96, 12, 12))
-    config = RunConfig.from_dict(_config(images_run)).updated({"data": {"validation": 50}})
+    config = RunConfig.from_dict(_config(images_run)).updated(
+        {"data": {"validation": 50}, "objective": {"name": "iwae", "num_samples": 1}}
+    )
     run = TrainingRun.begin(tmp_path / "run", config, dataset, recipe="default", command="")
     train_command._train(run, as_json=False, resumed=False)
     said = capsys.readouterr().err
     assert "note: given comes with its own split; data.validation, data.test and data.split_seed are not used.\n" in said
+    assert "note: objective.num_samples is 1, and a single importance weight makes this objective the plain ELBO; set " in said
     assert "training on given (96 train, 12 validation, 12 test)" in said
 
 

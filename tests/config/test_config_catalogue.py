@@ -40,6 +40,27 @@ def test_objectives_have_defaults_of_their_own() -> None:
     assert (defaults["renyi"]["alpha"], defaults["beta-tc"]["beta"]) == (0.5, 6.0)
 
 
+@pytest.mark.parametrize(
+    ("values", "remark"),
+    [
+        ({"name": "iwae", "num_samples": 1}, "objective.num_samples is 1, and a single importance weight makes"),
+        ({"name": "miwae", "num_samples": 1, "num_groups": 5}, "objective.num_samples is 1, and a single"),
+        ({"name": "ciwae", "num_samples": 1}, "objective.num_samples is 1, and a single"),
+        ({"name": "piwae", "num_samples": 1}, "objective.num_samples is 1, and a single"),
+        ({"name": "renyi", "num_samples": 1}, "objective.num_samples is 1, and a single"),
+        ({"name": "renyi", "alpha": 1}, "objective.alpha is 1, which makes this objective the plain ELBO; set another order"),
+        ({"name": "beta-tc", "beta": 1}, "objective.alpha, beta and gamma are all 1, which makes this objective the plain ELBO"),
+        ({"name": "piwae", "num_samples": 1, "num_groups": 5}, None),
+        ({"name": "beta-tc", "beta": 1, "gamma": 2}, None),
+        *(({"name": name}, None) for name in CATALOGUE["objective"]),
+    ],
+)
+def test_an_objective_that_is_the_plain_elbo_is_remarked_on(values: dict[str, object], remark: str | None) -> None:
+    remarks = RunConfig.from_dict({"objective": values}).remarks
+    assert len(remarks) == (remark is not None)
+    assert all(found.startswith(str(remark)) for found in remarks)
+
+
 def test_every_paper_of_a_part_or_a_recipe_is_known() -> None:
     entries = [entry for entries in CATALOGUE.values() for entry in entries.values()]
     named = {paper for entry in entries for paper in entry.papers}

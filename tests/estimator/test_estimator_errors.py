@@ -9,9 +9,16 @@ import pytest
 from sklearn.exceptions import NotFittedError
 
 from lowerbound import VAE
-from lowerbound.errors import ConfigurationError, DataError, DataWarning, LowerboundError, NonFiniteLossError
+from lowerbound.errors import (
+    ConfigurationError,
+    ConfigurationWarning,
+    DataError,
+    DataWarning,
+    LowerboundError,
+    NonFiniteLossError,
+)
 from lowerbound.likelihoods import Bernoulli, DiscretizedLogistic
-from lowerbound.objectives import ELBO
+from lowerbound.objectives import ELBO, IWAE
 from lowerbound.priors import StandardNormal
 
 RNG = np.random.default_rng(0)
@@ -22,6 +29,16 @@ SMALL = {"latent_dim": 2, "hidden_widths": (8,), "epochs": 2, "random_state": 0}
 @pytest.fixture(scope="module")
 def vae() -> VAE:
     return VAE(**SMALL).fit(TABLE)
+
+
+@pytest.mark.parametrize(
+    "objective",
+    [{"objective": "iwae", "config": {"objective": {"num_samples": 1}}}, {"objective": IWAE(1)}],
+    ids=["name", "part"],
+)
+def test_an_objective_that_is_the_plain_elbo_is_warned_of(objective) -> None:
+    with pytest.warns(ConfigurationWarning, match="objective.num_samples is 1, and a single importance weight"):
+        VAE(**{**SMALL, "epochs": 1}, **objective).fit(TABLE)
 
 
 @pytest.fixture(scope="module")

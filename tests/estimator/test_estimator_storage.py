@@ -121,7 +121,9 @@ def test_a_part_of_a_class_of_ones_own_works_and_is_not_saved(tmp_path):
     assert isinstance(fitted.model_.likelihood, MyGaussian)
     assert fitted.config_.data.scaling == "standard"
     assert np.isfinite(fitted.score(TABLE))
-    with pytest.raises(ConfigurationError, match=r"likelihood is a MyGaussian, a class of your own.*cannot be saved.*pickle the"):
+    with pytest.raises(
+        ConfigurationError, match=r"likelihood is a MyGaussian, a class that is not in.*cannot be saved.*CATALOGUE"
+    ):
         fitted.save(tmp_path / "model")
     assert list(tmp_path.iterdir()) == []
 

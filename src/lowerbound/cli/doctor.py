@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import DataError, LowerboundError, ModelFolderError
 from .console import result_console, visible
 from .opening import check_split, open_run
-from .runtime import say, warnings_as_sentences
+from .runtime import say
 
 if TYPE_CHECKING:
     from ..config import RunConfig
@@ -54,8 +54,7 @@ def _own_data(folder: RunFolder, config: RunConfig, rows: Split, data_dir: Path 
     from ..data.splits import check_same_data, split_record
 
     try:
-        with warnings_as_sentences(say):
-            dataset = load_dataset(config.data.name, config.data.key, data_dir, config.data.condition)
+        dataset = load_dataset(config.data.name, config.data.key, data_dir, config.data.condition)
         check_same_data(folder.info()["data"], split_record(dataset.examples, rows, dataset.condition))
     except LowerboundError as error:
         return None, str(error)

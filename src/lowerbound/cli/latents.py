@@ -10,7 +10,7 @@ import numpy as np
 
 from .console import show_table, show_text
 from .opening import check_split, open_run, own_examples
-from .runtime import say, warnings_as_sentences
+from .runtime import say
 
 if TYPE_CHECKING:
     from ..data.dataset import Render
@@ -35,8 +35,7 @@ def latents_run(run: Path, split: str, data_dir: Path | None, seed: int, *, as_j
     means = posterior_means(model, data)
     kl = kl_by_latent(model, data) if model.has_density else None
     aggregate = aggregate_posterior(model, data, seed=seed) if model.has_density else None
-    with warnings_as_sentences(say):
-        dataset = load_dataset(config.data.name, config.data.key, data_dir, config.data.condition)
+    dataset = load_dataset(config.data.name, config.data.key, data_dir, config.data.condition)
     scores, why = None, "the data have no known factors"
     if dataset.factors is not None:
         factors, codes = np.asarray(dataset.factors)[getattr(folder.split(), split)], means

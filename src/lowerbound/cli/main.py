@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from ..errors import ConfigurationError, LowerboundError
-from .runtime import say
+from .runtime import say, warnings_as_sentences
 
 app = typer.Typer(
     name="lowerbound",
@@ -307,15 +307,17 @@ def recipes(json: Json = False) -> None:
     show_recipes(as_json=json)
 
 
-@app.command(epilog="Examples: lowerbound parts · lowerbound parts posterior · lowerbound train digits --set prior.name=vamp")
+@app.command(epilog="Examples: lowerbound parts · lowerbound parts iwae · lowerbound train digits --set prior.name=vamp")
 def parts(
-    kind: Annotated[str, typer.Argument(metavar="[KIND]", help="prior, posterior, likelihood, network or objective.")] = "",
+    name: Annotated[
+        str, typer.Argument(metavar="[KIND|NAME]", help="A kind (prior, ...), or a part, whose keys are explained then.")
+    ] = "",
     json: Json = False,
 ) -> None:
     """List the parts by name, with the configuration keys that each reads and the papers it comes from."""
     from .tables import show_parts
 
-    show_parts(kind, as_json=json)
+    show_parts(name, as_json=json)
 
 
 @app.command(epilog="Example: lowerbound verify")
@@ -361,7 +363,8 @@ def main() -> None:
     """Run the command line; exit status 0, 1 (failed) or 2 (wrong use)."""
     try:
         try:
-            app()
+            with warnings_as_sentences(say):
+                app()
         finally:
             if sys.stdout is not None:
                 sys.stdout.flush()

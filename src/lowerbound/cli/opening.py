@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import ConfigurationError, DataError
-from .runtime import prepare_jax, say, warnings_as_sentences
+from .runtime import prepare_jax, say
 
 if TYPE_CHECKING:
     from ..config import RunConfig
@@ -51,8 +51,7 @@ def own_examples(folder: RunFolder, config: RunConfig, spec: DataSpec, split: st
     from ..data.examples import examples_of
     from ..data.splits import check_same_data, split_record
 
-    with warnings_as_sentences(say):
-        dataset: Dataset = load_dataset(config.data.name, config.data.key, data_dir, config.data.condition)
+    dataset: Dataset = load_dataset(config.data.name, config.data.key, data_dir, config.data.condition)
     rows = folder.split()
     check_same_data(folder.info()["data"], split_record(dataset.examples, rows, dataset.condition))
     if rows.sizes[split] == 0:
@@ -73,8 +72,7 @@ def other_examples(
     from ..data.examples import examples_of
     from ..data.tables import Table, columns_of
 
-    with warnings_as_sentences(say):
-        dataset = load_dataset(data, key, data_dir, config.data.condition)
+    dataset = load_dataset(data, key, data_dir, config.data.condition)
     examples = dataset.examples
     if dataset.feature_names and spec.feature_names:
         examples = columns_of(Table(examples, dataset.feature_names), spec.feature_names, data)

@@ -13,7 +13,7 @@ from typing import Any
 
 import typer
 
-from ..errors import DataWarning
+from ..errors import ConfigurationWarning, DataWarning
 from .console import visible
 
 
@@ -38,7 +38,8 @@ def warnings_as_sentences(say: Callable[[str], None]) -> Iterator[None]:
 
     with warnings.catch_warnings():
         warnings.showwarning = show
-        warnings.simplefilter("always", DataWarning)
+        for category in (DataWarning, ConfigurationWarning):
+            warnings.simplefilter("always", category)
         yield
 
 

@@ -109,16 +109,25 @@ def show_recipes(*, as_json: bool) -> None:
     typer.echo("Use one: lowerbound train --recipe NAME; see its keys: lowerbound recipes --json")
 
 
-def show_parts(kind: str, *, as_json: bool) -> None:
-    """List the parts of one kind, or of all."""
-    from ..config.catalogue import CATALOGUE
+def show_parts(name: str, *, as_json: bool) -> None:
+    """List the parts of one kind, or of all; for the name of a part, its keys with their defaults, rules and help."""
+    from ..config.catalogue import CATALOGUE, entries_of
     from ..recipes.bibliography import references
 
-    if kind and kind not in CATALOGUE:
-        raise ConfigurationError(unknown_name_message("KIND", kind, CATALOGUE))
-    kinds = [kind] if kind else list(CATALOGUE)
+    named = [kind for kind in CATALOGUE if name in entries_of(kind)]
+    if name and name not in CATALOGUE and not named:
+        known_names = {*CATALOGUE, *(part for kind in CATALOGUE for part in CATALOGUE[kind])}
+        raise ConfigurationError(unknown_name_message("KIND or NAME", name, known_names))
+    kinds = named or ([name] if name else list(CATALOGUE))
     if as_json:
-        _print({each: {name: dataclasses.asdict(entry) for name, entry in CATALOGUE[each].items()} for each in kinds})
+        chosen = {each: [part for part in CATALOGUE[each] if not named or part == name] for each in kinds}
+        _print({each: {part: CATALOGUE[each][part].to_json() for part in parts} for each, parts in chosen.items()})
+        return
+    for each in named:
+        keys = CATALOGUE[each][name].keys.items()
+        rows = [(key, json.dumps(what.to_json()["default"]), what.rule.describe(), what.help) for key, what in keys]
+        show_table(f"{each}.name = {name}", ("key", "default", "allowed", "what it is"), rows)
+    if named:
         return
     known = references()
     for each in kinds:

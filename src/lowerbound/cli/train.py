@@ -13,7 +13,7 @@ import typer
 from ..config import RunConfig
 from ..recipes import resolve_config
 from .console import is_terminal
-from .runtime import StopRequest, prepare_jax, say, warnings_as_sentences
+from .runtime import StopRequest, prepare_jax, say
 
 if TYPE_CHECKING:
     from ..runs.training import TrainingRun
@@ -44,9 +44,8 @@ def start_training(
     from ..runs.training import TrainingRun
 
     RunFolder.check_free(path)
-    with warnings_as_sentences(say):
-        dataset = load_dataset(config.data.name, config.data.key, data_dir, config.data.condition)
-        run = TrainingRun.begin(path, config, dataset, recipe=chosen.name, command=_command())
+    dataset = load_dataset(config.data.name, config.data.key, data_dir, config.data.condition)
+    run = TrainingRun.begin(path, config, dataset, recipe=chosen.name, command=_command())
     _train(run, as_json=as_json, resumed=False)
 
 
@@ -60,9 +59,8 @@ def resume_training(path: Path, epochs: int | None, data_dir: Path | None, *, as
 
     folder = RunFolder.open(path)
     data = folder.config().data
-    with warnings_as_sentences(say):
-        dataset = load_dataset(data.name, data.key, data_dir, data.condition)
-        run = TrainingRun.resume(path, dataset, epochs=epochs)
+    dataset = load_dataset(data.name, data.key, data_dir, data.condition)
+    run = TrainingRun.resume(path, dataset, epochs=epochs)
     report = folder.path / REPORT
     if not run.is_finished:
         # It shows the run as it was before.

@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import ConfigurationError, unknown_name_message
+from ..errors import ConfigurationError, ConfigurationWarning, unknown_name_message
 from .entry import AUTO, KINDS, Entry
 from .keys import CHANGED, Key
 from .layers import ACTIVATIONS, MIRRORED, check_activations
@@ -89,6 +89,29 @@ _DIP = {
     "off_diagonal_weight": Key(10.0, _WEIGHT, "the weight of the covariances' squares"),
     "diagonal_weight": Key(5.0, _WEIGHT, "the weight of the squared distances of the variances from 1"),
 }
+
+
+def _one_weight(values: Mapping[str, Any]) -> str:
+    """What to say of a bound of importance weights that has only one."""
+    if values.get("alpha") == 1:
+        return "objective.alpha is 1, which makes this objective the plain ELBO; set another order, such as objective.alpha=0.5."
+    if values["num_samples"] > 1:
+        return ""
+    return (
+        "objective.num_samples is 1, and a single importance weight makes this objective the plain ELBO; set "
+        "objective.num_samples=5 or more, or objective.name=elbo."
+    )
+
+
+def _equal_weights(values: Mapping[str, Any]) -> str:
+    """What to say of a KL that is taken apart and put together again."""
+    if any(values[key] != 1 for key in ("alpha", "beta", "gamma")):
+        return ""
+    return (
+        "objective.alpha, beta and gamma are all 1, which makes this objective the plain ELBO; set objective.beta=6, for example."
+    )
+
+
 _MMD = {
     "mmd_weight": Key(10.0, _WEIGHT, "the weight of the maximum mean discrepancy"),
     "kernel": Key("imq", OneOf(("imq", "rbf")), "its kernel: inverse multiquadratic, or Gaussian"),
@@ -255,14 +278,20 @@ CATALOGUE: dict[str, dict[str, Entry]] = {
             },
             ("kingma2014",),
         ),
-        "iwae": Entry(".objectives:IWAE", _WEIGHTS, ("burda2016",)),
-        "miwae": Entry(".objectives:MIWAE", {**_WEIGHTS, "num_groups": _GROUPS}, ("rainforth2018",)),
+        "iwae": Entry(".objectives:IWAE", _WEIGHTS, ("burda2016",), remark=_one_weight),
+        "miwae": Entry(".objectives:MIWAE", {**_WEIGHTS, "num_groups": _GROUPS}, ("rainforth2018",), remark=_one_weight),
         "ciwae": Entry(
             ".objectives:CIWAE",
             {**_WEIGHTS, "elbo_weight": Key(0.5, Real(0.0, at_most=1.0), "the weight of the ELBO, the rest being IWAE's")},
             ("rainforth2018",),
+            remark=_one_weight,
         ),
-        "piwae": Entry(".objectives:PIWAE", {**_WEIGHTS, "num_groups": _GROUPS}, ("rainforth2018",)),
+        "piwae": Entry(
+            ".objectives:PIWAE",
+            {**_WEIGHTS, "num_groups": _GROUPS},
+            ("rainforth2018",),
+            remark=lambda values: "" if values["num_groups"] > 1 else _one_weight(values),
+        ),
         "renyi": Entry(
             ".objectives:RenyiBound",
             {
@@ -270,6 +299,7 @@ CATALOGUE: dict[str, dict[str, Entry]] = {
                 "alpha": Key(0.5, AnyReal(), "the order: 0 is IWAE's bound, 1 the ELBO; below 0 it is no lower bound"),
             },
             ("li2016",),
+            remark=_one_weight,
         ),
         "beta-tc": Entry(
             ".objectives:BetaTCVAE",
@@ -280,6 +310,7 @@ CATALOGUE: dict[str, dict[str, Entry]] = {
                 "gamma": Key(1.0, _WEIGHT, "the weight of the dimension-wise KL"),
             },
             ("chen2018",),
+            remark=_equal_weights,
         ),
         "dip-i": Entry(".objectives:DIPVAEI", _DIP, ("kumar2018",)),
         "dip-ii": Entry(".objectives:DIPVAEII", _DIP, ("kumar2018",)),
@@ -369,14 +400,14 @@ def _add_installed_parts() -> None:
     for point in importlib.metadata.entry_points(group=ENTRY_POINTS):
         kind, _, name = point.name.partition(".")
         try:
-            if kind not in KINDS or not name or name in CATALOGUE[kind]:
-                raise ConfigurationError(
-                    f"its name is {point.name!r}; expected KIND.NAME with a kind among {', '.join(KINDS)} and a name that is free"
-                )
             entry = point.load()
             if not isinstance(entry, Entry):
                 raise ConfigurationError(f"{point.value} is a {type(entry).__name__}; expected a lowerbound.config.Entry")
-            CATALOGUE[kind][name] = entry
+            if kind not in KINDS or not name or CATALOGUE[kind].setdefault(name, entry) != entry:
+                raise ConfigurationError(
+                    f"its name is {point.name!r}; expected KIND.NAME with a kind among {', '.join(KINDS)} and a name that is free"
+                )
         except Exception as error:  # whatever somebody else's module raises
             package = point.dist.name if point.dist else "an installed package"
-            warnings.warn(f"the part {point.name!r} of {package} was left out: {error}.", stacklevel=2)
+            text = f"the part {point.name!r} of the package {package} was left out: {type(error).__name__}: {error}"
+            warnings.warn(text, ConfigurationWarning, stacklevel=2)

@@ -20,12 +20,20 @@ class Entry:
     - `keys`: the keys of its section, besides `name`. A key is the constructor's argument of the same name.
     - `papers`: keys of `references.toml`, what `lowerbound cite` prints for it.
     - `check`: given the section's name for errors and its values, raises `ConfigurationError` where they contradict each other.
+    - `remark`: given the values, a sentence on values with which this is another, simpler part, said when training begins; "" for
+      others.
     """
 
     path: str
     keys: Mapping[str, Key] = dataclasses.field(default_factory=dict)
     papers: tuple[str, ...] = ()
     check: Callable[[str, Mapping[str, Any]], None] = lambda section, values: None
+    remark: Callable[[Mapping[str, Any]], str] = lambda values: ""
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values."""
+        keys = {key: known.to_json() for key, known in self.keys.items()}
+        return {"path": self.path, "keys": keys, "papers": list(self.papers)}
 
 
 @dataclasses.dataclass(frozen=True)

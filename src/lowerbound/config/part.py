@@ -56,6 +56,11 @@ class PartConfig:
         return PartConfig(self.kind, self.name, {**self.values, **values})
 
     @property
+    def remark(self) -> str:
+        """What is said of these values when training begins; "" for nothing."""
+        return "" if self.name == AUTO else entry_of(self.kind, self.name).remark(self.values)
+
+    @property
     def changed(self) -> dict[str, Any]:
         """The values that are not the part's defaults."""
         keys = keys_of(self.kind, self.name)

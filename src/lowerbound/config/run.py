@@ -78,6 +78,11 @@ class RunConfig:
         """The whole configuration as the text of a TOML file that `lowerbound train --recipe` takes back."""
         return f"{FIRST_LINE.format(__version__)}\n\n{tomli_w.dumps(self.to_dict())}"
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What a person should read of these choices before training begins."""
+        return tuple(remark for kind in KINDS if (remark := getattr(self, kind).remark))
+
     def updated(self, changes: Mapping[str, Any]) -> RunConfig:
         """This configuration with the keys of the nested dictionary `changes` replaced (see `layered`), checked as a whole."""
         check_keys(changes)

@@ -15,7 +15,7 @@ import jax
 import numpy as np
 
 from ..config import RunConfig
-from ..config.catalogue import entry_of, name_of
+from ..config.catalogue import class_of, entries_of, entry_of, name_of
 from ..data.spec import DataSpec
 from ..data.transforms import choose_transform
 from ..errors import ConfigurationError, ModelFolderError
@@ -31,7 +31,6 @@ KINDS: dict[str, type] = {
     "posterior": AbstractPosteriorFamily,
     "objective": AbstractObjective,
 }
-_PACKAGES = {"likelihood": "likelihoods", "prior": "priors", "posterior": "posteriors", "objective": "objectives"}
 
 
 def check_kinds(parts: Mapping[str, Any]) -> None:
@@ -109,23 +108,28 @@ def check_fit(parts: Mapping[str, Any], config: RunConfig, spec: DataSpec) -> No
 
 
 def storable(argument: str) -> dict[str, type]:
-    """What a stored part of a kind may be rebuilt as: a name in a file chooses among these and can reach nothing else."""
-    package = importlib.import_module(f"..{_PACKAGES[argument]}", __package__)
-    classes = (cls for _, cls in inspect.getmembers(package, inspect.isclass) if issubclass(cls, KINDS[argument]))
-    return {cls.__name__: cls for cls in classes if not inspect.isabstract(cls)}
+    """What a stored part of a kind may be rebuilt as: a name in a file chooses among these and can reach nothing else.
+
+    They are this package's own classes, and those that other packages have put into the catalogue.
+    """
+    package = importlib.import_module(KINDS[argument].__module__.rpartition(".")[0])
+    ours = [cls for _, cls in inspect.getmembers(package, inspect.isclass) if issubclass(cls, KINDS[argument])]
+    theirs = [class_of(argument, name) for name, entry in entries_of(argument).items() if not entry.path.startswith(".")]
+    return {cls.__name__: cls for cls in (*theirs, *ours) if not inspect.isabstract(cls)}
 
 
 def part_to_json(argument: str, part: Any) -> dict[str, Any]:
     """A part's class and the arguments that it was made with, as plain values; its trained numbers are saved elsewhere.
 
-    Raises `ConfigurationError` for a class that is not this package's own: rebuilding it would mean to run what a file names.
+    Raises `ConfigurationError` for a class that is not in the catalogue: rebuilding it would mean to run what a file names.
     """
     cls = type(part)
     if storable(argument).get(cls.__name__) is not cls:
         raise ConfigurationError(
-            f"{argument} is a {cls.__name__}, a class of your own, and a model with it cannot be saved: a saved model holds only "
-            f"numbers and the names of this package's parts ({', '.join(storable(argument))}), and no code. Keep the code "
-            "that makes the part, and pickle the estimator where you trust the file."
+            f"{argument} is a {cls.__name__}, a class that is not in the catalogue, and a model with it cannot be saved: a saved "
+            f"model holds only numbers and the names of known parts ({', '.join(storable(argument))}), and no code. Give the "
+            "class an entry in lowerbound.config.CATALOGUE, or keep the code that makes the part and pickle the estimator "
+            "where you trust the file."
         )
     return {"part": cls.__name__, "fields": {name: _to_plain(getattr(part, name)) for name in _arguments(cls) if name != "key"}}
 

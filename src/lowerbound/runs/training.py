@@ -75,7 +75,7 @@ class TrainingRun:
             write_toml(folder.config_file, config)
             split.save(folder.split_file)
             folder.write_info(record)
-        return cls(RunFolder(Path(path)), config, spec, dataset, split, trainer, trainer.start(), _notes(dataset))
+        return cls(RunFolder(Path(path)), config, spec, dataset, split, trainer, trainer.start(), _notes(config, dataset))
 
     @classmethod
     def resume(cls, path: str | Path, dataset: Dataset, *, epochs: int | None = None) -> TrainingRun:
@@ -214,10 +214,13 @@ def choose_split(config: RunConfig, dataset: Dataset) -> Split:
     return shuffled_split(len(dataset.examples), validation=data.validation, test=data.test, seed=data.split_seed)
 
 
-def _notes(dataset: Dataset) -> tuple[str, ...]:
+def _notes(config: RunConfig, dataset: Dataset) -> tuple[str, ...]:
     if dataset.split is None:
-        return ()
-    return (f"{dataset.name} comes with its own split; data.validation, data.test and data.split_seed are not used.",)
+        return config.remarks
+    return (
+        *config.remarks,
+        f"{dataset.name} comes with its own split; data.validation, data.test and data.split_seed are not used.",
+    )
 
 
 def _version_notes(begun: dict[str, str]) -> tuple[str, ...]:
