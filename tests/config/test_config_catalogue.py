@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from lowerbound.config import PartConfig, RunConfig, layered
+from lowerbound.config import AnyReal, OneOf, PartConfig, RunConfig, layered
 from lowerbound.config.catalogue import CATALOGUE, class_of, name_of, names_of
 from lowerbound.errors import ConfigurationError
 from lowerbound.recipes import list_recipes, load_recipe, resolve_config
@@ -28,6 +28,21 @@ def test_a_part_is_its_class_and_its_keys_have_the_class_s_own_defaults(kind: st
         if key in arguments and arguments[key].default is not inspect.Parameter.empty:
             assert arguments[key].default == known.default, (name, key)
     assert PartConfig(kind, name).changed == {}
+
+
+@pytest.mark.parametrize("name", CATALOGUE["objective"])
+def test_a_part_given_as_an_object_is_held_to_the_rules_of_its_keys(name: str) -> None:
+    cls, required = class_of("objective", name), {"num_examples": 10} if name == "beta-tc" else {}
+    for key, known in CATALOGUE["objective"][name].keys.items():
+        argument = key.replace("_epochs", "_steps")
+        if isinstance(known.rule, AnyReal):
+            continue
+        bad = "nonsense" if isinstance(known.rule, OneOf) else -1.5
+        with pytest.raises(ConfigurationError) as by_name:
+            PartConfig("objective", name, {key: bad})
+        with pytest.raises(ConfigurationError) as as_object:
+            cls(**{**required, argument: bad})
+        assert str(as_object.value) == str(by_name.value).replace(key, argument)
 
 
 def test_objectives_have_defaults_of_their_own() -> None:

@@ -205,12 +205,12 @@ def test_layer_norm_is_over_the_channels_of_each_place() -> None:
             ConvNetwork,
             (5, 7),
             (3,),
-            {"activation": "rule"},
+            {"activations": "rule"},
             "network.activations is 'rule', which does not exist. Did you mean 'relu'",
         ),
-        (ConvNetwork, (5, 7), (3,), {"dropout": 1.5}, "network.dropout is 1.5"),
+        (ConvNetwork, (5, 7), (3,), {"dropout": 1.5}, r"network.dropout is 1.5 \(a number\); expected a number >= 0 and < 1"),
         (ConvNetwork, (5, 7), (3,), {"channels": (1, 4), "layer_norm": True}, "network.layer_norm is true"),
-        (ResNet, (5, 7), (3,), {"blocks": 0}, "network.blocks is 0.* or network.name=conv for none"),
+        (ResNet, (5, 7), (3,), {"blocks": 0}, r"network.blocks is 0 \(an integer\); expected an integer >= 1"),
     ],
 )
 def test_what_is_refused(cls, in_shape, out_shape, options, message) -> None:

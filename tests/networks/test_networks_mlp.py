@@ -153,8 +153,8 @@ def test_dropout_acts_with_a_key_alone_and_a_bias_is_added_to_the_output(make: C
         (MLP, {"hidden_widths": (5, 4), "residual": True}, r"network.residual is true, but network.hidden_widths is \[5, 4\]"),
         (MLP, {"hidden_widths": (5,), "residual": True}, r"expected equal widths, for example \[200, 200\]"),
         (MLP, {"hidden_widths": (5, 1), "layer_norm": True}, "network.layer_norm is true, but a hidden layer has a single unit"),
-        (MLP, {"dropout": 1.0}, "network.dropout is 1.0; expected a probability from 0"),
-        (GatedMLP, {"dropout": -0.1}, "network.dropout is -0.1; expected a probability from 0"),
+        (MLP, {"dropout": 1.0}, r"network.dropout is 1.0 \(a number\); expected a number >= 0 and < 1"),
+        (GatedMLP, {"dropout": -0.1}, r"network.dropout is -0.1 \(a number\); expected a number >= 0 and < 1"),
     ],
 )
 def test_what_is_refused(make: Any, options: dict[str, Any], message: str) -> None:

@@ -248,7 +248,7 @@ def test_colour_is_chosen_from_the_data() -> None:
         (lambda: Categorical((2,), 1), r"num_categories is 1; expected a number from 2 up"),
         (lambda: Categorical((2,), (2, 3, 4)), r"num_categories is \(2, 3, 4\); expected 2 numbers, one for each element"),
         (lambda: Ordinal((2,), 4, np.zeros((4, 2))), r"raw_cutpoints has shape \(4, 2\); expected \(3, 2\).*Ordinal.of_moments"),
-        (lambda: DiscretizedLogisticMixture((2,), num_components=0), r"num_components is 0; expected a whole number from 1 up"),
+        (lambda: DiscretizedLogisticMixture((2,), num_components=0), r"likelihood.num_components is 0 \(an integer\); expected"),
         (lambda: DiscretizedLogisticMixture((4, 4), colour=True), r"event shape is \(4, 4\); expected \(height, width, 3\)"),
     ],
 )

@@ -122,5 +122,5 @@ def test_a_code_and_a_density_are_each_refused_where_they_do_not_fit() -> None:
         check_needs(ELBO(), model())
     check_needs(WassersteinAutoencoder(), model())
     check_needs(WassersteinAutoencoder(), gaussian)
-    with pytest.raises(ConfigurationError, match=r"objective\.noise is -1\.0; it must be 0 \(off\) or more"):
+    with pytest.raises(ConfigurationError, match=r"objective\.noise is -1\.0 \(a number\); expected a number >= 0"):
         DenoisingAutoencoder(noise=-1.0)

@@ -134,7 +134,7 @@ def test_a_batch_of_one_has_no_mutual_information_and_no_nan() -> None:
 def test_bad_settings_are_refused() -> None:
     with pytest.raises(ConfigurationError, match="it needs 2 training examples or more"):
         BetaTCVAE(num_examples=1)
-    with pytest.raises(ConfigurationError, match=r"objective.gamma is -1.0; beta-tc needs 0 or more \(1 is the ELBO\)"):
+    with pytest.raises(ConfigurationError, match=r"objective.gamma is -1.0 \(a number\); expected a number >= 0"):
         BetaTCVAE(num_examples=10, gamma=-1.0)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import jax
@@ -14,6 +14,7 @@ from jaxtyping import PRNGKeyArray
 from ..data.spec import DataSpec
 from ..data.transforms import Affine
 from ..errors import ConfigurationError
+from .catalogue import keys_of, name_of
 from .part import PartConfig
 
 
@@ -30,6 +31,19 @@ def arguments_of(cls: type, config: PartConfig, *, elsewhere: Collection[str] = 
             f"argument; expected one of {', '.join(names)}, or a `build` of the class's own that reads it."
         )
     return {name: known[name] for name in names if name in known}
+
+
+def check_values(kind: str, cls: type, values: Mapping[str, Any]) -> None:
+    """Hold what a part of this class is made with to the rules of its keys, as a configuration does; arrays are its own matter.
+
+    Raises `ConfigurationError`. A class that is not in the catalogue has no keys.
+    """
+    name = name_of(kind, cls)
+    for key, known in ({} if name is None else keys_of(kind, name)).items():
+        argument = key if key in values else key.replace("_epochs", "_steps")
+        value = values.get(argument)
+        if argument in values and not isinstance(value, np.ndarray | jax.Array):
+            known.rule.convert(f"{kind}.{argument}", value)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 import numpyro.distributions as dist
 from jaxtyping import Array, Bool, Float, Num, PRNGKeyArray
 
-from ..config.context import BuildContext
+from ..config.context import BuildContext, check_values
 from ..config.part import PartConfig
 from ..data.spec import DataSpec
 from ..data.transforms import Affine
@@ -57,6 +57,9 @@ class AbstractLikelihood(eqx.Module):
     scaling: eqx.AbstractClassVar[Scaling]
     code: ClassVar[str] = ""
     has_that_total: ClassVar[bool] = False
+
+    def __check_init__(self) -> None:
+        check_values("likelihood", type(self), vars(self))
 
     @classmethod
     @abstractmethod

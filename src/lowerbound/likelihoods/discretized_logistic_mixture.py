@@ -55,8 +55,6 @@ class DiscretizedLogisticMixture(AbstractJoint):
     given_total: ClassVar[bool] = False
 
     def __check_init__(self) -> None:
-        if self.num_components < 1:
-            raise ConfigurationError(f"num_components is {self.num_components}; expected a whole number from 1 up.")
         if self.colour and (len(self.event_shape) != 3 or self.event_shape[-1] != 3):
             raise ConfigurationError(
                 f"colour is True, but the event shape is {self.event_shape}; expected (height, width, 3), or colour=False."

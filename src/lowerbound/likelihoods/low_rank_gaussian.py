@@ -14,7 +14,6 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from ..config.context import BuildContext
 from ..config.part import PartConfig
-from ..errors import ConfigurationError
 from .base import AbstractJoint, Hides, Measure, Scaling, Support
 from .location_scale import as_float32, floored_log_scale, scale_floor
 
@@ -116,12 +115,6 @@ class LowRankGaussian(AbstractJoint):
     scaling: ClassVar[Scaling] = "any"
     given_total: ClassVar[bool] = False
     hides: ClassVar[Hides] = "elements"
-
-    def __check_init__(self) -> None:
-        if self.rank < 1:
-            raise ConfigurationError(
-                f"LowRankGaussian: rank is {self.rank}; expected at least 1. For independent elements use Gaussian."
-            )
 
     @classmethod
     def build(cls, config: PartConfig, context: BuildContext) -> LowRankGaussian:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import equinox as eqx
 from jaxtyping import PRNGKeyArray
 
+from ..config.context import check_values
 from .image_network import AbstractImageNetwork
 from .layers import seed_of
 from .pyramid import Design, ImageDecoder, ImageEncoder, image_body
@@ -63,5 +64,6 @@ class ConvNetwork(AbstractImageNetwork):
         self.in_shape, self.out_shape, self.image_shape = tuple(in_shape), tuple(out_shape), tuple(image_shape)
         self.channels, self.activations, self.condition_dim = tuple(channels), activations, condition_dim
         self.dropout, self.layer_norm = dropout, layer_norm
+        check_values("network", ConvNetwork, vars(self))
         design = Design(self.channels, 0, activations, dropout, layer_norm)
         self.body = image_body("conv", design, self.in_shape, self.out_shape, self.image_shape, condition_dim, seed_of(key))

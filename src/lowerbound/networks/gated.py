@@ -11,8 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from ..config.context import check_values
 from .base import AbstractNetwork, with_condition
-from .layers import Linear, check_dropout, drawn_weight, seed_of
+from .layers import Linear, drawn_weight, seed_of
 
 # E[sigmoid(v)^2] for v ~ N(0, 1) is 0.293: with values this much wider, h keeps the variance of its input at the start.
 _VALUE_GAIN = 1.85
@@ -48,7 +49,7 @@ class GatedMLP(AbstractNetwork):
         condition_dim: int = 0,
         key: PRNGKeyArray,
     ) -> None:
-        check_dropout(dropout)
+        check_values("network", GatedMLP, {"hidden_widths": hidden_widths, "dropout": dropout})
         self.in_shape, self.out_shape, self.condition_dim = tuple(in_shape), tuple(out_shape), condition_dim
         widths = [math.prod(in_shape) + condition_dim, *hidden_widths]
         *seeds, last_seed = seed_of(key).spawn(len(widths))

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from ..errors import ConfigurationError, unknown_name_message
+from ..errors import ConfigurationError
 
 _SMALLEST_VARIANCE = 1e-5
 
@@ -86,17 +86,3 @@ def drawn_weight(shape: tuple[int, ...], fan_in: int, gain: float, seed: np.rand
 def seed_of(key: PRNGKeyArray) -> np.random.SeedSequence:
     """NumPy's seed that stands for a JAX key."""
     return np.random.SeedSequence(np.asarray(jax.random.key_data(key)).tolist())
-
-
-def check_activation(name: str) -> None:
-    """Raise `ConfigurationError` for a name that is not in `ACTIVATIONS`."""
-    if name not in ACTIVATIONS:
-        raise ConfigurationError(unknown_name_message("network.activations", name, ACTIVATIONS))
-
-
-def check_dropout(probability: float) -> None:
-    """Raise `ConfigurationError` for what is not a probability below 1."""
-    if not 0.0 <= probability < 1.0:
-        raise ConfigurationError(
-            f"network.dropout is {probability}; expected a probability from 0 (no unit is dropped) to below 1, for example 0.1."
-        )

@@ -12,9 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from ..config.context import check_values
 from ..errors import ConfigurationError
 from .base import AbstractNetwork, with_condition
-from .layers import ACTIVATIONS, LayerNorm, Linear, check_activation, check_dropout, seed_of
+from .layers import ACTIVATIONS, LayerNorm, Linear, seed_of
 
 
 class MLP(AbstractNetwork):
@@ -56,14 +57,12 @@ class MLP(AbstractNetwork):
         key: PRNGKeyArray,
     ) -> None:
         names = (activations,) * len(hidden_widths) if isinstance(activations, str) else tuple(activations)
-        for name in names:
-            check_activation(name)
+        check_values("network", MLP, {"hidden_widths": hidden_widths, "activations": activations, "dropout": dropout})
         if len(names) != len(hidden_widths):
             raise ConfigurationError(
                 f"network.activations has {len(names)} names for {len(hidden_widths)} hidden layers; "
                 "give one name for all layers, or one for each."
             )
-        check_dropout(dropout)
         if residual and not any(a == b for a, b in itertools.pairwise(hidden_widths)):
             raise ConfigurationError(
                 f"network.residual is true, but network.hidden_widths is {list(hidden_widths)}, where no hidden layer is as wide "

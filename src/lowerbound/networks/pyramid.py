@@ -18,7 +18,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from ..errors import ConfigurationError
 from .base import with_condition
 from .convolution import Convolution, HalvingConvolution, Size, halving_factors, pixel_shuffle
-from .layers import ACTIVATIONS, LayerNorm, Linear, check_activation, check_dropout
+from .layers import ACTIVATIONS, LayerNorm, Linear
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,9 +38,7 @@ class Design:
     layer_norm: bool
 
     def __post_init__(self) -> None:
-        check_activation(self.activation)
-        check_dropout(self.dropout)
-        if not self.channels or min(self.channels) < 1:
+        if not self.channels:
             raise ConfigurationError(
                 f"network.channels is {list(self.channels)}; expected the number of channels at each resolution, from half the "
                 "image's own down, for example [32, 64]."

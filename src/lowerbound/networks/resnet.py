@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import equinox as eqx
 from jaxtyping import PRNGKeyArray
 
-from ..errors import ConfigurationError
+from ..config.context import check_values
 from .image_network import AbstractImageNetwork
 from .layers import seed_of
 from .pyramid import Design, ImageDecoder, ImageEncoder, image_body
@@ -60,12 +60,7 @@ class ResNet(AbstractImageNetwork):
     ) -> None:
         self.in_shape, self.out_shape, self.image_shape = tuple(in_shape), tuple(out_shape), tuple(image_shape)
         self.channels, self.activations, self.condition_dim = tuple(channels), activations, condition_dim
-        self.dropout, self.layer_norm = dropout, layer_norm
-        self.blocks = blocks
-        if blocks < 1:
-            raise ConfigurationError(
-                f"network.blocks is {blocks}, but a residual network has at least one block at each resolution; set "
-                "network.blocks=1, or network.name=conv for none."
-            )
+        self.dropout, self.layer_norm, self.blocks = dropout, layer_norm, blocks
+        check_values("network", ResNet, vars(self))
         design = Design(self.channels, blocks, activations, dropout, layer_norm)
         self.body = image_body("resnet", design, self.in_shape, self.out_shape, self.image_shape, condition_dim, seed_of(key))

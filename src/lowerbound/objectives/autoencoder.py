@@ -106,9 +106,6 @@ class DenoisingAutoencoder(AbstractAutoencoder):
     noise: float = eqx.field(converter=float, default=0.1)
     num_samples: ClassVar[int] = 1
 
-    def __check_init__(self) -> None:
-        _check_weight("noise", self.noise)
-
     def encoded(self, model: AbstractLatentVariableModel, batch: Example, key: PRNGKeyArray) -> Float[Array, "batch ..."]:
         """x with noise."""
         return corrupted(jnp.asarray(batch.known), _single_layer(model).input_transform, self.noise, key)
@@ -128,9 +125,6 @@ class SparseAutoencoder(AbstractAutoencoder):
 
     sparsity_weight: float = eqx.field(converter=float, default=0.01)
     num_samples: ClassVar[int] = 1
-
-    def __check_init__(self) -> None:
-        _check_weight("sparsity_weight", self.sparsity_weight)
 
     def encoded(self, model: AbstractLatentVariableModel, batch: Example, key: PRNGKeyArray) -> None:
         """x itself."""
@@ -155,10 +149,6 @@ class RegularisedAutoencoder(AbstractAutoencoder):
     latent_weight: float = eqx.field(converter=float, default=1.0)
     decoder_weight: float = eqx.field(converter=float, default=1e-4)
     num_samples: ClassVar[int] = 1
-
-    def __check_init__(self) -> None:
-        _check_weight("latent_weight", self.latent_weight)
-        _check_weight("decoder_weight", self.decoder_weight)
 
     def encoded(self, model: AbstractLatentVariableModel, batch: Example, key: PRNGKeyArray) -> None:
         """x itself."""
@@ -196,8 +186,3 @@ def _single_layer(model: AbstractLatentVariableModel) -> SingleLayer:
             "model.name=single-layer, or objective.name=elbo."
         )
     return model
-
-
-def _check_weight(name: str, weight: float) -> None:
-    if weight < 0:
-        raise ConfigurationError(f"objective.{name} is {weight}; it must be 0 (off) or more.")

@@ -7,7 +7,7 @@ import equinox as eqx
 import jax
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from ..config.context import ObjectiveContext, arguments_of
+from ..config.context import ObjectiveContext, arguments_of, check_values
 from ..config.part import PartConfig
 from ..data.examples import Example
 from ..models import AbstractLatentVariableModel, Draws, LogTerms
@@ -50,6 +50,9 @@ class AbstractObjective(eqx.Module):
     """
 
     num_samples: eqx.AbstractVar[int]
+
+    def __check_init__(self) -> None:
+        check_values("objective", type(self), vars(self))
 
     @classmethod
     def build(cls, config: PartConfig, context: ObjectiveContext) -> "AbstractObjective":

@@ -10,10 +10,8 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from typing_extensions import override
 
 from ..data.examples import Example
-from ..errors import ConfigurationError
 from ..models import AbstractLatentVariableModel, Draws, LogTerms
 from .base import AbstractObjective, LossRecord, Need, batch_terms, is_on, kl_of, record_of
-from .importance_weighted import check_draws
 from .schedule import Step
 
 Weight = float | Float[Array, ""]
@@ -24,10 +22,6 @@ class AbstractDIPVAE(AbstractObjective):
 
     off_diagonal_weight: eqx.AbstractVar[float]
     diagonal_weight: eqx.AbstractVar[float]
-
-    def __check_init__(self) -> None:
-        check_draws(self.num_samples)
-        _check_weights(self.off_diagonal_weight, self.diagonal_weight)
 
     @abstractmethod
     def covariance(self, batch: Example, terms: LogTerms) -> Float[Array, "latent latent"]:
@@ -129,9 +123,3 @@ def distance_from_identity(
     diagonal = jnp.diag(matrix)
     off_diagonal = matrix - jnp.diag(diagonal)
     return off_diagonal_weight * jnp.square(off_diagonal).sum() + diagonal_weight * jnp.square(diagonal - 1).sum()
-
-
-def _check_weights(off_diagonal_weight: float, diagonal_weight: float) -> None:
-    for name, weight in (("off_diagonal_weight", off_diagonal_weight), ("diagonal_weight", diagonal_weight)):
-        if weight < 0:
-            raise ConfigurationError(f"objective.{name} is {weight}; it must be 0 (off) or more.")

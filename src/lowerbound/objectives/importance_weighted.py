@@ -13,7 +13,6 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from typing_extensions import override
 
 from ..data.examples import Example
-from ..errors import ConfigurationError
 from ..models import AbstractLatentVariableModel, Draws, LogTerms
 from .base import AbstractObjective, GradientEstimator, LossRecord, Need, batch_terms, log_weight_of, record_of
 from .schedule import Step
@@ -82,10 +81,6 @@ class IWAE(AbstractImportanceWeighted):
     num_samples: int = eqx.field(static=True, default=5)
     gradient: GradientEstimator = eqx.field(static=True, default="plain")
 
-    def __check_init__(self) -> None:
-        check_draws(self.num_samples)
-        _check_gradient(self.gradient)
-
     @property
     def bound_name(self) -> str:
         """The IWAE bound and its number of draws."""
@@ -115,10 +110,6 @@ class MIWAE(AbstractImportanceWeighted):
     num_groups: int = eqx.field(static=True, default=1)
     gradient: GradientEstimator = eqx.field(static=True, default="plain")
 
-    def __check_init__(self) -> None:
-        check_draws(self.num_samples, self.num_groups)
-        _check_gradient(self.gradient)
-
     @property
     def bound_name(self) -> str:
         """The MIWAE bound and its groups."""
@@ -147,14 +138,6 @@ class CIWAE(AbstractImportanceWeighted):
     num_samples: int = eqx.field(static=True, default=5)
     elbo_weight: float = eqx.field(converter=float, default=0.5)
     gradient: GradientEstimator = eqx.field(static=True, default="plain")
-
-    def __check_init__(self) -> None:
-        check_draws(self.num_samples)
-        _check_gradient(self.gradient)
-        if not 0 <= self.elbo_weight <= 1:
-            raise ConfigurationError(
-                f"objective.elbo_weight is {self.elbo_weight}; it must be from 0 (the IWAE bound alone) to 1 (the ELBO alone)."
-            )
 
     @property
     def bound_name(self) -> str:
@@ -191,10 +174,6 @@ class PIWAE(AbstractImportanceWeighted):
     num_samples: int = eqx.field(static=True, default=5)
     num_groups: int = eqx.field(static=True, default=1)
     gradient: GradientEstimator = eqx.field(static=True, default="plain")
-
-    def __check_init__(self) -> None:
-        check_draws(self.num_samples, self.num_groups)
-        _check_gradient(self.gradient)
 
     @property
     def bound_name(self) -> str:
@@ -274,15 +253,3 @@ def iwae_name(num_samples: int) -> str:
 
 def _samples(count: int) -> str:
     return f"{count} sample" if count == 1 else f"{count} samples"
-
-
-def check_draws(num_samples: int, num_groups: int = 1) -> None:
-    """Raise `ConfigurationError` when there is no draw."""
-    for name, count in (("num_samples", num_samples), ("num_groups", num_groups)):
-        if count < 1:
-            raise ConfigurationError(f"objective.{name} is {count}; it must be a whole number from 1 up, for example 5.")
-
-
-def _check_gradient(gradient: str) -> None:
-    if gradient not in ("plain", "stl", "dreg"):
-        raise ConfigurationError(f"objective.gradient is {gradient!r}; expected 'plain', 'stl' or 'dreg'.")

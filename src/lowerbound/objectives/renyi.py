@@ -13,7 +13,7 @@ from typing_extensions import override
 from ..data.examples import Example
 from ..models import AbstractLatentVariableModel, Draws
 from .base import AbstractObjective, LossRecord, Need, batch_terms, kl_of, log_weight_of, record_of
-from .importance_weighted import check_draws, iwae_name, log_mean_exp
+from .importance_weighted import iwae_name, log_mean_exp
 from .schedule import Step
 
 
@@ -33,9 +33,6 @@ class RenyiBound(AbstractObjective):
 
     num_samples: int = eqx.field(static=True, default=5)
     alpha: float = eqx.field(converter=float, default=0.5)
-
-    def __check_init__(self) -> None:
-        check_draws(self.num_samples)
 
     @property
     def needs(self) -> tuple[Need, ...]:

@@ -8,8 +8,6 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from ..errors import ConfigurationError
-
 Course = Literal["linear", "cyclical"]
 # A step's number from 0; None for the end of every schedule, when each weight has come to its last value.
 Step = Int[Array, ""] | None
@@ -27,12 +25,6 @@ class WarmUp(eqx.Module):
 
     steps: int = eqx.field(static=True, default=0)
     course: Course = eqx.field(static=True, default="linear")
-
-    def __check_init__(self) -> None:
-        if self.steps < 0:
-            raise ConfigurationError(f"objective warm-up: steps is {self.steps}; it must be 0 (none) or more.")
-        if self.course not in ("linear", "cyclical"):
-            raise ConfigurationError(f"objective.warmup is {self.course!r}; expected 'linear' or 'cyclical'.")
 
     def __call__(self, step: Step) -> Float[Array, ""]:
         """The factor at a step."""

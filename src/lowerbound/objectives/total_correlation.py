@@ -16,7 +16,6 @@ from ..errors import ConfigurationError
 from ..models import AbstractLatentVariableModel, Draws, LogTerms
 from ..posteriors import AbstractFactorisedPosterior
 from .base import AbstractObjective, LossRecord, Need, batch_terms, record_of
-from .importance_weighted import check_draws
 from .schedule import Step
 
 # Of the log-densities of every draw under every posterior: 64 MiB in float32.
@@ -55,14 +54,10 @@ class BetaTCVAE(AbstractObjective):
     gamma: float = eqx.field(converter=float, default=1.0)
 
     def __check_init__(self) -> None:
-        check_draws(self.num_samples)
         if self.num_examples < 2:
             raise ConfigurationError(
                 f"beta-tc: num_examples is {self.num_examples}, but it compares examples; it needs 2 training examples or more."
             )
-        for name in ("alpha", "beta", "gamma"):
-            if getattr(self, name) < 0:
-                raise ConfigurationError(f"objective.{name} is {getattr(self, name)}; beta-tc needs 0 or more (1 is the ELBO).")
 
     @property
     def needs(self) -> tuple[Need, ...]:
