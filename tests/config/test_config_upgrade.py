@@ -7,9 +7,9 @@ import pytest
 import tomli_w
 
 from lowerbound.config import RunConfig, load_toml
-from lowerbound.config.upgrade import upgraded_config
 from lowerbound.errors import ConfigurationError
 from lowerbound.recipes import load_recipe, resolve_config
+from lowerbound.storage.upgrades import upgraded_config
 
 # The objective's section of every file of 0.1.0: the keys of all objectives, at one default for all.
 OBJECTIVE = {

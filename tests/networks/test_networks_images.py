@@ -230,7 +230,7 @@ def test_built_from_a_configuration() -> None:
     conv = ConvNetwork.build(PartConfig("network", "conv", {"channels": (4, 5)}), (LATENT,), (2, 5, 7), **sizes)
     shapes = [leaf.shape for leaf in jax.tree.leaves(split_trained(conv.body.convolutions)[0])]
     assert shapes == [(3, 3, 5, 16), (16,), (3, 3, 4, 8)]
-    with pytest.raises(ConfigurationError, match=r"but network.name is 'conv', which takes one name for all its layers"):
+    with pytest.raises(ConfigurationError, match=r"network.activations is \('elu', 'tanh'\) \(a list\); expected one of"):
         PartConfig("network", "conv", {"activations": ("elu", "tanh")})
     with pytest.raises(ConfigurationError, match=r"network.blocks is 2, but network.name is 'conv', which does not read it"):
         PartConfig("network", "conv", {"blocks": 2})

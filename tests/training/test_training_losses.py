@@ -137,7 +137,6 @@ def test_more_samples_estimate_the_same_bound_with_less_noise() -> None:
         ({"num_samples": 0}, r"objective\.num_samples is 0 \(an integer\); expected an integer >= 1"),
         ({"beta": -1.0}, r"objective\.beta is -1\.0 \(a number\); expected a number >= 0"),
         ({"warmup_steps": -3}, r"objective\.warmup_steps is -3 \(an integer\); expected an integer >= 0"),
-        ({"warmup": "linea"}, r"objective\.warmup is 'linea', which does not exist. Did you mean 'linear'"),
         ({"gradient": "dreg"}, r"the ELBO takes 'plain' or 'stl'"),
     ],
 )

@@ -381,11 +381,6 @@ def name_of(kind: str, cls: type) -> str | None:
     return next((name for name in names if class_of(kind, name) is cls), None)
 
 
-def reads(kind: str, name: str, key: str) -> bool:
-    """Whether the named part has a key."""
-    return key in keys_of(kind, name)
-
-
 def readers_of(kind: str, key: str) -> list[str]:
     """The names of the parts that have a key."""
     return [name for name, entry in entries_of(kind).items() if key in entry.keys]

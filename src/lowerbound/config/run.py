@@ -13,13 +13,13 @@ import tomli_w
 from .. import __version__
 from ..errors import ConfigurationError, closest_name, unknown_name_message
 from ..storage.atomic import write_text
+from ..storage.upgrades import FIRST_LINE, upgraded_config, writing_release
 from .catalogue import entries_of, keys_of, names_of
 from .entry import AUTO, KINDS
 from .keys import Key
 from .part import PartConfig
 from .rules import OneOf
 from .sections import DataConfig, TrainingConfig
-from .upgrade import FIRST_LINE, upgraded_config, writing_release
 
 _PLAIN: dict[str, type] = {"data": DataConfig, "training": TrainingConfig}
 SECTIONS = ("data", *KINDS, "training")

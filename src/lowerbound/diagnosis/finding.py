@@ -79,7 +79,7 @@ def first_new(summary: RunSummary, *remedies: tuple[str, tuple[str, ...]]) -> tu
 def reads(summary: RunSummary, kind: str, key: str) -> bool:
     """Whether the run's own part of a kind reads a key of its section; a part of an unknown name does not."""
     name = str(summary.config.get(kind, {}).get("name", ""))
-    return name in catalogue.names_of(kind) and catalogue.reads(kind, name, key)
+    return name in catalogue.names_of(kind) and key in catalogue.keys_of(kind, name)
 
 
 def short(value: float) -> str:
