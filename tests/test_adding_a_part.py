@@ -28,7 +28,8 @@ run("train", "digits", "--recipe", "recipe.toml", *small, "--out", "by_file")
 for folder in ("by_option", "by_file"):
     loaded = VAE.load(folder)
     assert (type(loaded.model_.prior).__name__, loaded.model_.prior.scale) == ("LaplacePrior", 2.0)
-assert (Path("by_option/config.toml").read_text() == Path("by_file/config.toml").read_text())
+assert Path("by_option/config.toml").read_text() == Path("by_file/config.toml").read_text()
+run("cite", "by_option")
 
 # Given as an object, it is saved under its name.
 given = VAE(4, prior=LaplacePrior(4, 2.0), epochs=1, validation=20, batch_size=1000, hidden_widths=(8,)).fit(X)

@@ -104,7 +104,7 @@ def test_mmd_has_no_bias_and_is_zero_in_the_mean_for_equal_laws() -> None:
     ("make", "message"),
     [
         (lambda: DIPVAEI(off_diagonal_weight=-1.0), r"objective.off_diagonal_weight is -1.0 \(a number\); expected"),
-        (lambda: InfoVAE(alpha=1.5), "info-vae weighs the KL by 1 - alpha, so it must be at most 1"),
+        (lambda: InfoVAE(alpha=1.5), r"objective.alpha is 1.5 \(a number\); expected a number <= 1."),
         (lambda: InfoVAE(alpha=-3.0, mmd_weight=2.0), "so mmd_weight must be at least 4"),
         (lambda: WassersteinAutoencoder(mmd_weight=-1.0), r"objective.mmd_weight is -1.0 \(a number\); expected a number >= 0"),
     ],

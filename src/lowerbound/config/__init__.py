@@ -4,7 +4,7 @@ from .catalogue import CATALOGUE, Entry
 from .keys import CHANGED, Key
 from .overrides import apply_overrides, parse_overrides, parse_value
 from .part import PartConfig
-from .rules import AnyReal, Boolean, Integer, ListOf, NameOrList, OneOf, Real, Rule, Text, WordOr
+from .rules import Boolean, Integer, ListOf, NameOrList, OneOf, Real, Rule, Text, WordOr
 from .run import SECTIONS, RunConfig, check_keys, keys_of_section, layered, load_toml, merged, write_toml
 from .sections import DataConfig, TrainingConfig
 
@@ -12,7 +12,6 @@ __all__ = [
     "CATALOGUE",
     "CHANGED",
     "SECTIONS",
-    "AnyReal",
     "Boolean",
     "DataConfig",
     "Entry",

@@ -18,7 +18,7 @@ from ..errors import ConfigurationError, ConfigurationWarning, unknown_name_mess
 from .entry import AUTO, KINDS, Entry
 from .keys import CHANGED, Key
 from .layers import ACTIVATIONS, MIRRORED, check_activations
-from .rules import AnyReal, Boolean, Integer, ListOf, NameOrList, OneOf, Real, Text, WordOr
+from .rules import Boolean, Integer, ListOf, NameOrList, OneOf, Real, Text, WordOr
 
 # The group of entry points by which an installed package brings parts of its own.
 ENTRY_POINTS = "lowerbound.parts"
@@ -296,7 +296,7 @@ CATALOGUE: dict[str, dict[str, Entry]] = {
             ".objectives:RenyiBound",
             {
                 "num_samples": _WEIGHTS["num_samples"],
-                "alpha": Key(0.5, AnyReal(), "the order: 0 is IWAE's bound, 1 the ELBO; below 0 it is no lower bound"),
+                "alpha": Key(0.5, Real(), "the order: 0 is IWAE's bound, 1 the ELBO; below 0 it is no lower bound"),
             },
             ("li2016",),
             remark=_one_weight,
@@ -316,7 +316,7 @@ CATALOGUE: dict[str, dict[str, Entry]] = {
         "dip-ii": Entry(".objectives:DIPVAEII", _DIP, ("kumar2018",)),
         "info-vae": Entry(
             ".objectives:InfoVAE",
-            {"num_samples": _DRAWS, "alpha": Key(1.0, AnyReal(), "the KL is weighed by 1 - alpha; at most 1"), **_MMD},
+            {"num_samples": _DRAWS, "alpha": Key(1.0, Real(at_most=1.0), "the KL is weighed by 1 - alpha"), **_MMD},
             ("zhao2019", "gretton2012"),
         ),
         "wae-mmd": Entry(

@@ -80,16 +80,16 @@ class Integer(Rule):
 class Real(Rule):
     """A finite number, `minimum` <= value (< when `strictly_above`), value < `below`, value <= `at_most`."""
 
-    minimum: float
+    minimum: float = -math.inf
     below: float = math.inf
     strictly_above: bool = False
     at_most: float = math.inf
 
     def describe(self) -> str:
-        """For example "a number with 0 <= value < 1"."""
+        """For example "a number >= 0 and < 1"; "a number" without ends."""
         sign = ">" if self.strictly_above else ">="
-        ends = [f" and < {self.below:g}"] * (self.below < math.inf) + [f" and <= {self.at_most:g}"] * (self.at_most < math.inf)
-        return f"a number {sign} {self.minimum:g}{''.join(ends)}"
+        ends = [(sign, self.minimum), ("<", self.below), ("<=", self.at_most)]
+        return " and ".join(["a number", *(f"{sign} {end:g}" for sign, end in ends if math.isfinite(end))]).replace(" and", "", 1)
 
     def convert(self, where: str, value: Any) -> float:
         """An integer is accepted where a number is meant, and becomes a float."""
@@ -97,22 +97,6 @@ class Real(Rule):
         if number is None or number < self.minimum or number >= self.below or number > self.at_most:
             self.refuse(where, value)
         if self.strictly_above and number == self.minimum:
-            self.refuse(where, value)
-        return number
-
-
-@dataclasses.dataclass(frozen=True)
-class AnyReal(Rule):
-    """Any finite number."""
-
-    def describe(self) -> str:
-        """For example "a number"."""
-        return "a number"
-
-    def convert(self, where: str, value: Any) -> float:
-        """An integer becomes a float."""
-        number = _finite(value)
-        if number is None:
             self.refuse(where, value)
         return number
 

@@ -39,10 +39,6 @@ class InfoVAE(AbstractObjective):
     kernel: Kernel = eqx.field(static=True, default="imq")
 
     def __check_init__(self) -> None:
-        if self.alpha > 1:
-            raise ConfigurationError(
-                f"objective.alpha is {self.alpha}; info-vae weighs the KL by 1 - alpha, so it must be at most 1."
-            )
         if self.alpha + self.mmd_weight < 1:
             raise ConfigurationError(
                 f"objective.alpha is {self.alpha} and objective.mmd_weight {self.mmd_weight}; info-vae weighs the MMD by alpha + "

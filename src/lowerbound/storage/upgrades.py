@@ -70,7 +70,7 @@ def _config_of_0_1(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _model_1(document: dict[str, Any]) -> dict[str, Any]:
-    sections = document.get("config")
+    sections: Any = document.get("config")
     is_one = isinstance(sections, dict) and all(
         isinstance(keys, dict) and isinstance(keys.get("name", ""), str) for keys in sections.values()
     )
