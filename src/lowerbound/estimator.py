@@ -32,7 +32,7 @@ from .data.splits import shuffled_split
 from .errors import ConfigurationError, ConfigurationWarning
 from .estimator_inputs import as_numbers, checked_count, condition_values, numeric_examples, with_condition
 from .evaluation.latents import in_blocks
-from .models import AbstractLatentVariableModel, SingleLayer
+from .models import AbstractLatentVariableModel
 from .recipes import load_recipe
 from .recipes.build import build_model, build_objective, resolve
 from .recipes.parameters import PARAMETERS, configuration_of, parameters_of
@@ -123,7 +123,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
 
     Attributes
     ----------
-    model_ : SingleLayer
+    model_ : AbstractLatentVariableModel
         The trained model, written for one example.
     spec_ : DataSpec
         What the training data said of themselves: kind, limits, precision.
@@ -244,8 +244,8 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
             warnings.warn(remark, ConfigurationWarning, stacklevel=2)
         start = array[split.train[:NUM_START_EXAMPLES]]
         key = jax.random.key(config.training.seed)
-        model = build_model(config, spec, key, condition_dim=spec.condition_dim, examples=start, **_of_model(parts))
-        model.check_values(array, likelihood_name=_likelihood_name(config, model), rows=split.validation)
+        model = build_model(config, spec, key, condition_dim=spec.condition_dim, examples=start, parts=parts)
+        model.check_values(array, rows=split.validation)
         trainer = Trainer(model, data[split.train], data[split.validation], objective, config.training)
         records: list[Record] = []
 
@@ -362,7 +362,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
                 check_sizes(path, document.parts)
                 parts = {name: part_from_json(name, stored) for name, stored in document.parts.items()}
                 history = {name: np.asarray(column, np.float64) for name, column in document.history.items()}
-            model, spec, config = load_model(path, **_of_model(parts))
+            model, spec, config = load_model(path, parts)
         return cls(**parameters_of(config, parts))._set_fitted(model, spec, config, parts, history)
 
     def __sklearn_tags__(self) -> Tags:
@@ -413,7 +413,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
     def _checked(self, X: Any, condition: Any, *, in_support: bool = False) -> Example:
         array = self._check_examples(X)
         if in_support:
-            self.model_.check_values(array, likelihood_name=_likelihood_name(self.config_, self.model_))
+            self.model_.check_values(array)
         return with_condition(for_device(array), condition, self.spec_)
 
     def _posterior_means(self, examples: Example) -> np.ndarray:
@@ -428,15 +428,6 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
 
 
 _DEFAULTS = {name: parameter.default for name, parameter in inspect.signature(VAE).parameters.items()}
-
-
-def _likelihood_name(config: RunConfig, model: SingleLayer) -> str:
-    """A part of a class of its own has no name in the configuration."""
-    return type(model.likelihood).__name__ if config.likelihood.name == "auto" else config.likelihood.name
-
-
-def _of_model(parts: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: part for name, part in parts.items() if name != "objective"}
 
 
 def _print_sometimes(record: Record, epochs: int) -> None:

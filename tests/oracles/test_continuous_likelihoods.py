@@ -33,7 +33,7 @@ from lowerbound.likelihoods import (
 )
 from lowerbound.likelihoods.continuous_bernoulli import log_normaliser
 from lowerbound.likelihoods.quantized_gaussian import log_mass_between
-from lowerbound.recipes.build import build_likelihood
+from lowerbound.models import SingleLayer
 from lowerbound.training.numbers import Numbers
 from lowerbound.training.optimizer import make_optimizer
 from lowerbound.training.schedule import Schedule
@@ -346,7 +346,7 @@ def test_numpyro_family_is_held_against_its_own_support() -> None:
     assert NumPyroLikelihood((3,), "Weibull").misfit(describe(positive), Affine(0.0, 1.0)) is None
     config = RunConfig().updated({"likelihood": {"name": "numpyro", "distribution": "Weibull"}})
     with pytest.raises(DataError, match=r"likelihood.name is 'numpyro', whose support is numbers above 0, but columns 0, 2 hold"):
-        build_likelihood(config, context_of(partly_positive, "none"))
+        SingleLayer.build(config, context_of(partly_positive, "none"), {})
 
 
 def test_a_discrete_family_sums_to_one() -> None:

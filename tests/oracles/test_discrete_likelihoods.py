@@ -29,7 +29,7 @@ from lowerbound.likelihoods import (
     Poisson,
     ZeroInflatedNegativeBinomial,
 )
-from lowerbound.models import Draws, split_trained
+from lowerbound.models import Draws, SingleLayer, split_trained
 from lowerbound.recipes.build import build_model
 from lowerbound.recipes.parts import part_from_json, part_to_json
 
@@ -228,6 +228,7 @@ def test_colour_is_chosen_from_the_data() -> None:
     for channels in (3, 1):
         data = rng.integers(0, 256, (20, 2, 2, channels)).astype(np.uint8)
         model = build_model(config, describe(data), jax.random.key(0))
+        assert isinstance(model, SingleLayer)
         likelihood = model.likelihood
         assert isinstance(likelihood, DiscretizedLogisticMixture)
         assert likelihood.colour == (channels == 3)

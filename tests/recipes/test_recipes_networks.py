@@ -97,7 +97,7 @@ def test_the_resolved_configuration_rebuilds_the_same_model() -> None:
 )
 def test_the_decoder_has_widths_of_its_own(network: dict[str, Any], encoder: list[int], decoder: list[int]) -> None:
     config = RunConfig.from_dict({"network": network, "model": {"latent_dim": 2}, "likelihood": {"name": "gaussian"}})
-    model = build_model(config, _spec((5, 3)), jax.random.key(0))
+    model: Any = build_model(config, _spec((5, 3)), jax.random.key(0))
 
     def widths(part: Any) -> list[int]:
         return [part.layers[0].weight.shape[0], *(layer.weight.shape[1] for layer in part.layers)]

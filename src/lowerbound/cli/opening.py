@@ -77,7 +77,7 @@ def other_examples(
     if dataset.feature_names and spec.feature_names:
         examples = columns_of(Table(examples, dataset.feature_names), spec.feature_names, data)
     examples = check_array(examples, name=data, event_shape=spec.event_shape)
-    model.check_values(examples, likelihood_name=config.likelihood.name, name=data)
+    model.check_values(examples, name=data)
     return examples_of(dataclasses.replace(dataset, examples=examples), np.arange(len(examples)), spec)
 
 

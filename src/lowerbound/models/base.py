@@ -1,6 +1,7 @@
 """The contract of a deep latent-variable model, and the split of its numbers into trained and fixed."""
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple, TypeVar
 
 import equinox as eqx
@@ -9,6 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key, Num, PRNGKeyArray
 
+from ..config import RunConfig
+from ..config.context import BuildContext
 from ..data.examples import Example
 from ..likelihoods import Given, Measure
 from ..posteriors import AbstractPosterior
@@ -98,6 +101,17 @@ class AbstractLatentVariableModel(eqx.Module):
     A model may be given a condition c for each example, a vector; then every density is one given c.
     """
 
+    @classmethod
+    @abstractmethod
+    def build(cls, config: RunConfig, context: BuildContext, parts: Mapping[str, Any]) -> "AbstractLatentVariableModel":
+        """The model that a configuration asks for, with fresh weights.
+
+        - `config`: with nothing left to the data to decide. `context`: its `key` is the whole model's.
+        - `parts`: objects, by their kind ("prior", ...), that take the place of the configured parts.
+
+        Raises `ConfigurationError` when the parts do not fit together, and `DataError` when they do not fit the data.
+        """
+
     @property
     @abstractmethod
     def latent_dim(self) -> int:
@@ -144,7 +158,7 @@ class AbstractLatentVariableModel(eqx.Module):
         """How many numbers p(x|z) takes from the networks for one draw of z, by which memory is planned."""
 
     @abstractmethod
-    def check_values(self, array: np.ndarray, *, likelihood_name: str, name: str = "X", rows: np.ndarray | None = None) -> None:
+    def check_values(self, array: np.ndarray, *, name: str = "X", rows: np.ndarray | None = None) -> None:
         """Raise `DataError` where some of these examples have no probability; `name` is what the message calls the array."""
 
     @abstractmethod

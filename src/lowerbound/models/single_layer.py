@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import equinox as eqx
@@ -14,9 +14,13 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Key, PRNGKeyArray
 from typing_extensions import override
 
+from ..config import RunConfig
+from ..config.catalogue import class_of, name_of
+from ..config.context import BuildContext
+from ..config.layers import of_decoder
 from ..data.examples import Example
 from ..data.transforms import Affine
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, DataError
 from ..likelihoods import AbstractLikelihood, Given, Measure
 from ..likelihoods.support import check_values
 from ..networks import AbstractNetwork
@@ -59,6 +63,31 @@ class SingleLayer(AbstractLatentVariableModel):
         _require("decoder's output", self.decoder.out_shape, "likelihood.param_shape", self.likelihood.param_shape)
         _check_space(self.prior, self.posterior)
         _check_density(self.prior, self.posterior)
+
+    @classmethod
+    @override
+    def build(cls, config: RunConfig, context: BuildContext, parts: Mapping[str, Any]) -> SingleLayer:
+        spec, (encoder_key, decoder_key) = context.spec, context.split(2)
+
+        def part(kind: str, number: int) -> Any:
+            own = dataclasses.replace(context, key=jax.random.fold_in(context.key, number))
+            section = getattr(config, kind)
+            return parts[kind] if kind in parts else class_of(kind, section.name).build(section, own)
+
+        likelihood, prior, posterior = part("likelihood", 1), part("prior", 2), part("posterior", 3)
+        reason = None if "likelihood" in parts else likelihood.misfit(spec, context.transform)
+        if reason is not None:
+            raise DataError(f"likelihood.name is {config.likelihood.name!r}, {reason}.")
+        network = class_of("network", config.network.name)
+        sizes = {"condition_dim": context.condition_dim, "image_shape": spec.event_shape}
+        encoder = network.build(config.network, spec.event_shape, posterior.param_shape, key=encoder_key, **sizes)
+        decoder = network.build(of_decoder(config.network), (prior.latent_dim,), likelihood.param_shape, key=decoder_key, **sizes)
+        mean = (np.asarray(spec.mean).reshape(spec.event_shape) - context.transform.shift) / context.transform.scale
+        std = np.asarray(spec.std).reshape(spec.event_shape) / np.abs(context.transform.scale)
+        decoder = decoder.with_output_bias(likelihood.initial_params(mean, std))
+        steps = config.posterior.get("refinement_steps", 0)
+        refinement = Refinement(steps, config.posterior.refinement_rate) if steps > 0 else None
+        return cls(context.transform, context.input_transform, encoder, posterior, prior, decoder, likelihood, refinement)
 
     @property
     def latent_dim(self) -> int:
@@ -115,7 +144,8 @@ class SingleLayer(AbstractLatentVariableModel):
         return math.prod(self.likelihood.param_shape)
 
     @override
-    def check_values(self, array: np.ndarray, *, likelihood_name: str, name: str = "X", rows: np.ndarray | None = None) -> None:
+    def check_values(self, array: np.ndarray, *, name: str = "X", rows: np.ndarray | None = None) -> None:
+        likelihood_name = name_of("likelihood", type(self.likelihood)) or type(self.likelihood).__name__
         check_values(array, self.likelihood, self.transform, likelihood_name=likelihood_name, name=name, rows=rows)
 
     def log_terms(self, example: Example, key: PRNGKeyArray, draws: Draws) -> LogTerms:

@@ -7,7 +7,7 @@ import dataclasses
 import json
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -241,7 +241,7 @@ _SCORES: dict[str, type] = {
 }
 
 
-def load_model(path: str | Path, **parts: Any) -> tuple[AbstractLatentVariableModel, DataSpec, RunConfig]:
+def load_model(path: str | Path, parts: Mapping[str, Any] = {}) -> tuple[AbstractLatentVariableModel, DataSpec, RunConfig]:
     """The model in a model folder, rebuilt from its configuration and filled with its weights.
 
     - `parts`: those that were given as objects, by kind.
@@ -257,7 +257,7 @@ def load_model(path: str | Path, **parts: Any) -> tuple[AbstractLatentVariableMo
     check_sizes(path, fields, spec.num_elements)
     try:
         config = RunConfig.from_dict(fields)
-        like = build_model(config, spec, jax.random.key(0), condition_dim=spec.condition_dim, **parts)
+        like = build_model(config, spec, jax.random.key(0), condition_dim=spec.condition_dim, parts=parts)
     except (ConfigurationError, DataError, MemoryError) as error:
         raise ModelFolderError(f"{path}: no model can be made from {CONFIG_FILE}: {error}") from error
     return load_arrays_into(path, like), spec, config

@@ -277,8 +277,7 @@ def _make_trainer(
         key = jax.random.key(config.training.seed)
         model = build_model(config, spec, key, condition_dim=spec.condition_dim, examples=start)
         for held_out in (split.validation, split.test):
-            name = config.likelihood.name
-            model.check_values(dataset.examples, likelihood_name=name, name=dataset.name, rows=held_out)
+            model.check_values(dataset.examples, name=dataset.name, rows=held_out)
     train, validation = (examples_of(dataset, rows, spec) for rows in (split.train, split.validation))
     objective = build_objective(config, Schedule.plan(config.training, len(train)).steps_per_epoch, len(train))
     return Trainer(model, train, validation, objective, config.training)
