@@ -21,8 +21,7 @@ EVERY = [(kind, name) for kind, entries in CATALOGUE.items() for name in entries
 def test_a_part_is_its_class_and_its_keys_have_the_class_s_own_defaults(kind: str, name: str) -> None:
     assert name_of(kind, class_of(kind, name)) == name
     cls = class_of(kind, name)
-    # A class with a `build` of its own is made of other things than its keys, in the model's scale of the data, say.
-    arguments = {} if kind == "model" or "build" in vars(cls) else inspect.signature(cls).parameters
+    arguments = inspect.signature(cls).parameters
     for key, known in CATALOGUE[kind][name].keys.items():
         assert len(known.help) > 10
         assert known.rule.convert(f"{kind}.{key}", known.default) == known.default

@@ -75,7 +75,7 @@ def test_negative_binomial_of_large_theta_is_poisson() -> None:
 
 def test_zero_inflation_worked_by_hand() -> None:
     """mu = 2 and theta = 1 make NB(0) = 1/3 and NB(1) = 2/9; pi = 1/4."""
-    part = ZeroInflatedNegativeBinomial((1,))
+    part = ZeroInflatedNegativeBinomial((1,), False, dispersion="from-z")
     params = np.log([[2.0], [1.0], [1 / 3]])
     assert log_prob_of(part, params, [0.0]) == pytest.approx(np.log(1 / 4 + 3 / 4 / 3), abs=1e-6)
     assert log_prob_of(part, params, [1.0]) == pytest.approx(np.log(3 / 4 * 2 / 9), abs=1e-6)
@@ -135,12 +135,12 @@ def test_given_total_scales_the_mean(part: AbstractLikelihood) -> None:
 @pytest.mark.parametrize(
     ("part", "given"),
     [
-        (Poisson((2,)), None),
-        (NegativeBinomial((2,)), None),
-        (ZeroInflatedNegativeBinomial((2,)), None),
+        (Poisson((2,), False), None),
+        (NegativeBinomial((2,), False, dispersion="from-z"), None),
+        (ZeroInflatedNegativeBinomial((2,), False, dispersion="from-z"), None),
         (Poisson((2,), True, 6.0), "total as size"),
-        (NegativeBinomial((2,), True, 6.0), "total as size"),
-        (ZeroInflatedNegativeBinomial((2,), True, 6.0), "total as size"),
+        (NegativeBinomial((2,), True, 6.0, "from-z"), "total as size"),
+        (ZeroInflatedNegativeBinomial((2,), True, 6.0, "from-z"), "total as size"),
         (Multinomial((2,), 6.0), "total"),
     ],
 )
@@ -167,7 +167,7 @@ def test_poisson_given_its_total_is_poisson_of_the_shares() -> None:
     x = np.array([3.0, 0.0, 9.0])
     found = log_prob_of(Poisson((3,), True, 1.0), np.log(share), x, total=12.0)
     assert found == pytest.approx(scipy.stats.poisson.logpmf(x, 12 * share).sum(), rel=1e-6)
-    assert not Poisson((3,)).given_total
+    assert not Poisson((3,), False).given_total
 
 
 @pytest.mark.parametrize("dispersion", ["from-z", "per-element"])
@@ -191,7 +191,7 @@ def test_initial_params_of_counts(cls: Any, library_size: bool, dispersion: str)
 
 
 def test_inverse_dispersion_of_counts_that_vary_less_than_poisson() -> None:
-    params = NegativeBinomial((2,)).initial_params(np.array([4.0, 4.0]), np.array([1.0, 3.0]))
+    params = NegativeBinomial((2,), False, dispersion="from-z").initial_params(np.array([4.0, 4.0]), np.array([1.0, 3.0]))
     np.testing.assert_allclose(params[1], [5.0, np.log(16 / 5)], rtol=1e-5)
 
 

@@ -242,10 +242,10 @@ def test_colour_is_chosen_from_the_data() -> None:
 @pytest.mark.parametrize(
     ("make", "text"),
     [
-        (lambda: Poisson((2,), True), r"typical_total is 0; expected .* above 0.*library_size=False"),
+        (lambda: Poisson((2,)), r"typical_total is 0; expected .* above 0.*library_size=False"),
         (lambda: Multinomial((2,), -1.0), r"typical_total is -1; expected"),
-        (lambda: NegativeBinomial((2,), dispersion="per-element"), r"log_inverse_dispersion has shape None; expected \(2,\)"),
-        (lambda: NegativeBinomial((2,), log_inverse_dispersion=np.zeros(2)), r"has shape \(2,\); expected None"),
+        (lambda: NegativeBinomial((2,), False), r"log_inverse_dispersion has shape None; expected \(2,\)"),
+        (lambda: NegativeBinomial((2,), False, 0.0, "from-z", np.zeros(2)), r"has shape \(2,\); expected None"),
         (lambda: Categorical((2,), 1), r"num_categories is 1; expected a number from 2 up"),
         (lambda: Categorical((2,), (2, 3, 4)), r"num_categories is \(2, 3, 4\); expected 2 numbers, one for each element"),
         (lambda: Ordinal((2,), 4, np.zeros((4, 2))), r"raw_cutpoints has shape \(4, 2\); expected \(3, 2\).*Ordinal.of_moments"),

@@ -19,11 +19,11 @@ from .part import PartConfig
 
 
 def arguments_of(cls: type, config: PartConfig, *, elsewhere: Collection[str] = (), **sizes: Any) -> dict[str, Any]:
-    """The arguments that a part's constructor takes, by name, of its keys and of the `sizes` that all parts share.
+    """The arguments that a part's constructor takes, by name, of its keys and of the `sizes`, which go before them.
 
     - `elsewhere`: keys that are not the constructor's. Raises `ConfigurationError` for any other key that it does not take.
     """
-    names, known = inspect.signature(cls).parameters, {**sizes, **config.values}
+    names, known = inspect.signature(cls).parameters, {**config.values, **sizes}
     unread = [key for key in config.values if key not in names and key not in elsewhere]
     if unread:
         raise ConfigurationError(

@@ -11,11 +11,12 @@ import numpy as np
 import numpyro.distributions as dist
 from jaxtyping import Array, Bool, Float, Num, PRNGKeyArray
 
-from ..config.context import BuildContext, check_values
+from ..config.context import BuildContext, arguments_of, check_values
 from ..config.part import PartConfig
 from ..data.spec import DataSpec
 from ..data.transforms import Affine
 from ..errors import ConfigurationError
+from .location_scale import arguments_from_data
 from .support import misfit
 
 Measure = Literal["counting", "lebesgue"]
@@ -62,9 +63,12 @@ class AbstractLikelihood(eqx.Module):
         check_values("likelihood", type(self), vars(self))
 
     @classmethod
-    @abstractmethod
     def build(cls, config: PartConfig, context: BuildContext) -> "AbstractLikelihood":
-        """The likelihood that a configuration asks for, in the model's scale of the data."""
+        """The likelihood that a configuration asks for, in the model's scale of the data.
+
+        It is made with its keys and with those of `arguments_from_data` that it takes; what needs other things has its own.
+        """
+        return cls(**arguments_of(cls, config, elsewhere=("mean",), **arguments_from_data(config, context)))
 
     @property
     @abstractmethod

@@ -10,8 +10,6 @@ import numpy as np
 import numpyro.distributions as dist
 from jaxtyping import Array, Float
 
-from ..config.context import BuildContext
-from ..config.part import PartConfig
 from .base import AbstractElementwise, Measure, Scaling, Support
 from .diagonal_normal import SummedEvent
 from .location_scale import unsqueeze
@@ -55,11 +53,6 @@ class Bernoulli(AbstractElementwise):
     support: ClassVar[Support] = "binary"
     scaling: ClassVar[Scaling] = "none"
     given_total: ClassVar[bool] = False
-
-    @classmethod
-    def build(cls, config: PartConfig, context: BuildContext) -> Bernoulli:
-        """Over the data's event."""
-        return cls(context.spec.event_shape)
 
     @property
     def param_shape(self) -> tuple[int, ...]:

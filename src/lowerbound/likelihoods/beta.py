@@ -12,10 +12,8 @@ import numpy as np
 import numpyro.distributions as dist
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from ..config.context import BuildContext
-from ..config.part import PartConfig
 from .base import AbstractElementwise, Measure, Scaling, Support
-from .location_scale import as_float32, scale_floor, squeeze, unsqueeze
+from .location_scale import as_float32, squeeze, unsqueeze
 
 SMALLEST_CONCENTRATION = 0.2
 SMALLEST_MEAN = 1e-3
@@ -108,16 +106,11 @@ class Beta(AbstractElementwise):
     """
 
     event_shape: tuple[int, ...] = eqx.field(static=True)
-    scale_floor: np.ndarray = eqx.field(converter=as_float32, default=1e-3)  # pyright: ignore[reportAssignmentType]
+    scale_floor: np.ndarray = eqx.field(converter=as_float32)  # pyright: ignore[reportAssignmentType]
     measure: ClassVar[Measure] = "lebesgue"
     support: ClassVar[Support] = "open-interval"
     scaling: ClassVar[Scaling] = "open-unit"
     given_total: ClassVar[bool] = False
-
-    @classmethod
-    def build(cls, config: PartConfig, context: BuildContext) -> Beta:
-        """With the data's own floor."""
-        return cls(context.spec.event_shape, scale_floor(config, context))
 
     @property
     def param_shape(self) -> tuple[int, ...]:

@@ -12,8 +12,6 @@ import numpyro.distributions as dist
 from jaxtyping import Array, Float, PRNGKeyArray
 from numpyro.distributions import constraints
 
-from ..config.context import BuildContext
-from ..config.part import PartConfig
 from .base import AbstractElementwise, Measure, Scaling, Support
 from .level_masses import Categories, as_categories, check_categories, exists, largest_of, normal_log_masses
 
@@ -90,11 +88,6 @@ class Categorical(AbstractElementwise):
 
     def __check_init__(self) -> None:
         check_categories(self.num_categories, self.event_shape)
-
-    @classmethod
-    def build(cls, config: PartConfig, context: BuildContext) -> Categorical:
-        """Over the data's levels, all of them in every element: a level that training data lack may still come."""
-        return cls(context.spec.event_shape, context.spec.num_levels)
 
     @property
     def param_shape(self) -> tuple[int, ...]:

@@ -10,17 +10,13 @@ import numpy as np
 import numpyro.distributions as dist
 from jaxtyping import Array, Float
 
-from ..config.context import BuildContext
-from ..config.part import PartConfig
 from .base import AbstractElementwise, Measure, Scaling, Support
 from .location_scale import (
     as_float32,
     as_float32_or_none,
     floored_log_scale,
     location,
-    mean_range,
     raw_location,
-    scale_floor,
 )
 
 
@@ -43,11 +39,6 @@ class Laplace(AbstractElementwise):
     support: ClassVar[Support] = "real"
     scaling: ClassVar[Scaling] = "any"
     given_total: ClassVar[bool] = False
-
-    @classmethod
-    def build(cls, config: PartConfig, context: BuildContext) -> Laplace:
-        """With the data's own floor, and their range for a bounded location."""
-        return cls(context.spec.event_shape, scale_floor(config, context), mean_range(config, context))
 
     @property
     def mean(self) -> str:

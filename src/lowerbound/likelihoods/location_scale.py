@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 from ..config.context import BuildContext
 from ..config.part import PartConfig
 from ..data.spec import DataSpec
+from .counts import initial_log_inverse_dispersion, typical_total
 
 # The scale stays below e^30, so that an example far from all training data gets a very low score and not an infinite one.
 LARGEST_LOG_SCALE = 30.0
@@ -53,6 +54,24 @@ def location(raw: Float[Array, "..."], mean_range: np.ndarray | Array | None) ->
 def raw_location(value: np.ndarray, mean_range: np.ndarray | None) -> np.ndarray:
     """The inverse of `location`."""
     return value if mean_range is None else unsqueeze(value, mean_range[0], mean_range[1])
+
+
+def arguments_from_data(config: PartConfig, context: BuildContext) -> dict[str, Any]:
+    """What a likelihood may be made with besides its keys, by the names of its arguments, as the likelihood sees the data.
+
+    `scale_floor`, `mean_range` and `log_inverse_dispersion` are there where its keys `scale_floor`, `mean` and `dispersion` need
+    them, the last one by the method of moments.
+    """
+    spec = context.spec
+    arguments = {"event_shape": spec.event_shape, "num_categories": spec.num_levels, "typical_total": typical_total(context)}
+    if "scale_floor" in config.values:
+        arguments["scale_floor"] = scale_floor(config, context)
+    if "mean" in config.values:
+        arguments["mean_range"] = mean_range(config, context)
+    if config.get("dispersion", "from-z") == "per-element":
+        moments = (np.asarray(values, np.float64).reshape(spec.event_shape) for values in (spec.mean, spec.std))
+        arguments["log_inverse_dispersion"] = initial_log_inverse_dispersion(*moments)
+    return arguments
 
 
 def mean_range(config: PartConfig, context: BuildContext) -> np.ndarray | None:

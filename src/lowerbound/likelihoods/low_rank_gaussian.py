@@ -12,10 +12,8 @@ import numpy as np
 import numpyro.distributions as dist
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from ..config.context import BuildContext
-from ..config.part import PartConfig
 from .base import AbstractJoint, Hides, Measure, Scaling, Support
-from .location_scale import as_float32, floored_log_scale, scale_floor
+from .location_scale import as_float32, floored_log_scale
 
 # The part of the variance that the common factors have at the start: at none, their gradient would be zero.
 INITIAL_COMMON_SHARE = 0.05
@@ -115,11 +113,6 @@ class LowRankGaussian(AbstractJoint):
     scaling: ClassVar[Scaling] = "any"
     given_total: ClassVar[bool] = False
     hides: ClassVar[Hides] = "elements"
-
-    @classmethod
-    def build(cls, config: PartConfig, context: BuildContext) -> LowRankGaussian:
-        """With the data's own floor."""
-        return cls(context.spec.event_shape, scale_floor(config, context), config.rank)
 
     @property
     def param_shape(self) -> tuple[int, ...]:

@@ -11,12 +11,10 @@ import numpy as np
 import numpyro.distributions as dist
 from jaxtyping import Array, Float
 
-from ..config.context import BuildContext
-from ..config.part import PartConfig
 from .base import AbstractJoint, Hides, Measure, Scaling, Support
 from .count_distributions import MultinomialCounts
 from .count_masses import log_multinomial
-from .counts import check_typical_total, initial_log_mean, log_proportions, typical_total
+from .counts import check_typical_total, initial_log_mean, log_proportions
 
 
 class Multinomial(AbstractJoint):
@@ -44,11 +42,6 @@ class Multinomial(AbstractJoint):
 
     def __check_init__(self) -> None:
         check_typical_total(True, self.typical_total)
-
-    @classmethod
-    def build(cls, config: PartConfig, context: BuildContext) -> Multinomial:
-        """Over the data's event, with the training data's mean length."""
-        return cls(context.spec.event_shape, typical_total(context))
 
     @property
     def param_shape(self) -> tuple[int, ...]:

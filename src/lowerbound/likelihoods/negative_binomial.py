@@ -10,8 +10,6 @@ import numpy as np
 import numpyro.distributions as dist
 from jaxtyping import Array, Float
 
-from ..config.context import BuildContext
-from ..config.part import PartConfig
 from .base import AbstractElementwise, Measure, Scaling, Support
 from .count_distributions import NegativeBinomialCounts
 from .counts import (
@@ -24,7 +22,6 @@ from .counts import (
     initial_log_inverse_dispersion,
     initial_log_mean,
     log_mean_of,
-    typical_total,
 )
 
 
@@ -48,9 +45,9 @@ class NegativeBinomial(AbstractElementwise):
     """
 
     event_shape: tuple[int, ...] = eqx.field(static=True)
-    library_size: bool = eqx.field(static=True, default=False)
+    library_size: bool = eqx.field(static=True, default=True)
     typical_total: float = eqx.field(static=True, default=0.0)
-    dispersion: Dispersion = eqx.field(static=True, default="from-z")
+    dispersion: Dispersion = eqx.field(static=True, default="per-element")
     log_inverse_dispersion: Array | None = eqx.field(converter=as_trained, default=None)
     measure: ClassVar[Measure] = "counting"
     support: ClassVar[Support] = "counts"
@@ -59,11 +56,6 @@ class NegativeBinomial(AbstractElementwise):
     def __check_init__(self) -> None:
         check_typical_total(self.library_size, self.typical_total)
         check_dispersion(self.dispersion, self.log_inverse_dispersion, self.event_shape)
-
-    @classmethod
-    def build(cls, config: PartConfig, context: BuildContext) -> NegativeBinomial:
-        """Over the data's event, with the training data's mean total, and their dispersions by the method of moments."""
-        return cls(*counts_arguments(config, context))
 
     @property
     def given_total(self) -> bool:
@@ -89,18 +81,6 @@ class NegativeBinomial(AbstractElementwise):
     def monitors(self, params: Float[Array, "heads ..."]) -> dict[str, Float[Array, ""]]:
         """`fraction_saturated`: elements whose dispersion is held at an end of its range."""
         return dispersion_monitors(params[1] if self.log_inverse_dispersion is None else self.log_inverse_dispersion)
-
-
-def counts_arguments(
-    config: PartConfig, context: BuildContext
-) -> tuple[tuple[int, ...], bool, float, Dispersion, np.ndarray | None]:
-    """The arguments of a negative binomial, with or without more zeros, for the data at hand."""
-    spec = context.spec
-    mean, std = (np.asarray(values, np.float64).reshape(spec.event_shape) for values in (spec.mean, spec.std))
-    if config.dispersion == "from-z":
-        return spec.event_shape, config.library_size, typical_total(context), "from-z", None
-    start = initial_log_inverse_dispersion(mean, std)
-    return spec.event_shape, config.library_size, typical_total(context), "per-element", start
 
 
 def dispersion_monitors(log_theta: Float[Array, "..."]) -> dict[str, Float[Array, ""]]:

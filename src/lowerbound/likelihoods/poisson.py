@@ -9,11 +9,9 @@ import numpy as np
 import numpyro.distributions as dist
 from jaxtyping import Array, Float
 
-from ..config.context import BuildContext
-from ..config.part import PartConfig
 from .base import AbstractElementwise, Measure, Scaling, Support
 from .count_distributions import PoissonCounts
-from .counts import check_typical_total, initial_log_mean, log_mean_of, typical_total
+from .counts import check_typical_total, initial_log_mean, log_mean_of
 
 
 class Poisson(AbstractElementwise):
@@ -33,7 +31,7 @@ class Poisson(AbstractElementwise):
     """
 
     event_shape: tuple[int, ...] = eqx.field(static=True)
-    library_size: bool = eqx.field(static=True, default=False)
+    library_size: bool = eqx.field(static=True, default=True)
     typical_total: float = eqx.field(static=True, default=0.0)
     measure: ClassVar[Measure] = "counting"
     support: ClassVar[Support] = "counts"
@@ -41,11 +39,6 @@ class Poisson(AbstractElementwise):
 
     def __check_init__(self) -> None:
         check_typical_total(self.library_size, self.typical_total)
-
-    @classmethod
-    def build(cls, config: PartConfig, context: BuildContext) -> Poisson:
-        """Over the data's event, with the training data's mean total."""
-        return cls(context.spec.event_shape, config.library_size, typical_total(context))
 
     @property
     def given_total(self) -> bool:

@@ -10,17 +10,13 @@ import numpy as np
 import numpyro.distributions as dist
 from jaxtyping import Array, Float
 
-from ..config.context import BuildContext
-from ..config.part import PartConfig
 from .base import AbstractElementwise, Measure, Scaling, Support
 from .location_scale import (
     as_float32,
     as_float32_or_none,
     floored_log_scale,
     location,
-    mean_range,
     raw_location,
-    scale_floor,
 )
 
 # Degrees of freedom from 2 + e^-5, with a variance just finite, to 2 + e^5 = 150, where the tails are a Gaussian's for any data.
@@ -49,11 +45,6 @@ class StudentT(AbstractElementwise):
     support: ClassVar[Support] = "real"
     scaling: ClassVar[Scaling] = "any"
     given_total: ClassVar[bool] = False
-
-    @classmethod
-    def build(cls, config: PartConfig, context: BuildContext) -> StudentT:
-        """With the data's own floor, and their range for a bounded location."""
-        return cls(context.spec.event_shape, scale_floor(config, context), mean_range(config, context))
 
     @property
     def mean(self) -> str:

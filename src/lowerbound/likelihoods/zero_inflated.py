@@ -11,8 +11,6 @@ import numpy as np
 import numpyro.distributions as dist
 from jaxtyping import Array, Float
 
-from ..config.context import BuildContext
-from ..config.part import PartConfig
 from .base import AbstractElementwise, Measure, Scaling, Support
 from .count_distributions import NegativeBinomialCounts, ZeroInflatedCounts
 from .counts import (
@@ -26,7 +24,7 @@ from .counts import (
     initial_log_mean,
     log_mean_of,
 )
-from .negative_binomial import counts_arguments, dispersion_monitors
+from .negative_binomial import dispersion_monitors
 
 # A twentieth of the counts are set to 0 at first: enough that a gradient finds more.
 _INITIAL_ZERO_LOGIT = -3.0
@@ -46,9 +44,9 @@ class ZeroInflatedNegativeBinomial(AbstractElementwise):
     """
 
     event_shape: tuple[int, ...] = eqx.field(static=True)
-    library_size: bool = eqx.field(static=True, default=False)
+    library_size: bool = eqx.field(static=True, default=True)
     typical_total: float = eqx.field(static=True, default=0.0)
-    dispersion: Dispersion = eqx.field(static=True, default="from-z")
+    dispersion: Dispersion = eqx.field(static=True, default="per-element")
     log_inverse_dispersion: Array | None = eqx.field(converter=as_trained, default=None)
     measure: ClassVar[Measure] = "counting"
     support: ClassVar[Support] = "counts"
@@ -57,11 +55,6 @@ class ZeroInflatedNegativeBinomial(AbstractElementwise):
     def __check_init__(self) -> None:
         check_typical_total(self.library_size, self.typical_total)
         check_dispersion(self.dispersion, self.log_inverse_dispersion, self.event_shape)
-
-    @classmethod
-    def build(cls, config: PartConfig, context: BuildContext) -> ZeroInflatedNegativeBinomial:
-        """Over the data's event, with the training data's mean total, and their dispersions by the method of moments."""
-        return cls(*counts_arguments(config, context))
 
     @property
     def given_total(self) -> bool:

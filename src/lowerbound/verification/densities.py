@@ -50,14 +50,14 @@ LATENT_DIM = 3
 _COUNTS, _LEVELS, _LINE = np.arange(600.0), np.arange(256.0) / 255 * 2 - 1, np.linspace(-60, 60, 24_001)
 LIKELIHOODS: Mapping[str, tuple[AbstractLikelihood, np.ndarray]] = {
     "bernoulli": (Bernoulli((1,)), np.arange(2.0)),
-    "continuous-bernoulli": (ContinuousBernoulli((1,)), (np.arange(20_000) + 0.5) / 20_000),
+    "continuous-bernoulli": (ContinuousBernoulli((1,), 0.001), (np.arange(20_000) + 0.5) / 20_000),
     "discretized-logistic": (DiscretizedLogistic((1,), -1.0, 1.0, 256), _LEVELS),
     "discretized-logistic-mixture": (DiscretizedLogisticMixture((1, 1), -1.0, 1.0, 256, num_components=3), _LEVELS),
     "quantized-gaussian": (QuantizedGaussian((1,), -1.0, 1.0, 256), _LEVELS),
     "gaussian": (Gaussian((1,), np.float32(0.01)), _LINE),
     "laplace": (Laplace((1,), np.float32(0.01)), _LINE),
-    "poisson": (Poisson((1,)), _COUNTS),
-    "negative-binomial": (NegativeBinomial((1,)), _COUNTS),
+    "poisson": (Poisson((1,), library_size=False), _COUNTS),
+    "negative-binomial": (NegativeBinomial((1,), library_size=False, dispersion="from-z"), _COUNTS),
 }
 DRAWS = 20_000
 # The largest distance of an empirical distribution function: one right sampler in ten million goes beyond it.
