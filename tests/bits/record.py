@@ -52,13 +52,13 @@ def identity(array: np.ndarray) -> dict[str, Any]:
     }
 
 
-def trained(data: str | None, recipe: str | None) -> dict[str, np.ndarray]:
-    """The weights that `lowerbound train DATA --recipe RECIPE --epochs 20` stores."""
+def trained(data: str | None, recipe: str | None, **training: Any) -> dict[str, np.ndarray]:
+    """The weights that `lowerbound train DATA --recipe RECIPE --epochs 20` stores; `training`: further keys of that section."""
     from lowerbound.data.datasets import load_dataset
     from lowerbound.recipes import resolve_config
     from lowerbound.runs.training import TrainingRun
 
-    config, chosen = resolve_config(data, recipe, [], {"training": {"epochs": EPOCHS}})
+    config, chosen = resolve_config(data, recipe, [], {"training": {"epochs": EPOCHS, **training}})
     with tempfile.TemporaryDirectory() as folder:
         dataset = load_dataset(config.data.name, config.data.key, None, config.data.condition)
         run = TrainingRun.begin(Path(folder) / "run", config, dataset, recipe=chosen.name, command="")
@@ -78,9 +78,9 @@ def resumed(folder: str, name: str) -> dict[str, np.ndarray]:
     return safetensors.numpy.load((run.folder.model / "weights.safetensors").read_bytes())
 
 
-def record(jobs: list[str]) -> dict[str, Any]:
+def record(jobs: list[str], **training: Any) -> dict[str, Any]:
     """What `old_bits.json` holds, for these jobs."""
-    return _described({job: trained(*JOBS[job]) for job in jobs})
+    return _described({job: trained(*JOBS[job], **training) for job in jobs})
 
 
 def record_resumed(folder: str, name: str) -> dict[str, Any]:

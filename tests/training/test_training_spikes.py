@@ -19,7 +19,7 @@ from lowerbound.recipes import load_recipe
 from lowerbound.training import Record, Trainer
 from lowerbound.training.spikes import FIRST_STEPS, Spikes, global_norm
 
-ON = {"skip_spikes": True, "gradient_clip": 1000.0}
+ON = {"skip_spikes": True}
 
 
 @functools.cache
@@ -27,9 +27,14 @@ def _after() -> Any:
     return jax.jit(lambda spikes, norms: jax.lax.scan(lambda old, norm: old.after(norm), spikes, norms))
 
 
+def _shares(norms: Any) -> tuple[Spikes, np.ndarray]:
+    after, shares = _after()(Spikes.none_yet(), jnp.asarray(norms, jnp.float32))
+    return after, np.asarray(shares)
+
+
 def _judged(norms: Any) -> tuple[Spikes, np.ndarray]:
-    after, were_spikes = _after()(Spikes.none_yet(), jnp.asarray(norms, jnp.float32))
-    return after, np.asarray(were_spikes)
+    after, shares = _shares(norms)
+    return after, shares == 0
 
 
 def test_the_norm_is_that_of_all_numbers_as_one_vector() -> None:
@@ -49,6 +54,15 @@ def test_norms_of_one_law_are_no_spikes() -> None:
 def test_a_gradient_that_grows_or_falls_steadily_is_no_spike() -> None:
     for factor in (1.05, 0.95):
         assert not _judged(factor ** np.arange(400.0))[1].any()
+
+
+def test_a_large_gradient_is_scaled_down_to_a_few_times_the_running_size_and_an_ordinary_one_is_left_alone() -> None:
+    norms = np.exp(0.1 * np.random.default_rng(2).normal(size=300))
+    norms[200] = 8
+    shares = _shares(norms)[1]
+    assert 8 * shares[200] == pytest.approx(10 ** (2 / 3), rel=0.1)
+    # A product with 1 changes no bit.
+    assert (np.delete(shares, 200) == 1).all()
 
 
 def test_a_spike_is_skipped_wherever_it_comes_and_moves_the_running_size_little() -> None:
@@ -118,8 +132,8 @@ def test_many_skipped_in_a_row_end_the_run() -> None:
 
 def test_what_the_package_chooses_by_itself_is_guarded_and_recipes_of_papers_keep_their_own() -> None:
     automatic = [load_recipe("default").run_config().training, VAE()._configuration()[0].training]
-    assert [(config.gradient_clip, config.skip_spikes) for config in automatic] == [(1000.0, True)] * 2
+    assert [config.skip_spikes for config in automatic] == [True] * 2
     paper = [load_recipe("post-2018").run_config().training, VAE.from_recipe("post-2018")._configuration()[0].training]
-    assert [(config.gradient_clip, config.skip_spikes) for config in paper] == [(0.0, False)] * 2
+    assert [config.skip_spikes for config in paper] == [False] * 2
     own = VAE(config={"training": {"skip_spikes": False}})._configuration()[0].training
-    assert (own.gradient_clip, own.skip_spikes) == (1000.0, False)
+    assert not own.skip_spikes

@@ -71,7 +71,7 @@ class TrainingConfig:
     learning_rate_warmup_epochs: int = _key(0, Integer(0), "epochs over which the learning rate rises from 0")
     weight_decay: float = _key(0.0, Real(0.0), "decoupled weight decay; needs the optimizer adamw")
     gradient_clip: float = _key(0.0, Real(0.0), "the largest global norm of a gradient; 0 for no clipping")
-    skip_spikes: bool = _key(False, Boolean(), "skip the steps whose gradient is far beyond its running size")
+    skip_spikes: bool = _key(False, Boolean(), "scale down gradients beyond their running size, skip steps with one far beyond")
     ema_decay: float = _key(0.0, Real(0.0, below=1.0), "decay per step of the averaged weights that are kept; 0 for no averaging")
     early_stopping_patience: int = _key(
         0,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -15,11 +15,11 @@ from ..data.examples import Example
 from ..data.transforms import Affine
 from ..errors import ConfigurationError
 from ..models import AbstractLatentVariableModel, Draws, LogTerms, SingleLayer, split_trained
-from .base import AbstractObjective, LossRecord, Need, batch_terms, record_of
+from .base import AbstractStatelessObjective, Estimated, Need, batch_terms
 from .schedule import Step
 
 
-class AbstractAutoencoder(AbstractObjective):
+class AbstractAutoencoder(AbstractStatelessObjective):
     """What all autoencoders are: a reconstruction from a deterministic code, a prior fitted to the codes, and what they add.
 
     loss = mean over the batch of -log p(x|z) - log p(stop(z)), + penalty,   z = z(encoded x)
@@ -48,21 +48,14 @@ class AbstractAutoencoder(AbstractObjective):
         """None."""
         return ""
 
-    def __call__(
-        self,
-        model: AbstractLatentVariableModel,
-        batch: Example,
-        key: PRNGKeyArray,
-        step: Step,
-        state: Any = None,
-        *,
-        training: bool = False,
-    ) -> LossRecord:
-        """The record of one batch at one step."""
+    @override
+    def estimate(
+        self, model: AbstractLatentVariableModel, batch: Example, key: PRNGKeyArray, step: Step, *, training: bool
+    ) -> Estimated:
         noise_key, key = jax.random.split(key)
         draws = Draws(1, training, encoded_x=self.encoded(model, batch, noise_key))
         terms, loss = reconstruction_and_prior(model, batch, key, draws)
-        return record_of(model, batch, terms, loss + self.penalty(model, batch, terms))
+        return terms, loss + self.penalty(model, batch, terms), None
 
     def kl_weight(self, step: Step) -> Float[Array, ""]:
         """0: there is no KL term."""

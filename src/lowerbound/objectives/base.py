@@ -1,11 +1,12 @@
 """The contract of an objective: a value that turns a model and a batch into a loss and a bound."""
 
 from abc import abstractmethod
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import equinox as eqx
 import jax
 from jaxtyping import Array, Float, PRNGKeyArray
+from typing_extensions import override
 
 from ..config.context import ObjectiveContext, arguments_of, check_values
 from ..config.part import PartConfig
@@ -101,6 +102,58 @@ class AbstractObjective(eqx.Module):
     @abstractmethod
     def kl_weight(self, step: Step) -> Float[Array, ""]:
         """The weight of the KL term in the loss at this step; 1 where the loss is a bound's negative."""
+
+
+class AbstractStatelessObjective(AbstractObjective):
+    """An objective that remembers nothing from step to step: the terms of a batch, and what it makes of them."""
+
+    @abstractmethod
+    def estimate(
+        self, model: AbstractLatentVariableModel, batch: Example, key: PRNGKeyArray, step: Step, *, training: bool
+    ) -> "Estimated":
+        """The terms of a batch, the loss, and the bound of each example, or None for the ELBO."""
+
+    @override
+    def __call__(
+        self,
+        model: AbstractLatentVariableModel,
+        batch: Example,
+        key: PRNGKeyArray,
+        step: Step,
+        state: Any = None,
+        *,
+        training: bool = False,
+    ) -> LossRecord:
+        return record_of(model, batch, *self.estimate(model, batch, key, step, training=training))
+
+
+class AbstractPenalisedELBO(AbstractStatelessObjective):
+    """Objectives with a term of the whole batch beside, or in place of, the KL; what is reported is the ELBO.
+
+    - `draws_too`: whether that term has random draws of its own.
+    """
+
+    draws_too: ClassVar[bool]
+
+    @abstractmethod
+    def loss(self, model: AbstractLatentVariableModel, batch: Example, terms: LogTerms, key: PRNGKeyArray) -> Float[Array, ""]:
+        """What is minimised, from the terms of a batch."""
+
+    @property
+    @override
+    def bound_name(self) -> str:
+        return "ELBO"
+
+    @override
+    def estimate(
+        self, model: AbstractLatentVariableModel, batch: Example, key: PRNGKeyArray, step: Step, *, training: bool
+    ) -> "Estimated":
+        of_terms, of_loss = jax.random.split(key) if self.draws_too else (key, key)
+        terms = batch_terms(model, batch, of_terms, Draws(self.num_samples, training))
+        return terms, self.loss(model, batch, terms, of_loss), None
+
+
+Estimated = tuple[LogTerms, Float[Array, ""], Float[Array, " batch"] | None]
 
 
 def is_on(weight: float | Float[Array, ""]) -> bool:

@@ -1,7 +1,7 @@
 """Disentangled inferred priors: the ELBO with a pull of the aggregate posterior's covariance towards the identity."""
 
 from abc import abstractmethod
-from typing import Any
+from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -10,18 +10,18 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from typing_extensions import override
 
 from ..data.examples import Example
-from ..models import AbstractLatentVariableModel, Draws, LogTerms
-from .base import AbstractObjective, LossRecord, Need, batch_terms, is_on, kl_of, record_of
-from .schedule import Step
+from ..models import AbstractLatentVariableModel, LogTerms
+from .base import AbstractPenalisedELBO, Need, is_on, kl_of
 
 Weight = float | Float[Array, ""]
 
 
-class AbstractDIPVAE(AbstractObjective):
+class AbstractDIPVAE(AbstractPenalisedELBO):
     """What both forms are: the ELBO, and the distance of a covariance of the latents from the identity."""
 
     off_diagonal_weight: eqx.AbstractVar[float]
     diagonal_weight: eqx.AbstractVar[float]
+    draws_too: ClassVar[bool] = False
 
     @abstractmethod
     def covariance(self, batch: Example, terms: LogTerms) -> Float[Array, "latent latent"]:
@@ -32,29 +32,10 @@ class AbstractDIPVAE(AbstractObjective):
     def is_bound(self) -> bool:
         return not is_on(self.off_diagonal_weight) and not is_on(self.diagonal_weight)
 
-    @property
-    def bound_name(self) -> str:
-        """The ELBO."""
-        return "ELBO"
-
-    def __call__(
-        self,
-        model: AbstractLatentVariableModel,
-        batch: Example,
-        key: PRNGKeyArray,
-        step: Step,
-        state: Any = None,
-        *,
-        training: bool = False,
-    ) -> LossRecord:
-        """The record of one batch at one step."""
-        terms = batch_terms(model, batch, key, Draws(self.num_samples, training))
+    @override
+    def loss(self, model: AbstractLatentVariableModel, batch: Example, terms: LogTerms, key: PRNGKeyArray) -> Float[Array, ""]:
         penalty = distance_from_identity(self.covariance(batch, terms), self.off_diagonal_weight, self.diagonal_weight)
-        return record_of(model, batch, terms, penalty - batch.mean(terms.log_likelihood.mean(axis=1) - kl_of(terms)))
-
-    def kl_weight(self, step: Step) -> Float[Array, ""]:
-        """1."""
-        return jnp.float32(1.0)
+        return penalty - batch.mean(terms.log_likelihood.mean(axis=1) - kl_of(terms))
 
 
 class DIPVAEI(AbstractDIPVAE):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -13,12 +11,12 @@ from typing_extensions import override
 from ..data.examples import Example
 from ..errors import ConfigurationError
 from ..models import AbstractLatentVariableModel, Draws
-from .base import AbstractObjective, GradientEstimator, LossRecord, Need, batch_terms, is_on, kl_of, record_of
+from .base import AbstractStatelessObjective, Estimated, GradientEstimator, Need, batch_terms, is_on, kl_of
 from .needs import check_needs
 from .schedule import Course, Step, WarmUp
 
 
-class ELBO(AbstractObjective):
+class ELBO(AbstractStatelessObjective):
     r"""log p(x) >= ELBO(x) = E_q[log p(x|z)] - KL(q(z|x) || p(z)) (Kingma and Welling 2014, eq. 3).
 
     The expectation is the mean over L = `num_samples` reparametrised draws (their eq. 7); the KL is exact where it has a
@@ -85,17 +83,10 @@ class ELBO(AbstractObjective):
         """The ELBO."""
         return "ELBO"
 
-    def __call__(
-        self,
-        model: AbstractLatentVariableModel,
-        batch: Example,
-        key: PRNGKeyArray,
-        step: Step,
-        state: Any = None,
-        *,
-        training: bool = False,
-    ) -> LossRecord:
-        """The record of one batch at one step."""
+    @override
+    def estimate(
+        self, model: AbstractLatentVariableModel, batch: Example, key: PRNGKeyArray, step: Step, *, training: bool
+    ) -> Estimated:
         is_stl = self.gradient == "stl"
         terms = batch_terms(model, batch, key, Draws(self.num_samples, training, is_stl))
         log_likelihood = terms.log_likelihood.mean(axis=1)
@@ -111,7 +102,7 @@ class ELBO(AbstractObjective):
             cost = (terms.log_posterior - terms.log_prior).mean(axis=1)
         else:
             cost = kl
-        return record_of(model, batch, terms, -batch.mean(log_likelihood - weight * cost))
+        return terms, -batch.mean(log_likelihood - weight * cost), None
 
     def kl_weight(self, step: Step) -> Float[Array, ""]:
         """w = beta * warm-up(step)."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any
 
 import equinox as eqx
 import jax
@@ -14,7 +12,7 @@ from typing_extensions import override
 
 from ..data.examples import Example
 from ..models import AbstractLatentVariableModel, Draws, LogTerms
-from .base import AbstractObjective, GradientEstimator, LossRecord, Need, batch_terms, log_weight_of, record_of
+from .base import AbstractStatelessObjective, Estimated, GradientEstimator, Need, batch_terms, log_weight_of
 from .schedule import Step
 
 # A function of one example's log-weights, all draws side by side; the draws of a group lie next to each other.
@@ -22,14 +20,8 @@ Bound = Callable[[Float[Array, " draws"]], Float[Array, ""]]
 PathScale = Callable[[Float[Array, " draws"]], Float[Array, " draws"]]
 
 
-class AbstractImportanceWeighted(AbstractObjective):
+class AbstractImportanceWeighted(AbstractStatelessObjective):
     """What all bounds of importance weights are: they need a density, and have no KL term to weigh."""
-
-    @abstractmethod
-    def estimate(
-        self, model: AbstractLatentVariableModel, batch: Example, key: PRNGKeyArray, *, training: bool
-    ) -> tuple[LogTerms, Float[Array, ""], Float[Array, " batch"]]:
-        """The terms of a batch, the loss, and the bound of each example."""
 
     @property
     @override
@@ -40,19 +32,6 @@ class AbstractImportanceWeighted(AbstractObjective):
     def needs(self) -> tuple[Need, ...]:
         """A density."""
         return ("density",)
-
-    def __call__(
-        self,
-        model: AbstractLatentVariableModel,
-        batch: Example,
-        key: PRNGKeyArray,
-        step: Step,
-        state: Any = None,
-        *,
-        training: bool = False,
-    ) -> LossRecord:
-        """The record of one batch at one step."""
-        return record_of(model, batch, *self.estimate(model, batch, key, training=training))
 
     def kl_weight(self, step: Step) -> Float[Array, ""]:
         """1: the loss is a bound's negative."""
@@ -86,10 +65,10 @@ class IWAE(AbstractImportanceWeighted):
         """The IWAE bound and its number of draws."""
         return iwae_name(self.num_samples)
 
+    @override
     def estimate(
-        self, model: AbstractLatentVariableModel, batch: Example, key: PRNGKeyArray, *, training: bool
-    ) -> tuple[LogTerms, Float[Array, ""], Float[Array, " batch"]]:
-        """The terms of a batch, the loss, and the bound of each example."""
+        self, model: AbstractLatentVariableModel, batch: Example, key: PRNGKeyArray, step: Step, *, training: bool
+    ) -> Estimated:
         terms, values = estimate_bound(
             model, batch, key, self.num_samples, log_mean_exp, jax.nn.softmax, self.gradient, training=training
         )
@@ -115,10 +94,10 @@ class MIWAE(AbstractImportanceWeighted):
         """The MIWAE bound and its groups."""
         return f"MIWAE bound, {self.num_groups} x {_samples(self.num_samples)}"
 
+    @override
     def estimate(
-        self, model: AbstractLatentVariableModel, batch: Example, key: PRNGKeyArray, *, training: bool
-    ) -> tuple[LogTerms, Float[Array, ""], Float[Array, " batch"]]:
-        """The terms of a batch, the loss, and the bound of each example."""
+        self, model: AbstractLatentVariableModel, batch: Example, key: PRNGKeyArray, step: Step, *, training: bool
+    ) -> Estimated:
         terms, values = _miwae(model, batch, key, self.num_groups, self.num_samples, self.gradient, training=training)
         return terms, -batch.mean(values), values
 
@@ -144,10 +123,10 @@ class CIWAE(AbstractImportanceWeighted):
         """The IWAE bound and its number of draws."""
         return iwae_name(self.num_samples)
 
+    @override
     def estimate(
-        self, model: AbstractLatentVariableModel, batch: Example, key: PRNGKeyArray, *, training: bool
-    ) -> tuple[LogTerms, Float[Array, ""], Float[Array, " batch"]]:
-        """The terms of a batch, the loss, and the bound of each example."""
+        self, model: AbstractLatentVariableModel, batch: Example, key: PRNGKeyArray, step: Step, *, training: bool
+    ) -> Estimated:
         b = self.elbo_weight
 
         def mixture(log_weight: Float[Array, " draws"]) -> Float[Array, ""]:
@@ -180,10 +159,10 @@ class PIWAE(AbstractImportanceWeighted):
         """The IWAE bound of all draws."""
         return iwae_name(self.num_groups * self.num_samples)
 
+    @override
     def estimate(
-        self, model: AbstractLatentVariableModel, batch: Example, key: PRNGKeyArray, *, training: bool
-    ) -> tuple[LogTerms, Float[Array, ""], Float[Array, " batch"]]:
-        """The terms of a batch, the loss, and the bound of each example."""
+        self, model: AbstractLatentVariableModel, batch: Example, key: PRNGKeyArray, step: Step, *, training: bool
+    ) -> Estimated:
         groups, size = self.num_groups, self.num_samples
         # The same key, so the same draws.
         _, of_encoder = _miwae(model.detached("generative"), batch, key, groups, size, self.gradient, training=training)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import ClassVar, Literal
 
 import equinox as eqx
 import jax
@@ -12,8 +12,8 @@ from typing_extensions import override
 
 from ..data.examples import Example
 from ..errors import ConfigurationError
-from ..models import AbstractLatentVariableModel, Draws
-from .base import AbstractObjective, LossRecord, Need, batch_terms, kl_of, record_of
+from ..models import AbstractLatentVariableModel, LogTerms
+from .base import AbstractPenalisedELBO, Need, kl_of
 from .schedule import Step
 
 Kernel = Literal["imq", "rbf"]
@@ -21,7 +21,7 @@ Kernel = Literal["imq", "rbf"]
 IMQ_SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 
-class InfoVAE(AbstractObjective):
+class InfoVAE(AbstractPenalisedELBO):
     r"""(1 - a) KL(q(z|x) || p(z)) and (a + l - 1) D(q(z) || p(z)) (Zhao et al. 2019, arXiv 1706.02262).
 
         loss  = mean over the batch of -E_q[log p(x|z)] + (1 - a) KL, + (a + l - 1) MMD
@@ -37,6 +37,7 @@ class InfoVAE(AbstractObjective):
     alpha: float = eqx.field(converter=float, default=1.0)
     mmd_weight: float = eqx.field(converter=float, default=10.0)
     kernel: Kernel = eqx.field(static=True, default="imq")
+    draws_too: ClassVar[bool] = True
 
     def __check_init__(self) -> None:
         if self.alpha + self.mmd_weight < 1:
@@ -55,34 +56,18 @@ class InfoVAE(AbstractObjective):
     def is_bound(self) -> bool:
         return self.alpha == 0 and self.mmd_weight == 1
 
-    @property
-    def bound_name(self) -> str:
-        """The ELBO."""
-        return "ELBO"
-
-    def __call__(
-        self,
-        model: AbstractLatentVariableModel,
-        batch: Example,
-        key: PRNGKeyArray,
-        step: Step,
-        state: Any = None,
-        *,
-        training: bool = False,
-    ) -> LossRecord:
-        """The record of one batch at one step."""
-        draw_key, prior_key = jax.random.split(key)
-        terms = batch_terms(model, batch, draw_key, Draws(self.num_samples, training))
-        discrepancy = mmd_to_prior(model, batch, terms.z, prior_key, self.kernel)
+    @override
+    def loss(self, model: AbstractLatentVariableModel, batch: Example, terms: LogTerms, key: PRNGKeyArray) -> Float[Array, ""]:
+        discrepancy = mmd_to_prior(model, batch, terms.z, key, self.kernel)
         cost = (1 - self.alpha) * batch.mean(kl_of(terms)) + (self.alpha + self.mmd_weight - 1) * discrepancy
-        return record_of(model, batch, terms, cost - batch.mean(terms.log_likelihood))
+        return cost - batch.mean(terms.log_likelihood)
 
     def kl_weight(self, step: Step) -> Float[Array, ""]:
         """1 - alpha."""
         return jnp.float32(1 - self.alpha)
 
 
-class WassersteinAutoencoder(AbstractObjective):
+class WassersteinAutoencoder(AbstractPenalisedELBO):
     r"""WAE-MMD: reconstruction and l D(q(z) || p(z)), no KL (Tolstikhin et al. 2018, arXiv 1711.01558, algorithm 2).
 
         loss  = mean over the batch of -E_q[log p(x|z)], + l MMD
@@ -97,6 +82,7 @@ class WassersteinAutoencoder(AbstractObjective):
     num_samples: int = eqx.field(static=True, default=1)
     mmd_weight: float = eqx.field(converter=float, default=10.0)
     kernel: Kernel = eqx.field(static=True, default="imq")
+    draws_too: ClassVar[bool] = True
 
     @property
     def needs(self) -> tuple[Need, ...]:
@@ -108,26 +94,10 @@ class WassersteinAutoencoder(AbstractObjective):
     def is_bound(self) -> bool:
         return False
 
-    @property
-    def bound_name(self) -> str:
-        """The ELBO, where there is a density."""
-        return "ELBO"
-
-    def __call__(
-        self,
-        model: AbstractLatentVariableModel,
-        batch: Example,
-        key: PRNGKeyArray,
-        step: Step,
-        state: Any = None,
-        *,
-        training: bool = False,
-    ) -> LossRecord:
-        """The record of one batch at one step."""
-        draw_key, prior_key = jax.random.split(key)
-        terms = batch_terms(model, batch, draw_key, Draws(self.num_samples, training))
-        discrepancy = mmd_to_prior(model, batch, terms.z, prior_key, self.kernel)
-        return record_of(model, batch, terms, self.mmd_weight * discrepancy - batch.mean(terms.log_likelihood))
+    @override
+    def loss(self, model: AbstractLatentVariableModel, batch: Example, terms: LogTerms, key: PRNGKeyArray) -> Float[Array, ""]:
+        discrepancy = mmd_to_prior(model, batch, terms.z, key, self.kernel)
+        return self.mmd_weight * discrepancy - batch.mean(terms.log_likelihood)
 
     def kl_weight(self, step: Step) -> Float[Array, ""]:
         """0: there is no KL term."""

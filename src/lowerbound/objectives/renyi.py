@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -12,12 +10,12 @@ from typing_extensions import override
 
 from ..data.examples import Example
 from ..models import AbstractLatentVariableModel, Draws
-from .base import AbstractObjective, LossRecord, Need, batch_terms, kl_of, log_weight_of, record_of
+from .base import AbstractStatelessObjective, Estimated, Need, batch_terms, kl_of, log_weight_of
 from .importance_weighted import iwae_name, log_mean_exp
 from .schedule import Step
 
 
-class RenyiBound(AbstractObjective):
+class RenyiBound(AbstractStatelessObjective):
     r"""VR_a(x) = (1 / (1 - a)) log E_q[w^(1 - a)],   w = p(x, z) / q(z|x)  (Li and Turner 2016, arXiv 1602.02311).
 
         loss  = -mean over the batch of (1 / (1 - a)) log (1/K) sum_k w_k^(1 - a);   for a = 1 of E_q[log p(x|z)] - KL
@@ -49,24 +47,17 @@ class RenyiBound(AbstractObjective):
         """The IWAE bound and its number of draws."""
         return iwae_name(self.num_samples)
 
-    def __call__(
-        self,
-        model: AbstractLatentVariableModel,
-        batch: Example,
-        key: PRNGKeyArray,
-        step: Step,
-        state: Any = None,
-        *,
-        training: bool = False,
-    ) -> LossRecord:
-        """The record of one batch at one step."""
+    @override
+    def estimate(
+        self, model: AbstractLatentVariableModel, batch: Example, key: PRNGKeyArray, step: Step, *, training: bool
+    ) -> Estimated:
         terms = batch_terms(model, batch, key, Draws(self.num_samples, training))
         is_elbo = jnp.asarray(self.alpha == 1)
         # Both are computed, so that another order needs no other program; that of the ELBO has no power mean to divide by 0.
         order = jnp.where(is_elbo, 1.0, 1.0 - self.alpha)
         of_order = log_power_mean(log_weight_of(terms), order)
         values = jnp.where(is_elbo, terms.log_likelihood.mean(axis=1) - kl_of(terms), of_order)
-        return record_of(model, batch, terms, -batch.mean(values), log_mean_exp(log_weight_of(terms)))
+        return terms, -batch.mean(values), log_mean_exp(log_weight_of(terms))
 
     def kl_weight(self, step: Step) -> Float[Array, ""]:
         """1: there is no KL term to weigh."""

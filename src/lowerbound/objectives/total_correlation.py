@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import equinox as eqx
 import jax
@@ -13,9 +13,9 @@ from typing_extensions import override
 
 from ..data.examples import Example
 from ..errors import ConfigurationError
-from ..models import AbstractLatentVariableModel, Draws, LogTerms
+from ..models import AbstractLatentVariableModel, LogTerms
 from ..posteriors import AbstractFactorisedPosterior
-from .base import AbstractObjective, LossRecord, Need, batch_terms, record_of
+from .base import AbstractPenalisedELBO, Need
 from .schedule import Step
 
 # Of the log-densities of every draw under every posterior: 64 MiB in float32.
@@ -30,7 +30,7 @@ class KLParts(NamedTuple):
     by_latent: Float[Array, ""]
 
 
-class BetaTCVAE(AbstractObjective):
+class BetaTCVAE(AbstractPenalisedELBO):
     r"""The KL in three parts with a weight for each (Chen et al. 2018, arXiv 1802.04942, eq. 4).
 
         loss  = mean over the batch of -E_q[log p(x|z)] + alpha I + beta TC + gamma D
@@ -52,6 +52,7 @@ class BetaTCVAE(AbstractObjective):
     alpha: float = eqx.field(converter=float, default=1.0)
     beta: float = eqx.field(converter=float, default=6.0)
     gamma: float = eqx.field(converter=float, default=1.0)
+    draws_too: ClassVar[bool] = False
 
     def __check_init__(self) -> None:
         if self.num_examples < 2:
@@ -69,26 +70,11 @@ class BetaTCVAE(AbstractObjective):
     def is_bound(self) -> bool:
         return self.alpha == self.beta == self.gamma == 1
 
-    @property
-    def bound_name(self) -> str:
-        """The ELBO."""
-        return "ELBO"
-
-    def __call__(
-        self,
-        model: AbstractLatentVariableModel,
-        batch: Example,
-        key: PRNGKeyArray,
-        step: Step,
-        state: Any = None,
-        *,
-        training: bool = False,
-    ) -> LossRecord:
-        """The record of one batch at one step."""
-        terms = batch_terms(model, batch, key, Draws(self.num_samples, training))
+    @override
+    def loss(self, model: AbstractLatentVariableModel, batch: Example, terms: LogTerms, key: PRNGKeyArray) -> Float[Array, ""]:
         parts = kl_parts(batch, terms, self.num_examples)
         cost = self.alpha * parts.mutual_information + self.beta * parts.total_correlation + self.gamma * parts.by_latent
-        return record_of(model, batch, terms, cost - batch.mean(terms.log_likelihood))
+        return cost - batch.mean(terms.log_likelihood)
 
     def kl_weight(self, step: Step) -> Float[Array, ""]:
         """beta, the total correlation's."""

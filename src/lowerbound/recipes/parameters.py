@@ -42,7 +42,7 @@ _WITHOUT_USE: dict[tuple[str, str], str] = {
 }
 _DATA_NAME = "array"
 # What an estimator sets where it is not told otherwise: whatever the data, training must not diverge.
-_GUARDED: dict[tuple[str, str], Any] = {("training", "gradient_clip"): 1000.0, ("training", "skip_spikes"): True}
+_GUARDED: dict[tuple[str, str], Any] = {("training", "skip_spikes"): True}
 
 
 def configuration_of(

@@ -21,7 +21,7 @@ class Numbers(eqx.Module):
     - `key`: of all random numbers of the run. `learning_rate`: the largest.
     - `weight_decay`, `gradient_clip`, `ema_decay`: None where there is none of it.
     - `optimizer`: its name. `warmup_steps`: of the learning rate's rise; 0 for none. `decay_steps`: of its fall; 0 for none.
-    - `skip_spikes`: whether steps with a gradient far beyond its running size are skipped (`spikes.py`).
+    - `skip_spikes`: whether gradients are held against their running size (`spikes.py`).
     """
 
     key: PRNGKeyArray

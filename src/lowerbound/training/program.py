@@ -131,21 +131,23 @@ def train_step(fixed: Fixed, state: TrainState, batch: Example, key: PRNGKeyArra
         return record.loss, record
 
     (loss, record), gradient = jax.value_and_grad(loss_and_record, has_aux=True)(state.params)
+    taken, spikes, share = gradient, state.spikes, None
+    if spikes is not None:
+        spikes, share = spikes.after(jnp.where(jnp.isfinite(loss), global_norm(gradient), jnp.nan))
+        taken = jax.tree.map(lambda leaf: leaf * share, gradient)
     # Optax divides by 1 - b ** count, a float and an integer, which a program under strict promotion would refuse.
     with jax.numpy_dtype_promotion("standard"):
-        updates, optimizer_state = make_optimizer(fixed.numbers).update(gradient, state.optimizer_state, state.params)
+        updates, optimizer_state = make_optimizer(fixed.numbers).update(taken, state.optimizer_state, state.params)
     params = optax.apply_updates(state.params, updates)
     average = _update_average(state, params, fixed.numbers.ema_decay)
     of_terms = _mean(batch, record.bound), batch.mean(record.log_likelihood), _mean(batch, record.kl)
     metrics = StepMetrics(jnp.float32(1), loss, *of_terms)
-    new = TrainState(params, optimizer_state, average, state.step + 1, state.spikes, record.state)
-    if state.spikes is not None:
-        spikes, is_spike = state.spikes.after(jnp.where(jnp.isfinite(loss), global_norm(gradient), jnp.nan))
+    new = TrainState(params, optimizer_state, average, state.step + 1, spikes, record.state)
+    if share is not None:
         # All stays as it was, but for the step's number and the count of the skipped.
-        unchanged = dataclasses.replace(state, step=new.step)
-        new = jax.tree.map(lambda old, new: jnp.where(is_spike, old, new), unchanged, new)
-        new = dataclasses.replace(new, spikes=spikes)
-        metrics = jax.tree.map(lambda value: jnp.where(is_spike, jnp.float32(0), value), metrics)
+        unchanged = dataclasses.replace(state, step=new.step, spikes=spikes)
+        new = jax.tree.map(lambda old, new: jnp.where(share == 0, old, new), unchanged, new)
+        metrics = jax.tree.map(lambda value: jnp.where(share == 0, jnp.float32(0), value), metrics)
     return new, gradient, metrics
 
 

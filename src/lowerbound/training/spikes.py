@@ -1,4 +1,4 @@
-"""Steps whose gradient is far beyond its running size: not taken, and counted."""
+"""Gradients beyond their running size: large ones are scaled down; steps with one far beyond are not taken, and counted."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float, Int
 
 # A spike is above the running size by this many standard deviations of the logarithm, and at least by this factor.
 DEVIATIONS, FACTOR = 6.0, 10.0
+# From this share of the way on, in logarithms, a gradient is scaled down to there: at 4 deviations, or a factor of 4.6.
+CLIPPED = 2 / 3
 # The rate with which the running size forgets; and the steps at the start that are compared with nothing.
 RATE, FIRST_STEPS = 0.01, 3
 # What the variance of the logarithm is taken for at first, with the weight of so many steps: factors of 100 are no spikes yet.
@@ -34,17 +36,20 @@ class Spikes(eqx.Module):
         """Before the first step."""
         return cls(jnp.float32(0), jnp.float32(FIRST_VARIANCE), jnp.int32(0), jnp.int32(0), jnp.int32(0))
 
-    def after(self, norm: Float[Array, ""]) -> tuple[Spikes, Bool[Array, ""]]:
-        """After a step with a gradient of this norm; and whether the step is one to skip. A norm that is not finite always is.
+    def after(self, norm: Float[Array, ""]) -> tuple[Spikes, Float[Array, ""]]:
+        """After a step with a gradient of this norm; and how much of the gradient is taken: 1, less where it is large, 0 for a
+        step to skip, which one with a norm that is not finite always is.
 
         One step moves the mean up as far as one of `FACTOR` would, at most: spikes at the very start do not hide later ones, and
         a gradient that has grown for good is let through after a while, at 10 times the running size after some hundred steps.
         """
-        limit = self.log_mean + jnp.maximum(jnp.log(FACTOR), DEVIATIONS * jnp.sqrt(self.log_variance))
+        ordinary = jnp.maximum(jnp.log(FACTOR), DEVIATIONS * jnp.sqrt(self.log_variance))
         size = jnp.log(jnp.maximum(norm, jnp.finfo(jnp.float32).tiny))
-        is_spike = ~jnp.isfinite(norm) | ((size > limit) & (self.taken >= FIRST_STEPS))
+        above, is_comparable = size - self.log_mean, self.taken >= FIRST_STEPS
+        is_spike = ~jnp.isfinite(norm) | ((above > ordinary) & is_comparable)
+        share = jnp.where(is_comparable, jnp.exp(jnp.minimum(CLIPPED * ordinary - above, 0.0)), 1.0)
         farthest = jnp.log(jnp.float32(FACTOR))
-        distance = jnp.where(jnp.isfinite(norm), jnp.minimum(size - self.log_mean, farthest), farthest)
+        distance = jnp.where(jnp.isfinite(norm), jnp.minimum(above, farthest), farthest)
         count = self.taken.astype(jnp.float32)
         moved = self.log_mean + jnp.maximum(1.0 / (count + 1.0), RATE) * distance
         rate = jnp.maximum(1.0 / (count + 1.0 + FIRST_WEIGHT), RATE)
@@ -57,7 +62,7 @@ class Spikes(eqx.Module):
             jnp.where(is_spike, self.in_a_row + 1, 0),
             self.skipped + one,
         )
-        return after, is_spike
+        return after, jnp.where(is_spike, 0.0, share)
 
 
 def global_norm(tree: Any) -> Float[Array, ""]:
