@@ -12,6 +12,7 @@ from typing_extensions import override
 from ..data.examples import Example
 from ..models import AbstractLatentVariableModel, LogTerms
 from .base import AbstractPenalisedELBO, Need, is_on, kl_of
+from .schedule import Step
 
 Weight = float | Float[Array, ""]
 
@@ -36,6 +37,10 @@ class AbstractDIPVAE(AbstractPenalisedELBO):
     def loss(self, model: AbstractLatentVariableModel, batch: Example, terms: LogTerms, key: PRNGKeyArray) -> Float[Array, ""]:
         penalty = distance_from_identity(self.covariance(batch, terms), self.off_diagonal_weight, self.diagonal_weight)
         return penalty - batch.mean(terms.log_likelihood.mean(axis=1) - kl_of(terms))
+
+    @override
+    def kl_weight(self, step: Step) -> Float[Array, ""]:
+        return jnp.float32(1.0)
 
 
 class DIPVAEI(AbstractDIPVAE):
