@@ -51,7 +51,7 @@ _TOO_FEW_COUNTS = {"poisson": (Poisson((1,), False), np.arange(2.0))}
 _NORMAL = StandardNormal(densities.LATENT_DIM)
 BROKEN: dict[str, Callable[[], Iterator[Figure]]] = {
     "a posterior off by a thousandth": lambda: bounds.exact_log_weights(TRUTH.model(mean_shift=1e-3)),
-    "a likelihood whose sigma is a third off": lambda: bounds.evidence_of_the_evaluator(TRUTH.model(log_scale_error=0.3)),
+    "a likelihood whose sigma is half too large": lambda: bounds.evidence_of_the_evaluator(TRUTH.model(log_scale_error=0.4)),
     "annealing to another likelihood": lambda: bounds.annealing(TRUTH.model(log_scale_error=0.3)),
     "another posterior than the bounds are about": lambda: bounds.bounds_of_a_poor_posterior(TRUTH.model()),
     "a law with mass where none is looked for": lambda: densities.likelihoods(_TOO_FEW_COUNTS),
