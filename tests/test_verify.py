@@ -12,13 +12,12 @@ import numpy as np
 import pytest
 
 from lowerbound import verification
+from lowerbound.bijections import Context, PlanarStep
+from lowerbound.densities import StandardNormalDensity, Transformed
 from lowerbound.errors import VerificationError
 from lowerbound.likelihoods import Poisson
 from lowerbound.objectives import ELBO
 from lowerbound.posteriors import Planar
-from lowerbound.posteriors.flows import FlowPosterior
-from lowerbound.posteriors.planar import PlanarStep
-from lowerbound.priors import StandardNormal
 from lowerbound.verification import CHECKS, Figure, bounds, densities, whole
 from lowerbound.verification.linear_gaussian import TRUTH
 
@@ -33,22 +32,22 @@ def test_every_figure_is_right(name: str) -> None:
 class _NoDeterminant(PlanarStep):
     """Moves as a planar step and says that it keeps volume."""
 
-    def forward_and_log_det(self, z: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def forward_and_log_det(self, z: jax.Array, context: Context = None) -> tuple[jax.Array, jax.Array]:
         return super().forward_and_log_det(z)[0], jnp.float32(0)
 
 
 def _flow_without_determinant() -> Iterator[Figure]:
     family = Planar(densities.LATENT_DIM, 1)
-    posterior = family.condition(jax.random.normal(jax.random.key(3), family.param_shape))
-    assert isinstance(posterior, FlowPosterior)
+    posterior = family.at(jax.random.normal(jax.random.key(3), family.param_shape))
+    assert isinstance(posterior, Transformed)
     (step,) = posterior.steps
     assert isinstance(step, PlanarStep)
     fields = {field.name: getattr(step, field.name) for field in dataclasses.fields(step)}
-    return densities.flow("planar", FlowPosterior(posterior.base, (_NoDeterminant(**fields),)))
+    return densities.flow("planar", Transformed(posterior.base, (_NoDeterminant(**fields),)))
 
 
 _TOO_FEW_COUNTS = {"poisson": (Poisson((1,), False), np.arange(2.0))}
-_NORMAL = StandardNormal(densities.LATENT_DIM)
+_NORMAL = StandardNormalDensity(densities.LATENT_DIM)
 BROKEN: dict[str, Callable[[], Iterator[Figure]]] = {
     "a posterior off by a thousandth": lambda: bounds.exact_log_weights(TRUTH.model(mean_shift=1e-3)),
     "a likelihood whose sigma is half too large": lambda: bounds.evidence_of_the_evaluator(TRUTH.model(log_scale_error=0.4)),

@@ -12,11 +12,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from lowerbound.bijections import PlanarStep, SylvesterStep, monotone
+from lowerbound.bijections.orthogonal import Axes, Reflections, orthogonalised, orthonormal_columns, product_of_reflections
+from lowerbound.bijections.sylvester import step_of
 from lowerbound.config import RunConfig
+from lowerbound.densities import Transformed
 from lowerbound.errors import ConfigurationError
 from lowerbound.posteriors import (
     AbstractPosteriorFamily,
-    FlowPosterior,
     FullGaussian,
     Householder,
     HouseholderSylvester,
@@ -24,11 +27,7 @@ from lowerbound.posteriors import (
     OrthogonalSylvester,
     Planar,
     TriangularSylvester,
-    monotone,
 )
-from lowerbound.posteriors.orthogonal import Axes, Reflections, orthogonalised, orthonormal_columns, product_of_reflections
-from lowerbound.posteriors.planar import PlanarStep
-from lowerbound.posteriors.sylvester_step import SylvesterStep, step_of
 
 LATENT_DIM = 4
 NUM_CASES = 64
@@ -53,8 +52,8 @@ def _walk(name: str) -> Callable[..., dict[str, jax.Array]]:
     """For a batch of parameters and z, what each step of the flow says on the way."""
 
     def walk(params: jax.Array, z: jax.Array) -> dict[str, jax.Array]:
-        posterior = FLOWS[name].condition(params)
-        assert isinstance(posterior, FlowPosterior)
+        posterior = FLOWS[name].at(params)
+        assert isinstance(posterior, Transformed)
         seen = []
         for step in posterior.steps:
             moved, log_det = step.forward_and_log_det(z)
@@ -105,10 +104,10 @@ def test_density_of_a_draw_is_the_density_there(name: str) -> None:
     @jax.jit
     @jax.vmap
     def said(params: jax.Array, z: jax.Array, key: jax.Array) -> dict[str, jax.Array]:
-        posterior = family.condition(params)
+        posterior = family.at(params)
         draw, of_draw = posterior.sample_and_log_prob(key)
         moved, back = z, z
-        if isinstance(posterior, FlowPosterior):
+        if isinstance(posterior, Transformed):
             for step in posterior.steps:
                 moved, _ = step.forward_and_log_det(moved)
             back = moved
@@ -132,7 +131,7 @@ def test_gradient_of_the_density_is_the_finite_difference(name: str) -> None:
     family = FAMILIES[name]
 
     def log_prob(vector: jax.Array) -> jax.Array:
-        return family.condition(vector[:-LATENT_DIM].reshape(family.param_shape)).log_prob(vector[-LATENT_DIM:])
+        return family.at(vector[:-LATENT_DIM].reshape(family.param_shape)).log_prob(vector[-LATENT_DIM:])
 
     with jax.enable_x64(True):
         size = math.prod(family.param_shape) + LATENT_DIM
@@ -157,7 +156,7 @@ def test_encoder_output_of_zero_is_a_good_start(name: str) -> None:
     @jax.vmap
     def start(key: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
         def loss(params: jax.Array) -> tuple[jax.Array, jax.Array]:
-            z, log_prob = family.condition(params).sample_and_log_prob(key)
+            z, log_prob = family.at(params).sample_and_log_prob(key)
             # A target that no diagonal Gaussian is.
             return log_prob + jnp.square(z[0] - jnp.square(z[1])) + z.sum(), z
 
@@ -235,7 +234,7 @@ def test_sylvester_step_of_one_direction_is_a_planar_step() -> None:
 
 def test_triangular_sylvester_reverses_the_latents_at_every_other_step() -> None:
     family = TriangularSylvester(3, num_flows=3)
-    steps: Any = family.condition(jnp.ones(family.param_shape)).steps  # pyright: ignore[reportAttributeAccessIssue]
+    steps: Any = family.at(jnp.ones(family.param_shape)).steps  # pyright: ignore[reportAttributeAccessIssue]
     identity = np.eye(3)
     for step, expected in zip(steps, (identity, identity[::-1], identity), strict=True):
         np.testing.assert_array_equal(np.asarray(jax.vmap(step.directions.times)(jnp.eye(3))), expected)
@@ -288,7 +287,7 @@ def test_householder_sylvester_goes_through_the_product_of_its_reflections() -> 
     """H_n ... H_1, the first vector's reflection first."""
     family = HouseholderSylvester(3, num_flows=1, num_reflections=2)
     params = jnp.asarray(np.random.default_rng(2).standard_normal(family.param_shape), jnp.float32)
-    step: Any = family.condition(params).steps[0]
+    step: Any = family.at(params).steps[0]
     vectors = params[6:12].reshape(2, 3) + jnp.eye(1, 3)
     expected = np.asarray(product_of_reflections(jnp.eye(3), vectors))
     assert isinstance(step.directions, Reflections)

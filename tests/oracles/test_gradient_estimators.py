@@ -13,9 +13,10 @@ import pytest
 from jaxtyping import Array, Float
 
 from lowerbound.data.examples import Example
+from lowerbound.densities import AbstractLatentDensity, Space
 from lowerbound.models import SingleLayer
 from lowerbound.objectives import CIWAE, ELBO, IWAE, PIWAE, AbstractObjective
-from lowerbound.priors import AbstractLatentDensity, AbstractPrior, Space
+from lowerbound.priors import AbstractPrior
 from lowerbound.verification.linear_gaussian import LinearDecoder, LinearEncoder, LinearGaussian
 
 TRUTH = LinearGaussian.random(3, 1, orthogonal=True, seed=1)

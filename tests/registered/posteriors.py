@@ -12,6 +12,7 @@ import numpy as np
 from checks import TOLERANCE_OF_KINKS, Density
 from jaxtyping import Array, PRNGKeyArray
 
+from lowerbound.densities import SphericalUniformDensity, StandardNormalDensity, kl
 from lowerbound.posteriors import (
     AbstractPosteriorFamily,
     CouplingSpline,
@@ -27,7 +28,6 @@ from lowerbound.posteriors import (
     TriangularSylvester,
     VonMisesFisher,
 )
-from lowerbound.priors import HypersphericalUniform, StandardNormal
 
 from .case import EXTREME, LATENT_DIM, Case, Make, perturbed
 from .sphere import SPHERE_DIM, sphere_density
@@ -48,9 +48,9 @@ POSTERIORS: dict[str, Callable[[PRNGKeyArray], AbstractPosteriorFamily]] = {
 }
 
 
-def prior_for(part: AbstractPosteriorFamily) -> StandardNormal | HypersphericalUniform:
+def prior_for(part: AbstractPosteriorFamily) -> StandardNormalDensity | SphericalUniformDensity:
     """The plainest prior in the family's space."""
-    return (HypersphericalUniform if part.space == "hypersphere" else StandardNormal)(part.latent_dim)
+    return (SphericalUniformDensity if part.space == "hypersphere" else StandardNormalDensity)(part.latent_dim)
 
 
 def posterior_case(make: Make) -> Case:
@@ -67,16 +67,16 @@ def posterior_case(make: Make) -> Case:
         return [(params, jnp.zeros(part.latent_dim), jax.random.key(0)) for params in rows]
 
     def call(part: AbstractPosteriorFamily, params: Array, z: Array, key: PRNGKeyArray) -> dict[str, Any]:
-        posterior = part.condition(params)
+        posterior = part.at(params)
         draw, log_prob_of_draw = posterior.sample_and_log_prob(key)
         said = {"log_prob": posterior.log_prob(z), "mean": posterior.mean, "draw": draw, "of_draw": log_prob_of_draw}
-        kl = posterior.kl_to(prior_for(part))
-        return said if kl is None else {**said, "kl": kl.sum()}
+        divergence = kl(posterior, prior_for(part))
+        return said if divergence is None else {**said, "kl": divergence.sum()}
 
     def density(part: AbstractPosteriorFamily, key: PRNGKeyArray) -> Density:
         # At full spread planar steps have ridges narrower than the grid's cells.
         spread = 0.5 if isinstance(part, Planar) else 1.0
-        posterior = part.condition(spread * jax.random.normal(key, part.param_shape))
+        posterior = part.at(spread * jax.random.normal(key, part.param_shape))
         if part.space == "hypersphere":
             return sphere_density(posterior.log_prob, posterior.sample)
         keys = jax.random.split(jax.random.key(0), 1000)
@@ -94,8 +94,8 @@ def posterior_case(make: Make) -> Case:
 
     def shapes(part: AbstractPosteriorFamily) -> dict[str, Any]:
         z = (part.latent_dim,)
-        kl = part.condition(jnp.zeros(part.param_shape)).kl_to(prior_for(part))
-        return {"log_prob": (), "mean": z, "draw": z, "of_draw": ()} | ({} if kl is None else {"kl": ()})
+        divergence = kl(part.at(jnp.zeros(part.param_shape)), prior_for(part))
+        return {"log_prob": (), "mean": z, "draw": z, "of_draw": ()} | ({} if divergence is None else {"kl": ()})
 
     return Case(
         make,

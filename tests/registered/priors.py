@@ -10,9 +10,9 @@ import numpy as np
 from checks import TOLERANCE_OF_KINKS, Density
 from jaxtyping import Array, PRNGKeyArray
 
+from lowerbound.densities import AbstractLatentDensity
 from lowerbound.posteriors import DiagonalGaussian
 from lowerbound.priors import (
-    AbstractLatentDensity,
     AbstractPrior,
     AutoregressiveFlow,
     HypersphericalUniform,
@@ -42,7 +42,7 @@ def bound(prior: AbstractPrior) -> AbstractLatentDensity:
     """The prior as a model would bind it, with an encoder that tells the first numbers of its input."""
 
     def recognise(encoder_input: Array, condition: Array | None) -> AbstractLatentDensity:
-        return DiagonalGaussian(LATENT_DIM).condition(jnp.resize(encoder_input, (2, LATENT_DIM)))
+        return DiagonalGaussian(LATENT_DIM).at(jnp.resize(encoder_input, (2, LATENT_DIM)))
 
     condition_dim = getattr(prior, "condition_dim", 0)
     return prior.bind(recognise, jnp.linspace(-1, 1, condition_dim) if condition_dim > 0 else None)

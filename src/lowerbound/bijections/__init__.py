@@ -1,5 +1,15 @@
 from .autoregressive import MaskedAutoregressive
-from .base import AbstractBijection
+from .base import AbstractBijection, Context, Inverted
 from .coupling import SplineCoupling
+from .planar import PlanarStep
+from .sylvester import SylvesterStep
 
-__all__ = ["AbstractBijection", "MaskedAutoregressive", "SplineCoupling"]
+__all__ = [
+    "AbstractBijection",
+    "Context",
+    "Inverted",
+    "MaskedAutoregressive",
+    "PlanarStep",
+    "SplineCoupling",
+    "SylvesterStep",
+]

@@ -9,9 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
+from typing_extensions import override
 
 from ..networks.layers import elu, seed_of
-from .base import AbstractBijection, Conditioners, require_sizes
+from .base import AbstractBijection, Conditioners, Context, Point, PointAndLogDet, require_sizes, with_context
 
 Form = Literal["gate", "affine"]
 # The raw number of a gate where it starts, sigmoid(2) = 0.88: like the bias of an LSTM's forget gate.
@@ -62,11 +63,8 @@ class MaskedAutoregressive(AbstractBijection):
             num_layers, latent_dim + context_dim, hidden_width, bias, np.random.default_rng(seed_of(key))
         )
 
-    def forward_and_log_det(
-        self, z: Float[Array, " latent"], context: Float[Array, " context"]
-    ) -> tuple[Float[Array, " latent"], Float[Array, ""]]:
-        """y, and sum_j log s_j over all layers."""
-
+    @override
+    def forward_and_log_det(self, z: Point, context: Context = None) -> PointAndLogDet:
         def layer(carry: tuple[Array, Array], network: Conditioners) -> tuple[tuple[Array, Array], None]:
             z, log_det = carry
             log_scale, shift = self._log_scale_and_shift(network, z, context)
@@ -74,11 +72,8 @@ class MaskedAutoregressive(AbstractBijection):
 
         return jax.lax.scan(layer, (z, jnp.zeros(())), self.conditioners)[0]
 
-    def inverse_and_log_det(
-        self, z: Float[Array, " latent"], context: Float[Array, " context"]
-    ) -> tuple[Float[Array, " latent"], Float[Array, ""]]:
-        """The z of which `forward_and_log_det` makes this one, and minus its log-determinant."""
-
+    @override
+    def inverse_and_log_det(self, z: Point, context: Context = None) -> PointAndLogDet:
         def layer(carry: tuple[Array, Array], network: Conditioners) -> tuple[tuple[Array, Array], None]:
             flipped, log_det = carry
             y = jnp.flip(flipped)
@@ -95,11 +90,11 @@ class MaskedAutoregressive(AbstractBijection):
         return jax.lax.scan(layer, (z, jnp.zeros(())), self.conditioners, reverse=True)[0]
 
     def _log_scale_and_shift(
-        self, network: Conditioners, z: Float[Array, " latent"], context: Float[Array, " context"]
+        self, network: Conditioners, z: Point, context: Context
     ) -> tuple[Float[Array, " latent"], Float[Array, " latent"]]:
         """log s and t, from the weights of one layer."""
         sees_input, sees_hidden = _masks(self.latent_dim, self.context_dim, self.hidden_width)
-        hidden = elu(jnp.concatenate([z, context]) @ (network.hidden_weight * sees_input) + network.hidden_bias)
+        hidden = elu(with_context(z, context) @ (network.hidden_weight * sees_input) + network.hidden_bias)
         output = hidden @ (network.output_weight * sees_hidden) + network.output_bias
         raw_scale, shift = output[: self.latent_dim], output[self.latent_dim :]
         if self.form == "affine":

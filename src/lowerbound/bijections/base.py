@@ -1,4 +1,4 @@
-"""The contract of an invertible network, of which flow priors and flow posteriors are made."""
+"""The contract of an invertible map, and what maps with trained networks have in common."""
 
 from abc import abstractmethod
 
@@ -6,30 +6,49 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
+from typing_extensions import override
 
 from ..errors import ConfigurationError
 
+Point = Float[Array, " latent"]
+Context = Float[Array, " context"] | None
+PointAndLogDet = tuple[Float[Array, " latent"], Float[Array, ""]]
+
 
 class AbstractBijection(eqx.Module):
-    """An invertible map of R^latent_dim with trained networks, given a context: a vector, of length 0 where there is none.
+    """An invertible map of R^latent_dim, of which flow priors and flow posteriors are made.
 
-    Both directions can be differentiated by z, by the context and by the weights.
+    Its parameters are trained weights, which may be told of a context (a vector; None where there is none), or numbers that
+    the encoder has set for one example. Both directions can be differentiated by z, by the context and by the parameters, even
+    where one of them is found numerically.
     """
 
-    latent_dim: eqx.AbstractVar[int]
-    context_dim: eqx.AbstractVar[int]
-
     @abstractmethod
-    def forward_and_log_det(
-        self, z: Float[Array, " latent"], context: Float[Array, " context"]
-    ) -> tuple[Float[Array, " latent"], Float[Array, ""]]:
+    def forward_and_log_det(self, z: Point, context: Context = None) -> PointAndLogDet:
         """f(z), and log|det df/dz| at z: one pass through each network."""
 
     @abstractmethod
-    def inverse_and_log_det(
-        self, z: Float[Array, " latent"], context: Float[Array, " context"]
-    ) -> tuple[Float[Array, " latent"], Float[Array, ""]]:
-        """f^-1(z), and log|det df^-1/dz| at z."""
+    def inverse_and_log_det(self, z: Point, context: Context = None) -> PointAndLogDet:
+        """f^-1(z), and log|det df^-1/dz| at z: minus the log-determinant of `forward_and_log_det` at f^-1(z)."""
+
+
+class Inverted(AbstractBijection):
+    """The same map the other way round."""
+
+    of: AbstractBijection
+
+    @override
+    def forward_and_log_det(self, z: Point, context: Context = None) -> PointAndLogDet:
+        return self.of.inverse_and_log_det(z, context)
+
+    @override
+    def inverse_and_log_det(self, z: Point, context: Context = None) -> PointAndLogDet:
+        return self.of.forward_and_log_det(z, context)
+
+
+def with_context(z: Float[Array, " numbers"], context: Context) -> Float[Array, " numbers_and_context"]:
+    """What a network sees: some numbers, and the context where there is one."""
+    return z if context is None else jnp.concatenate([z, context])
 
 
 class Conditioners(eqx.Module):

@@ -9,10 +9,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
+from typing_extensions import override
 
 from ..errors import ConfigurationError
 from ..networks.layers import elu, seed_of
-from .base import AbstractBijection, Conditioners, require_sizes
+from .base import AbstractBijection, Conditioners, Context, Point, PointAndLogDet, require_sizes, with_context
 from .spline import RationalQuadraticSpline
 
 
@@ -61,11 +62,8 @@ class SplineCoupling(AbstractBijection):
         orders = [reverse if layer % 2 == 0 else random.permutation(latent_dim) for layer in range(num_layers)]
         self.permutations = np.asarray(orders, np.int32)
 
-    def forward_and_log_det(
-        self, z: Float[Array, " latent"], context: Float[Array, " context"]
-    ) -> tuple[Float[Array, " latent"], Float[Array, ""]]:
-        """y, and the sum of the splines' log-derivatives over all layers."""
-
+    @override
+    def forward_and_log_det(self, z: Point, context: Context = None) -> PointAndLogDet:
         def layer(carry: tuple[Array, Array], weights: tuple[Conditioners, Array]) -> tuple[tuple[Array, Array], None]:
             (z, log_det), (network, permutation) = carry, weights
             y, change = self._bend(RationalQuadraticSpline.forward_and_log_det, network, z, context)
@@ -73,11 +71,8 @@ class SplineCoupling(AbstractBijection):
 
         return jax.lax.scan(layer, (z, jnp.zeros(())), (self.conditioners, jnp.asarray(self.permutations)))[0]
 
-    def inverse_and_log_det(
-        self, z: Float[Array, " latent"], context: Float[Array, " context"]
-    ) -> tuple[Float[Array, " latent"], Float[Array, ""]]:
-        """The z of which `forward_and_log_det` makes this one, and minus its log-determinant."""
-
+    @override
+    def inverse_and_log_det(self, z: Point, context: Context = None) -> PointAndLogDet:
         def layer(carry: tuple[Array, Array], weights: tuple[Conditioners, Array]) -> tuple[tuple[Array, Array], None]:
             (z, log_det), (network, permutation) = carry, weights
             y = jnp.zeros_like(z).at[permutation].set(z)
@@ -91,12 +86,12 @@ class SplineCoupling(AbstractBijection):
         self,
         direction: Callable[[RationalQuadraticSpline, Array], tuple[Array, Array]],
         network: Conditioners,
-        z: Float[Array, " latent"],
-        context: Float[Array, " context"],
+        z: Point,
+        context: Context,
     ) -> tuple[Float[Array, " latent"], Float[Array, ""]]:
         """The second half of z through the splines that the first half makes."""
         passed, bent = z[: self.latent_dim // 2], z[self.latent_dim // 2 :]
-        hidden = elu(jnp.concatenate([passed, context]) @ network.hidden_weight + network.hidden_bias)
+        hidden = elu(with_context(passed, context) @ network.hidden_weight + network.hidden_bias)
         raw = (hidden @ network.output_weight + network.output_bias).reshape(len(bent), 3 * self.num_bins - 1)
         bent, log_dets = jax.vmap(lambda raw, z: direction(RationalQuadraticSpline.from_raw(raw), z))(raw, bent)
         return jnp.concatenate([passed, bent]), log_dets.sum()

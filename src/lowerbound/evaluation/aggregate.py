@@ -12,9 +12,9 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from ..data.examples import Example
+from ..densities import AbstractFactorisedPosterior
 from ..errors import ConfigurationError
 from ..models import AbstractLatentVariableModel
-from ..posteriors import AbstractFactorisedPosterior
 from .estimates import mean_and_error
 from .latents import check_condition
 

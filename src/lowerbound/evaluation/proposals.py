@@ -11,11 +11,9 @@ import optax
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from ..data.examples import Example
+from ..densities import AbstractPosterior, mean_of_draws
 from ..errors import ConfigurationError
 from ..models import AbstractLatentVariableModel
-from ..posteriors import AbstractPosterior
-from ..posteriors.base import mean_of_draws
-from ..priors import AbstractLatentDensity
 
 
 class AbstractProposal(eqx.Module):
@@ -207,10 +205,6 @@ class WidenedDensity(AbstractPosterior):
         z, log_inner = self.inner.sample_and_log_prob(key)
         return self.centre + self.factor * (z - self.centre), log_inner - self._log_volume()
 
-    def sample(self, key: PRNGKeyArray) -> Float[Array, " latent"]:
-        """One draw."""
-        return self.sample_and_log_prob(key)[0]
-
     def log_prob(self, z: Float[Array, " latent"]) -> Float[Array, ""]:
         """log r_0(centre + (z - centre) / factor) - J log factor."""
         return self.inner.log_prob(self.centre + (z - self.centre) / self.factor) - self._log_volume()
@@ -219,10 +213,6 @@ class WidenedDensity(AbstractPosterior):
     def mean(self) -> Float[Array, " latent"]:
         """The centre."""
         return self.centre
-
-    def kl_to(self, prior: AbstractLatentDensity) -> Float[Array, "..."] | None:
-        """No closed form for every `inner`."""
-        return None
 
     def _log_volume(self) -> Float[Array, ""]:
         return self.centre.shape[0] * jnp.log(jnp.asarray(self.factor, self.centre.dtype))
@@ -237,15 +227,11 @@ class DefensiveDensity(AbstractPosterior):
     prior_share: float = eqx.field(static=True)
 
     def sample_and_log_prob(self, key: PRNGKeyArray) -> tuple[Float[Array, " latent"], Float[Array, ""]]:
-        """One draw and its log-density."""
-        z = self.sample(key)
-        return z, self.log_prob(z)
-
-    def sample(self, key: PRNGKeyArray) -> Float[Array, " latent"]:
-        """One draw of the one or the other."""
+        """One draw of the one or the other, and its log-density under both."""
         choice_key, prior_key, inner_key = jax.random.split(key, 3)
         of_prior = jax.random.uniform(choice_key) < self.prior_share
-        return jnp.where(of_prior, self.model.sample_latent(prior_key, self.condition), self.inner.sample(inner_key))
+        z = jnp.where(of_prior, self.model.sample_latent(prior_key, self.condition), self.inner.sample(inner_key))
+        return z, self.log_prob(z)
 
     def log_prob(self, z: Float[Array, " latent"]) -> Float[Array, ""]:
         """The log-density of the mixture."""
@@ -256,10 +242,6 @@ class DefensiveDensity(AbstractPosterior):
     def mean(self) -> Float[Array, " latent"]:
         """Over a fixed set of draws."""
         return mean_of_draws(self)
-
-    def kl_to(self, prior: AbstractLatentDensity) -> Float[Array, "..."] | None:
-        """None."""
-        return None
 
 
 def log_weight(

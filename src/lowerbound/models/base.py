@@ -13,9 +13,8 @@ from jaxtyping import Array, Float, Key, Num, PRNGKeyArray
 from ..config import RunConfig
 from ..config.context import BuildContext
 from ..data.examples import Example
+from ..densities import AbstractPosterior, Space
 from ..likelihoods import Given, Measure
-from ..posteriors import AbstractPosterior
-from ..priors import Space
 
 _Tree = TypeVar("_Tree")
 

@@ -20,12 +20,13 @@ from ..config.context import BuildContext
 from ..config.layers import of_decoder
 from ..data.examples import Example
 from ..data.transforms import Affine
+from ..densities import AbstractLatentDensity, AbstractPosterior, Space, kl
 from ..errors import ConfigurationError, DataError
 from ..likelihoods import AbstractLikelihood, Given, Measure
 from ..likelihoods.support import check_values
 from ..networks import AbstractNetwork
-from ..posteriors import AbstractPosterior, AbstractPosteriorFamily, Refinement
-from ..priors import AbstractLatentDensity, AbstractPrior, LearnedGaussian, Space, StandardNormal
+from ..posteriors import AbstractPosteriorFamily, Refinement
+from ..priors import AbstractPrior, LearnedGaussian, StandardNormal
 from .base import AbstractLatentVariableModel, Draws, Half, LatentBlock, LogTerms
 
 _Output = TypeVar("_Output")
@@ -154,7 +155,7 @@ class SingleLayer(AbstractLatentVariableModel):
         draw_keys, encoder_key, decoder_keys = self._keys(key, draws)
         encoded = example if draws.encoded_x is None else dataclasses.replace(example, x=draws.encoded_x)
         with jax.named_scope("X_encoder"):
-            posterior = self.posterior.condition(self._posterior_params(encoded, encoder_key))
+            posterior = self.posterior.at(self._posterior_params(encoded, encoder_key))
         with jax.named_scope("reparametrization"):
             z, log_posterior = _each_draw(posterior.sample_and_log_prob, draw_keys)
             if draws.path_scale is not None:
@@ -169,7 +170,7 @@ class SingleLayer(AbstractLatentVariableModel):
                 log_likelihood=_each_draw(lambda param: self._log_likelihood(param, y, example.observed), params),
                 log_prior=_each_draw(prior.log_prob, z),
                 log_posterior=log_posterior,
-                closed_form_kl=posterior.kl_to(prior),
+                closed_form_kl=kl(posterior, prior),
                 z=z,
                 posterior=posterior,
                 monitors=jax.tree.map(jnp.mean, _each_draw(self.likelihood.monitors, params)),
@@ -177,7 +178,7 @@ class SingleLayer(AbstractLatentVariableModel):
 
     def encode(self, example: Example) -> AbstractPosterior:
         """q(z|x); deterministic."""
-        return self.posterior.condition(self._posterior_params(example, None))
+        return self.posterior.at(self._posterior_params(example, None))
 
     def posterior_params(self, example: Example) -> Float[Array, "..."]:
         """The unconstrained parameters of q(z|x), refined where the model refines them."""
@@ -185,7 +186,7 @@ class SingleLayer(AbstractLatentVariableModel):
 
     def posterior_from(self, params: Float[Array, "..."]) -> AbstractPosterior:
         """The member of the posterior's family with these parameters."""
-        return self.posterior.condition(params)
+        return self.posterior.at(params)
 
     def log_prior(self, z: Float[Array, " latent"], condition: Condition = None) -> Float[Array, ""]:
         """log p(z) in nats."""
@@ -230,7 +231,7 @@ class SingleLayer(AbstractLatentVariableModel):
         return eqx.tree_at(parts, self, _stopped(parts(self)))
 
     def _recognise(self, encoder_input: Float[Array, "..."], condition: Condition) -> AbstractPosterior:
-        return self.posterior.condition(self.encoder(encoder_input, condition=condition))
+        return self.posterior.at(self.encoder(encoder_input, condition=condition))
 
     def _prior(self, condition: Condition) -> AbstractLatentDensity:
         return self.prior.bind(self._recognise, condition)

@@ -12,9 +12,9 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from typing_extensions import override
 
 from ..data.examples import Example
+from ..densities import AbstractFactorisedPosterior
 from ..errors import ConfigurationError
 from ..models import AbstractLatentVariableModel, LogTerms
-from ..posteriors import AbstractFactorisedPosterior
 from .base import AbstractPenalisedELBO, Need
 from .schedule import Step
 

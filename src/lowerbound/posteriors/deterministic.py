@@ -7,9 +7,10 @@ from typing import ClassVar
 import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
+from typing_extensions import override
 
-from ..priors import AbstractLatentDensity, Space
-from .base import AbstractPosterior, AbstractPosteriorFamily
+from ..densities import AbstractPosterior
+from .base import AbstractPosteriorFamily
 
 
 class DeterministicCode(AbstractPosterior):
@@ -17,26 +18,18 @@ class DeterministicCode(AbstractPosterior):
 
     code: Float[Array, " latent"]
 
+    @override
     def sample_and_log_prob(self, key: PRNGKeyArray) -> tuple[Float[Array, " latent"], Float[Array, ""]]:
-        """The code, and 0."""
         return self.code, jnp.zeros(())
 
-    def sample(self, key: PRNGKeyArray) -> Float[Array, " latent"]:
-        """The code."""
-        return self.code
-
+    @override
     def log_prob(self, z: Float[Array, " latent"]) -> Float[Array, ""]:
-        """0, which is no density."""
         return jnp.zeros(())
 
     @property
+    @override
     def mean(self) -> Float[Array, " latent"]:
-        """The code."""
         return self.code
-
-    def kl_to(self, prior: AbstractLatentDensity) -> None:
-        """None: from a point to a density it is infinite."""
-        return
 
 
 class Deterministic(AbstractPosteriorFamily):
@@ -46,15 +39,14 @@ class Deterministic(AbstractPosteriorFamily):
     """
 
     latent_dim: int = eqx.field(static=True)
-    space: ClassVar[Space] = "euclidean"
     has_density: ClassVar[bool] = False
-    is_factorised: ClassVar[bool] = False
 
     @property
+    @override
     def param_shape(self) -> tuple[int, ...]:
         """(latent_dim,): the code."""
         return (self.latent_dim,)
 
-    def condition(self, params: Float[Array, " latent"]) -> DeterministicCode:
-        """The code itself."""
+    @override
+    def at(self, params: Float[Array, " latent"]) -> DeterministicCode:
         return DeterministicCode(params)

@@ -1,93 +1,182 @@
-"""Normalising flows: a diagonal Gaussian pushed through invertible steps."""
-
-from __future__ import annotations
+"""Flow posteriors whose steps the encoder chooses for each example: planar and Sylvester flows."""
 
 import math
 from abc import abstractmethod
-from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float
+from typing_extensions import override
 
-from ..priors import AbstractLatentDensity
-from .base import AbstractPosterior, mean_of_draws
-from .diagonal_gaussian import ConditionedDiagonalGaussian
-
-_Step = TypeVar("_Step", bound="AbstractFlowStep")
-
-
-class AbstractFlowStep(eqx.Module):
-    """An invertible map of R^latent_dim for one example, its parameters already set by the encoder."""
-
-    @abstractmethod
-    def forward_and_log_det(self, z: Float[Array, " latent"]) -> tuple[Float[Array, " latent"], Float[Array, ""]]:
-        """f(z), and log|det df/dz| at z."""
-
-    @abstractmethod
-    def inverse_and_log_det(self, z: Float[Array, " latent"]) -> tuple[Float[Array, " latent"], Float[Array, ""]]:
-        """f^-1(z), and log|det df^-1/dz| at z: minus the log-determinant of `forward_and_log_det` at f^-1(z).
-
-        Differentiable by z and by the parameters, even where the inverse is found numerically.
-        """
+from ..bijections import PlanarStep, SylvesterStep
+from ..bijections.orthogonal import Axes, Reflections, orthogonalised
+from ..bijections.sylvester import step_of, triangular_shapes
+from ..densities import DiagonalGaussianDensity, Transformed
+from ..errors import ConfigurationError
+from .base import AbstractPosteriorFamily, check_at_least_one
 
 
-class FlowPosterior(AbstractPosterior):
-    r"""q(z|x) of z = f_K(... f_1(z_0)), z_0 ~ N(mu, diag(sigma^2)), for one example.
+class AbstractStepwiseFlow(AbstractPosteriorFamily):
+    """A diagonal Gaussian pushed through steps of which the encoder puts out every number."""
 
-    log q(z|x) = log N(z_0; mu, diag(sigma^2)) - sum_k log|det df_k/dz_{k-1}|
-
-    (Rezende and Mohamed 2015, Variational Inference with Normalizing Flows, arXiv 1505.05770, eqs. 5 to 7.)
-
-    A draw goes forward through the steps, the density of a given z backward.
-    """
-
-    base: ConditionedDiagonalGaussian
-    steps: tuple[AbstractFlowStep, ...]
-
-    def sample_and_log_prob(self, key: PRNGKeyArray) -> tuple[Float[Array, " latent"], Float[Array, ""]]:
-        """z = f_K(... f_1(mu + sigma * epsilon)), and log q(z|x) without any inverse."""
-        z, log_prob = self.base.sample_and_log_prob(key)
-        for step in self.steps:
-            z, log_det = step.forward_and_log_det(z)
-            log_prob = log_prob - log_det
-        return z, log_prob
-
-    def sample(self, key: PRNGKeyArray) -> Float[Array, " latent"]:
-        """One draw."""
-        return self.sample_and_log_prob(key)[0]
-
-    def log_prob(self, z: Float[Array, " latent"]) -> Float[Array, ""]:
-        """log q(z|x) in nats at any z, through the inverses."""
-        log_dets = []
-        for step in reversed(self.steps):
-            z, log_det = step.inverse_and_log_det(z)
-            log_dets.append(log_det)
-        return self.base.log_prob(z) + sum(log_dets)
+    num_flows: eqx.AbstractVar[int]
 
     @property
-    def mean(self) -> Float[Array, " latent"]:
-        """The average of a fixed set of draws."""
-        return mean_of_draws(self)
+    @abstractmethod
+    def step_shapes(self) -> tuple[tuple[int, ...], ...]:
+        """The shapes of the arrays that one step is made of."""
 
-    def kl_to(self, prior: AbstractLatentDensity) -> None:
-        """None: a flow has no closed form."""
-        return
+    @abstractmethod
+    def steps(self, *arrays: Float[Array, "flows ..."]) -> Any:
+        """The bijections made of these arrays, stacked along their first axis as the arrays are."""
+
+    @property
+    @override
+    def param_shape(self) -> tuple[int, ...]:
+        """mu and log sigma^2, then each array of `step_shapes` for all steps; all flat."""
+        return (2 * self.latent_dim + self.num_flows * sum(map(math.prod, self.step_shapes)),)
+
+    @override
+    def at(self, params: Float[Array, " params"]) -> Transformed:
+        shapes = [(self.num_flows, *shape) for shape in self.step_shapes]
+        ends = np.cumsum([self.latent_dim, self.latent_dim, *map(math.prod, shapes)])[:-1]
+        mu, log_variance, *numbers = jnp.split(params, ends)
+        steps = self.steps(*(each.reshape(shape) for each, shape in zip(numbers, shapes, strict=True)))
+        each_step = tuple(jax.tree.map(lambda leaf, n=n: leaf[n], steps) for n in range(self.num_flows))
+        return Transformed(DiagonalGaussianDensity.clipped(mu, log_variance), each_step)
 
 
-def num_numbers(shapes: Sequence[tuple[int, ...]]) -> int:
-    """How many numbers arrays of these shapes have together."""
-    return sum(math.prod(shape) for shape in shapes)
+class Planar(AbstractStepwiseFlow):
+    r"""q(z|x) of a diagonal Gaussian pushed through planar steps whose w, u and b the encoder chooses for each example.
+
+    (Rezende and Mohamed 2015, Variational Inference with Normalizing Flows, arXiv 1505.05770, section 4.)
+
+    With an encoder output of 0 every step is the identity, and each has its own axis as w: at w = u = 0 nothing would have a
+    gradient.
+
+    - `num_flows`: K, steps.
+
+    Raises `ConfigurationError` when it is below 1.
+    """
+
+    latent_dim: int = eqx.field(static=True)
+    num_flows: int = eqx.field(static=True, default=4)
+
+    def __check_init__(self) -> None:
+        check_at_least_one("planar", num_flows=self.num_flows)
+
+    @property
+    @override
+    def step_shapes(self) -> tuple[tuple[int, ...], ...]:
+        """w, u and b."""
+        return (self.latent_dim,), (self.latent_dim,), ()
+
+    @override
+    def steps(self, w: Float[Array, "flows ..."], u: Float[Array, "flows ..."], b: Float[Array, "flows ..."]) -> PlanarStep:
+        axes = jnp.eye(self.latent_dim, dtype=w.dtype)[np.arange(self.num_flows) % self.latent_dim]
+        return jax.vmap(PlanarStep)(w + axes, u, b)
 
 
-def unpacked(params: Float[Array, " params"], shapes: Sequence[tuple[int, ...]]) -> list[Float[Array, "..."]]:
-    """A flat vector of parameters cut into arrays of these shapes, in order; together they have all its numbers."""
-    ends = np.cumsum([math.prod(shape) for shape in shapes])
-    return [params[end - math.prod(shape) : end].reshape(shape) for end, shape in zip(ends.tolist(), shapes, strict=True)]
+class OrthogonalSylvester(AbstractStepwiseFlow):
+    r"""Sylvester flows through M = `num_directions` directions of the encoder's choice.
+
+    (van den Berg et al. 2018, Sylvester Normalizing Flows for Variational Inference, arXiv 1803.05649.)
+
+    Each step has its own Q, of orthonormal columns. The paper orthogonalises by iterating Q <- Q (I + (I - Q^T Q) / 2) (its
+    eq. 14) down to a tolerance; here Q is the exact factor of a QR decomposition. With Q^T Q off from I the log-determinant
+    would be wrong, and for nearly dependent columns the iteration takes long.
+
+    - `num_flows`: K, steps. `num_directions`: M, from 1 to `latent_dim`.
+
+    Raises `ConfigurationError` when either is out of range.
+    """
+
+    latent_dim: int = eqx.field(static=True)
+    num_flows: int = eqx.field(static=True, default=4)
+    num_directions: int = eqx.field(static=True, default=8)
+
+    def __check_init__(self) -> None:
+        check_at_least_one("sylvester-orthogonal", num_flows=self.num_flows)
+        if not 1 <= self.num_directions <= self.latent_dim:
+            raise ConfigurationError(
+                f"posterior 'sylvester-orthogonal': num_directions is {self.num_directions}, but {self.latent_dim} latents have "
+                f"from 1 to {self.latent_dim} orthogonal directions; set posterior.num_directions={self.latent_dim} or less."
+            )
+
+    @property
+    @override
+    def step_shapes(self) -> tuple[tuple[int, ...], ...]:
+        """The matrix for Q, and what `step_of` makes R, R~ and b of."""
+        return (self.latent_dim, self.num_directions), *triangular_shapes(self.num_directions)
+
+    @override
+    def steps(self, matrices: Float[Array, "flows ..."], *rest: Float[Array, "flows ..."]) -> SylvesterStep:
+        axes = jnp.eye(self.latent_dim, self.num_directions, dtype=matrices.dtype)
+        directions = jax.vmap(orthogonalised)(axes + matrices)
+        return jax.vmap(step_of)(directions, *rest)
 
 
-def unstacked(steps: _Step, num_steps: int) -> tuple[_Step, ...]:
-    """The steps that `jax.vmap` of a step's constructor puts along the first axis of every array, each by itself."""
-    return tuple(jax.tree.map(lambda leaf, number=number: leaf[number], steps) for number in range(num_steps))
+class HouseholderSylvester(AbstractStepwiseFlow):
+    r"""Sylvester flows whose Q = H_n ... H_1 is a product of Householder reflections.
+
+    (van den Berg et al. 2018, Sylvester Normalizing Flows for Variational Inference, arXiv 1803.05649.)
+
+    H_i = I - 2 v_i v_i^T / |v_i|^2, with M = `latent_dim` and vectors of the encoder's choice in each step.
+
+    - `num_flows`: K, steps. `num_reflections`: n, reflections in each step.
+
+    Raises `ConfigurationError` when either is below 1.
+    """
+
+    latent_dim: int = eqx.field(static=True)
+    num_flows: int = eqx.field(static=True, default=4)
+    num_reflections: int = eqx.field(static=True, default=8)
+
+    def __check_init__(self) -> None:
+        check_at_least_one("sylvester-householder", num_flows=self.num_flows, num_reflections=self.num_reflections)
+
+    @property
+    @override
+    def step_shapes(self) -> tuple[tuple[int, ...], ...]:
+        """The vectors, and what `step_of` makes R, R~ and b of."""
+        return (self.num_reflections, self.latent_dim), *triangular_shapes(self.latent_dim)
+
+    @override
+    def steps(self, vectors: Float[Array, "flows ..."], *rest: Float[Array, "flows ..."]) -> SylvesterStep:
+        # A reflection needs a direction also where the encoder says nothing. In the other order, because `Reflections` is the
+        # product H_1 ... H_n.
+        vectors = (vectors + jnp.eye(1, self.latent_dim, dtype=vectors.dtype))[:, ::-1]
+        directions = jax.vmap(Reflections)(vectors, jnp.ones((self.num_flows, self.latent_dim), vectors.dtype))
+        return jax.vmap(step_of)(directions, *rest)
+
+
+class TriangularSylvester(AbstractStepwiseFlow):
+    r"""Sylvester flows whose Q is in turn the identity and the permutation that reverses the order of the latents.
+
+    (van den Berg et al. 2018, arXiv 1803.05649.) M = `latent_dim`; the reversal lets every latent depend on every other after two
+    steps.
+
+    - `num_flows`: K, steps.
+
+    Raises `ConfigurationError` when it is below 1.
+    """
+
+    latent_dim: int = eqx.field(static=True)
+    num_flows: int = eqx.field(static=True, default=4)
+
+    def __check_init__(self) -> None:
+        check_at_least_one("sylvester-triangular", num_flows=self.num_flows)
+
+    @property
+    @override
+    def step_shapes(self) -> tuple[tuple[int, ...], ...]:
+        """What `step_of` makes R, R~ and b of."""
+        return triangular_shapes(self.latent_dim)
+
+    @override
+    def steps(self, *rest: Float[Array, "flows ..."]) -> SylvesterStep:
+        directions = jax.vmap(Axes)(jnp.asarray(np.arange(self.num_flows) % 2 == 1))
+        return jax.vmap(step_of)(directions, *rest)

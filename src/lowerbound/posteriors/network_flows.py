@@ -1,37 +1,42 @@
 """Flow posteriors whose steps are networks of their own, told about the example by a context from the encoder."""
 
-from __future__ import annotations
-
-from typing import ClassVar
-
 import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
+from typing_extensions import override
 
 from ..bijections import AbstractBijection, MaskedAutoregressive, SplineCoupling
+from ..densities import DiagonalGaussianDensity, Transformed
 from ..errors import ConfigurationError
-from ..priors import Space
 from .base import AbstractPosteriorFamily
-from .diagonal_gaussian import LOG_VARIANCE_LIMIT, ConditionedDiagonalGaussian
-from .flows import AbstractFlowStep, FlowPosterior
 
 
-class BijectionInContext(AbstractFlowStep):
-    """All steps of an invertible network, for one example's context."""
+class AbstractNetworkFlow(AbstractPosteriorFamily):
+    """A diagonal Gaussian pushed through one bijection with trained networks, in a context that the encoder puts out."""
 
-    bijection: AbstractBijection
-    context: Float[Array, " context"]
+    context_dim: eqx.AbstractVar[int]
+    flow: eqx.AbstractVar[AbstractBijection]
 
-    def forward_and_log_det(self, z: Float[Array, " latent"]) -> tuple[Float[Array, " latent"], Float[Array, ""]]:
-        """f(z, h), and log|det df/dz|."""
-        return self.bijection.forward_and_log_det(z, self.context)
+    def __check_init__(self) -> None:
+        if self.context_dim < 1:
+            raise ConfigurationError(
+                f"posterior.context_dim is {self.context_dim}; it must be 1 or more, as the flow's networks learn of x from it "
+                "alone."
+            )
 
-    def inverse_and_log_det(self, z: Float[Array, " latent"]) -> tuple[Float[Array, " latent"], Float[Array, ""]]:
-        """f^-1(z, h), and its log-determinant."""
-        return self.bijection.inverse_and_log_det(z, self.context)
+    @property
+    @override
+    def param_shape(self) -> tuple[int, ...]:
+        """(2 latent_dim + context_dim,): mu, log sigma^2 and h."""
+        return (2 * self.latent_dim + self.context_dim,)
+
+    @override
+    def at(self, params: Float[Array, " params"]) -> Transformed:
+        mu, log_variance, context = jnp.split(params, (self.latent_dim, 2 * self.latent_dim))
+        return Transformed(DiagonalGaussianDensity.clipped(mu, log_variance), (self.flow,), context)
 
 
-class InverseAutoregressive(AbstractPosteriorFamily):
+class InverseAutoregressive(AbstractNetworkFlow):
     r"""Inverse autoregressive flow (Kingma et al. 2016, arXiv 1606.04934, algorithm 1).
 
         z_0 = mu + sigma * epsilon,     z_t = s_t * z_{t-1} + (1 - s_t) * m_t
@@ -51,31 +56,18 @@ class InverseAutoregressive(AbstractPosteriorFamily):
     hidden_width: int = eqx.field(static=True)
     context_dim: int = eqx.field(static=True)
     flow: MaskedAutoregressive
-    space: ClassVar[Space] = "euclidean"
-    has_density: ClassVar[bool] = True
-    is_factorised: ClassVar[bool] = False
 
     def __init__(
         self, latent_dim: int, num_flows: int = 4, hidden_width: int = 128, context_dim: int = 32, *, key: PRNGKeyArray
     ) -> None:
-        _require_context(context_dim)
         self.latent_dim, self.num_flows, self.hidden_width = latent_dim, num_flows, hidden_width
         self.context_dim = context_dim
         self.flow = MaskedAutoregressive(
             latent_dim, context_dim, num_layers=num_flows, hidden_width=hidden_width, form="gate", key=key
         )
 
-    @property
-    def param_shape(self) -> tuple[int, ...]:
-        """(2 latent_dim + context_dim,): mu, log sigma^2 and h."""
-        return (2 * self.latent_dim + self.context_dim,)
 
-    def condition(self, params: Float[Array, " params"]) -> FlowPosterior:
-        """The flow in the context of one example."""
-        return _in_context(params, self.flow)
-
-
-class CouplingSpline(AbstractPosteriorFamily):
+class CouplingSpline(AbstractNetworkFlow):
     r"""A coupling flow of rational-quadratic splines (Durkan et al. 2019, Neural Spline Flows, arXiv 1906.04032).
 
         z_0 = mu + sigma * epsilon,     z_t = f_t(z_{t-1}, h)
@@ -96,9 +88,6 @@ class CouplingSpline(AbstractPosteriorFamily):
     num_bins: int = eqx.field(static=True)
     context_dim: int = eqx.field(static=True)
     flow: SplineCoupling
-    space: ClassVar[Space] = "euclidean"
-    has_density: ClassVar[bool] = True
-    is_factorised: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -110,31 +99,8 @@ class CouplingSpline(AbstractPosteriorFamily):
         *,
         key: PRNGKeyArray,
     ) -> None:
-        _require_context(context_dim)
         self.latent_dim, self.num_flows, self.hidden_width = latent_dim, num_flows, hidden_width
         self.num_bins, self.context_dim = num_bins, context_dim
         self.flow = SplineCoupling(
             latent_dim, context_dim, num_layers=num_flows, hidden_width=hidden_width, num_bins=num_bins, key=key
-        )
-
-    @property
-    def param_shape(self) -> tuple[int, ...]:
-        """(2 latent_dim + context_dim,): mu, log sigma^2 and h."""
-        return (2 * self.latent_dim + self.context_dim,)
-
-    def condition(self, params: Float[Array, " params"]) -> FlowPosterior:
-        """The flow in the context of one example."""
-        return _in_context(params, self.flow)
-
-
-def _in_context(params: Float[Array, " params"], flow: AbstractBijection) -> FlowPosterior:
-    mu, log_variance, context = jnp.split(params, (flow.latent_dim, 2 * flow.latent_dim))
-    base = ConditionedDiagonalGaussian(mu, jnp.clip(log_variance, -LOG_VARIANCE_LIMIT, LOG_VARIANCE_LIMIT))
-    return FlowPosterior(base, (BijectionInContext(flow, context),))
-
-
-def _require_context(context_dim: int) -> None:
-    if context_dim < 1:
-        raise ConfigurationError(
-            f"posterior.context_dim is {context_dim}; it must be 1 or more, as the flow's networks learn of x from it alone."
         )

@@ -46,7 +46,7 @@ class Refinement(eqx.Module):
         keys = jax.random.split(jax.random.key(0), self.num_steps)
 
         def elbo(params: Float[Array, "..."], key: Array) -> Float[Array, ""]:
-            z, log_posterior = family.condition(params).sample_and_log_prob(key)
+            z, log_posterior = family.at(params).sample_and_log_prob(key)
             return log_joint(z) - log_posterior
 
         def step(params: Float[Array, "..."], key: Array) -> tuple[Float[Array, "..."], None]:

@@ -1,23 +1,16 @@
-from .base import AbstractLatentDensity, AbstractPrior, Recognise, Space
-from .flows import AutoregressiveFlow, FlowDensity, SplineFlow
-from .hyperspherical_uniform import HypersphericalUniform
-from .learned_gaussian import DiagonalGaussianDensity, LearnedGaussian
-from .mixture_of_gaussians import MixtureOfGaussians
-from .standard_normal import StandardNormal
-from .vamp import MixtureOfPosteriors, VampPrior
+from .base import AbstractPrior, Recognise
+from .fixed import HypersphericalUniform, StandardNormal
+from .flows import AutoregressiveFlow, SplineFlow
+from .gaussians import LearnedGaussian, MixtureOfGaussians
+from .vamp import VampPrior
 
 __all__ = [
-    "AbstractLatentDensity",
     "AbstractPrior",
     "AutoregressiveFlow",
-    "DiagonalGaussianDensity",
-    "FlowDensity",
     "HypersphericalUniform",
     "LearnedGaussian",
     "MixtureOfGaussians",
-    "MixtureOfPosteriors",
     "Recognise",
-    "Space",
     "SplineFlow",
     "StandardNormal",
     "VampPrior",

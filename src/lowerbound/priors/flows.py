@@ -1,37 +1,30 @@
 """Flow priors: N(0, I) seen through an invertible network."""
 
-from __future__ import annotations
-
-from typing import ClassVar
-
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
+from typing_extensions import override
 
-from ..bijections import AbstractBijection, MaskedAutoregressive, SplineCoupling
+from ..bijections import AbstractBijection, Inverted, MaskedAutoregressive, SplineCoupling
+from ..densities import DiagonalGaussianDensity, Transformed
 from ..networks import with_condition
-from .base import AbstractLatentDensity, AbstractPrior, Recognise, Space
+from .base import AbstractPrior, Recognise
 
 
-class FlowDensity(AbstractLatentDensity):
+class AbstractFlowPrior(AbstractPrior):
     r"""log p(z|c) = log N(f(z, c); 0, I) + log|det df/dz|: f takes latents to noise, so that the density needs no inverse."""
 
-    flow: AbstractBijection
-    context: Float[Array, " condition"]
+    condition_dim: eqx.AbstractVar[int]
+    flow: eqx.AbstractVar[AbstractBijection]
 
-    def log_prob(self, z: Float[Array, " latent"]) -> Float[Array, ""]:
-        """log p(z|c) in nats."""
-        noise, log_det = self.flow.forward_and_log_det(z, self.context)
-        return log_det - 0.5 * jnp.sum(jnp.square(noise) + jnp.log(2 * jnp.pi))
-
-    def sample(self, key: PRNGKeyArray) -> Float[Array, " latent"]:
-        """One draw, f^-1(epsilon, c)."""
-        noise = jax.random.normal(key, (self.flow.latent_dim,))
-        return self.flow.inverse_and_log_det(noise, self.context)[0]
+    @override
+    def bind(self, recognise: Recognise, condition: Float[Array, " condition"] | None) -> Transformed:
+        zeros = jnp.zeros(self.latent_dim)
+        context = with_condition(jnp.zeros(0), condition, self.condition_dim)
+        return Transformed(DiagonalGaussianDensity(zeros, zeros), (Inverted(self.flow),), context)
 
 
-class SplineFlow(AbstractPrior):
+class SplineFlow(AbstractFlowPrior):
     """A coupling flow of rational-quadratic splines (Durkan et al. 2019, arXiv 1906.04032); see `SplineCoupling`.
 
     Its draws and its density take one pass for each layer. It starts near N(0, I).
@@ -48,8 +41,6 @@ class SplineFlow(AbstractPrior):
     num_bins: int = eqx.field(static=True)
     condition_dim: int = eqx.field(static=True)
     flow: SplineCoupling
-    space: ClassVar[Space] = "euclidean"
-    is_made_of_posterior: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -67,12 +58,8 @@ class SplineFlow(AbstractPrior):
             latent_dim, condition_dim, num_layers=num_layers, hidden_width=hidden_width, num_bins=num_bins, key=key
         )
 
-    def bind(self, recognise: Recognise, condition: Float[Array, " condition"] | None) -> FlowDensity:
-        """The flow given c."""
-        return FlowDensity(self.flow, with_condition(jnp.zeros(0), condition, self.condition_dim))
 
-
-class AutoregressiveFlow(AbstractPrior):
+class AutoregressiveFlow(AbstractFlowPrior):
     """A masked autoregressive flow (Papamakarios et al. 2017, arXiv 1705.07057); see `MaskedAutoregressive`.
 
     Its density takes one pass for each layer, a draw J passes. It starts near N(0, I).
@@ -87,8 +74,6 @@ class AutoregressiveFlow(AbstractPrior):
     hidden_width: int = eqx.field(static=True)
     condition_dim: int = eqx.field(static=True)
     flow: MaskedAutoregressive
-    space: ClassVar[Space] = "euclidean"
-    is_made_of_posterior: ClassVar[bool] = False
 
     def __init__(
         self, latent_dim: int, num_layers: int = 4, hidden_width: int = 64, condition_dim: int = 0, *, key: PRNGKeyArray
@@ -98,7 +83,3 @@ class AutoregressiveFlow(AbstractPrior):
         self.flow = MaskedAutoregressive(
             latent_dim, condition_dim, num_layers=num_layers, hidden_width=hidden_width, form="affine", key=key
         )
-
-    def bind(self, recognise: Recognise, condition: Float[Array, " condition"] | None) -> FlowDensity:
-        """The flow given c."""
-        return FlowDensity(self.flow, with_condition(jnp.zeros(0), condition, self.condition_dim))

@@ -2,47 +2,24 @@
 
 from __future__ import annotations
 
-import math
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float
+from typing_extensions import override
 
 from ..config.context import BuildContext
 from ..config.part import PartConfig
+from ..densities import Mixture, Space
 from ..errors import ConfigurationError
 from ..networks.layers import seed_of
-from .base import AbstractLatentDensity, AbstractPrior, Recognise, Space
+from .base import AbstractPrior, Recognise
 
 # Pseudo-inputs that start from the same example would stay the same.
 NOISE_OF_EXAMPLES = 0.01
-
-
-class MixtureOfPosteriors(AbstractLatentDensity):
-    """1/K sum_k q(z|u_k), the components' parameters already worked out.
-
-    - `own`: the leaves that differ between components, stacked along a first axis. `common`: all the others, such as the
-      weights of a flow's networks, kept once.
-    """
-
-    own: Any
-    common: Any
-    num_components: int = eqx.field(static=True)
-
-    def log_prob(self, z: Float[Array, " latent"]) -> Float[Array, ""]:
-        """log p(z) in nats."""
-        each = jax.vmap(lambda own: eqx.combine(own, self.common).log_prob(z))(self.own)
-        return jax.nn.logsumexp(each) - math.log(self.num_components)
-
-    def sample(self, key: PRNGKeyArray) -> Float[Array, " latent"]:
-        """One draw: of a pseudo-input, then from its posterior."""
-        component_key, draw_key = jax.random.split(key)
-        component = jax.random.randint(component_key, (), 0, self.num_components)
-        own = jax.tree.map(lambda leaf: leaf[component], self.own)
-        return eqx.combine(own, self.common).sample(draw_key)
 
 
 class VampPrior(AbstractPrior):
@@ -75,6 +52,7 @@ class VampPrior(AbstractPrior):
         return len(self.pseudo_inputs)
 
     @classmethod
+    @override
     def build(cls, config: PartConfig, context: BuildContext) -> VampPrior:
         """From the training examples where they are known."""
         random, event_shape = np.random.default_rng(seed_of(context.key)), context.spec.event_shape
@@ -86,7 +64,8 @@ class VampPrior(AbstractPrior):
         standardised = np.asarray(context.input_transform.forward(context.examples[chosen]))
         return cls(context.latent_dim, standardised + NOISE_OF_EXAMPLES * noise)
 
-    def bind(self, recognise: Recognise, condition: Float[Array, " condition"] | None) -> MixtureOfPosteriors:
+    @override
+    def bind(self, recognise: Recognise, condition: Float[Array, " condition"] | None) -> Mixture:
         """The mixture, with the posterior of each pseudo-input worked out once."""
         first, again = (recognise(self.pseudo_inputs[0], condition) for _ in range(2))
         # A leaf that is the very same array both times was not made from the input: it is one of the model's own weights,
@@ -94,4 +73,4 @@ class VampPrior(AbstractPrior):
         is_own = jax.tree.map(lambda a, b: eqx.is_array(a) and a is not b, first, again)
         common = eqx.filter(first, is_own, inverse=True)
         own = jax.vmap(lambda u: eqx.filter(recognise(u, condition), is_own))(self.pseudo_inputs)
-        return MixtureOfPosteriors(own, common, len(self.pseudo_inputs))
+        return Mixture(own, common, len(self.pseudo_inputs))

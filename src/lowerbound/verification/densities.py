@@ -14,6 +14,7 @@ import scipy.special
 import scipy.stats
 from jaxtyping import Array, Float
 
+from ..densities import AbstractLatentDensity, AbstractPosterior, SphericalUniformDensity, StandardNormalDensity, Transformed, kl
 from ..likelihoods import (
     AbstractLikelihood,
     Bernoulli,
@@ -28,7 +29,6 @@ from ..likelihoods import (
     QuantizedGaussian,
 )
 from ..posteriors import (
-    AbstractPosterior,
     AbstractPosteriorFamily,
     CouplingSpline,
     DiagonalGaussian,
@@ -41,8 +41,7 @@ from ..posteriors import (
     TriangularSylvester,
     VonMisesFisher,
 )
-from ..posteriors.flows import FlowPosterior
-from ..priors import AbstractLatentDensity, HypersphericalUniform, MixtureOfGaussians, StandardNormal, VampPrior
+from ..priors import MixtureOfGaussians, VampPrior
 from .figure import STANDARD_ERRORS, Figure
 
 LATENT_DIM = 3
@@ -101,20 +100,20 @@ def flows() -> Iterator[Figure]:
         "coupling-spline": CouplingSpline(LATENT_DIM, 2, 8, num_bins=4, context_dim=3, key=key),
     }
     for name, family in families.items():
-        posterior = family.condition(jax.random.normal(jax.random.key(3), family.param_shape))
-        assert isinstance(posterior, FlowPosterior)
+        posterior = family.at(jax.random.normal(jax.random.key(3), family.param_shape))
+        assert isinstance(posterior, Transformed)
         yield from flow(name, posterior)
 
 
 def latent_densities() -> Iterator[Figure]:
     """Priors and posteriors draw what their densities say."""
     key = jax.random.key(7)
-    mixture = MixtureOfGaussians(LATENT_DIM, 3, key=key)
+    mixture = MixtureOfGaussians(LATENT_DIM, 3, key=key).bind(lambda u, condition: StandardNormalDensity(LATENT_DIM), None)
     low_rank, planar = LowRankGaussian(LATENT_DIM, 1), Planar(LATENT_DIM, 2)
     densities: dict[str, AbstractLatentDensity] = {
         "prior mixture-of-gaussians": mixture,
-        "posterior low-rank-gaussian": low_rank.condition(jax.random.normal(key, low_rank.param_shape)),
-        "posterior planar": planar.condition(jax.random.normal(key, planar.param_shape)),
+        "posterior low-rank-gaussian": low_rank.at(jax.random.normal(key, low_rank.param_shape)),
+        "posterior planar": planar.at(jax.random.normal(key, planar.param_shape)),
     }
     for name, density in densities.items():
         yield from draws_of(name, density.sample, density.log_prob)
@@ -142,7 +141,7 @@ def _draws_and_densities(
     return draws, jax.vmap(log_prob)(draws)
 
 
-def flow(name: str, posterior: FlowPosterior) -> Iterator[Figure]:
+def flow(name: str, posterior: Transformed) -> Iterator[Figure]:
     """One flow, at five points."""
     points = jax.random.normal(jax.random.key(4), (5, LATENT_DIM))
     log_dets, jacobians, back = (np.asarray(each, np.float64) for each in _walk(posterior, points))
@@ -152,18 +151,18 @@ def flow(name: str, posterior: FlowPosterior) -> Iterator[Figure]:
 
 
 @eqx.filter_jit
-def _walk(posterior: FlowPosterior, points: Float[Array, "n latent"]) -> tuple[Array, Array, Array]:
+def _walk(posterior: Transformed, points: Float[Array, "n latent"]) -> tuple[Array, Array, Array]:
     def forward(z: Array) -> tuple[Array, Array]:
         total = jnp.float32(0)
         for step in posterior.steps:
-            z, log_det = step.forward_and_log_det(z)
+            z, log_det = step.forward_and_log_det(z, posterior.context)
             total = total + log_det
         return z, total
 
     def one(z: Array) -> tuple[Array, Array, Array]:
         moved, log_det = forward(z)
         for step in reversed(posterior.steps):
-            moved, _ = step.inverse_and_log_det(moved)
+            moved, _ = step.inverse_and_log_det(moved, posterior.context)
         return log_det, jax.jacfwd(lambda z: forward(z)[0])(z), moved
 
     return jax.vmap(one)(points)
@@ -171,13 +170,13 @@ def _walk(posterior: FlowPosterior, points: Float[Array, "n latent"]) -> tuple[A
 
 def divergences() -> Iterator[Figure]:
     """KL(q || N(0, I)) in closed form, and as the mean of log q - log p over draws."""
-    prior = StandardNormal(LATENT_DIM)
+    prior = StandardNormalDensity(LATENT_DIM)
     for name, family in {
         "diagonal-gaussian": DiagonalGaussian(LATENT_DIM),
         "low-rank-gaussian": LowRankGaussian(LATENT_DIM, 1),
         "full-gaussian": FullGaussian(LATENT_DIM),
     }.items():
-        posterior = family.condition(jax.random.normal(jax.random.key(5), family.param_shape))
+        posterior = family.at(jax.random.normal(jax.random.key(5), family.param_shape))
         closed, ratios = _closed_and_ratios(posterior, prior, jax.random.split(jax.random.key(6), DRAWS))
         ratios = np.asarray(ratios, np.float64)
         tolerance = STANDARD_ERRORS * float(ratios.std(ddof=1)) / math.sqrt(DRAWS)
@@ -188,13 +187,13 @@ def laws_by_hand() -> Iterator[Figure]:
     """A mixture of posteriors, a KL on the sphere and the masses of a coloured pixel, by SciPy."""
     raw, z = np.random.default_rng(9).standard_normal((2, 2, 3)), np.array([0.3, -0.5, 1.0])
     family = DiagonalGaussian(3)
-    mixture = VampPrior(3, jnp.asarray(raw, jnp.float32)).bind(lambda u, condition: family.condition(u), None)
+    mixture = VampPrior(3, jnp.asarray(raw, jnp.float32)).bind(lambda u, condition: family.at(u), None)
     found = eqx.filter_jit(mixture.log_prob)(jnp.asarray(z, jnp.float32))
     each = scipy.stats.norm.logpdf(z, raw[:, 0], np.exp(raw[:, 1] / 2)).sum(axis=1)
     truth = math.log(np.exp(each).mean())
     yield Figure("prior vamp of two pseudo-inputs", "log-density", float(found), truth, 1e-4, "nats")
-    posterior = VonMisesFisher(3).condition(jnp.array([1.0, -2.0, 0.5, 1.5]))
-    kappa, divergence = float(posterior.concentration), posterior.kl_to(HypersphericalUniform(3))
+    posterior = VonMisesFisher(3).at(jnp.array([1.0, -2.0, 0.5, 1.5]))
+    kappa, divergence = float(posterior.concentration), kl(posterior, SphericalUniformDensity(3))
     truth = kappa / math.tanh(kappa) - 1 + math.log(kappa / math.sinh(kappa))
     closed = math.nan if divergence is None else float(divergence)
     yield Figure("von-mises-fisher on the sphere in three dimensions", "KL to the uniform", closed, truth, 1e-4, "nats")
@@ -217,5 +216,5 @@ def _closed_and_ratios(posterior: AbstractPosterior, prior: AbstractLatentDensit
         z, log_posterior = posterior.sample_and_log_prob(key)
         return log_posterior - prior.log_prob(z)
 
-    closed = posterior.kl_to(prior)
+    closed = kl(posterior, prior)
     return jnp.asarray(jnp.nan if closed is None else closed.sum()), jax.vmap(ratio)(keys)

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
+from typing_extensions import override
 
 # Below this squared length a vector has no direction: its reflection is the identity, which is orthogonal too.
 SMALLEST_SQUARED_LENGTH = 1e-12
@@ -47,12 +48,13 @@ class Axes(AbstractDirections):
 
     is_reversed: Bool[Array, ""]
 
+    @override
     def times(self, y: Float[Array, " latent"]) -> Float[Array, " latent"]:
-        """y in its order or reversed, which undoes itself."""
         return jnp.where(self.is_reversed, y[::-1], y)
 
+    @override
     def components(self, z: Float[Array, " latent"]) -> Float[Array, " latent"]:
-        """The same."""
+        """The same: a reversal undoes itself."""
         return self.times(z)
 
 
@@ -65,13 +67,13 @@ class Reflections(AbstractDirections):
     vectors: Float[Array, "reflections latent"]
     signs: Float[Array, " directions"]
 
+    @override
     def times(self, y: Float[Array, " directions"]) -> Float[Array, " latent"]:
-        """Q y."""
         padding = (0, self.vectors.shape[1] - len(self.signs))
         return product_of_reflections(jnp.pad(self.signs * y, padding), self.vectors, reverse=True)
 
+    @override
     def components(self, z: Float[Array, " latent"]) -> Float[Array, " directions"]:
-        """Q^T z."""
         return self.signs * product_of_reflections(z, self.vectors)[: len(self.signs)]
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
+from typing_extensions import override
 
-from .flows import AbstractFlowStep
+from .base import AbstractBijection, Context, Point, PointAndLogDet
 from .monotone import tanh_rise, tanh_root
 from .orthogonal import AbstractDirections
 
@@ -14,7 +15,7 @@ from .orthogonal import AbstractDirections
 DIAGONAL_LIMIT = 0.995
 
 
-class SylvesterStep(AbstractFlowStep):
+class SylvesterStep(AbstractBijection):
     r"""z' = z + Q R h(R~ Q^T z + b), h = tanh, for one example.
 
     log|det dz'/dz| = sum_i log(1 + h'(a_i) r_ii r~_ii),   a = R~ Q^T z + b
@@ -39,14 +40,14 @@ class SylvesterStep(AbstractFlowStep):
         """1 + r_ii r~_ii."""
         return 1.0 + jnp.diagonal(self.outer) * jnp.diagonal(self.inner)
 
-    def forward_and_log_det(self, z: Float[Array, " latent"]) -> tuple[Float[Array, " latent"], Float[Array, ""]]:
-        """z', and its log-determinant."""
+    @override
+    def forward_and_log_det(self, z: Point, context: Context = None) -> PointAndLogDet:
         argument = self.inner @ self.directions.components(z) + self.bias
         moved = z + self.directions.times(self.outer @ jnp.tanh(argument))
         return moved, jnp.sum(jnp.log(tanh_rise(argument, self._slopes)))
 
-    def inverse_and_log_det(self, z: Float[Array, " latent"]) -> tuple[Float[Array, " latent"], Float[Array, ""]]:
-        """The z that `forward_and_log_det` takes to the given one, and minus its log-determinant there."""
+    @override
+    def inverse_and_log_det(self, z: Point, context: Context = None) -> PointAndLogDet:
         argument, height = self._solved(self.directions.components(z))
         found = z - self.directions.times(self.outer @ height)
         return found, -jnp.sum(jnp.log(tanh_rise(argument, self._slopes)))
@@ -71,9 +72,9 @@ class SylvesterStep(AbstractFlowStep):
         return jax.lax.scan(solve, (zeros, zeros), rows, reverse=True)[1]
 
 
-def triangular_shapes(num_flows: int, size: int) -> list[tuple[int, ...]]:
-    """What the encoder puts out for R, R~ and b of all steps: squares that hold both triangles, diagonals of R~, and biases."""
-    return [(num_flows, size, size), (num_flows, size), (num_flows, size)]
+def triangular_shapes(size: int) -> tuple[tuple[int, ...], ...]:
+    """What the encoder puts out for R, R~ and b of one step: a square that holds both triangles, R~'s diagonal, and the bias."""
+    return (size, size), (size,), (size,)
 
 
 def step_of(

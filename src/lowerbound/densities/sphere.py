@@ -1,48 +1,30 @@
-"""The uniform prior on the unit sphere."""
+"""The uniform density on the unit sphere."""
 
 from __future__ import annotations
 
 import math
-from typing import ClassVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
+from typing_extensions import override
 
 from ..errors import ConfigurationError
-from .base import AbstractLatentDensity, AbstractPrior, Recognise, Space
+from .base import AbstractLatentDensity
 
 
-class HypersphericalUniform(AbstractPrior, AbstractLatentDensity):
-    r"""p(z) = 1 / |S^{J-1}| on |z| = 1 in R^J, with respect to the sphere's surface measure (Davidson et al. 2018).
-
-    |S^{J-1}| = 2 pi^{J/2} / Gamma(J/2)
-
-    (arXiv 1804.00891. A sphere in R^J has J - 1 dimensions: some code counts `latent_dim` as J - 1.)
-
-    - `latent_dim`: J >= 2, the length of z.
-
-    Raises `ConfigurationError` below that.
-    """
+class SphericalUniformDensity(AbstractLatentDensity):
+    """1 / |S^{J-1}| on |z| = 1 in R^J, J = `latent_dim`, with respect to the sphere's surface measure."""
 
     latent_dim: int = eqx.field(static=True)
-    space: ClassVar[Space] = "hypersphere"
-    is_made_of_posterior: ClassVar[bool] = False
 
-    def __check_init__(self) -> None:
-        require_a_sphere("HypersphericalUniform", self.latent_dim)
-
-    def bind(self, recognise: Recognise, condition: Float[Array, " condition"] | None) -> HypersphericalUniform:
-        """Itself."""
-        return self
-
+    @override
     def log_prob(self, z: Float[Array, " latent"]) -> Float[Array, ""]:
-        """The same everywhere on the sphere, in nats."""
         return jnp.asarray(-log_sphere_area(self.latent_dim), z.dtype)
 
+    @override
     def sample(self, key: PRNGKeyArray) -> Float[Array, " latent"]:
-        """One draw: the direction of a draw from N(0, I)."""
         return uniform_direction(key, self.latent_dim)
 
 
