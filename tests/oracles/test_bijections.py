@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from registered.case import perturbed
 
-from lowerbound.bijections import AbstractBijection, MaskedAutoregressive, SplineCoupling
+from lowerbound.bijections import AbstractBijection, Inverted, MaskedAutoregressive, PlanarStep, SplineCoupling
 from lowerbound.bijections.spline import INTERVAL, RationalQuadraticSpline
 from lowerbound.errors import ConfigurationError
 
@@ -169,6 +169,18 @@ def test_spline_goes_back_and_has_gradients_at_wild_numbers(scale: float) -> Non
 
     for gradient in _gradient_back(raw, jnp.asarray(y)):
         assert np.isfinite(np.asarray(gradient)).all()
+
+
+def test_an_inverted_step_goes_the_other_way_round_with_or_without_a_context() -> None:
+    step = PlanarStep(jnp.array([1.0, -2.0]), jnp.array([0.5, 0.3]), jnp.array(0.2))
+    z = jnp.array([0.4, -1.0])
+    for context in (None, jnp.ones(3)):
+        for found, expected in zip(Inverted(step).forward_and_log_det(z, context), step.inverse_and_log_det(z), strict=True):
+            np.testing.assert_array_equal(found, expected)
+        for found, expected in zip(Inverted(step).inverse_and_log_det(z, context), step.forward_and_log_det(z), strict=True):
+            np.testing.assert_array_equal(found, expected)
+    # The negative control: the two directions differ.
+    assert float(jnp.abs(step.forward_and_log_det(z)[0] - step.inverse_and_log_det(z)[0]).max()) > 0.1
 
 
 def test_one_latent_is_taken_or_refused() -> None:

@@ -16,7 +16,7 @@ from registered.models import DATA
 
 from lowerbound.config import RunConfig
 from lowerbound.data.describe import describe
-from lowerbound.densities import AbstractLatentDensity, DiagonalGaussianDensity, StandardNormalDensity, kl
+from lowerbound.densities import AbstractLatentDensity, DiagonalGaussianDensity, Mixture, StandardNormalDensity, kl
 from lowerbound.errors import ConfigurationError
 from lowerbound.evaluation.estimates import mean_and_error
 from lowerbound.posteriors import DiagonalGaussian, InverseAutoregressive
@@ -114,6 +114,15 @@ def test_vamp_starts_from_standardised_examples() -> None:
 def test_vamp_without_pseudo_inputs_is_refused() -> None:
     with pytest.raises(ConfigurationError, match=r"pseudo_inputs has shape \(0, 3\)"):
         VampPrior(2, np.zeros((0, 3)))
+
+
+def test_a_mixture_of_equal_weights_needs_no_logits() -> None:
+    components = jax.vmap(DiagonalGaussianDensity.clipped)(*jax.random.normal(_KEY, (2, 3, 2)))
+    own, common = eqx.partition(components, eqx.is_array)
+    equal, weighed, uneven = (Mixture(own, common, 3, logits) for logits in (None, jnp.zeros(3), jnp.array([1.0, 0.0, 0.0])))
+    np.testing.assert_allclose(_at_points(equal), _at_points(weighed), rtol=1e-6)
+    # The negative control: other weights.
+    assert np.abs(_at_points(equal) - _at_points(uneven)).max() > 0.05
 
 
 def test_mixture_is_scipys_and_its_components_start_apart() -> None:
