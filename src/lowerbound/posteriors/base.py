@@ -6,10 +6,9 @@ from typing import ClassVar
 import equinox as eqx
 from jaxtyping import Array, Float
 
-from ..config.context import BuildContext, arguments_of
+from ..config.context import BuildContext, arguments_of, check_values
 from ..config.part import PartConfig
 from ..densities import AbstractPosterior, Space
-from ..errors import ConfigurationError
 
 
 class AbstractPosteriorFamily(eqx.Module):
@@ -27,6 +26,9 @@ class AbstractPosteriorFamily(eqx.Module):
     has_density: ClassVar[bool] = True
     is_factorised: ClassVar[bool] = False
 
+    def __check_init__(self) -> None:
+        check_values("posterior", type(self), vars(self))
+
     @classmethod
     def build(cls, config: PartConfig, context: BuildContext) -> "AbstractPosteriorFamily":
         """The family that a configuration asks for, with fresh weights; a class that is made of other things has its own."""
@@ -40,13 +42,3 @@ class AbstractPosteriorFamily(eqx.Module):
     @abstractmethod
     def at(self, params: Float[Array, "..."]) -> AbstractPosterior:
         """q(z|x): the member of the family with these parameters."""
-
-
-def check_at_least_one(posterior: str, **arguments: int) -> None:
-    """Raises `ConfigurationError` when one of the arguments is below 1."""
-    for name, value in arguments.items():
-        if value < 1:
-            raise ConfigurationError(
-                f"posterior {posterior!r}: {name} is {value}; it must be a whole number from 1 up, for example "
-                f"posterior.{name}=4."
-            )

@@ -16,7 +16,7 @@ from ..bijections.orthogonal import Axes, Reflections, orthogonalised
 from ..bijections.sylvester import step_of, triangular_shapes
 from ..densities import DiagonalGaussianDensity, Transformed
 from ..errors import ConfigurationError
-from .base import AbstractPosteriorFamily, check_at_least_one
+from .base import AbstractPosteriorFamily
 
 
 class AbstractStepwiseFlow(AbstractPosteriorFamily):
@@ -65,9 +65,6 @@ class Planar(AbstractStepwiseFlow):
     latent_dim: int = eqx.field(static=True)
     num_flows: int = eqx.field(static=True, default=4)
 
-    def __check_init__(self) -> None:
-        check_at_least_one("planar", num_flows=self.num_flows)
-
     @property
     @override
     def step_shapes(self) -> tuple[tuple[int, ...], ...]:
@@ -99,7 +96,6 @@ class OrthogonalSylvester(AbstractStepwiseFlow):
     num_directions: int = eqx.field(static=True, default=8)
 
     def __check_init__(self) -> None:
-        check_at_least_one("sylvester-orthogonal", num_flows=self.num_flows)
         if not 1 <= self.num_directions <= self.latent_dim:
             raise ConfigurationError(
                 f"posterior 'sylvester-orthogonal': num_directions is {self.num_directions}, but {self.latent_dim} latents have "
@@ -135,9 +131,6 @@ class HouseholderSylvester(AbstractStepwiseFlow):
     num_flows: int = eqx.field(static=True, default=4)
     num_reflections: int = eqx.field(static=True, default=8)
 
-    def __check_init__(self) -> None:
-        check_at_least_one("sylvester-householder", num_flows=self.num_flows, num_reflections=self.num_reflections)
-
     @property
     @override
     def step_shapes(self) -> tuple[tuple[int, ...], ...]:
@@ -166,9 +159,6 @@ class TriangularSylvester(AbstractStepwiseFlow):
 
     latent_dim: int = eqx.field(static=True)
     num_flows: int = eqx.field(static=True, default=4)
-
-    def __check_init__(self) -> None:
-        check_at_least_one("sylvester-triangular", num_flows=self.num_flows)
 
     @property
     @override

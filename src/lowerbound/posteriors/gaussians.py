@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from typing_extensions import override
 
 from ..densities import DiagonalGaussianDensity, FullGaussianDensity, LowRankGaussianDensity, ReflectedGaussianDensity
-from .base import AbstractPosteriorFamily, check_at_least_one
+from .base import AbstractPosteriorFamily
 
 
 class DiagonalGaussian(AbstractPosteriorFamily):
@@ -76,9 +76,6 @@ class LowRankGaussian(AbstractPosteriorFamily):
     latent_dim: int = eqx.field(static=True)
     rank: int = eqx.field(static=True, default=2)
 
-    def __check_init__(self) -> None:
-        check_at_least_one("low-rank-gaussian", rank=self.rank)
-
     @property
     @override
     def param_shape(self) -> tuple[int, ...]:
@@ -105,9 +102,6 @@ class Householder(AbstractPosteriorFamily):
 
     latent_dim: int = eqx.field(static=True)
     num_flows: int = eqx.field(static=True, default=4)
-
-    def __check_init__(self) -> None:
-        check_at_least_one("householder", num_flows=self.num_flows)
 
     @property
     @override

@@ -7,7 +7,6 @@ from typing_extensions import override
 
 from ..bijections import AbstractBijection, MaskedAutoregressive, SplineCoupling
 from ..densities import DiagonalGaussianDensity, Transformed
-from ..errors import ConfigurationError
 from .base import AbstractPosteriorFamily
 
 
@@ -16,13 +15,6 @@ class AbstractNetworkFlow(AbstractPosteriorFamily):
 
     context_dim: eqx.AbstractVar[int]
     flow: eqx.AbstractVar[AbstractBijection]
-
-    def __check_init__(self) -> None:
-        if self.context_dim < 1:
-            raise ConfigurationError(
-                f"posterior.context_dim is {self.context_dim}; it must be 1 or more, as the flow's networks learn of x from it "
-                "alone."
-            )
 
     @property
     @override

@@ -7,7 +7,7 @@ from typing import ClassVar
 import equinox as eqx
 from jaxtyping import Array, Float
 
-from ..config.context import BuildContext, arguments_of
+from ..config.context import BuildContext, arguments_of, check_values
 from ..config.part import PartConfig
 from ..densities import AbstractLatentDensity, Space
 
@@ -27,6 +27,9 @@ class AbstractPrior(eqx.Module):
     latent_dim: eqx.AbstractVar[int]
     space: ClassVar[Space | None] = "euclidean"
     is_made_of_posterior: ClassVar[bool] = False
+
+    def __check_init__(self) -> None:
+        check_values("prior", type(self), vars(self))
 
     @classmethod
     def build(cls, config: PartConfig, context: BuildContext) -> "AbstractPrior":
