@@ -206,6 +206,17 @@ def test_planar_constraint_holds_at_any_parameters() -> None:
     assert np.sum(np.asarray(w) * np.asarray(u), axis=1).min() < -10
 
 
+def test_the_base_of_planar_steps_is_as_the_encoder_says_and_never_wider_than_four_in_log_variance() -> None:
+    """An encoder that extrapolates would send an image away as far as e^7.5, and one such image decides a test set's mean."""
+    said = jnp.asarray([-15.0, -3.3, 0.0, 1.9, 2.1, 12.0])
+    base = Planar(6, 1).at(jnp.concatenate([jnp.full(6, 0.3), said, jnp.zeros(13)])).base
+    log_variance = np.log(np.asarray(base.variance))
+    np.testing.assert_allclose(log_variance[:4], said[:4], rtol=1e-5, atol=1e-6)
+    assert 2.09 < log_variance[4] < 2.1
+    assert log_variance[5] == pytest.approx(4.0, abs=1e-3)
+    np.testing.assert_array_equal(base.mean, jnp.full(6, 0.3))
+
+
 def test_planar_step_without_a_direction_is_a_shift() -> None:
     """w = 0, where the paper's own u_hat has no limit."""
 

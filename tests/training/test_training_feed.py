@@ -26,6 +26,7 @@ def _trained(train: Any) -> Progress:
 
 
 def test_a_streamed_feed_gives_the_resident_ones_bits() -> None:
+    """Without dropout: with it, under the flags that tests have and users have not, XLA compiles the two to other last bits."""
     data, asked = DATA["table"][:40], []
 
     def read(rows: np.ndarray) -> Example:

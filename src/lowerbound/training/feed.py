@@ -94,6 +94,8 @@ class Fetched(AbstractBatches):
     """The examples of one chunk, in the order in which its steps see them.
 
     The program looks them up as it does among all: were they given by step, it would be another program, with other last bits.
+    Even so it is compiled apart from that of `Resident`, which holds the permutation too, and XLA promises nothing of the kind.
+    With the options that users have, both give the same bits, with dropout as well; with the tests' flags it moves last bits.
     """
 
     data: Example
