@@ -27,6 +27,7 @@ from .data.dataset import Dataset
 from .data.describe import describe_dataset
 from .data.examples import Example, examples_of
 from .data.levels import for_device
+from .data.plausibility import check_like_training
 from .data.spec import DataSpec
 from .data.splits import shuffled_split
 from .errors import ConfigurationError, ConfigurationWarning
@@ -101,6 +102,9 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         One name for all hidden layers or one for each; None for "elu".
     dropout : float, default=None
         Probability with which a hidden unit is dropped while training.
+    kind : "auto", "pictures", "rows" or "series", default="auto"
+        What an example is: a picture, a row, or a window of series, (steps, columns). "auto" decides from the data's type, shape
+        and range; `spec_.words` says what was decided. Only pictures share one scale; elsewhere each number has its own.
     scaling : "auto", "unit", "standard" or "none", default="auto"
         How the model sees the data: [0, 1], z-scores, or as they are. Scores are about the data as they are in any case.
     epochs : int, default=100
@@ -173,6 +177,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         decoder_widths: str | tuple[int, ...] | None = None,
         activations: str | tuple[str, ...] | None = None,
         dropout: float | None = None,
+        kind: str = "auto",
         scaling: str = "auto",
         epochs: int = 100,
         batch_size: int = 100,
@@ -195,6 +200,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         self.decoder_widths = decoder_widths
         self.activations = activations
         self.dropout = dropout
+        self.kind = kind
         self.scaling = scaling
         self.epochs = epochs
         self.batch_size = batch_size
@@ -217,11 +223,12 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         settings = parameters_of(load_recipe(recipe).run_config(), {})
         return cls(**{**settings, "random_state": None, **parameters})
 
-    def fit(self, X: Any, y: Any = None, *, condition: Any = None) -> VAE:
+    def fit(self, X: Any, y: Any = None, *, condition: Any = None, kind: str | None = None) -> VAE:
         """Train on the examples `X`; `y` is ignored.
 
         - `condition`: what is given with each example, for a conditional model p(x|c): (n,) whole numbers for a category, or
           (n, k) numbers. Every method then takes the `condition` of its own examples.
+        - `kind`: for this fit, in place of the parameter of that name.
 
         Raises `DataError` when `X` cannot be used, `ConfigurationError` when a parameter is not possible, and
         `NonFiniteLossError`; what was fitted before is untouched then.
@@ -233,7 +240,9 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         dataset = Dataset("X", array, condition=given, condition_name="condition", feature_names=names)
         config, parts = self._configuration()
         split = shuffled_split(len(array), validation=config.data.validation, test=0, seed=config.data.split_seed)
-        spec = describe_dataset(dataset, split.train)
+        spec = describe_dataset(dataset, split.train, config.data.kind if kind is None else kind)
+        if self.verbose:
+            sys.stdout.write(f"X is taken for {spec.words}\n")
         if config.likelihood.name != "auto" or "likelihood" not in parts:
             config = resolve(config, spec)
         check_fit(parts, config, spec)
@@ -242,7 +251,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         objective = parts.get("objective") or build_objective(config, steps_per_epoch, len(split.train))
         for remark in config.remarks:
             warnings.warn(remark, ConfigurationWarning, stacklevel=2)
-        start = array[split.train[:NUM_START_EXAMPLES]]
+        start = spec.to_model(array[split.train[:NUM_START_EXAMPLES]])
         key = jax.random.key(config.training.seed)
         model = build_model(config, spec, key, condition_dim=spec.condition_dim, examples=start, parts=parts)
         model.check_values(array, rows=split.validation)
@@ -266,7 +275,10 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         return self._posterior_means(self._checked(X, condition))
 
     def inverse_transform(self, X: Any, *, condition: Any = None) -> np.ndarray:
-        """E[x|z] for each row z of `X`, (n, latent_dim): (n, *example), float32, in the data's units.
+        """E[x|z] for each row z of `X`, (n, latent_dim): (n, *example), in the data's units.
+
+        Here and in `reconstruct` and `sample` the numbers are float32, and float64 where float32 could not tell the data apart
+        (times in seconds, coordinates).
 
         Raises `DataError` when `X` does not have latent_dim columns.
         """
@@ -275,7 +287,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         return self._decoder_means(with_condition(np.asarray(latents, np.float32), condition, self.spec_))
 
     def reconstruct(self, X: Any, *, condition: Any = None) -> np.ndarray:
-        """Each example as the model sees it: E[x|z] at z = E_q[z|x]; in the shape and the units of the data, float32.
+        """Each example as the model sees it: E[x|z] at z = E_q[z|x]; in the shape and the units of the data.
 
         Raises `DataError` when the examples are not like those of `fit`.
         """
@@ -295,7 +307,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         count = checked_count("n_samples", n_samples)
         seed = int(check_random_state(random_state).randint(2**31 - 1))
         given = with_condition(np.zeros((count, 1), np.float32), condition, self.spec_).condition
-        return evaluation.sample(self.model_, count, condition=given, draw=not mean, seed=seed)
+        return self.spec_.to_user(evaluation.sample(self.model_, count, condition=given, draw=not mean, seed=seed))
 
     def score_samples(self, X: Any, num_samples: int = EVIDENCE_SAMPLES, *, condition: Any = None) -> np.ndarray:
         """log p(x) of each example in nats, about x in the data's units: (n,), by importance sampling.
@@ -414,7 +426,8 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         array = self._check_examples(X)
         if in_support:
             self.model_.check_values(array)
-        return with_condition(for_device(array), condition, self.spec_)
+        check_like_training(array, self.spec_)
+        return with_condition(for_device(self.spec_.to_model(array)), condition, self.spec_)
 
     def _posterior_means(self, examples: Example) -> np.ndarray:
         return in_blocks(lambda block: evaluation.posterior_means(self.model_, block), examples)
@@ -424,7 +437,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
             condition = None if block.condition is None else np.asarray(block.condition)
             return evaluation.decode(self.model_, np.asarray(block.x), condition=condition)
 
-        return in_blocks(means, latents)
+        return self.spec_.to_user(in_blocks(means, latents))
 
 
 _DEFAULTS = {name: parameter.default for name, parameter in inspect.signature(VAE).parameters.items()}

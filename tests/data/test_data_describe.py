@@ -70,7 +70,7 @@ def test_floating_point_images_that_are_not_8_bit():
     assert _kind(spec)[:3] == ("continuous", 0.0, 1.0)
     assert spec.step == pytest.approx((0.01,))
     assert _kind(describe(PIXELS.astype(np.float32))) == ("continuous", 0.0, 255.0, (1.0,), True)
-    outside = describe(noisy * 10 - 5)
+    outside = describe(noisy * 10 - 5, kind="pictures")
     assert outside.low == pytest.approx((noisy * 10 - 5).min())
     assert not outside.limits_known
 
@@ -137,16 +137,27 @@ def test_data_without_constant_columns_do_not_warn():
         describe(RNG.normal(size=(20, 4)))
 
 
-def test_a_column_that_float32_cannot_resolve_is_refused():
+def test_what_float32_cannot_resolve_is_shifted_in_double_precision():
     table = RNG.normal(size=(50, 3))
     seconds = table.copy()
     seconds[:, 1] += 1.7e9
-    with pytest.raises(DataError, match=r"column 'time' has values near 1.7\d*e\+09 that vary by only .*Subtract its mean \(1.7"):
-        describe(seconds, feature_names=["a", "time", "c"])
-    with pytest.raises(DataError, match=r"column 1 has values near"):
-        describe((seconds * 1000).astype(np.int64))
-    describe(seconds - seconds.mean(axis=0))
-    describe(table + 1e3)
+    spec = describe(seconds, feature_names=["a", "time", "c"])
+    assert spec.origin == (0.0, spec.mean[1], 0.0)
+    np.testing.assert_allclose(spec.to_model(seconds)[:, 1], table[:, 1] - table[:, 1].mean(), atol=1e-6)
+    np.testing.assert_array_equal(spec.to_user(spec.to_model(seconds)), seconds)
+    inside = spec.of_model
+    assert inside.origin == ()
+    assert inside.feature_names[1].startswith("time less 1700000000")
+    assert inside.high < 5 < spec.high
+    assert abs(inside.mean[1]) < 1e-6
+    assert inside.std == spec.std
+    # Whole numbers stay whole, with the step of 1 that float32 would not show.
+    milliseconds = np.round(seconds * 1000).astype(np.int64)
+    whole = describe(milliseconds)
+    assert whole.origin[1] == np.rint(milliseconds[:, 1].mean())
+    assert whole.step[1] == np.diff(np.unique(milliseconds[:, 1])).min()
+    for fine in (seconds - seconds.mean(axis=0), table + 1e3, seconds[:, [0, 2]]):
+        assert describe(fine).origin == ()
 
 
 def test_a_column_beyond_float32_is_refused():

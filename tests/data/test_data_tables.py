@@ -1,5 +1,6 @@
 """Tables as text: what is read, under which names, and what each refusal says."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -44,10 +45,46 @@ def test_a_first_line_of_numbers_is_an_example(tmp_path: Path) -> None:
 
 def test_row_numbers_without_a_name_are_left_out_and_said(tmp_path: Path) -> None:
     path = _file(tmp_path, ",height,weight\n0,170.5,72\n1,160.25,61\n")
-    with pytest.warns(DataWarning, match="the first column has no name; it is taken for row numbers and left out"):
+    with pytest.warns(DataWarning, match="the first column has no name; it is taken for row numbers or names and left out"):
         dataset = load_dataset(path)
     assert dataset.feature_names == ("height", "weight")
     np.testing.assert_array_equal(dataset.examples, [[170.5, 72], [160.25, 61]])
+
+
+@pytest.mark.parametrize(
+    "header", ["0,1,2", "1,2,3", "400,402.5,405", "2019,2020,2021"], ids=["from 0", "from 1", "wavelengths", "years"]
+)
+def test_a_header_of_numbers_is_no_example(header: str, tmp_path: Path) -> None:
+    path = _file(tmp_path, header + "\n170.5,72,1\n160.25,61,0\n181,90,1\n")
+    with pytest.warns(DataWarning, match=f"the first line, '{header}', is taken for the names of the columns"):
+        dataset = load_dataset(path)
+    np.testing.assert_array_equal(dataset.examples, ROWS)
+    assert dataset.feature_names == tuple(header.split(","))
+
+
+def test_rows_that_count_up_are_rows(tmp_path: Path) -> None:
+    for text in ("0,1,2\n1,2,3\n5,6,7\n", "1,2\n3,4\n", "3,4,5\n1,9,2\n4,2,9\n"):
+        assert len(load_dataset(_file(tmp_path, text)).examples) == len(text.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("Unnamed: 0,height,weight,smokes\n0,170.5,72,1\n1,160.25,61,0\n2,181,90,1\n", "'Unnamed: 0' holds row numbers"),
+        (",height,weight,smokes\nAnna,170.5,72,1\nBen,160.25,61,0\nCleo,181,90,1\n", "row numbers or names and left out"),
+        ("height,weight,smokes,\n170.5,72,1,\n160.25,61,0,\n181,90,1,\n", None),
+        ("height,weight,smokes\n170.5,72,TRUE\n160.25,61,False\n181,90,true\n", None),
+        ("# of a tool 1.2\n# of 2020\nheight,weight,smokes\n170.5,72,1\n160.25,61,0\n181,90,1\n", None),
+    ],
+    ids=["Unnamed: 0", "row names", "separators at the end", "TRUE and FALSE", "comments above"],
+)
+def test_tables_as_programs_write_them(text: str, message: str | None, tmp_path: Path) -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        dataset = load_dataset(_file(tmp_path, text))
+    assert [message in str(each.message) for each in caught if message] == [True] * (message is not None)
+    np.testing.assert_array_equal(dataset.examples, ROWS)
+    assert dataset.feature_names == ("height", "weight", "smokes")
 
 
 def test_a_column_can_be_the_condition(tmp_path: Path) -> None:
@@ -67,14 +104,19 @@ def test_a_column_can_be_the_condition(tmp_path: Path) -> None:
     [
         ("a,b\n1,2\n3,x y\n", r"people.csv: line 3, column 'b' is the text 'x y'; expected numbers. Code categories as 0, 1, 2"),
         ("1,2\n3,x\n", r"line 2, column 1 is the text 'x'"),
-        ("a,b\n1,\n3,4\n", r"line 2, column 'b' has no value \(''\); drop rows with missing values, or fill them in"),
+        (
+            "a,b\n1,\n3,4\n",
+            r"line 2, column 'b' has no value \(''\); drop the row or fill it in before .*, or drop the column",
+        ),
         ("a,b\n1,2\nNA,4\n", r"line 3, column 'a' has no value \('NA'\)"),
         ("a;b\n1,5;2\n", r"line 2, column 'a' is '1,5'; write decimals with a point"),
         ("a,b\n1,2\n3,4,5\n", r"line 3 has 3 cells; expected 2"),
         ("a,b,a\n1,2,3\n", r"2 columns are named 'a'"),
         ("a,b\n", r"holds no rows of numbers"),
         ("", r"holds no rows of numbers"),
-        ("a,b\n1,nan\n3,4\n", r"contains 1 NaN of 4 values"),
+        ("a,b\n1,nan\n3,4\n", r"line 2, column 'b' has no value \('nan'\); .* or drop the column"),
+        ("# of a tool\n\na,b\n1,2\n3,x\n", r"line 5, column 'b' is the text 'x'"),
+        ("1,5;2,5\n3;4\n", r"line 1, column 0 is '1,5'; write decimals with a point"),
         ("a,b\n1_000,2\n3,4\n", r"column 'a' is the text '1_000'"),
     ],
 )

@@ -211,6 +211,7 @@ def test_every_parameter_reaches_the_configuration():
         "decoder_widths": (6, 3),
         "activations": ("elu", "tanh"),
         "dropout": 0.1,
+        "kind": "rows",
         "scaling": "unit",
         "epochs": 3,
         "batch_size": 50,

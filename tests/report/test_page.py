@@ -15,7 +15,7 @@ from PIL import Image
 from support_report import healthy_faces, history, settled_bound, table
 
 from lowerbound.diagnosis.summary import BITS, NATS, RunSummary, Score, scores_of
-from lowerbound.report.page import describe_data, duration, render_report
+from lowerbound.report.page import duration, render_report
 from lowerbound.report.score_text import error_text, explanation, measure_note, number
 
 VOID = {"meta", "link", "img", "br", "hr", "input"}
@@ -246,7 +246,7 @@ def test_errors_durations_and_data_in_words() -> None:
     assert error_text(Score("elbo_nats", -1.0, NATS, "counting", "test", standard_error=0.3)) == "± 0.30"
     assert error_text(Score("elbo_nats", -1.0, NATS, "counting", "test")) == ""
     assert [duration(seconds) for seconds in (3.25, 59.4, 73.2, 3700.0)] == ["3.2 s", "59 s", "1 min 13 s", "1 h 1 min"]
-    assert describe_data(table()) == f"5 columns, real values from {table().spec.low:.4g} to {table().spec.high:.4g}"
+    assert table().spec.words == f"rows of 5 columns, real values from {table().spec.low:.4g} to {table().spec.high:.4g}"
 
 
 def test_a_probability_is_not_called_a_density() -> None:

@@ -70,6 +70,7 @@ def other_examples(
     from ..data.checks import check_array
     from ..data.datasets import load_dataset
     from ..data.examples import examples_of
+    from ..data.plausibility import check_like_training
     from ..data.tables import Table, columns_of
 
     dataset = load_dataset(data, key, data_dir, config.data.condition)
@@ -77,6 +78,7 @@ def other_examples(
     if dataset.feature_names and spec.feature_names:
         examples = columns_of(Table(examples, dataset.feature_names), spec.feature_names, data)
     examples = check_array(examples, name=data, event_shape=spec.event_shape)
+    check_like_training(examples, spec, name=data)
     model.check_values(examples, name=data)
     return examples_of(dataclasses.replace(dataset, examples=examples), np.arange(len(examples)), spec)
 

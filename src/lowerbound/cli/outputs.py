@@ -34,7 +34,7 @@ def sample_run(run: Path, out: Path, count: int, mean: bool, seed: int, conditio
 
         _write_png(out, sample_picture(examples, spec, number=count))
     else:
-        _write_array(out, examples, spec)
+        _write_array(out, spec.to_user(examples), spec)
     say(f"wrote {count:,} {'decoder means E[x|z]' if mean else 'draws x ~ p(x|z)'} of z ~ p(z) to {out}")
 
 
@@ -53,7 +53,8 @@ def reconstruct_run(
     from ..evaluation import decode, posterior_means
 
     if out.suffix != ".png":
-        _write_array(out, decode(model, posterior_means(model, examples), condition=_rows(examples.condition)), spec)
+        means = decode(model, posterior_means(model, examples), condition=_rows(examples.condition))
+        _write_array(out, spec.to_user(means), spec)
     else:
         from ..report.figures import MOST_PAIRS, pair_picture
 
@@ -151,8 +152,9 @@ def _write_table(path: Path, rows: np.ndarray, names: Sequence[str]) -> None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(names)
-    # Nine digits are all of a float32, and a whole number keeps its form.
-    writer.writerows([f"{value:.9g}" for value in row] for row in rows.tolist())
+    # All the digits of the type, and a whole number keeps its form.
+    digits = 9 if rows.dtype == np.float32 else 15
+    writer.writerows([f"{value:.{digits}g}" for value in row] for row in rows.tolist())
     write_text(path, text.getvalue())
 
 

@@ -90,6 +90,7 @@ def _train(run: TrainingRun, *, as_json: bool, resumed: bool) -> None:
             f"training on {run.dataset.name} ({sizes['train']:,} train, {sizes['validation']:,} validation, "
             f"{sizes['test']:,} test){where}, into {run.folder.path}"
         )
+        say(f"the data are taken for {run.spec.words}; if they are something else, state it with data.kind")
     with StopRequest() as stop_request, TrainingLog(run, resume_step=step if resumed else None) as log:
         with display(as_json=as_json, is_terminal=is_terminal(sys.stderr)) as show:
 

@@ -45,21 +45,23 @@ def traverse_run(
         require_kind(spec, out)
         plane = manifold(model, data, condition=row, size=num_columns)
         if out.suffix == ".npy":
-            write_npy(out, plane.means)
+            write_npy(out, spec.to_user(plane.means))
         else:
             from ..report.walk_figures import save_manifold
 
-            save_manifold(plane, spec, out)
+            save_manifold(plane, spec.of_model, out)
         say(f"wrote the decoder's means over a grid of {num_columns} x {num_columns} codes to {out}")
         return
     base = None if start is None else posterior_means(model, data[start : start + 1])[0]
     found = traverse(model, data, base=base, condition=row, num_latents=num_latents, num_columns=num_columns)
     if out.suffix == ".npy":
-        write_npy(out, found.means)
+        write_npy(out, spec.to_user(found.means))
     else:
         from ..report.walk_figures import save_traversal
 
-        save_traversal(found, spec, out, "the mean of all codes" if start is None else f"the code of {split} example {start}")
+        save_traversal(
+            found, spec.of_model, out, "the mean of all codes" if start is None else f"the code of {split} example {start}"
+        )
     say(f"wrote traversals of {len(found.latents)} latents, {num_columns} steps each, to {out}")
     if model.latent_dim == 2 and spec.is_image:
         say(f"this model has two latents; see the whole plane with: lowerbound traverse {run} --grid --out {out}")
@@ -99,13 +101,13 @@ def interpolate_run(
         condition = ((1 - share) * first + share * last).astype(np.float32)
     means = decode(model, codes, condition=condition)
     if out.suffix == ".npy":
-        write_npy(out, means)
+        write_npy(out, spec.to_user(means))
     else:
         require_kind(spec, out)
         from ..report.walk_figures import save_interpolation
 
         names = (f"{split} {start}", f"{split} {end}")
-        save_interpolation(means, np.asarray(pair.x), names, spec, out, spherical=spherical)
+        save_interpolation(means, np.asarray(pair.x), names, spec.of_model, out, spherical=spherical)
     say(f"wrote {num_steps} decoder means between the codes of {split} examples {start} and {end} to {out}")
 
 

@@ -38,6 +38,11 @@ class DataConfig:
         Text(may_be_empty=True),
         "given besides the example: labels, factors, or a variable of the data's own file; empty for none",
     )
+    kind: str = _key(
+        "auto",
+        OneOf(("auto", "pictures", "rows", "series")),
+        "what an example is: a picture, a row, or a window of series; by default the data's type, shape and range decide",
+    )
     scaling: str = _key(
         "auto",
         OneOf(("auto", "unit", "open-unit", "standard", "none")),

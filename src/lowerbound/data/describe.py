@@ -13,15 +13,27 @@ from ..errors import DataError, DataWarning
 from .checks import check_array, chunks_of_rows
 from .conditions import describe_condition
 from .dataset import Dataset
+from .layout import Layout, choose_layout
+from .plausibility import SHARE_OF_OUTLIERS, as_columns, find_outliers, plausible_limits
 from .spec import DataSpec, Kind
 
 # Enough values to meet every level of a lattice; sorting hundreds of millions of pixels would take minutes.
 _MOST_VALUES_FOR_STEP = 2_000_000
 _SINGLE_EPS = float(np.finfo(np.float32).eps)
+# What float32 may round away of an element, in its standard deviations.
+_LARGEST_LOSS = 1e-3
 
 
-def describe(array: Any, feature_names: Sequence[str] = (), *, num_levels: int | None = None, name: str = "X") -> DataSpec:
-    """The `DataSpec` of training data of shape (n, *event_shape).
+def describe(
+    array: Any,
+    feature_names: Sequence[str] = (),
+    *,
+    num_levels: int | None = None,
+    kind: str = "auto",
+    name: str = "X",
+    rows: np.ndarray | None = None,
+) -> DataSpec:
+    """The `DataSpec` of training data of shape (n, *event_shape). Whether they are pictures, `choose_layout` says.
 
     Kind, low and high:
 
@@ -35,12 +47,15 @@ def describe(array: Any, feature_names: Sequence[str] = (), *, num_levels: int |
     an image together; exactly 1/255 where every pixel is a multiple of it. Gaps below float32's resolution are rounding and
     are passed over. A column that never changes has step 1.
 
+    Origin: the mean of an element whose values float32 could not tell apart, such as a time in seconds since 1970.
+
     - `feature_names`: names of a table's columns.
     - `num_levels`: the number of levels of integer data, where the data's source states it (17 for `digits`).
-    - `name`: what the caller's user calls this array; used in messages.
+    - `kind`: "pictures", "rows" or "series" where it is stated what the data are; "auto" decides.
+    - `name`: what the caller's user calls this array; used in messages. `rows`: the numbers that its rows have there.
 
     Raises `DataError` as `check_array` does, for a wrong number of feature names, for values that `num_levels` excludes, and
-    for a column that float32 cannot resolve. Warns with `DataWarning` when elements never change.
+    for a column that float32 cannot hold. Warns with `DataWarning` when elements never change.
 
     >>> spec = describe(np.arange(560, dtype=np.uint8).reshape(2, 14, 20))
     >>> spec.kind, spec.high, spec.step
@@ -53,31 +68,51 @@ def describe(array: Any, feature_names: Sequence[str] = (), *, num_levels: int |
     if feature_names and len(feature_names) != num_elements:
         raise DataError(f"{name} has {num_elements} columns but feature_names has {len(feature_names)}; expected one for each.")
     moments = _Moments.of(array)
-    is_image = _is_image(event_shape)
-    label = DataSpec(event_shape, "continuous", 0.0, 1.0, (1.0,), (), (), feature_names)
-    _check_resolution(array, moments, label, name)
-    kind, low, high, limits_known = _kind_and_limits(array, moments, is_image, num_levels, name)
-    _warn_constant(moments, label, kind, name)
-    return DataSpec(
-        event_shape=event_shape,
+    whole = array.dtype.kind in "iu" or _all_whole(array)
+    low, high = float(moments.low.min()), float(moments.high.max())
+    layout = choose_layout(
+        event_shape,
+        moments.low,
+        moments.high,
+        moments.mean,
+        moments.std,
+        is_8_bit=array.dtype == np.uint8 or (whole and _within(low, high, 1.0)),
+        has_levels=whole or (_within(low, high, 1.0) and _has_8_bit_levels(array)),
         kind=kind,
+        name=name,
+    )
+    label = DataSpec(event_shape, "continuous", 0.0, 1.0, (1.0,), (), (), feature_names, layout=layout)
+    _check_range(array, moments, label, name, rows)
+    values, low, high, limits_known = _kind_and_limits(array.dtype, low, high, whole, layout, num_levels, name)
+    if values == "continuous" and not label.is_image:
+        moments = _without_outliers(array, moments, label, name, rows)
+    # What was float32 before has lost its digits already.
+    is_wide = array.dtype.itemsize >= 4 and array.dtype != np.float32
+    origin = _origin(moments, whole) if is_wide else np.zeros(num_elements)
+    _warn_constant(moments, label, values, name)
+    plausible_low, plausible_high = _plausible(array, moments, label, low, high)
+    return dataclasses.replace(
+        label,
+        kind=values,
         low=low,
         high=high,
-        step=(1.0,) if kind != "continuous" else _steps(array, moments, is_image),
+        step=(1.0,) if values != "continuous" else _steps(array, moments, label.is_image, origin),
         mean=tuple(moments.mean.tolist()),
         std=tuple(moments.std.tolist()),
-        feature_names=feature_names,
         limits_known=limits_known,
         element_low=tuple(moments.low.tolist()),
         element_high=tuple(moments.high.tolist()),
-        is_whole=kind != "continuous" or array.dtype.kind in "iu" or _all_whole(array),
+        is_whole=whole,
+        origin=tuple(origin.tolist()) if origin.any() else (),
+        plausible_low=tuple(plausible_low.tolist()),
+        plausible_high=tuple(plausible_high.tolist()),
     )
 
 
-def describe_dataset(dataset: Dataset, rows: np.ndarray) -> DataSpec:
+def describe_dataset(dataset: Dataset, rows: np.ndarray, kind: str = "auto") -> DataSpec:
     """The `DataSpec` of a data set's training rows, with the condition where it has one; raises and warns as `describe` does."""
     names, num_levels = dataset.feature_names, dataset.num_levels
-    spec = describe(dataset.examples[rows], names, num_levels=num_levels, name=dataset.name)
+    spec = describe(dataset.examples[rows], names, num_levels=num_levels, kind=kind, name=dataset.name, rows=rows)
     if dataset.condition is None:
         return spec
     return dataclasses.replace(spec, condition=describe_condition(dataset.condition[rows], dataset.condition_name))
@@ -85,12 +120,17 @@ def describe_dataset(dataset: Dataset, rows: np.ndarray) -> DataSpec:
 
 @dataclasses.dataclass(frozen=True)
 class _Moments:
-    """Per element, flattened, in double precision whatever the data's type."""
+    """Per element, flattened, in double precision whatever the data's type.
+
+    `mean` and `std` leave cells out that are outliers; the other values lie from `inner_low` to `inner_high`.
+    """
 
     low: np.ndarray
     high: np.ndarray
     mean: np.ndarray
     std: np.ndarray
+    inner_low: np.ndarray
+    inner_high: np.ndarray
 
     @classmethod
     def of(cls, array: np.ndarray) -> _Moments:
@@ -98,21 +138,20 @@ class _Moments:
         low, high = flat.min(axis=0).astype(np.float64), flat.max(axis=0).astype(np.float64)
         chunks = chunks_of_rows(flat)
         total, squares = np.zeros(flat.shape[1]), np.zeros(flat.shape[1])
-        for start in chunks:
-            # Centred on the minimum first, so that a large offset costs no digits.
-            total += (flat[start : start + chunks.step].astype(np.float64) - low).sum(axis=0)
-        mean = total / len(flat) + low
-        for start in chunks:
-            squares += ((flat[start : start + chunks.step].astype(np.float64) - mean) ** 2).sum(axis=0)
-        return cls(low, high, np.clip(mean, low, high), np.where(low == high, 0.0, np.sqrt(squares / len(flat))))
+        # Where a square is beyond float64, the value is beyond float32, which is refused.
+        with np.errstate(over="ignore", invalid="ignore"):
+            for start in chunks:
+                # Centred on the minimum first, so that a large offset costs no digits.
+                total += (flat[start : start + chunks.step].astype(np.float64) - low).sum(axis=0)
+            mean = total / len(flat) + low
+            for start in chunks:
+                squares += ((flat[start : start + chunks.step].astype(np.float64) - mean) ** 2).sum(axis=0)
+        std = np.where(low == high, 0.0, np.sqrt(squares / len(flat)))
+        return cls(low, high, np.clip(mean, low, high), std, low, high)
 
     @property
     def constant(self) -> np.ndarray:
         return np.flatnonzero(self.low == self.high)
-
-
-def _is_image(event_shape: tuple[int, ...]) -> bool:
-    return DataSpec(event_shape, "continuous", 0.0, 1.0, (1.0,), (), ()).is_image
 
 
 def _warn_constant(moments: _Moments, label: DataSpec, kind: Kind, name: str) -> None:
@@ -130,36 +169,65 @@ def _warn_constant(moments: _Moments, label: DataSpec, kind: Kind, name: str) ->
     )
 
 
-def _check_resolution(array: np.ndarray, moments: _Moments, label: DataSpec, name: str) -> None:
-    if array.dtype.itemsize < 4 or array.dtype == np.float32:
-        return
+def _without_outliers(array: np.ndarray, moments: _Moments, label: DataSpec, name: str, rows: np.ndarray | None) -> _Moments:
+    """The moments of each element without the few cells that hold nearly all of its variance, of which is warned."""
+    flat, found = array.reshape(len(array), -1), {}
+    reach = np.maximum(moments.high - moments.mean, moments.mean - moments.low)
+    # Only where one cell is so far out can it, and as many as may be, hold most of the variance.
+    for element in np.flatnonzero(reach**2 * max(1, SHARE_OF_OUTLIERS * len(flat)) > moments.std**2 * len(flat) / 2):
+        if (cells := find_outliers(flat[:, element])) is not None:
+            found[int(element)] = cells
+    if not found:
+        return moments
+    changed = dataclasses.replace(moments, **{key: value.copy() for key, value in vars(moments).items()})
+    for element, cells in found.items():
+        rest = np.delete(flat[:, element], cells).astype(np.float64)
+        changed.mean[element], changed.std[element] = rest.mean(), rest.std()
+        changed.inner_low[element], changed.inner_high[element] = rest.min(), rest.max()
+    element, cells = next(iter(found.items()))
+    first = int(cells[0]) if rows is None else int(rows[cells[0]])
+    others = sum(map(len, found.values())) - 1
+    warnings.warn(
+        f"{name}: row {first}, {label.element_word} {label.element_name(element)} is {flat[cells[0], element]:g}, an outlier"
+        f"{f' (there are {others} more)' if others else ''}: the others lie from {changed.inner_low[element]:g} to "
+        f"{changed.inner_high[element]:g}. The column is scaled without it. Correct it or drop the row if it is a mistake.",
+        DataWarning,
+        stacklevel=3,
+    )
+    return changed
+
+
+def _plausible(array: np.ndarray, moments: _Moments, label: DataSpec, low: float, high: float) -> tuple[np.ndarray, np.ndarray]:
+    if label.is_image:
+        return np.array([2 * low - high]), np.array([2 * high - low])
+    inner = (as_columns(each.reshape(1, *label.event_shape), label.layout) for each in (moments.inner_low, moments.inner_high))
+    least, most = inner
+    return plausible_limits(as_columns(array, label.layout), least.min(axis=0), most.max(axis=0))
+
+
+def _check_range(array: np.ndarray, moments: _Moments, label: DataSpec, name: str, rows: np.ndarray | None) -> None:
     largest = np.maximum(np.abs(moments.low), np.abs(moments.high))
     overflow = np.flatnonzero(largest > np.finfo(np.float32).max)
     if len(overflow):
         worst = int(overflow[0])
-        where = f"{label.element_word} {label.element_name(worst)}"
+        row = int(np.argmax(np.abs(array.reshape(len(array), -1)[:, worst])))
+        where = f"row {row if rows is None else rows[row]}, {label.element_word} {label.element_name(worst)}"
         raise DataError(
             f"{name}: {where} reaches {largest[worst]:g}, beyond the largest number of float32 (3.4e+38), "
             "in which models compute. Rescale it (or take its logarithm) before fitting."
         )
-    rounding = largest * _SINGLE_EPS / 2
-    lost = np.flatnonzero((rounding > 1e-3 * moments.std) & (moments.std > 0))
-    if len(lost):
-        worst = int(lost[0])
-        others = f" ({len(lost)} {label.element_word}s in all)" if len(lost) > 1 else ""
-        where = f"{label.element_word} {label.element_name(worst)}{others}"
-        raise DataError(
-            f"{name}: {where} has values near {largest[worst]:.9g} that vary by only "
-            f"{moments.std[worst]:.3g} (standard deviation). Models compute in float32, which rounds such values by up to "
-            f"{rounding[worst]:.3g}, so their differences would be lost. Subtract its mean ({moments.mean[worst]:.9g}) first."
-        )
+
+
+def _origin(moments: _Moments, whole: bool) -> np.ndarray:
+    """What to subtract of each element: its mean where float32 would lose the differences of its values, else 0."""
+    rounding = np.maximum(np.abs(moments.inner_low), np.abs(moments.inner_high)) * _SINGLE_EPS / 2
+    is_lost = (rounding > _LARGEST_LOSS * moments.std) & (moments.std > 0)
+    return np.where(is_lost, np.rint(moments.mean) if whole else moments.mean, 0.0)
 
 
 def _kind_and_limits(
-    array: np.ndarray, moments: _Moments, is_image: bool, num_levels: int | None, name: str
+    dtype: np.dtype, low: float, high: float, whole: bool, layout: Layout, num_levels: int | None, name: str
 ) -> tuple[Kind, float, float, bool]:
-    low, high = float(moments.low.min()), float(moments.high.max())
-    whole = array.dtype.kind in "iu" or (_within(low, high, 255.0) and _all_whole(array))
     if num_levels is not None:
         if not whole or not _within(low, high, float(num_levels - 1)):
             raise DataError(
@@ -169,7 +237,8 @@ def _kind_and_limits(
         return ("binary" if num_levels == 2 else "integer"), 0.0, float(num_levels - 1), True
     if whole and _within(low, high, 1.0):
         return "binary", 0.0, 1.0, True
-    if array.dtype == np.uint8 or (array.dtype.kind in "iu" and is_image and _within(low, high, 255.0)):
+    is_image = layout == "pictures"
+    if dtype == np.uint8 or (dtype.kind in "iu" and is_image and _within(low, high, 255.0)):
         return "integer", 0.0, 255.0, True
     if is_image and _within(low, high, 1.0):
         return "continuous", 0.0, 1.0, True
@@ -188,18 +257,26 @@ def _all_whole(array: np.ndarray) -> bool:
     return all(bool((block == np.rint(block)).all()) for block in blocks)
 
 
-def _steps(array: np.ndarray, moments: _Moments, is_image: bool) -> tuple[float, ...]:
+def _steps(array: np.ndarray, moments: _Moments, is_image: bool, origin: np.ndarray) -> tuple[float, ...]:
     flat = array.reshape(len(array), -1)
     if not is_image:
         stride = -(-len(flat) // _MOST_VALUES_FOR_STEP)
-        return tuple(_smallest_gap(flat[::stride, column]) for column in range(flat.shape[1]))
-    stride = -(-flat.size // _MOST_VALUES_FOR_STEP)
-    seen = flat[::stride].astype(np.float64)
-    if _within(float(moments.low.min()), float(moments.high.max()), 1.0):
-        levels = seen * 255
-        if np.abs(levels - np.rint(levels)).max() < 255 * 2 * _SINGLE_EPS:
-            return (1 / 255,)
-    return (_smallest_gap(seen),)
+        less = flat[::stride] - origin if origin.any() else flat[::stride]
+        inner = zip(less.T, moments.inner_low - origin, moments.inner_high - origin, strict=True)
+        return tuple(_smallest_gap(values[(values >= low) & (values <= high)]) for values, low, high in inner)
+    if _within(float(moments.low.min()), float(moments.high.max()), 1.0) and _has_8_bit_levels(array):
+        return (1 / 255,)
+    return (_smallest_gap(_some_values(array)),)
+
+
+def _some_values(array: np.ndarray) -> np.ndarray:
+    return array[:: -(-array.size // _MOST_VALUES_FOR_STEP)].astype(np.float64)
+
+
+def _has_8_bit_levels(array: np.ndarray) -> bool:
+    """Whether values in [0, 1] are multiples of 1/255."""
+    levels = _some_values(array) * 255
+    return bool(np.abs(levels - np.rint(levels)).max() < 255 * 2 * _SINGLE_EPS)
 
 
 def _smallest_gap(values: np.ndarray) -> float:

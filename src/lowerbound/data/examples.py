@@ -83,7 +83,7 @@ def examples_of(dataset: Dataset, rows: np.ndarray, spec: DataSpec) -> Example:
 
     Raises `DataError` when a condition is not of the described kind.
     """
-    x = for_device(dataset.examples[rows])
+    x = for_device(spec.to_model(dataset.examples[rows]))
     if spec.condition is None or dataset.condition is None:
         return Example(x)
     return Example(x, spec.condition.encode(dataset.condition[rows]))

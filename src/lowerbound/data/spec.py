@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import ModelFolderError
 from ..storage.schema import checked
 from .conditions import ConditionSpec
+from .layout import Layout, layout_in_words
 
 Kind = Literal["binary", "integer", "continuous"]
 
@@ -33,6 +34,11 @@ class DataSpec:
     - `element_low`, `element_high`: the training data's own extremes, per element (flattened). `is_whole`: every value is a whole
       number.
     - `condition`: what is given besides the example; None for nothing.
+    - `layout`: whether examples are pictures, rows or windows of series; only pictures share one scale and one step.
+    - `origin`: what is subtracted in double precision before anything becomes float32, per element (flattened), where float32
+      could not tell the values apart; empty where it can.
+    - `plausible_low`, `plausible_high`: beyond them new values are warned of, for each column (of a table, or of a series), or
+      one for all pixels; empty where an earlier release did not find them.
     - `limits_known`: True when `low` and `high` are limits of the format (0 and 1 for floating-point pixels), False when they
       are only the extremes of the training data.
     """
@@ -50,6 +56,10 @@ class DataSpec:
     element_high: tuple[float, ...] = ()
     is_whole: bool = False
     condition: ConditionSpec | None = None
+    layout: Layout = "rows"
+    origin: tuple[float, ...] = ()
+    plausible_low: tuple[float, ...] = ()
+    plausible_high: tuple[float, ...] = ()
 
     @property
     def num_elements(self) -> int:
@@ -88,9 +98,51 @@ class DataSpec:
 
     @property
     def is_image(self) -> bool:
-        """True for H x W (grey) and H x W x C with C = 1, 3 or 4 channels."""
-        shape = self.event_shape
-        return len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4))
+        """True for pictures."""
+        return self.layout == "pictures"
+
+    @property
+    def ranges(self) -> tuple[np.ndarray, np.ndarray]:
+        """The training data's own extremes, each as one example, (1, *event_shape)."""
+        low, high = (np.asarray(each, np.float64).reshape(1, *self.event_shape) for each in (self.element_low, self.element_high))
+        return low, high
+
+    @property
+    def words(self) -> str:
+        """What one example is, and how it was recorded."""
+        values = {
+            "binary": "values 0 or 1",
+            "integer": f"whole numbers from {self.low:g} to {self.high:g}",
+            "continuous": f"real values from {self.low:.4g} to {self.high:.4g}",
+        }[self.kind]
+        return f"{layout_in_words(self.layout, self.event_shape)}, {values}"
+
+    def to_model(self, array: np.ndarray) -> np.ndarray:
+        """Examples in the user's units less `origin`, in double precision; as they are where there is none."""
+        return array - np.asarray(self.origin, np.float64).reshape(self.event_shape) if self.origin else array
+
+    def to_user(self, array: np.ndarray) -> np.ndarray:
+        """The inverse of `to_model`."""
+        return array + np.asarray(self.origin, np.float64).reshape(self.event_shape) if self.origin else array
+
+    @property
+    def of_model(self) -> DataSpec:
+        """The description of the same data as the model gets them, less `origin`."""
+        if not self.origin:
+            return self
+        low, high, mean = (np.asarray(each) - self.origin for each in (self.element_low, self.element_high, self.mean))
+        own = [self.element_name(element).strip("'") for element in range(self.num_elements)]
+        names = (f"{name} less {origin:.15g}" if origin else name for name, origin in zip(own, self.origin, strict=True))
+        return dataclasses.replace(
+            self,
+            low=float(low.min()),
+            high=float(high.max()),
+            mean=tuple(mean.tolist()),
+            element_low=tuple(low.tolist()),
+            element_high=tuple(high.tolist()),
+            feature_names=tuple(names),
+            origin=(),
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Plain lists and numbers, for `config.json`."""
@@ -122,4 +174,5 @@ _LENGTHS: dict[str, tuple[int, ...]] = {
     "feature_names": (0,),
     "element_low": (0,),
     "element_high": (0,),
+    "origin": (0,),
 }

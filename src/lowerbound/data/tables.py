@@ -13,7 +13,6 @@ import numpy as np
 from ..errors import DataError, DataWarning, closest_name, unknown_name_message
 
 TABLE_ENDINGS = (".csv", ".tsv")
-_SEPARATORS = ",;\t"
 
 
 class Table(NamedTuple):
@@ -30,35 +29,78 @@ class Table(NamedTuple):
 
 
 def load_table(path: Path) -> Table:
-    """The table in a .csv file (separated by commas, semicolons or tabs) or a .tsv file (by tabs).
+    """The table in a .csv file (separated by semicolons, tabs or commas) or a .tsv file (by tabs).
 
-    The first line holds the columns' names unless all of it are numbers. A first column without a name is the row numbers
-    that pandas writes; it is left out, with a `DataWarning`.
+    Lines above it that begin with # are passed over. The next line holds the columns' names unless all of it are numbers; and
+    even then where they count up, as a program's own names of columns do, or wavelengths and years. TRUE and FALSE are 1 and 0.
+    An empty last column, from separators at the ends of lines, is none. Row numbers and row names, in a first column without a
+    name or one that pandas calls "Unnamed: 0", are left out. All but the first two are said by a `DataWarning`.
 
     Raises `DataError`, with the line and the column, for text, for a missing value and for a row of another length; and when
     two columns have one name, when there is no row, or when the file is no text.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            first = file.readline()
-        separator = "\t" if path.suffix.lower() == ".tsv" else max(_SEPARATORS, key=first.count)
-        names = _names_in(path, next(csv.reader([first], delimiter=separator), []))
-        values = _fast(path, separator, skipped=1 if names else 0)
-        if values is None:
-            values = np.array(list(_rows(path, separator, names)), np.float64)
+        first, above = _first_line(path)
+        is_by_tabs = path.suffix.lower() == ".tsv"
+        separator = "\t" if is_by_tabs else next((each for each in ";\t" if each in first), ",")
+        cells = next(csv.reader([first], delimiter=separator), [])
+        names = _names_in(path, cells)
+        values = _numbers(path, separator, names, above)
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not text in UTF-8 ({error}); save the table again as CSV in UTF-8.") from error
     except csv.Error as error:
         raise DataError(f"{path} could not be read as a table ({error}); save it again as CSV.") from error
     if values.size == 0:
         raise DataError(f"{path} holds no rows of numbers; expected one line for each example.")
+    if not names and _count_up(cells, values):
+        _warn(f"{path}: the first line, {first.strip()[:40]!r}, is taken for the names of the columns, not for an example.")
+        names, values = tuple(cell.strip() for cell in cells), values[1:]
     if names and not names[0]:
-        warnings.warn(
-            DataWarning(f"{path}: the first column has no name; it is taken for row numbers and left out. Name it to keep it."),
-            stacklevel=2,
-        )
+        _warn(f"{path}: the first column has no name; it is taken for row numbers or names and left out. Name it to keep it.")
+        names, values = names[1:], values[:, 1:]
+    elif len(names) > 1 and names[0].startswith("Unnamed:") and _is_count(values[:, 0]):
+        _warn(f"{path}: the column {names[0]!r} holds row numbers and is left out. Give it another name to keep it.")
         names, values = names[1:], values[:, 1:]
     return Table(values, names)
+
+
+def _warn(text: str) -> None:
+    warnings.warn(DataWarning(text), stacklevel=3)
+
+
+def _first_line(path: Path) -> tuple[str, int]:
+    """The first line of the table, and the number of lines above it."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        for number, line in enumerate(file):
+            if line.strip() and not line.startswith("#"):
+                return line, number
+    return "", 0
+
+
+def _numbers(path: Path, separator: str, names: tuple[str, ...], above: int) -> np.ndarray:
+    values = None
+    if all(names):
+        values = _fast(path, separator, skipped=above + (1 if names else 0))
+    if values is None or np.isnan(values).any() or (names and values.shape[1] != len(names) and values.size):
+        values = np.array(list(_rows(path, separator, names, above)), np.float64)
+    return values
+
+
+def _is_count(column: np.ndarray) -> bool:
+    return bool((np.diff(column) == 1).all()) and column[0] in (0, 1)
+
+
+def _count_up(cells: list[str], values: np.ndarray) -> bool:
+    """Whether the first line of a table of numbers are the columns' names: 0, 1, 2, ..., or steps that fit in no column."""
+    first, rest = values[0], values[1:]
+    if len(first) < 2 or len(rest) == 0 or not (np.diff(first) > 0).all():
+        return False
+    counts = _is_count(first) and all(cell.strip().isdigit() for cell in cells)
+    if counts and (len(first) > 2 or bool((rest != np.rint(rest)).any())):
+        # Where every line counts up, it is data that do.
+        return not bool((np.diff(rest, axis=1) > 0).all())
+    outside = (first < rest.min(axis=0)) | (first > rest.max(axis=0))
+    return len(first) > 2 and len(rest) > 1 and bool(outside.all()) and np.allclose(np.diff(first), np.diff(first)[0])
 
 
 def columns_of(table: Table, wanted: Sequence[str], path: str) -> np.ndarray:
@@ -85,9 +127,11 @@ def require_column(table: Table, name: str, path: Path) -> None:
 
 def _names_in(path: Path, cells: list[str]) -> tuple[str, ...]:
     """The names in a first line; none when all of it are numbers."""
-    if not cells or all(_is_number(cell) for cell in cells):
+    if not cells or all(_is_number(cell.replace(",", ".")) for cell in cells):
         return ()
     names = tuple(cell.strip() for cell in cells)
+    if len(names) > 1 and not names[-1]:
+        names = names[:-1]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise DataError(f"{path}: {names.count(twice[0])} columns are named {twice[0]!r}; expected a name of its own for each.")
@@ -109,9 +153,11 @@ def _fast(path: Path, separator: str, *, skipped: int) -> np.ndarray | None:
         return None
 
 
-def _rows(path: Path, separator: str, names: tuple[str, ...]) -> Iterator[list[float]]:
+def _rows(path: Path, separator: str, names: tuple[str, ...], above: int) -> Iterator[list[float]]:
     """Row after row, up to the first that is not made of numbers."""
     with path.open(encoding="utf-8-sig", newline="") as file:
+        for _ in range(above):
+            next(file)
         reader = csv.reader(file, delimiter=separator)
         if names:
             next(reader)
@@ -120,24 +166,30 @@ def _rows(path: Path, separator: str, names: tuple[str, ...]) -> Iterator[list[f
             if not cells:
                 continue
             width = width or len(cells)
+            line = reader.line_num + above
+            if names and len(cells) == width + 1 and not cells[-1].strip():
+                cells = cells[:-1]
             if len(cells) != width:
-                raise DataError(
-                    f"{path}: line {reader.line_num} has {len(cells)} cells; expected {width}, as in the lines before it."
-                )
-            yield [_number(path, reader.line_num, names, index, cell) for index, cell in enumerate(cells)]
+                raise DataError(f"{path}: line {line} has {len(cells)} cells; expected {width}, as in the lines before it.")
+            # What stands in a first column without a name is left out later, be it text or not.
+            start = 1 if names and not names[0] else 0
+            yield [0.0] * start + [_number(path, line, names, index, cells[index]) for index in range(start, width)]
 
 
 def _number(path: Path, line: int, names: tuple[str, ...], index: int, cell: str) -> float:
     """A cell's number, or the error that says where there is none."""
+    word = cell.strip().lower()
+    if word in ("true", "false"):
+        return float(word == "true")
+    where = f"{path}: line {line}, column {names[index]!r}" if names else f"{path}: line {line}, column {index}"
+    if word in ("", "na", "n/a", "nan", "null", "none", "?", "-", "."):
+        raise DataError(f"{where} has no value ({cell!r}); drop the row or fill it in before fitting, or drop the column.")
     if _is_number(cell):
         return float(cell)
-    where = f"{path}: line {line}, column {names[index]!r}" if names else f"{path}: line {line}, column {index}"
-    if not cell.strip() or cell.strip().lower() in ("na", "n/a", "null", "none", "?"):
-        raise DataError(f"{where} has no value ({cell!r}); drop rows with missing values, or fill them in, before fitting.")
     if _is_number(cell.replace(",", ".")):
         raise DataError(f"{where} is {cell!r}; write decimals with a point.")
     raise DataError(
-        f"{where} is the text {cell!r}; expected numbers. Code categories as 0, 1, 2, ..., or leave the column out of the file."
+        f"{where} is the text {cell!r}; expected numbers. Code categories as 0, 1, 2, ..., or drop the column from the file."
     )
 
 

@@ -47,7 +47,7 @@ def summarize(
         name=folder.path.name,
         folder=str(folder.path),
         data_name=config.data.name,
-        spec=spec,
+        spec=spec.of_model,
         num_train=len(split.train),
         num_validation=len(split.validation),
         num_test=len(split.test),
@@ -92,7 +92,7 @@ def _of_data(
     model: AbstractLatentVariableModel, spec: DataSpec, config: RunConfig, dataset: Dataset, split: Split, shown: str
 ) -> dict[str, Any]:
     rows = getattr(split, shown)
-    examples, shown_data = dataset.examples[rows], examples_of(dataset, rows, spec)
+    examples, shown_data = spec.to_model(dataset.examples[rows]), examples_of(dataset, rows, spec)
     # All examples of the split, as `evaluate` and `latents` take, so that all faces call the same latents active.
     means = posterior_means(model, shown_data)
     active, points = active_units(means), rows[:NUM_LATENT_POINTS]
@@ -106,7 +106,7 @@ def _of_data(
     return {
         "samples": sample(model, NUM_SAMPLES, condition=condition, draw=True, seed=seed),
         "sample_means": sample(model, NUM_SAMPLES, condition=condition, draw=False, seed=seed),
-        "real": dataset.examples[real],
+        "real": spec.to_model(dataset.examples[real]),
         "originals": examples[:NUM_PAIRS],
         "reconstructions": decode(model, means[:NUM_PAIRS], condition=shown_data[:NUM_PAIRS].condition),
         "latent_means": means[:NUM_LATENT_POINTS],
@@ -116,7 +116,7 @@ def _of_data(
         "factors": None if dataset.factors is None else dataset.factors[points],
         "factor_names": dataset.factor_names,
         "examination": examine(
-            model, spec, shown_data, train, split=shown, active=active, posterior_name=config.posterior.name, seed=seed
+            model, spec.of_model, shown_data, train, split=shown, active=active, posterior_name=config.posterior.name, seed=seed
         ),
     }
 

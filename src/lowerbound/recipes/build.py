@@ -28,7 +28,7 @@ def resolve_likelihood_name(config: RunConfig, spec: DataSpec) -> str:
     name = config.likelihood.name
     if name == "auto":
         return "bernoulli" if spec.kind == "binary" else "gaussian"
-    check_support(name, class_of("likelihood", name).support, spec)
+    check_support(name, class_of("likelihood", name).support, spec.of_model)
     return name
 
 
@@ -59,7 +59,8 @@ def resolve_scaling(config: RunConfig, spec: DataSpec) -> str:
 
 def resolve(config: RunConfig, spec: DataSpec) -> RunConfig:
     """The configuration with every "auto" that the data decide replaced by what it stands for."""
-    changes = {"likelihood": {"name": resolve_likelihood_name(config, spec)}, "data": {"scaling": resolve_scaling(config, spec)}}
+    data = {"scaling": resolve_scaling(config, spec), "kind": spec.layout}
+    changes = {"likelihood": {"name": resolve_likelihood_name(config, spec)}, "data": data}
     return resolve_network(config, spec).updated(changes)
 
 
@@ -67,6 +68,7 @@ def build_context(
     config: RunConfig, spec: DataSpec, key: PRNGKeyArray, *, condition_dim: int = 0, examples: np.ndarray | None = None
 ) -> BuildContext:
     """What the parts of this configuration are told."""
+    spec = spec.of_model
     transform, input_transform = choose_transform(spec, resolve_scaling(config, spec)), choose_transform(spec, "standard")
     return BuildContext(spec, transform, input_transform, config.model.latent_dim, condition_dim, key, examples)
 

@@ -24,6 +24,7 @@ PARAMETERS: dict[str, tuple[str, str]] = {
     "decoder_widths": ("network", "decoder_widths"),
     "activations": ("network", "activations"),
     "dropout": ("network", "dropout"),
+    "kind": ("data", "kind"),
     "scaling": ("data", "scaling"),
     "epochs": ("training", "epochs"),
     "batch_size": ("training", "batch_size"),

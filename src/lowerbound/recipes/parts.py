@@ -102,6 +102,7 @@ def check_fit(parts: Mapping[str, Any], config: RunConfig, spec: DataSpec) -> No
             f"likelihood has the event shape {tuple(likelihood.event_shape)}, but one example of the data has shape "
             f"{spec.event_shape}; build it as {type(likelihood).__name__}({spec.event_shape}, ...)."
         )
+    spec = spec.of_model
     reason = likelihood.misfit(spec, choose_transform(spec, resolve_scaling(config, spec)))
     if reason is not None:
         raise ConfigurationError(f"likelihood is a {type(likelihood).__name__} {reason}.")

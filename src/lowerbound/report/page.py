@@ -60,7 +60,7 @@ def _lead(summary: RunSummary) -> str:
         model += f" and a {likelihood.replace('gaussian', 'Gaussian').replace('bernoulli', 'Bernoulli')} likelihood"
     text = (
         f"{model[0].upper()}{model[1:]}, trained on {summary.num_train:,} examples of "
-        f"<strong>{_escape(summary.data_name)}</strong> ({_escape(describe_data(summary))}): "
+        f"<strong>{_escape(summary.data_name)}</strong> ({_escape(summary.spec.words)}): "
         f"{_escape(summary.how_it_ended)}, {duration(summary.seconds)}."
     )
     score = summary.score("elbo_nats")
@@ -70,23 +70,6 @@ def _lead(summary: RunSummary) -> str:
             f"{number(score.value, score.standard_error)} nats."
         )
     return text
-
-
-def describe_data(summary: RunSummary) -> str:
-    """What one example is."""
-    spec = summary.spec
-    if spec.is_image:
-        channels = spec.event_shape[2] if len(spec.event_shape) == 3 else 1
-        colour = {1: "grey", 3: "colour", 4: "colour with opacity"}[channels]
-        what = f"{colour} images of {spec.event_shape[0]} × {spec.event_shape[1]} pixels"
-    else:
-        what = f"{' × '.join(map(str, spec.event_shape))} {'column' if spec.num_elements == 1 else 'columns'}"
-    values = {
-        "binary": "values 0 or 1",
-        "integer": f"whole numbers from {spec.low:g} to {spec.high:g}",
-        "continuous": f"real values from {spec.low:.4g} to {spec.high:.4g}",
-    }[spec.kind]
-    return f"{what}, {values}"
 
 
 def duration(seconds: float) -> str:

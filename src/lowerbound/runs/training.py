@@ -55,7 +55,7 @@ class TrainingRun:
         Raises `DataError` or `ConfigurationError` before anything is written, and `SavingError`.
         """
         split = choose_split(config, dataset)
-        spec = describe_dataset(dataset, split.train)
+        spec = describe_dataset(dataset, split.train, config.data.kind)
         config = resolve(config, spec)
         trainer = _make_trainer(config, spec, dataset, split)
         record = {
@@ -100,7 +100,7 @@ class TrainingRun:
         notes = _version_notes(info["versions"])
         checkpoint = latest_checkpoint(folder.checkpoints)
         if checkpoint is None:
-            spec = describe_dataset(dataset, split.train)
+            spec = describe_dataset(dataset, split.train, config.data.kind)
             trainer = _make_trainer(config, spec, dataset, split)
             folder.metrics.keep_until(0)
             notes += ("there was no checkpoint yet: starting again",)
@@ -273,7 +273,7 @@ def _make_trainer(
             "part. Set training.early_stopping_patience=0."
         )
     if model is None:
-        start = dataset.examples[split.train[:NUM_START_EXAMPLES]]
+        start = spec.to_model(dataset.examples[split.train[:NUM_START_EXAMPLES]])
         key = jax.random.key(config.training.seed)
         model = build_model(config, spec, key, condition_dim=spec.condition_dim, examples=start)
         for held_out in (split.validation, split.test):

@@ -74,7 +74,19 @@ def _model_1(document: dict[str, Any]) -> dict[str, Any]:
     is_one = isinstance(sections, dict) and all(
         isinstance(keys, dict) and isinstance(keys.get("name", ""), str) for keys in sections.values()
     )
-    return {**document, "config": _config_of_0_1(sections)} if is_one else document
+    found = {"config": _config_of_0_1(sections)} if is_one else {}
+    if "data_spec" in document:
+        found["data_spec"] = _data_spec_1(document["data_spec"])
+    return {**document, **found}
+
+
+def _data_spec_1(fields: Any) -> Any:
+    """Release 0.1.0 took any shape that pictures can have for pictures, kept no origin and no plausible limits."""
+    shape = fields.get("event_shape") if isinstance(fields, dict) else None
+    if not isinstance(shape, list):
+        return fields
+    is_picture = len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4))
+    return {"layout": "pictures" if is_picture else "rows", **fields}
 
 
 UPGRADES: dict[tuple[str, int], Callable[[dict[str, Any]], dict[str, Any]]] = {(MODEL, 1): _model_1}
