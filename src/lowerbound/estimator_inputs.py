@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -24,12 +25,39 @@ def numeric_examples(X: Any, estimator: BaseEstimator, event_shape: tuple[int, .
     is_frame = hasattr(X, "columns")
     compare = functools.partial(validate_data, estimator, reset=event_shape is None, skip_check_array=True)
     if is_frame:
+        names = list(getattr(X, "column_names", X.columns))
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise DataError(f"X has {names.count(twice)} columns named {twice!r}; expected a name of its own for each.")
         # Names come first: a column that is missing explains a number of columns that is wrong.
         compare(X=X)
+        _check_columns(X, names)
     array = check_array(as_numbers(X), event_shape=event_shape)
     if array.ndim == 2 and not is_frame:
         compare(X=array)  # pyright: ignore[reportArgumentType]
     return array
+
+
+def _check_columns(frame: Any, names: Sequence[Any]) -> None:
+    """Refuse a column that does not hold a number in each row, by its name."""
+    for name in names:
+        column = np.asarray(frame[name])
+        if column.dtype.kind in "iufb":
+            wrong = np.flatnonzero(~np.isfinite(column))
+        else:
+            wrong = [row for row, value in enumerate(column) if column.dtype != object or not _is_finite(value)]
+        if len(wrong):
+            raise NotNumberError(
+                f"X: column {name!r} has {str(column[wrong[0]])[:40]} in row {wrong[0]}; expected finite numbers. Fill missing "
+                f"cells, encode text, categories and dates as numbers, or drop the column: X.drop(columns=[{name!r}])."
+            )
+
+
+def _is_finite(value: Any) -> bool:
+    try:
+        return bool(np.isfinite(float(value)))
+    except (TypeError, ValueError):
+        return False
 
 
 def as_numbers(X: Any) -> Any:

@@ -12,7 +12,7 @@ from lowerbound.data.describe import describe_dataset
 from lowerbound.data.examples import examples_of
 from lowerbound.data.spec import DataSpec
 from lowerbound.data.splits import check_same_data, shuffled_split, split_record
-from lowerbound.errors import DataError, MissingDataError
+from lowerbound.errors import DataError, DataWarning, MissingDataError
 
 pytestmark = pytest.mark.filterwarnings("ignore::lowerbound.errors.DataWarning")
 
@@ -74,6 +74,21 @@ def test_labels_factors_and_variables_of_a_file(tmp_path: Path) -> None:
     np.savez(tmp_path / "torn.npz", x=np.zeros((20, 3)), group=np.arange(19))
     with pytest.raises(DataError, match=r"data.condition is 'group', which has 19 rows .* but there are 20 examples"):
         load_dataset(tmp_path / "torn.npz", key="x", condition="group")
+
+
+@pytest.mark.parametrize(
+    ("values", "why"),
+    [
+        (np.arange(20).reshape(10, 2) % 5, "there are several columns"),
+        (np.arange(10) % 4 * 1.0, "its type is float64, as that of every column of a table"),
+    ],
+)
+def test_labels_that_become_quantities_are_said(values: np.ndarray, why: str) -> None:
+    with pytest.warns(DataWarning, match=f"the condition 'site' holds few .* is taken for a quantity, because {why}. If it is"):
+        describe_condition(values, "site")
+    # Zeros and ones are the same either way; and these are quantities.
+    describe_condition(np.eye(3, dtype=int), "site")
+    describe_condition(np.arange(60) * 0.5, "site")
 
 
 def test_a_described_condition_survives_json() -> None:

@@ -129,3 +129,18 @@ def test_windows_of_series_have_the_ranges_of_their_columns() -> None:
         check_like_training(new, spec)
     with pytest.raises(DataError, match=r"every value of column 1 lies outside"):
         check_like_training(windows * [1.0, 0.01], spec)
+
+
+@pytest.mark.parametrize("code", [-999.0, 99999.0])
+def test_a_code_for_missing_values_is_named(code: float) -> None:
+    table = np.random.default_rng(0).normal(40, 12, (200, 2))
+    table[::10, 1] = code
+    with pytest.warns(DataWarning, match=rf"X: column 'age' is {code:g} in 20 rows, and from .* in all others. If it stands for"):
+        describe(table, ["height", "age"])
+
+
+def test_columns_with_levels_and_counts_hold_no_codes() -> None:
+    generator = np.random.default_rng(1)
+    zeros = np.where(generator.random(300) < 0.4, 0, generator.lognormal(0, 1, 300))
+    levels = generator.choice([0.0, 50.0, 60.5], 300)
+    describe(np.stack([generator.poisson(1.0, 300) + 0.0, zeros, levels, generator.normal(size=300).round(1)], axis=1))

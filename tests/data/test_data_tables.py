@@ -106,7 +106,7 @@ def test_a_column_can_be_the_condition(tmp_path: Path) -> None:
         ("1,2\n3,x\n", r"line 2, column 1 is the text 'x'"),
         (
             "a,b\n1,\n3,4\n",
-            r"line 2, column 'b' has no value \(''\); drop the row or fill it in before .*, or drop the column",
+            r"line 2, column 'b' has no value \(''\); fill it in, drop the row or drop the column before fitting",
         ),
         ("a,b\n1,2\nNA,4\n", r"line 3, column 'a' has no value \('NA'\)"),
         ("a;b\n1,5;2\n", r"line 2, column 'a' is '1,5'; write decimals with a point"),

@@ -320,6 +320,7 @@ def test_the_weights_kept_are_those_of_the_best_validation_bound():
 def test_verbose_prints_about_twenty_lines(capsys):
     VAE(**{**SMALL, "epochs": 40}, verbose=True).fit(PEOPLE)
     lines = capsys.readouterr().out.splitlines()
+    assert lines.pop(0).startswith("X is taken for rows of 2 columns, real values from ")
     assert len(lines) == 20
     assert lines[-1].startswith("epoch 40/40  ELBO in nats: train -")
     VAE(**{**SMALL, "epochs": 40}).fit(PEOPLE)

@@ -7,6 +7,7 @@ import pytest
 from sklearn.utils import estimator_checks
 
 from lowerbound import VAE
+from lowerbound.errors import DataError
 
 pandas = pytest.importorskip("pandas")
 SMALL = {"latent_dim": 2, "hidden_widths": (8,), "epochs": 2, "random_state": 0}
@@ -64,5 +65,23 @@ def test_columns_of_nullable_and_mixed_numbers(vae):
     mixed = FRAME.astype({"age": "Float64", "weight": "float32"})
     assert VAE(**SMALL).fit(mixed).n_features_in_ == 3
     mixed.loc[3, "age"] = pandas.NA
-    with pytest.raises(ValueError, match=r"X has an element that is no number: .*NAType.*fill missing cells"):
+    with pytest.raises(TypeError, match=r"X: column 'age' has nan in row 3; expected finite numbers. Fill missing cells, encode"):
         VAE(**SMALL).fit(mixed)
+
+
+@pytest.mark.parametrize(
+    ("column", "got"),
+    [
+        (np.where(np.arange(40) == 5, np.nan, 1.0), "nan in row 5"),
+        (pandas.date_range("2020", periods=40), "2020-01-01.* in row 0"),
+        (["3", "x"] * 20, "x in row 1"),
+    ],
+)
+def test_a_column_without_numbers_is_named(column, got):
+    with pytest.raises(DataError, match=rf"X: column 'new' has .*{got}; expected finite .* X.drop\(columns=\['new'\]\)"):
+        VAE(**SMALL).fit(FRAME.assign(new=column))
+
+
+def test_columns_of_one_name_are_refused():
+    with pytest.raises(DataError, match=r"X has 2 columns named 'age'; expected a name of its own for each"):
+        VAE(**SMALL).fit(FRAME.rename(columns={"height": "age"}))

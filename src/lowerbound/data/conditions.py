@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from typing import Any
 
 import numpy as np
 
-from ..errors import DataError, MissingDataError
+from ..errors import DataError, DataWarning, MissingDataError
 
 # More categories than this are more likely a number stored as an integer than a kind of thing.
 MOST_CATEGORIES = 1000
+# So few whole numbers may as well be categories.
+_MOST_LIKELY_CATEGORIES = 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,7 +74,7 @@ class ConditionSpec:
 def describe_condition(values: np.ndarray, name: str) -> ConditionSpec:
     """Whole numbers in one column are a category, everything else is numbers; `values` are those of the training data.
 
-    Raises `DataError` when they cannot serve.
+    Raises `DataError` when they cannot serve; warns with `DataWarning` of numbers that look like categories.
 
     >>> describe_condition(np.array([2, 0, 2]), "labels").categories
     (0.0, 2.0)
@@ -93,8 +96,22 @@ def describe_condition(values: np.ndarray, name: str) -> ConditionSpec:
     rows = values.astype(np.float64).reshape(len(values), -1)
     if not np.isfinite(rows).all():
         raise DataError(f"the condition {name!r} has values that are not finite; remove or fill them first.")
+    _warn_of_categories(rows, values.dtype, name)
     std = rows.std(axis=0)
     return ConditionSpec(name, mean=tuple(rows.mean(axis=0).tolist()), std=tuple(np.where(std > 0, std, 1.0).tolist()))
+
+
+def _warn_of_categories(rows: np.ndarray, dtype: np.dtype, name: str) -> None:
+    whole = [column for column in rows.T if (column == np.rint(column)).all()]
+    if any(2 < len(np.unique(column)) <= _MOST_LIKELY_CATEGORIES for column in whole):
+        why = "there are several columns" if rows.shape[1] > 1 else f"its type is {dtype}, as that of every column of a table"
+        warnings.warn(
+            f"the condition {name!r} holds few different whole numbers, but is taken for a quantity, because {why}. If it is a "
+            "category, give integers in one dimension (from a .npz file on the command line), a number for each combination of "
+            "labels; if it is a quantity, all is well.",
+            DataWarning,
+            stacklevel=3,
+        )
 
 
 def require(values: np.ndarray | None, what: str, dataset: str, available: tuple[str, ...]) -> np.ndarray:

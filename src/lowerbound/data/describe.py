@@ -22,6 +22,8 @@ _MOST_VALUES_FOR_STEP = 2_000_000
 _SINGLE_EPS = float(np.finfo(np.float32).eps)
 # What float32 may round away of an element, in its standard deviations.
 _LARGEST_LOSS = 1e-3
+# A column of so few different numbers has levels, and a value apart from the others may be one of them.
+_MOST_LEVELS = 10
 
 
 def describe(
@@ -86,6 +88,7 @@ def describe(
     values, low, high, limits_known = _kind_and_limits(array.dtype, low, high, whole, layout, num_levels, name)
     if values == "continuous" and not label.is_image:
         moments = _without_outliers(array, moments, label, name, rows)
+        _warn_codes(array, moments, label, name)
     # What was float32 before has lost its digits already.
     is_wide = array.dtype.itemsize >= 4 and array.dtype != np.float32
     origin = _origin(moments, whole) if is_wide else np.zeros(num_elements)
@@ -167,6 +170,25 @@ def _warn_constant(moments: _Moments, label: DataSpec, kind: Kind, name: str) ->
         DataWarning,
         stacklevel=3,
     )
+
+
+def _warn_codes(array: np.ndarray, moments: _Moments, label: DataSpec, name: str) -> None:
+    """Warn of a number far from all others that stands in several rows, as -999 does for "missing"."""
+    flat = array.reshape(len(array), -1)
+    for end in (moments.inner_low, moments.inner_high):
+        is_end = flat == end
+        for element in np.flatnonzero(is_end.sum(axis=0) > 1):
+            others, code = flat[~is_end[:, element], element].astype(np.float64), end[element]
+            if len(others) == 0 or max(others.min() - code, code - others.max()) <= np.ptp(others):
+                continue
+            if len(np.unique(others)) > _MOST_LEVELS:
+                warnings.warn(
+                    f"{name}: {label.element_word} {label.element_name(int(element))} is {code:g} in "
+                    f"{len(flat) - len(others)} rows, and from {others.min():g} to {others.max():g} in all others. If it stands "
+                    "for a missing value, drop those rows or fill them in: it is trained on as a value like the others.",
+                    DataWarning,
+                    stacklevel=3,
+                )
 
 
 def _without_outliers(array: np.ndarray, moments: _Moments, label: DataSpec, name: str, rows: np.ndarray | None) -> _Moments:

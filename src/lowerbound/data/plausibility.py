@@ -120,10 +120,11 @@ def check_like_training(array: np.ndarray, spec: DataSpec, *, name: str = "X") -
         place = int(np.argmax(np.maximum(below[worst] - columns[:, worst], columns[:, worst] - above[worst])))
         row, element = divmod(place * columns.shape[1] + worst, spec.num_elements)
         others = f" ({len(far)} columns hold such values)" if len(far) > 1 else ""
+        were = ", outliers among them" if last[worst] > above[worst] or first[worst] < below[worst] else ""
         warnings.warn(
             f"{name}: row {row}, {spec.element_word} {spec.element_name(element)} is {columns[place, worst]:g}, far outside the "
-            f"training data{others}: got {low[worst]:g} to {high[worst]:g}, trained on {first[worst]:g} to {last[worst]:g}. "
-            "Is it a mistake, or in other units? What the model says of that row means little.",
+            f"training data{others}: got {low[worst]:g} to {high[worst]:g}, trained on {first[worst]:g} to {last[worst]:g}"
+            f"{were}. Is it a mistake, or in other units? What the model says of that row means little.",
             DataWarning,
             stacklevel=3,
         )

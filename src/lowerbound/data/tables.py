@@ -183,7 +183,7 @@ def _number(path: Path, line: int, names: tuple[str, ...], index: int, cell: str
         return float(word == "true")
     where = f"{path}: line {line}, column {names[index]!r}" if names else f"{path}: line {line}, column {index}"
     if word in ("", "na", "n/a", "nan", "null", "none", "?", "-", "."):
-        raise DataError(f"{where} has no value ({cell!r}); drop the row or fill it in before fitting, or drop the column.")
+        raise DataError(f"{where} has no value ({cell!r}); fill it in, drop the row or drop the column before fitting.")
     if _is_number(cell):
         return float(cell)
     if _is_number(cell.replace(",", ".")):
