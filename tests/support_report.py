@@ -8,19 +8,22 @@ from typing import Any
 
 import numpy as np
 
+from lowerbound.config import RunConfig
 from lowerbound.data.describe import describe
 from lowerbound.data.faces import Faces, generate_faces
 from lowerbound.data.spec import DataSpec
-from lowerbound.diagnosis.summary import NATS, RunSummary, Score
+from lowerbound.models import LatentBlock
+from lowerbound.summaries import RunSummary, Score
+from lowerbound.summaries.summary import NATS
 
-CONFIG: dict[str, dict[str, Any]] = {
-    "data": {"name": "faces", "validation": 30, "test": 30},
-    "model": {"name": "single-layer", "latent_dim": 4},
-    "likelihood": {"name": "gaussian", "scale_floor": 0.5},
-    "network": {"hidden_widths": [200, 200]},
-    "objective": {"name": "elbo", "beta": 1.0, "warmup_epochs": 0},
-    "training": {"epochs": 100, "early_stopping_patience": 0},
-}
+CONFIG = RunConfig.from_dict(
+    {
+        "data": {"name": "faces", "validation": 30, "test": 30},
+        "model": {"latent_dim": 4},
+        "likelihood": {"name": "gaussian", "scale_floor": 0.5},
+        "training": {"epochs": 100},
+    }
+)
 
 
 def history(bound: np.ndarray, gap: float = 2.0, **columns: np.ndarray) -> dict[str, np.ndarray]:
@@ -71,6 +74,7 @@ def healthy_faces(**changes: Any) -> RunSummary:
         config=CONFIG,
         history=history(settled_bound()),
         measure="lebesgue",
+        latent_blocks=(LatentBlock(4, "euclidean", "DiagonalGaussian", True, True, True),),
         samples=faces.images[60:].astype(np.float32),
         real=faces.images[:60],
         originals=faces.images[:12],

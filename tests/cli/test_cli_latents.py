@@ -11,8 +11,8 @@ from commands import SMALL, good
 
 from lowerbound import evaluation
 from lowerbound.cli import latents
-from lowerbound.diagnosis import collect
 from lowerbound.evaluation.disentanglement import fixed_factor
+from lowerbound.summaries import collect
 
 
 def test_the_figures_of_each_latent_and_of_all(images_run: Path) -> None:

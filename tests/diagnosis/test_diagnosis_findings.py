@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 from support_report import CONFIG, healthy_faces, history, settled_bound, table
 
+from lowerbound.config import RunConfig
 from lowerbound.config.catalogue import class_of
 from lowerbound.data.describe import describe
 from lowerbound.diagnosis import Finding, diagnose
 from lowerbound.diagnosis.collapse import diversity, mean_distance
-from lowerbound.diagnosis.summary import NATS, RunSummary, Score
 from lowerbound.likelihoods.remedies import REMEDIES, better_likelihoods
+from lowerbound.summaries import RunSummary, Score
+from lowerbound.summaries.summary import NATS
 
 
 def findings(summary: RunSummary) -> list[Finding]:
@@ -37,8 +39,8 @@ def found(summary: RunSummary, text: str) -> list[tuple[str, str]]:
     return [(finding.severity, finding.figure) for finding in findings(summary) if text in finding.sentence]
 
 
-def config(section: str, **keys: Any) -> dict[str, dict[str, Any]]:
-    return {**CONFIG, section: {**CONFIG[section], **keys}}
+def config(section: str, **keys: Any) -> RunConfig:
+    return CONFIG.updated({section: keys})
 
 
 def with_score(name: str, value: float, split: str, error: float = 1.0, measure: str = "lebesgue") -> tuple[Score, ...]:
@@ -282,11 +284,10 @@ class TestAdviceThatWasTried:
     def test_is_followed_by_the_next(self) -> None:
         text = "spread more widely than the prior"
         assert "prior.name=vamp" in self.command(self.alike, text)
-        learned = {"prior": {"name": "vamp", "num_components": 100}}
-        tried = dataclasses.replace(self.alike, tried=({**CONFIG, **learned},))
+        learned, fewer = config("prior", name="vamp", num_components=100), config("model", latent_dim=2)
+        tried = dataclasses.replace(self.alike, tried=(learned,))
         assert self.command(tried, text).endswith("--set model.latent_dim=2")
-        fewer = {"model": {"latent_dim": 2}}
-        both = dataclasses.replace(self.alike, tried=({**CONFIG, **learned}, {**CONFIG, **fewer}))
+        both = dataclasses.replace(self.alike, tried=(learned, fewer))
         assert self.command(both, text) == ""
 
     def test_a_collapse_is_not_warmed_up_twice(self) -> None:

@@ -16,11 +16,11 @@ from commands import command, good
 from trained_runs import factors, train
 
 from lowerbound.data.datasets import load_dataset
-from lowerbound.diagnosis import Finding, RunSummary, collect, diagnose
-from lowerbound.diagnosis.collect import summarize
+from lowerbound.diagnosis import Finding, diagnose
 from lowerbound.recipes import resolve_config
 from lowerbound.recipes.build import build_model, resolve
 from lowerbound.runs.folder import RunFolder
+from lowerbound.summaries import RunSummary, collect, summarize
 
 COUNTS = {"model": {"latent_dim": 2}, "likelihood": {"name": "poisson", "library_size": False}}
 SIX = factors(20.0)
@@ -261,7 +261,7 @@ def test_a_run_knows_those_that_it_was_made_from(healthy: Path, tmp_path: Path) 
     shutil.copytree(healthy, third)
     change_info(again, command=f"lowerbound train --recipe {healthy}/config.toml --set training.seed=1")
     change_info(third, command=f"lowerbound train --recipe={again}/config.toml")
-    config = RunFolder.open(healthy).config().to_dict()
+    config = RunFolder.open(healthy).config()
     assert list(collect._origins(RunFolder.open(third))) == [config, config]
     assert list(collect._origins(RunFolder.open(healthy))) == []
     # A run that is gone, and one that was made from itself.

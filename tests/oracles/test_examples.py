@@ -163,9 +163,11 @@ def test_a_model_trains_and_is_evaluated_on_examples_with_holes() -> None:
 
 def test_a_model_says_what_its_latents_are_and_how_much_a_draw_of_them_takes() -> None:
     (block,) = model_of("gaussian").latent_blocks
-    assert block == (2, "euclidean", "DiagonalGaussian", True, True, True)
+    assert block == (2, "euclidean", "DiagonalGaussian", True, True, True, False, 1)
     (block,) = model_of("gaussian", posterior={"name": "full-gaussian"}, prior={"name": "mixture-of-gaussians"}).latent_blocks
-    assert block == (2, "euclidean", "FullGaussian", False, False, False)
+    assert block == (2, "euclidean", "FullGaussian", False, False, False, False, 1)
+    (block,) = model_of("gaussian", posterior={"name": "coupling-spline"}).latent_blocks
+    assert (block.is_flow, block.least_dim) == (True, 2)
     assert model_of("gaussian").outputs_per_example == 6
     with pytest.raises(DataError, match="outside the support of the likelihood 'log-normal'"):
         model_of("log-normal").check_values(-TABLE)

@@ -17,7 +17,6 @@ from PIL import Image
 from support_report import healthy_faces, history, settled_bound, table
 
 from lowerbound.data.spec import DataSpec
-from lowerbound.diagnosis.summary import RunSummary
 from lowerbound.errors import DataError, SavingError
 from lowerbound.report.charts import draw_bound, draw_kl, draw_marginal, robust_limits, tick_text
 from lowerbound.report.figures import (
@@ -32,6 +31,7 @@ from lowerbound.report.figures import (
 from lowerbound.report.images import choose_columns, enlarge, image_grid, shrink
 from lowerbound.report.latent_view import choose_view
 from lowerbound.report.style import BLUE, ORANGE, sheet
+from lowerbound.summaries import RunSummary
 
 FILES = ("samples.png", "reconstructions.png", "learning_curve.png", "latent_space.png")
 
@@ -334,7 +334,7 @@ def test_a_persons_matplotlib_settings_stay_theirs(tmp_path: Path) -> None:
 
 
 def test_matplotlib_is_not_imported_before_a_picture_is_drawn() -> None:
-    code = "import sys, lowerbound.report.figures, lowerbound.diagnosis.summary; sys.exit('matplotlib' in sys.modules)"
+    code = "import sys, lowerbound.report.figures, lowerbound.summaries; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

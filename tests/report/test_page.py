@@ -12,11 +12,12 @@ import re
 import numpy as np
 import pytest
 from PIL import Image
-from support_report import healthy_faces, history, settled_bound, table
+from support_report import CONFIG, healthy_faces, history, settled_bound, table
 
-from lowerbound.diagnosis.summary import BITS, NATS, RunSummary, Score, scores_of
 from lowerbound.report.page import duration, render_report
 from lowerbound.report.score_text import error_text, explanation, measure_note, number
+from lowerbound.summaries import RunSummary, Score, scores_of
+from lowerbound.summaries.summary import BITS, NATS
 
 VOID = {"meta", "link", "img", "br", "hr", "input"}
 SECTIONS = ["worries", "scores", "training", "samples", "reconstructions", "latent-space", "configuration", "reproduce"]
@@ -141,7 +142,9 @@ def test_names_are_escaped() -> None:
     summary = healthy_faces(
         name=evil, data_name=evil, recipe=evil, command=evil, versions={evil: evil}, machine={evil: evil}, files={evil: evil}
     )
-    outline = Outline(render_report(dataclasses.replace(summary, config={evil: {evil: evil}}, stop_reason=evil)))
+    outline = Outline(
+        render_report(dataclasses.replace(summary, config=CONFIG.updated({"data": {"name": evil}}), stop_reason=evil))
+    )
     assert outline.all("script") == []
     assert outline.words.count("alert(1)") >= 10
     assert outline.all("h1") != []
@@ -157,7 +160,7 @@ def test_column_names_are_escaped_and_any_script_is_drawn(table_page: str) -> No
 
 def test_the_lead_says_what_was_trained_on_what(page: str) -> None:
     assert (
-        "A variational autoencoder with 4 latent variables and a Gaussian likelihood, trained on 60 examples of faces (grey "
+        "A variational autoencoder with 4 latent variables and the likelihood gaussian, trained on 60 examples of faces (grey "
         "images of 28 × 20 pixels, whole numbers from 0 to 255): all 100 epochs, 1 min 13 s. It gives an average test example a "
         "log-density of at least −1,802.2 nats."
     ) in Outline(page).words
@@ -189,7 +192,7 @@ def test_a_collapsed_run_is_told_so_first() -> None:
 
 def test_configuration_command_and_files(page: str) -> None:
     words = Outline(page).words
-    assert "[network]hidden_widths[200, 200]" in words
+    assert "[network]namemlphidden_widths[200, 200]" in words
     assert "lowerbound train faces --seed 0" in words
     assert '<a href="metrics.csv">metrics.csv</a>' in page
     assert "<code>model/</code>" in page

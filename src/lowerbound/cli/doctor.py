@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from ..config import RunConfig
     from ..data.dataset import Dataset
     from ..data.splits import Split
-    from ..diagnosis import Diagnosis, RunSummary
+    from ..diagnosis import Diagnosis
     from ..runs.folder import RunFolder
+    from ..summaries import RunSummary
 
 _COLOURS = {"serious": "bold red", "warning": "bold yellow", "note": "bold cyan"}
 
@@ -27,7 +28,7 @@ def doctor_run(run: Path, split: str | None, data_dir: Path | None, *, as_json: 
         check_split(split)
     folder, model, spec, config = open_run(run)
     from ..diagnosis import diagnose
-    from ..diagnosis.collect import summarize
+    from ..summaries import summarize
 
     rows = folder.split()
     shown = split or next(name for name in ("test", "validation", "train") if rows.sizes[name])

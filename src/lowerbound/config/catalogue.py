@@ -381,6 +381,13 @@ def name_of(kind: str, cls: type) -> str | None:
     return next((name for name in names if class_of(kind, name) is cls), None)
 
 
+def first_with(kind: str, **facts: Any) -> str:
+    """The name of the first part whose class declares these facts."""
+    return next(
+        name for name in entries_of(kind) if all(getattr(class_of(kind, name), fact) == value for fact, value in facts.items())
+    )
+
+
 def readers_of(kind: str, key: str) -> list[str]:
     """The names of the parts that have a key."""
     return [name for name, entry in entries_of(kind).items() if key in entry.keys]

@@ -7,8 +7,8 @@ import math
 import numpy as np
 from scipy.spatial.distance import pdist
 
-from .finding import Check, Finding, reads, retrain, short
-from .summary import RunSummary
+from ..summaries import RunSummary
+from .finding import Check, Finding, retrain, short
 
 # A code worth less than a nat cannot tell more than two or three groups of examples apart.
 COLLAPSED_KL_NATS = 1.0
@@ -64,16 +64,15 @@ def _collapse(summary: RunSummary) -> Finding | None:
 
 def _remedy(summary: RunSummary) -> tuple[str, str]:
     """What undoes a collapse, the likeliest cause first, and the command."""
-    objective, training = summary.config.get("objective", {}), summary.config.get("training", {})
-    if float(objective.get("beta", 1.0)) > 1 and reads(summary, "objective", "beta"):
+    objective, training = summary.config.objective, summary.config.training
+    if objective.get("beta", 1.0) > 1:
         return "The KL term has a weight above 1, which pays for collapse: train with 1.", retrain(summary, "objective.beta=1")
     floor = "Check that likelihood.scale_floor is not far above the data's own precision."
-    epochs, rate = int(training.get("epochs", 100)), float(training.get("learning_rate", 1e-3)) / 3
-    longer = (f"training.learning_rate={rate:.2g}", f"training.epochs={2 * epochs}")
-    was_warmed = any(config.get("objective", {}).get("warmup_epochs") for config in (summary.config, *summary.tried))
-    if reads(summary, "objective", "warmup_epochs") and not was_warmed:
+    longer = (f"training.learning_rate={training.learning_rate / 3:.2g}", f"training.epochs={2 * training.epochs}")
+    was_warmed = any(config.objective.get("warmup_epochs", 0) for config in (summary.config, *summary.tried))
+    if "warmup_epochs" in objective.values and not was_warmed:
         text = f"Raise the KL weight slowly from 0; if that is not enough, train longer or with a lower learning rate. {floor}"
-        return text, retrain(summary, f"objective.warmup_epochs={max(epochs // 2, 1)}")
+        return text, retrain(summary, f"objective.warmup_epochs={max(training.epochs // 2, 1)}")
     return f"Train longer and with a lower learning rate. {floor}", retrain(summary, *longer)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from ..likelihoods.remedies import better_likelihoods
+from ..summaries import RunSummary
 from .collapse import is_collapsed
 from .finding import Check, Finding, named_elements
-from .summary import RunSummary
 
 # An element that moves the code by less than this share of what a typical one does is not listened to.
 IGNORED_SHARE = 0.02

@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from ..summaries import RunSummary
 from . import collapse, data, fit, latent_number, likelihood, objective, prior_hole
 from .finding import ORDER, Check, Finding
-from .summary import RunSummary
 
 # Among findings as serious as each other this order decides; what else a diverged run looks like comes of that.
 CHECKS: tuple[Check, ...] = (

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import operator
 import shlex
 from collections.abc import Callable, Iterable
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
-from ..config import catalogue
-from .summary import RunSummary
+from ..config import RunConfig
+from ..summaries import RunSummary
 
 Severity = Literal["serious", "warning", "note"]
 ORDER: dict[str, int] = {"serious": 0, "warning": 1, "note": 2}
@@ -62,9 +64,14 @@ def retrain(summary: RunSummary, *settings: str) -> str:
 
 def is_new(summary: RunSummary, *settings: str) -> bool:
     """Whether neither the run nor one that it was made from had all of these settings (`section.key=value`) already."""
-    keys = [[*setting.partition("=")[0].split("."), setting.partition("=")[2]] for setting in settings]
-    configs = (summary.config, *summary.tried)
-    return not any(all(f"{config.get(kind, {}).get(key)}" == value for kind, key, value in keys) for config in configs)
+    wanted = [(operator.attrgetter(key), value) for key, _, value in (setting.partition("=") for setting in settings)]
+
+    def has(config: RunConfig, get: Callable[[RunConfig], Any], value: str) -> bool:
+        with contextlib.suppress(AttributeError):
+            return str(get(config)) == value
+        return False
+
+    return not any(all(has(config, *setting) for setting in wanted) for config in (summary.config, *summary.tried))
 
 
 def first_new(summary: RunSummary, *remedies: tuple[str, tuple[str, ...]]) -> tuple[str, str]:
@@ -74,12 +81,6 @@ def first_new(summary: RunSummary, *remedies: tuple[str, tuple[str, ...]]) -> tu
         if is_new(summary, *settings):
             return advice, retrain(summary, *settings)
     return f"{remedies[-1][0]} What can be set for this was tried: look at the data and the decoder.", ""
-
-
-def reads(summary: RunSummary, kind: str, key: str) -> bool:
-    """Whether the run's own part of a kind reads a key of its section; a part of an unknown name does not."""
-    name = str(summary.config.get(kind, {}).get("name", ""))
-    return name in catalogue.names_of(kind) and key in catalogue.keys_of(kind, name)
 
 
 def short(value: float) -> str:

@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 
+from ..summaries import RunSummary
 from ..training import NOT_FINITE
-from .finding import FEWEST_RECORDS, STANDARD_ERRORS, Check, Finding, reads, retrain, short
-from .summary import RunSummary
+from .finding import FEWEST_RECORDS, STANDARD_ERRORS, Check, Finding, retrain, short
 
 # A gap of 0.05 nats an element: each element is 5 % less probable on new data. Bounds on log-probabilities have a natural zero,
 # so there the gap is compared with the bound itself.
@@ -46,7 +46,7 @@ def _train_and_held_out(summary: RunSummary) -> tuple[float, float, float, str]:
 
 def _kept_index(summary: RunSummary, epochs: np.ndarray) -> int:
     """Where in the record the weights that were kept stood."""
-    if summary.config.get("training", {}).get("early_stopping_patience", 0) > 0 and summary.best_epoch > 0:
+    if summary.config.training.early_stopping_patience > 0 and summary.best_epoch > 0:
         return int(np.argmin(np.abs(epochs - summary.best_epoch)))
     return len(epochs) - 1
 
@@ -63,21 +63,20 @@ def _overfitting(summary: RunSummary) -> Finding | None:
     )
     if relative < least:
         return None
-    keeps_best = summary.config.get("training", {}).get("early_stopping_patience", 0) > 0
     keep, settings = "", []
-    if not keeps_best and summary.has_validation:
+    if summary.config.training.early_stopping_patience == 0 and summary.has_validation:
         epochs, bounds = summary.finite("validation_elbo_nats")
         keep = f"Keep the best validated weights, here those of epoch {epochs[int(np.argmax(bounds))]:,.0f}. "
         settings.append("training.early_stopping_patience=50")
-    drops = bool(summary.config.get("network", {}).get("dropout"))
-    if reads(summary, "network", "dropout") and not drops:
+    dropout = summary.config.network.get("dropout", None)
+    if dropout == 0:
         settings.append("network.dropout=0.2")
     how_much = f"{relative:.0%} of the bound" if counting else f"{relative:.2f} nats an element"
     return Finding(
         "serious" if relative > serious else "warning",
         f"Overfitting: the model explains its training examples better than new ones ({split}).",
         f"gap {short(gap)} ± {short(error)} nats: train {short(train)}, {split} {short(held_out)} ({how_much})",
-        f"{keep}Use {'' if drops else 'dropout, '}a smaller network, or more data. Report the bound on data that were not "
+        f"{keep}Use {'' if dropout else 'dropout, '}a smaller network, or more data. Report the bound on data that were not "
         "trained on.",
         retrain(summary, *settings) if settings else "",
     )
@@ -134,8 +133,8 @@ def _noise(bounds: np.ndarray) -> float:
 def _diverging(summary: RunSummary) -> Finding | None:
     column = "train_elbo_nats" if summary.has_bound else "train_reconstruction_nats"
     bounds = np.asarray(summary.history.get(column, ()), float)
-    rate = float(summary.config.get("training", {}).get("learning_rate", 1e-3))
-    gentler = retrain(summary, f"training.learning_rate={min(rate / 3, USUAL_RATE):.2g}", "training.gradient_clip=100")
+    rate = min(summary.config.training.learning_rate / 3, USUAL_RATE)
+    gentler = retrain(summary, f"training.learning_rate={rate:.2g}", "training.gradient_clip=100")
     not_finite = int((~np.isfinite(bounds)).sum())
     if not_finite or summary.stop_reason == NOT_FINITE:
         looks = f"{not_finite} of {len(bounds)} looks"
@@ -146,8 +145,8 @@ def _diverging(summary: RunSummary) -> Finding | None:
             "Lower the learning rate and clip the gradient, and look for extreme values in the data.",
             gentler,
         )
-    objective = summary.config.get("objective", {})
-    weighs_otherwise = float(objective.get("beta", 1.0)) != 1 or objective.get("free_nats") or objective.get("capacity_nats")
+    weighs = summary.config.objective.get
+    weighs_otherwise = weighs("beta", 1.0) != 1 or weighs("free_nats", 0.0) or weighs("capacity_nats", 0.0)
     if len(bounds) < FEWEST_RECORDS or weighs_otherwise:
         # The bound may fall by right where something else is trained.
         return None
@@ -169,11 +168,10 @@ def _diverging(summary: RunSummary) -> Finding | None:
 def _stopped(summary: RunSummary) -> Finding | None:
     if summary.is_finished or summary.stop_reason == NOT_FINITE:
         return None
-    planned = summary.config.get("training", {}).get("epochs", 0)
     return Finding(
         "warning",
         "Training was stopped before its end; everything here is about the last checkpoint.",
-        f"epoch {summary.epochs_run:,.4g}" + (f" of {planned:,}" if planned else ""),
+        f"epoch {summary.epochs_run:,.4g} of {summary.config.training.epochs:,}",
         "Go on from here.",
         summary.resume_command,
     )

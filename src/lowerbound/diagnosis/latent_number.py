@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..summaries import RunSummary
 from .collapse import information_text, is_collapsed, kl_nats
-from .finding import Check, Finding, ranges, reads, retrain, short
-from .summary import RunSummary
+from .finding import Check, Finding, ranges, retrain, short
 
 # With fewer than a quarter of the latents in use, the model is far smaller than was asked for.
 FEW_ACTIVE_SHARE = 0.25
@@ -41,7 +41,7 @@ def _unused(summary: RunSummary) -> Finding | None:
     if number < FEW_ACTIVE_SHARE * dim:
         warmup = (
             "If the samples look too alike, raise the KL weight slowly (objective.warmup_epochs); "
-            if reads(summary, "objective", "warmup_epochs")
+            if "warmup_epochs" in summary.config.objective.values
             else ""
         )
         advice = f"{warmup}otherwise" if warmup else "Otherwise"
@@ -85,16 +85,10 @@ def _too_few(summary: RunSummary) -> Finding | None:
 
 
 def _latent_dim_settings(summary: RunSummary, wanted: int) -> tuple[str, ...]:
-    """`model.latent_dim` and what has to follow it: a sphere needs 2 latents, as a spline's coupling does."""
-    needs_two = summary.config.get("prior", {}).get("name") in ("hyperspherical-uniform", "spline-flow")
-    needs_two = needs_two or summary.config.get("posterior", {}).get("name") == "coupling-spline"
-    number = max(wanted, 2 if needs_two else 1)
-    settings = [f"model.latent_dim={number}"]
-    for kind, key in (("posterior", "num_directions"), ("posterior", "rank")):
-        value = summary.config.get(kind, {}).get(key, 0)
-        if reads(summary, kind, key) and value > number:
-            settings.append(f"{kind}.{key}={number}")
-    return tuple(settings)
+    """`model.latent_dim`, and the posterior's sizes that cannot be larger."""
+    number = max(wanted, *(block.least_dim for block in summary.latent_blocks))
+    sizes = {key: summary.config.posterior.get(key, 0) for key in ("num_directions", "rank")}
+    return f"model.latent_dim={number}", *(f"posterior.{key}={number}" for key, size in sizes.items() if size > number)
 
 
 CHECKS = (

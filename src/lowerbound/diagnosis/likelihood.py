@@ -9,9 +9,9 @@ import numpy as np
 from ..config import catalogue
 from ..likelihoods.remedies import Misfit, better_likelihoods
 from ..likelihoods.support import fits, fitting_likelihoods, outside
+from ..summaries import RunSummary
 from .collapse import is_collapsed
 from .finding import Check, Finding, named_elements, retrain, short
-from .summary import RunSummary
 
 # Below one in a hundred, an element that never changes or a dark corner explains it; from one in five the bound is mostly the
 # floor's doing.
@@ -29,10 +29,6 @@ _MORE_ZEROS = 0.05
 _SHARE_OF_PIXELS = 0.05
 
 
-def _name(summary: RunSummary) -> str:
-    return str(summary.config.get("likelihood", {}).get("name", ""))
-
-
 def _with_likelihood(summary: RunSummary, name: str) -> str:
     # The scaling as resolved was chosen for the old likelihood.
     return retrain(summary, f"likelihood.name={name}", "data.scaling=auto")
@@ -42,7 +38,7 @@ def _floor(summary: RunSummary) -> Finding | None:
     share = summary.last("fraction_at_floor")
     if not share > FLOOR_SHARE:
         return None
-    floor = summary.config.get("likelihood", {}).get("scale_floor")
+    floor = summary.config.likelihood.get("scale_floor", None)
     advice, command = "Compare bounds only between models with the same floor.", ""
     if summary.spec.is_discrete and summary.measure == "lebesgue":
         better = better_likelihoods("levels", summary.spec)[0]
@@ -59,7 +55,7 @@ def _floor(summary: RunSummary) -> Finding | None:
 
 
 def _support(summary: RunSummary) -> Finding | None:
-    name, spec = _name(summary), summary.spec
+    name, spec = summary.config.likelihood.name, summary.spec
     support = catalogue.class_of("likelihood", name).support
     elements = outside(support, spec)
     if elements is not None and not fits(support, spec):
@@ -96,7 +92,7 @@ def _support(summary: RunSummary) -> Finding | None:
 
 def _predictive(summary: RunSummary) -> Finding | None:
     assert summary.examination is not None
-    check, spec, name = summary.examination.predictive, summary.spec, _name(summary)
+    check, spec, name = summary.examination.predictive, summary.spec, summary.config.likelihood.name
     step = np.broadcast_to(np.asarray(spec.step), (spec.num_elements,))[check.elements]
     varies = np.broadcast_to(np.asarray(spec.std) > 0, (spec.num_elements,))[check.elements]
     # A density at its floor is as wide as the rounding: that is the floor's finding, and says nothing of the family.
@@ -124,15 +120,15 @@ def _predictive(summary: RunSummary) -> Finding | None:
 def _cause(summary: RunSummary, wrong: np.ndarray) -> tuple[str, list[str], str]:
     """What is wrong in words, the likelihoods that would do better, and the figure that says so."""
     assert summary.examination is not None
-    check, name = summary.examination.predictive, _name(summary)
+    check, likelihood = summary.examination.predictive, summary.config.likelihood
     dispersion = float(np.median(check.dispersion[wrong]))
     kurtosis, skewness = (float(np.median(values[wrong])) for values in (check.excess_kurtosis, check.skewness))
-    tried = {name, *(config.get("likelihood", {}).get("name") for config in summary.tried)}
+    tried = {config.likelihood.name for config in (summary.config, *summary.tried)}
 
     def choose(misfit: Misfit) -> list[str]:
         return better_likelihoods(misfit, summary.spec, tried)
 
-    if catalogue.class_of("likelihood", name).support == "counts" and math.isfinite(dispersion):
+    if catalogue.class_of("likelihood", likelihood.name).support == "counts" and math.isfinite(dispersion):
         # A wider law has more zeros too, so the spread is asked first.
         if dispersion > _OVERDISPERSED:
             better = choose("overdispersed")
@@ -152,14 +148,10 @@ def _cause(summary: RunSummary, wrong: np.ndarray) -> tuple[str, list[str], str]
         return "the noise has heavier tails", choose("heavy-tails"), figure
     if math.isfinite(dispersion) and not _UNDERDISPERSED < dispersion < _OVERDISPERSED:
         wide = "narrower" if dispersion > 1 else "wider"
-        scale = summary.config.get("likelihood", {}).get("scale", "from-z")
+        scale = likelihood.get("scale", "from-z")
         figure = f"; the data's variance is {short(dispersion)} times the likelihood's"
         return f"it is {wide} than the data" + (f" (likelihood.scale={scale})" if scale != "from-z" else ""), [], figure
     return "the noise has another shape", choose("other-shape"), figure
-
-
-def _known(summary: RunSummary) -> bool:
-    return _name(summary) in catalogue.CATALOGUE["likelihood"] and bool(summary.spec.element_low)
 
 
 CHECKS = (
@@ -174,15 +166,15 @@ CHECKS = (
         "likelihood-support",
         "a likelihood of the data's kind",
         _support,
-        _known,
-        "a likelihood of this package",
+        lambda s: bool(s.spec.element_low),
+        "the extremes of each element",
         needs_training=False,
     ),
     Check(
         "likelihood-fit",
         "data that look like draws from the likelihood",
         _predictive,
-        lambda s: _known(s) and s.has_bound and s.examination is not None,
-        "training data, a density, and a likelihood of this package",
+        lambda s: bool(s.spec.element_low) and s.has_bound and s.examination is not None,
+        "training data and a density",
     ),
 )

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import math
 
+from ..summaries import RunSummary
 from .finding import Check, Finding, retrain
-from .summary import RunSummary
 
 # Objectives whose loss is not minus a lower bound on log p(x) at any setting.
 _NO_BOUND = ("beta-tc", "dip-i", "dip-ii", "info-vae", "wae-mmd")
 
 
 def _kl_weight(summary: RunSummary) -> Finding | None:
-    objective = summary.config.get("objective", {})
-    beta, last = float(objective.get("beta", 1.0)), summary.last("kl_weight")
-    name = str(objective.get("name", "elbo"))
+    objective = summary.config.objective
+    beta, last, name = objective.get("beta", 1.0), summary.last("kl_weight"), objective.name
     if beta != 1.0 and name not in _NO_BOUND:
         return Finding(
             "warning",
@@ -24,7 +23,7 @@ def _kl_weight(summary: RunSummary) -> Finding | None:
             "Compare this model with others by its ELBO or evidence, never by its loss; or train the bound itself.",
             retrain(summary, "objective.beta=1"),
         )
-    warming = int(objective.get("warmup_epochs", 0))
+    warming = objective.get("warmup_epochs", 0)
     if warming and objective.get("warmup", "linear") == "linear" and math.isfinite(last) and last < 0.999:
         return Finding(
             "warning",

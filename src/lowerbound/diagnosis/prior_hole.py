@@ -6,9 +6,11 @@ import math
 
 import numpy as np
 
+from ..config.catalogue import first_with
+from ..config.entry import KINDS
+from ..summaries import RunSummary
 from .collapse import is_collapsed
 from .finding import Check, Finding, Severity, first_new, retrain, short
-from .summary import RunSummary
 
 # E[mean²] of a latent is at most 1 where the codes, taken together, follow N(0, 1).
 LARGEST_SECOND_MOMENT = 2.0
@@ -49,16 +51,17 @@ def _remedy(summary: RunSummary) -> tuple[str, str]:
     if not summary.has_bound:
         return (
             "Nothing ties the codes of an autoencoder to a prior: to draw samples, train with a posterior and the ELBO.",
-            retrain(summary, "objective.name=elbo", "posterior.name=diagonal-gaussian"),
+            retrain(summary, *(f"{kind}.name={KINDS[kind].default}" for kind in ("objective", "posterior"))),
         )
-    if float(summary.config.get("objective", {}).get("beta", 1.0)) < 1:
+    if summary.config.objective.get("beta", 1.0) < 1:
         return "The KL weight is below 1, which lets the codes leave the prior: train with 1.", retrain(
             summary, "objective.beta=1"
         )
-    remedies = [("Train with fewer latents, or longer.", (f"model.latent_dim={max(summary.latent_dim // 2, 2)}",))]
-    if _has_standard_prior(summary):
-        remedies.insert(0, ("Let the prior learn where the codes are.", ("prior.name=vamp", "prior.num_components=100")))
-    return first_new(summary, *remedies)
+    fewer = ("Train with fewer latents, or longer.", (f"model.latent_dim={max(summary.latent_dim // 2, 2)}",))
+    if not _has_normal_prior(summary):
+        return first_new(summary, fewer)
+    learned = (f"prior.name={first_with('prior', is_made_of_posterior=True)}", "prior.num_components=100")
+    return first_new(summary, ("Let the prior learn where the codes are.", learned), fewer)
 
 
 def _moments(summary: RunSummary) -> Finding | None:
@@ -76,8 +79,8 @@ def _moments(summary: RunSummary) -> Finding | None:
     )
 
 
-def _has_standard_prior(summary: RunSummary) -> bool:
-    return summary.config.get("prior", {}).get("name", "standard-normal") == "standard-normal"
+def _has_normal_prior(summary: RunSummary) -> bool:
+    return all(block.has_normal_prior for block in summary.latent_blocks)
 
 
 def _can_compare(summary: RunSummary) -> bool:
@@ -91,7 +94,7 @@ CHECKS = (
         "codes-outside-prior",
         "codes that fit the prior's scale",
         _moments,
-        lambda s: len(s.latent_means) > 1 and _has_standard_prior(s),
+        lambda s: len(s.latent_means) > 1 and _has_normal_prior(s),
         "data to encode, and a standard normal prior",
     ),
 )

@@ -28,6 +28,7 @@ class LatentBlock(NamedTuple):
     - `dim`: how many. `space`: where they live. `posterior`: the name of the posterior's family, for people.
     - `is_factorised`: whether q is a product over them. `has_factorised_prior`: whether p(z) is. `has_normal_prior`: whether p(z)
       is N(0, I).
+    - `is_flow`: whether a density of q passes through the layers of a flow. `least_dim`: the fewest latents that it can have.
     """
 
     dim: int
@@ -36,6 +37,8 @@ class LatentBlock(NamedTuple):
     is_factorised: bool
     has_factorised_prior: bool
     has_normal_prior: bool
+    is_flow: bool = False
+    least_dim: int = 1
 
 
 class Draws(eqx.Module):

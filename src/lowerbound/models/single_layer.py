@@ -15,7 +15,7 @@ from jaxtyping import Array, Bool, Float, Key, PRNGKeyArray
 from typing_extensions import override
 
 from ..config import RunConfig
-from ..config.catalogue import class_of, name_of
+from ..config.catalogue import class_of, first_with, name_of
 from ..config.context import BuildContext
 from ..config.layers import of_decoder
 from ..data.examples import Example
@@ -136,6 +136,8 @@ class SingleLayer(AbstractLatentVariableModel):
                 self.posterior.is_factorised,
                 has_factorised_prior=isinstance(self.prior, StandardNormal | LearnedGaussian),
                 has_normal_prior=isinstance(self.prior, StandardNormal),
+                is_flow=self.posterior.is_flow,
+                least_dim=max(self.prior.least_latents, self.posterior.least_latents),
             ),
         )
 
@@ -319,7 +321,7 @@ _scale_gradient.defvjp(lambda z, scale: (z, scale), lambda scale, gradient: (gra
 def _check_space(prior: AbstractPrior, posterior: AbstractPosteriorFamily) -> None:
     if prior.space is None or prior.space == posterior.space:
         return
-    fits = {"euclidean": "standard-normal", "hypersphere": "hyperspherical-uniform"}[posterior.space]
+    fits = first_with("prior", space=posterior.space)
     raise ConfigurationError(
         f"the prior {type(prior).__name__} lives in {_SPACES[prior.space]}, the posterior {type(posterior).__name__} in "
         f"{_SPACES[posterior.space]}; they must share their space. With this posterior, prior.name={fits} works."
@@ -329,9 +331,9 @@ def _check_space(prior: AbstractPrior, posterior: AbstractPosteriorFamily) -> No
 def _check_density(prior: AbstractPrior, posterior: AbstractPosteriorFamily) -> None:
     if prior.is_made_of_posterior and not posterior.has_density:
         raise ConfigurationError(
-            f"{type(prior).__name__} is made of the posterior's density, but {type(posterior).__name__} is a deterministic "
-            "code, which has none. With this posterior, prior.name=mixture-of-gaussians works; with this prior, "
-            "posterior.name=diagonal-gaussian does."
+            f"{type(prior).__name__} is made of the posterior's density, but {type(posterior).__name__} is a deterministic code, "
+            f"which has none. With this posterior, prior.name={first_with('prior', space=posterior.space)} works; with this "
+            f"prior, posterior.name={first_with('posterior', has_density=True)} does."
         )
 
 

@@ -19,12 +19,16 @@ class AbstractPosteriorFamily(eqx.Module):
     - `space`: where z lives; the prior must live there too.
     - `has_density`: False for a deterministic code, of which no bound on log p(x) can be made.
     - `is_factorised`: True when what `at` gives is an `AbstractFactorisedPosterior`.
+    - `is_flow`: True where a density passes through layers, or back through them: what compares all pairs then takes fewer.
+    - `least_latents`: the fewest latents that it can have.
     """
 
     latent_dim: eqx.AbstractVar[int]
     space: ClassVar[Space] = "euclidean"
     has_density: ClassVar[bool] = True
     is_factorised: ClassVar[bool] = False
+    is_flow: ClassVar[bool] = False
+    least_latents: ClassVar[int] = 1
 
     def __check_init__(self) -> None:
         check_values("posterior", type(self), vars(self))

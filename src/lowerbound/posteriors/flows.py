@@ -2,7 +2,7 @@
 
 import math
 from abc import abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -30,6 +30,7 @@ class AbstractStepwiseFlow(AbstractPosteriorFamily):
     """
 
     num_flows: eqx.AbstractVar[int]
+    is_flow: ClassVar[bool] = True
 
     @property
     @abstractmethod

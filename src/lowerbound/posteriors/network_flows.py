@@ -1,5 +1,7 @@
 """Flow posteriors whose steps are networks of their own, told about the example by a context from the encoder."""
 
+from typing import ClassVar
+
 import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
@@ -15,6 +17,7 @@ class AbstractNetworkFlow(AbstractPosteriorFamily):
 
     context_dim: eqx.AbstractVar[int]
     flow: eqx.AbstractVar[AbstractBijection]
+    is_flow: ClassVar[bool] = True
 
     @property
     @override
@@ -80,6 +83,7 @@ class CouplingSpline(AbstractNetworkFlow):
     num_bins: int = eqx.field(static=True)
     context_dim: int = eqx.field(static=True)
     flow: SplineCoupling
+    least_latents: ClassVar[int] = 2
 
     def __init__(
         self,

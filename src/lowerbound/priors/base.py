@@ -22,11 +22,13 @@ class AbstractPrior(eqx.Module):
 
     - `space`: where z lives; the posterior must live there too. None: wherever the posterior lives that it is made of.
     - `is_made_of_posterior`: True when `bind` uses the posterior's own density, which a deterministic code does not have.
+    - `least_latents`: the fewest latents that it can have.
     """
 
     latent_dim: eqx.AbstractVar[int]
     space: ClassVar[Space | None] = "euclidean"
     is_made_of_posterior: ClassVar[bool] = False
+    least_latents: ClassVar[int] = 1
 
     def __check_init__(self) -> None:
         check_values("prior", type(self), vars(self))

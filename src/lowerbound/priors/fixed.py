@@ -37,6 +37,7 @@ class HypersphericalUniform(AbstractPrior):
 
     latent_dim: int = eqx.field(static=True)
     space: ClassVar[Space | None] = "hypersphere"
+    least_latents: ClassVar[int] = 2
 
     def __check_init__(self) -> None:
         require_a_sphere("HypersphericalUniform", self.latent_dim)

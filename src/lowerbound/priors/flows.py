@@ -1,5 +1,7 @@
 """Flow priors: N(0, I) seen through an invertible network."""
 
+from typing import ClassVar
+
 import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
@@ -41,6 +43,7 @@ class SplineFlow(AbstractFlowPrior):
     num_bins: int = eqx.field(static=True)
     condition_dim: int = eqx.field(static=True)
     flow: SplineCoupling
+    least_latents: ClassVar[int] = 2
 
     def __init__(
         self,

@@ -10,7 +10,7 @@ from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from ..diagnosis.summary import RunSummary
+from ..summaries import RunSummary
 from .latent_view import LatentView
 from .style import BLUE, CATEGORIES, GRID, INK, MUTED, ORANGE, PAPER, SEQUENTIAL
 

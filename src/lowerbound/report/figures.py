@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ..data.spec import DataSpec
-from ..diagnosis.summary import RunSummary
+from ..summaries import RunSummary
 from .images import choose_columns, enlarge, image_grid, pairs, shrink
 from .latent_view import choose_view
 

@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from ..diagnosis.summary import RunSummary
+from ..summaries import RunSummary
 
 MOST_CATEGORIES = 10
 # A chart of more dots is no clearer, and a page of them is large.

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..diagnosis import Diagnosis, diagnose
-from ..diagnosis.summary import RunSummary, Score
+from ..summaries import RunSummary, Score
 from .page_pictures import charts, column_charts, grid, latent_charts, reconstruction_grid
 from .score_text import error_text, explanation, measure_note, measure_text, number, title_of
 
@@ -32,7 +32,7 @@ def render_report(summary: RunSummary, diagnosis: Diagnosis | None = None) -> st
         "samples": ("Samples", lambda: _samples(summary)),
         "reconstructions": ("Reconstructions", lambda: _reconstructions(summary)),
         "latent-space": ("Latent space", lambda: _latent_space(summary)),
-        "configuration": ("Configuration", lambda: _configuration(summary.config)),
+        "configuration": ("Configuration", lambda: _configuration(summary.config.to_dict())),
         "reproduce": ("Reproduce", lambda: _reproduce(summary)),
     }
     links = "".join(f'<a href="#{name}">{title}</a>' for name, (title, _) in sections.items())
@@ -54,12 +54,9 @@ def render_report(summary: RunSummary, diagnosis: Diagnosis | None = None) -> st
 
 def _lead(summary: RunSummary) -> str:
     """The run in one or two sentences."""
-    likelihood = str(summary.config.get("likelihood", {}).get("name", "")).replace("-", " ").replace("discretized", "discretised")
-    model = f"a variational autoencoder with {summary.latent_dim} latent {'variable' if summary.latent_dim == 1 else 'variables'}"
-    if likelihood:
-        model += f" and a {likelihood.replace('gaussian', 'Gaussian').replace('bernoulli', 'Bernoulli')} likelihood"
     text = (
-        f"{model[0].upper()}{model[1:]}, trained on {summary.num_train:,} examples of "
+        f"A variational autoencoder with {summary.latent_dim} latent {'variable' if summary.latent_dim == 1 else 'variables'} "
+        f"and the likelihood {summary.config.likelihood.name}, trained on {summary.num_train:,} examples of "
         f"<strong>{_escape(summary.data_name)}</strong> ({_escape(summary.spec.words)}): "
         f"{_escape(summary.how_it_ended)}, {duration(summary.seconds)}."
     )

@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from ..data.spec import DataSpec
-from ..diagnosis.summary import RunSummary
+from ..summaries import RunSummary
 from .charts import draw_bound, draw_kl, draw_latent_kl, draw_latent_means, draw_marginal, draw_reconstructed_column
 from .figures import MOST_COLUMNS, column_name, pair_picture, sample_picture
 from .images import Picture, enlarge

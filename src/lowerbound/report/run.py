@@ -11,11 +11,11 @@ from ..data.examples import examples_of
 from ..data.spec import DataSpec
 from ..data.splits import Split
 from ..diagnosis import Diagnosis, diagnose
-from ..diagnosis.collect import summarize
 from ..evaluation import Evaluation, evaluate
 from ..models import AbstractLatentVariableModel
 from ..runs.folder import RunFolder
 from ..storage.atomic import write_text
+from ..summaries import summarize
 from .figures import save_all
 
 # The scores of a report must not take longer than the training: many importance samples only for few examples.

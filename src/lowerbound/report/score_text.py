@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from ..diagnosis.summary import RunSummary, Score
 from ..evaluation.estimates import name_of_density
+from ..summaries import RunSummary, Score
 
 MINUS = "\N{MINUS SIGN}"
 

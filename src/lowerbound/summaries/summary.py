@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from ..config import RunConfig
 from ..data.spec import DataSpec
 from ..errors import DataError
 from ..likelihoods import Given
+from ..models import LatentBlock
 from ..training import NOT_FINITE
 from .examination import Examination
 
@@ -69,12 +71,13 @@ class RunSummary:
 
     - `name`: the run folder's name; `folder`: its path, for commands that a person can type.
     - `data_name`, `spec` and the three counts: what it was trained on.
-    - `recipe`, `config`: the recipe's name, and the configuration as resolved (section, key, value).
+    - `recipe`, `config`: the recipe's name, and the configuration as resolved.
     - `command`: what a person types to repeat it. `versions`, `machine`: what `run.json` records.
     - `seconds`, `epochs_run`, `stop_reason`, `best_epoch`: how training went; `stop_reason` is "all epochs", "early stopping",
       or whatever made it stop.
     - `history`: the columns of `metrics.csv`, equally long float arrays (NaN where there is no validation).
     - `measure`: the base measure of the likelihood, "counting" or "lebesgue". `given`: what it is given of x itself, or None.
+    - `latent_blocks`: what the model says of its latents.
     - `scores`: of the kept weights; splits in the order in which they should be shown.
     - `samples`, `real`: (n, *event_shape), draws z ~ p(z), x ~ p(x|z) from the model, and examples of the data, in the user's
       units. `sample_means`: E[x|z] of the samples' own z, or None.
@@ -99,9 +102,10 @@ class RunSummary:
     num_validation: int
     num_test: int
     recipe: str
-    config: Mapping[str, Mapping[str, Any]]
+    config: RunConfig
     history: Mapping[str, np.ndarray]
     measure: str
+    latent_blocks: tuple[LatentBlock, ...]
     samples: np.ndarray
     real: np.ndarray
     originals: np.ndarray
@@ -128,7 +132,7 @@ class RunSummary:
     examination: Examination | None = None
     data_problem: str = ""
     given: Given | None = None
-    tried: tuple[Mapping[str, Mapping[str, Any]], ...] = ()
+    tried: tuple[RunConfig, ...] = ()
 
     def __post_init__(self) -> None:
         examples = {name: getattr(self, name) for name in ("samples", "real", "originals", "reconstructions")}

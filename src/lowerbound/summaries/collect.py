@@ -52,10 +52,11 @@ def summarize(
         num_validation=len(split.validation),
         num_test=len(split.test),
         recipe=info["recipe"],
-        config=config.to_dict(),
+        config=config,
         history=folder.metrics.read(),
         measure=model.measure,
         given=model.given,
+        latent_blocks=model.latent_blocks,
         scores=() if evaluation is None else scores_of(evaluation, model.given),
         split_shown=shown,
         command=info["command"],
@@ -72,7 +73,7 @@ def summarize(
     )
 
 
-def _origins(folder: RunFolder) -> Iterator[dict[str, dict[str, Any]]]:
+def _origins(folder: RunFolder) -> Iterator[RunConfig]:
     """The configurations of the runs from whose config.toml a run was made, as its command says, as far as they can be read."""
     known = {folder.path.resolve()}
     while True:
@@ -83,7 +84,7 @@ def _origins(folder: RunFolder) -> Iterator[dict[str, dict[str, Any]]]:
         known.add(recipe.parent.resolve())
         try:
             folder = RunFolder.open(recipe.parent)
-            yield folder.config().to_dict()
+            yield folder.config()
         except LowerboundError:
             return
 
@@ -115,9 +116,7 @@ def _of_data(
         "labels": None if dataset.labels is None else dataset.labels[points],
         "factors": None if dataset.factors is None else dataset.factors[points],
         "factor_names": dataset.factor_names,
-        "examination": examine(
-            model, spec.of_model, shown_data, train, split=shown, active=active, posterior_name=config.posterior.name, seed=seed
-        ),
+        "examination": examine(model, spec.of_model, shown_data, train, split=shown, active=active, seed=seed),
     }
 
 

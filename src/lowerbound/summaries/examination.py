@@ -17,9 +17,8 @@ from ..models import AbstractLatentVariableModel
 
 # Seconds, not minutes: the statistics compare all pairs.
 MOST_EXAMPLES, MOST_REFERENCES = 1000, 3000
-# A posterior with networks of its own has a pass through them in each of the pairs' densities.
-MOST_EXAMPLES_OF_NETWORKS = 200
-_SIMPLE_POSTERIORS = ("diagonal-gaussian", "low-rank-gaussian", "full-gaussian", "von-mises-fisher", "deterministic")
+# Each of the pairs' densities takes a pass through the layers of a flow, or back through them.
+MOST_EXAMPLES_OF_FLOWS = 200
 # Beyond the farthest twentieth of reconstructions, a decoded sample is called far from the data.
 FAR_QUANTILE = 0.95
 
@@ -55,17 +54,14 @@ def examine(
     *,
     split: str,
     active: np.ndarray | None = None,
-    posterior_name: str = "",
     seed: int = 0,
 ) -> Examination:
-    """Examine a model on at most a thousand examples of a split, and its likelihood on training examples.
+    """Examine a model on at most a thousand examples of a split (200 of a flow), and its likelihood on training examples.
 
     - `shown`: examples of the split named `split`. `train`: training examples; the same ones where that split is "train".
     - `active`: the latents in which codes and prior are compared; all where none is.
-    - `posterior_name`: the posterior family's name; with networks of its own fewer examples are used.
     """
-    most = MOST_EXAMPLES if posterior_name in ("", *_SIMPLE_POSTERIORS) else MOST_EXAMPLES_OF_NETWORKS
-    shown = shown[:most]
+    shown = shown[: MOST_EXAMPLES_OF_FLOWS if any(block.is_flow for block in model.latent_blocks) else MOST_EXAMPLES]
     condition = None if shown.condition is None else np.asarray(shown.condition)
     codes = posterior_draws(model, shown, seed=seed)
     prior = prior_draws(model, len(shown), condition=condition, seed=seed)

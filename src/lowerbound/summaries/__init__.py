@@ -1,0 +1,5 @@
+from .collect import summarize
+from .examination import Examination, examine
+from .summary import RunSummary, Score, scores_of
+
+__all__ = ["Examination", "RunSummary", "Score", "examine", "scores_of", "summarize"]
