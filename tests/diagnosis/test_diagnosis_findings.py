@@ -220,6 +220,10 @@ class TestKlWeight:
         summary = healthy_faces(config=config("objective", beta=4.0))
         assert found(summary, "what was minimised is not a bound") == [("warning", "KL weight 4 (objective.beta)")]
 
+    def test_whatever_else_makes_the_loss_no_bound(self) -> None:
+        summary = healthy_faces(config=config("objective", free_nats=0.5), loss_is_bound=False)
+        assert found(summary, "not a bound on the evidence") == [("note", "the objective is elbo, free_nats=0.5")]
+
     def test_warm_up_not_ended(self) -> None:
         summary = healthy_faces(
             config=config("objective", warmup_epochs=200), history=history(settled_bound(), kl_weight=np.linspace(0, 0.5, 100))

@@ -41,13 +41,13 @@ def train(folder: Path, data: np.ndarray, *changes: dict[str, dict[str, Any]], w
     config = config.updated({"data": {"name": str(file)}})
     run = TrainingRun.begin(folder, config, Dataset(str(file), data), recipe="default", command=f"lowerbound train {file}")
     if wrong_formula:
-        model, options = run.trainer.current_model(run.progress), run.trainer.options
+        model = run.trainer.current_model(run.progress)
         assert isinstance(model, SingleLayer)
         right = model.likelihood
         assert isinstance(right, Gaussian)
         wrong = dataclasses.replace(model, likelihood=PostGaussian(right.event_shape, right.scale_floor, right.mean_range))
         objective = run.trainer.fixed.objective
-        run.trainer = Trainer(wrong, run.part("train"), run.part("validation"), objective, options)
+        run.trainer = Trainer(wrong, run.part("train"), run.part("validation"), objective, run.config.training)
         run.progress = run.trainer.start()
     run.run()
     return folder

@@ -68,12 +68,9 @@ def compare_runs(
 def _subject(folder: RunFolder, model: AbstractLatentVariableModel, spec: Any, config: Any, split: str) -> Subject:
     """What the run's log-evidence is about."""
     from ..evaluation import Subject
+    from ..evaluation.latents import check_density
 
-    if not model.has_density:
-        raise ConfigurationError(
-            f"{folder.path} is a deterministic autoencoder: it defines no log p(x) to compare. Compare runs of models with a "
-            "likelihood (posterior.name=diagonal-gaussian, objective.name=elbo)."
-        )
+    check_density(model, "log p(x) to compare", str(folder.path))
     record = folder.info()["data"]
     rows = getattr(folder.split(), split).tolist()
     return Subject(model.measure, model.given, record["data_sha256"], split, tuple(rows), record["condition_sha256"])

@@ -66,7 +66,9 @@ def _remedy(summary: RunSummary) -> tuple[str, str]:
     """What undoes a collapse, the likeliest cause first, and the command."""
     objective, training = summary.config.objective, summary.config.training
     if objective.get("beta", 1.0) > 1:
-        return "The KL term has a weight above 1, which pays for collapse: train with 1.", retrain(summary, "objective.beta=1")
+        return "A part of the KL term has a weight above 1, which pays for collapse: train with 1.", retrain(
+            summary, "objective.beta=1"
+        )
     floor = "Check that likelihood.scale_floor is not far above the data's own precision."
     longer = (f"training.learning_rate={training.learning_rate / 3:.2g}", f"training.epochs={2 * training.epochs}")
     was_warmed = any(config.objective.get("warmup_epochs", 0) for config in (summary.config, *summary.tried))

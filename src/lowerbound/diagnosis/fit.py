@@ -145,9 +145,7 @@ def _diverging(summary: RunSummary) -> Finding | None:
             "Lower the learning rate and clip the gradient, and look for extreme values in the data.",
             gentler,
         )
-    weighs = summary.config.objective.get
-    weighs_otherwise = weighs("beta", 1.0) != 1 or weighs("free_nats", 0.0) or weighs("capacity_nats", 0.0)
-    if len(bounds) < FEWEST_RECORDS or weighs_otherwise:
+    if len(bounds) < FEWEST_RECORDS or (summary.has_bound and not summary.loss_is_bound):
         # The bound may fall by right where something else is trained.
         return None
     tenth = len(bounds) // 10

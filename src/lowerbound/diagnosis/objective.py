@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import math
 
+from ..config.entry import KINDS
 from ..summaries import RunSummary
 from .finding import Check, Finding, retrain
-
-# Objectives whose loss is not minus a lower bound on log p(x) at any setting.
-_NO_BOUND = ("beta-tc", "dip-i", "dip-ii", "info-vae", "wae-mmd")
 
 
 def _kl_weight(summary: RunSummary) -> Finding | None:
     objective = summary.config.objective
     beta, last, name = objective.get("beta", 1.0), summary.last("kl_weight"), objective.name
-    if beta != 1.0 and name not in _NO_BOUND:
+    if beta != 1.0 and name == KINDS["objective"].default:
         return Finding(
             "warning",
             "The KL term was weighted, so what was minimised is not a bound on the evidence. "
@@ -32,11 +30,12 @@ def _kl_weight(summary: RunSummary) -> Finding | None:
             f"Train beyond epoch {warming}, or set a smaller objective.warmup_epochs.",
             f"{summary.resume_command} --epochs {2 * warming}",
         )
-    if name in _NO_BOUND:
+    if not summary.loss_is_bound:
+        settings = "".join(f", {key}={value}" for key, value in objective.changed.items())
         return Finding(
             "note",
             "What was minimised is not a bound on the evidence. The bounds that are reported are.",
-            f"the objective is {name}",
+            f"the objective is {name}{settings}",
             "Compare this model with others by its ELBO or evidence, never by its loss.",
         )
     return None

@@ -13,10 +13,9 @@ from jaxtyping import Array, Float, Key
 
 from ..data.examples import Example
 from ..densities import AbstractFactorisedPosterior
-from ..errors import ConfigurationError
 from ..models import AbstractLatentVariableModel
 from .estimates import mean_and_error
-from .latents import check_condition
+from .latents import check_condition, check_density
 
 # Each density is worked out at each draw: a million passes of a flow's networks at most, or sixteen million densities of
 # posteriors that are products over latents, which cost little.
@@ -71,11 +70,7 @@ def aggregate_posterior(model: AbstractLatentVariableModel, data: Example | np.n
 
     Raises `ConfigurationError` when the model has no density, and when its condition is missing.
     """
-    if not model.has_density:
-        raise ConfigurationError(
-            "this model is a deterministic autoencoder: its code is one point, q(z|x) has no density, and mutual information and "
-            "KL divergences do not exist. For them train with posterior.name=diagonal-gaussian and objective.name=elbo."
-        )
+    check_density(model, "mutual information or KL divergence")
     data = Example.of(data)
     check_condition(model, data.condition)
     data = data[: MOST_OF_PRODUCTS if _is_product(model, data) else MOST_EXAMPLES]

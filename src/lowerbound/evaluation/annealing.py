@@ -17,7 +17,7 @@ from ..errors import ConfigurationError
 from ..models import AbstractLatentVariableModel
 from .estimates import NATS, Estimate, mean_and_error, monte_carlo_error
 from .hamiltonian import LogDensity, Place, place_at, transition
-from .latents import check_condition
+from .latents import check_condition, check_density
 
 # Wu et al. (2017) take the same; at it few gradients are wasted on refused moves.
 WANTED_ACCEPTANCE = 0.65
@@ -187,11 +187,7 @@ def annealed_estimate(found: AnnealedEstimate, annealing: Annealing, model: Abst
 
 def check_can_anneal(model: AbstractLatentVariableModel) -> None:
     """Raise `ConfigurationError` when Hamiltonian transitions make no sense for the model."""
-    if not model.has_density:
-        raise ConfigurationError(
-            "this model is a deterministic autoencoder: it defines no log p(x), so there is nothing to anneal to. Train with "
-            "posterior.name=diagonal-gaussian and objective.name=elbo for a likelihood."
-        )
+    check_density(model, "law to anneal to")
     if model.space != "euclidean":
         raise ConfigurationError(
             "the latents of this model live on a sphere, where these Hamiltonian transitions do not stay. Use importance "

@@ -114,8 +114,7 @@ def _difference(a: Subject, b: Subject) -> str:
         kinds = {"counting": "log-probabilities", "lebesgue": "log-densities"}
         return (
             f"one gives {kinds[a.measure]}, the other {kinds[b.measure]}, and neither is larger for being better. Train both "
-            "with likelihoods of one kind: for data with levels bernoulli, categorical or discretized-logistic are all "
-            "log-probabilities (lowerbound parts likelihood)."
+            "with likelihoods of one kind; data with levels have likelihoods of each kind (lowerbound parts likelihood)."
         )
     if a.given != b.given:
         return _difference_of_given(a.given, b.given)

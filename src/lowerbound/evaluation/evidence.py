@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 from ..data.examples import Example
 from ..errors import ConfigurationError
 from ..models import AbstractLatentVariableModel, Draws
-from .latents import check_condition
+from .latents import check_condition, check_density
 from .proposals import AbstractProposal, Amortised, log_weight
 from .running_weights import CHUNK, RunningWeights
 from .unfinished import Unfinished, fingerprint
@@ -72,12 +72,7 @@ def estimate_evidence(
     when it has no such proposal.
     """
     proposal = Amortised() if proposal is None else proposal
-    if not model.has_density:
-        raise ConfigurationError(
-            "this model is a deterministic autoencoder: it defines no log p(x), so there is no evidence to estimate. Its "
-            "reconstruction and its codes are what it has; for a likelihood train with posterior.name=diagonal-gaussian and "
-            "objective.name=elbo."
-        )
+    check_density(model, "evidence to estimate")
     data = Example.of(data)
     check_condition(model, data.condition)
     proposal.check(model)

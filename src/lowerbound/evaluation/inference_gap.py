@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..config.catalogue import first_with
 from ..data.examples import Example
 from ..likelihoods import Given, Measure
 from ..models import AbstractLatentVariableModel
@@ -108,5 +109,5 @@ def judge_gaps(approximation: tuple[float, float], amortisation: tuple[float, fl
     if of_encoder > of_family:
         advice = "A larger encoder, longer training or the recipe semi-amortised-2018 lowers it."
         return True, f"The encoder costs more than the family of posteriors: {figures} {advice}"
-    advice = "A richer family, for example posterior.name=sylvester-householder, lowers it."
-    return True, f"The family of posteriors costs more than the encoder: {figures} {advice}"
+    richer = f"A richer family, for example posterior.name={first_with('posterior', is_flow=True)}, lowers it."
+    return True, f"The family of posteriors costs more than the encoder: {figures} {richer}"

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from ..config.entry import KINDS
 from ..data.examples import Example
 from ..errors import ConfigurationError
 from ..models import AbstractLatentVariableModel, Draws
@@ -105,6 +106,16 @@ def prior_draws(
     check_condition(model, condition)
     prior_key, _ = jax.random.split(jax.random.key(seed))
     return np.asarray(_prior_draws(model, _on_device(condition), jax.random.split(prior_key, num_samples)))
+
+
+def check_density(model: AbstractLatentVariableModel, what: str, name: str = "this model") -> None:
+    """Raise `ConfigurationError` where the model is a deterministic code, of which there is no `what`."""
+    if not model.has_density:
+        works = " and ".join(f"{kind}.name={KINDS[kind].default}" for kind in ("posterior", "objective"))
+        raise ConfigurationError(
+            f"{name} is a deterministic autoencoder: its code is one point, neither q(z|x) nor p(x) is a density, and there is "
+            f"no {what}. For a likelihood train with {works}."
+        )
 
 
 def check_condition(model: AbstractLatentVariableModel, condition: Array | np.ndarray | None) -> None:

@@ -268,8 +268,7 @@ class SingleLayer(AbstractLatentVariableModel):
         if observed is not None:
             raise ConfigurationError(
                 f"the likelihood {type(self.likelihood).__name__} is one of counts given their sum, which is not known where "
-                "some elements are not observed. likelihood.name=negative-binomial with "
-                "likelihood.library_size=false does without it."
+                "some elements are not observed. A likelihood with likelihood.library_size=false does without it."
             )
         return y.sum()
 

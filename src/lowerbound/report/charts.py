@@ -50,9 +50,9 @@ def robust_limits(values: list[np.ndarray]) -> tuple[float, float]:
 
 def draw_bound(axes: Axes, summary: RunSummary) -> None:
     """Train and validation ELBO against epochs, with the best epoch marked; the reconstruction where there is no bound."""
-    what = "elbo" if summary.has_bound else "reconstruction"
-    train = _curve(axes, summary, f"train_{what}_nats", BLUE, "train")
-    validation = _curve(axes, summary, f"validation_{what}_nats", ORANGE, "validation")
+    what = "elbo_nats" if summary.has_bound else "reconstruction_nats"
+    train = _curve(axes, summary, f"train_{what}", BLUE, "train")
+    validation = _curve(axes, summary, f"validation_{what}", ORANGE, "validation")
     drawn = [values for values in (train, validation) if len(values)]
     axes.set_title(
         "Evidence lower bound (higher is better)" if summary.has_bound else "Reconstruction (no bound: the code is one point)"

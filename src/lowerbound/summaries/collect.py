@@ -17,6 +17,7 @@ from ..data.splits import Split
 from ..errors import LowerboundError
 from ..evaluation import active_units, decode, kl_by_latent, posterior_means, sample
 from ..models import AbstractLatentVariableModel
+from ..recipes.build import build_objective
 from ..runs.folder import RunFolder
 from .examination import examine
 from .summary import RunSummary, scores_of
@@ -57,6 +58,7 @@ def summarize(
         measure=model.measure,
         given=model.given,
         latent_blocks=model.latent_blocks,
+        loss_is_bound=build_objective(config, 1, max(len(split.train), 1)).is_bound,
         scores=() if evaluation is None else scores_of(evaluation, model.given),
         split_shown=shown,
         command=info["command"],

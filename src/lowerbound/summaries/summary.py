@@ -50,14 +50,14 @@ def scores_of(evaluation: Mapping[str, Any], given: Given | None = None) -> tupl
     given this of x.
     """
     split, measure, num_samples = evaluation["split"], evaluation["measure"], evaluation["num_samples"]
-    errors = {"elbo": evaluation["elbo_standard_error"], "log_evidence": evaluation["standard_error"]}
+    errors = {"elbo_nats": evaluation["elbo_standard_error"], "log_evidence_nats": evaluation["standard_error"]}
     found: list[Score] = []
     for prefix, scale in (("", "user"), ("unit_scale_", "unit")):
         for quantity, error in errors.items():
-            value = evaluation[f"{prefix}{quantity}_nats"]
+            value = evaluation[f"{prefix}{quantity}"]
             if value is not None:
                 error = math.nan if error is None else error
-                found.append(Score(f"{prefix}{quantity}_nats", value, NATS, measure, split, scale, num_samples, error, given))
+                found.append(Score(f"{prefix}{quantity}", value, NATS, measure, split, scale, num_samples, error, given))
     if evaluation["bits_per_dim"] is not None and given is None:
         found.append(Score("bits_per_dim", evaluation["bits_per_dim"], BITS, measure, split, "user", num_samples))
     if evaluation["kl_nats"] is not None:
@@ -77,7 +77,7 @@ class RunSummary:
       or whatever made it stop.
     - `history`: the columns of `metrics.csv`, equally long float arrays (NaN where there is no validation).
     - `measure`: the base measure of the likelihood, "counting" or "lebesgue". `given`: what it is given of x itself, or None.
-    - `latent_blocks`: what the model says of its latents.
+    - `latent_blocks`: what the model says of its latents. `loss_is_bound`: whether minus the loss is a bound on log p(x).
     - `scores`: of the kept weights; splits in the order in which they should be shown.
     - `samples`, `real`: (n, *event_shape), draws z ~ p(z), x ~ p(x|z) from the model, and examples of the data, in the user's
       units. `sample_means`: E[x|z] of the samples' own z, or None.
@@ -132,6 +132,7 @@ class RunSummary:
     examination: Examination | None = None
     data_problem: str = ""
     given: Given | None = None
+    loss_is_bound: bool = True
     tried: tuple[RunConfig, ...] = ()
 
     def __post_init__(self) -> None:
