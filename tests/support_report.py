@@ -36,7 +36,7 @@ def history(bound: np.ndarray, gap: float = 2.0, **columns: np.ndarray) -> dict[
         "validation_standard_error_nats": np.full(number, 1.0),
         "train_kl_nats": np.linspace(1, 12, number),
         "validation_kl_nats": np.linspace(1, 12, number),
-        "fraction_at_floor": np.full(number, 0.001),
+        "monitor/fraction_at_floor": np.full(number, 0.001),
         "kl_weight": np.ones(number),
         "examples_per_second": np.full(number, 3e4),
     }

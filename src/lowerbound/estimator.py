@@ -53,7 +53,6 @@ EVIDENCE_SAMPLES = 100
 _ESTIMATOR_FILE = "estimator.json"
 _LINES_PER_FIT = 20
 _EVIDENCE_SEED = 0
-_HISTORY = tuple(field.name for field in dataclasses.fields(Record))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -256,15 +255,15 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         model = build_model(config, spec, key, condition_dim=spec.condition_dim, examples=start, parts=parts)
         model.check_values(array, rows=split.validation)
         trainer = Trainer(model, data[split.train], data[split.validation], objective, config.training)
-        records: list[Record] = []
+        figures: list[dict[str, float]] = []
 
         def note(record: Record, progress: Progress) -> None:
-            records.append(record)
+            figures.append(record.figures)
             if self.verbose:
                 _print_sometimes(record, config.training.epochs)
 
         progress = trainer.run(trainer.start(), on_record=note)
-        columns = {name: np.asarray([getattr(record, name) for record in records]) for name in _HISTORY}
+        columns = {name: np.asarray([row[name] for row in figures]) for name in figures[0]}
         return self._set_fitted(trainer.model_of(progress), spec, config, parts, columns)
 
     def transform(self, X: Any, *, condition: Any = None) -> np.ndarray:

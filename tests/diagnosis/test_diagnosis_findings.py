@@ -43,6 +43,10 @@ def config(section: str, **keys: Any) -> RunConfig:
     return CONFIG.updated({section: keys})
 
 
+def watching(monitor: str, share: float) -> dict[str, np.ndarray]:
+    return {**history(settled_bound()), f"monitor/{monitor}": np.full(100, share)}
+
+
 def with_score(name: str, value: float, split: str, error: float = 1.0, measure: str = "lebesgue") -> tuple[Score, ...]:
     kept = tuple(score for score in healthy_faces().scores if (score.name, score.split) != (name, split))
     return (*kept, Score(name, value, NATS, measure, split, standard_error=error))
@@ -119,9 +123,31 @@ class TestSamplesAlike:
 
 @pytest.mark.parametrize(("share", "severity"), [(0.005, None), (0.05, "warning"), (0.6, "serious")])
 def test_scales_at_their_floor(share: float, severity: str | None) -> None:
-    summary = healthy_faces(history=history(settled_bound(), fraction_at_floor=np.full(100, share)))
+    summary = healthy_faces(history=watching("fraction_at_floor", share))
     expected = [] if severity is None else [(severity, f"{share:.1%} of elements at the floor of 0.5")]
     assert found(summary, "scales lie at their floor") == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "share", "figure"),
+    [
+        ("fraction_saturated", 0.19, None),
+        ("fraction_saturated", 0.3, "30.0% of probabilities within 1e-6 of 0 or 1; 0.0% of elements never change, and up to 20%"),
+        ("fraction_dispersion_held", 0.4, "40.0% of dispersions at an end of their range; "),
+        ("fraction_inflated", 0.6, "60.0% of counts said to be zeros whatever their rate; "),
+        ("fraction_of_their_own", 0.9, None),
+    ],
+)
+def test_what_a_likelihood_watches(name: str, share: float, figure: str | None) -> None:
+    summary = healthy_faces(history=watching(name, share))
+    notes = [finding for check, finding in diagnose(summary).findings if check == "monitors"]
+    assert [finding.severity for finding in notes] == ["note"] * (figure is not None)
+    assert all(finding.figure.startswith(str(figure)) for finding in notes)
+
+
+def test_elements_that_never_change_may_be_certain() -> None:
+    half = table(history=watching("fraction_saturated", 0.3))
+    assert "monitors" not in dict(diagnose(half).findings), "one of five columns is constant"
 
 
 class TestOverfitting:

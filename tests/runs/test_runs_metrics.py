@@ -17,8 +17,9 @@ from lowerbound.training import Record
 
 
 def _record(step: int) -> Record:
-    values = {field.name: step + 1 / 3 for field in dataclasses.fields(Record)}
-    return Record(**{**values, "step": step, "skipped_steps": step, "validation_elbo_nats": math.nan})
+    values = dict.fromkeys(COLUMNS, step + 1 / 3)
+    of_its_own = {"step": step, "skipped_steps": step, "validation_elbo_nats": math.nan}
+    return Record(**{**values, **of_its_own}, monitors={"fraction_at_floor": 0.25})
 
 
 @pytest.fixture
@@ -31,7 +32,8 @@ def metrics(tmp_path: Path) -> MetricsFile:
 
 def test_what_is_written_is_read_back_bit_for_bit(metrics: MetricsFile) -> None:
     columns = metrics.read()
-    assert tuple(columns) == COLUMNS
+    assert tuple(columns) == (*COLUMNS, "monitor/fraction_at_floor")
+    assert columns["monitor/fraction_at_floor"].tolist() == [0.25] * 3
     np.testing.assert_array_equal(columns["step"], [4, 8, 12])
     np.testing.assert_array_equal(columns["loss"], [4 + 1 / 3, 8 + 1 / 3, 12 + 1 / 3])
     assert np.isnan(columns["validation_elbo_nats"]).all()
@@ -69,3 +71,19 @@ def test_a_foreign_file_is_refused(metrics: MetricsFile) -> None:
     metrics.path.write_text("a,b\n1,2\n")
     with pytest.raises(ModelFolderError, match=r"has the columns \['a', 'b'\]; expected \['epoch', "):
         metrics.read()
+
+
+def test_a_file_of_other_columns_goes_on(metrics: MetricsFile) -> None:
+    """An earlier release knew one monitor, under another name, and fewer columns; a likelihood of one's own has others."""
+    lines = metrics.path.read_text().replace("monitor/fraction_at_floor", "fraction_at_floor").splitlines()
+    rows = [line.split(",") for line in lines]
+    without = rows[0].index("skipped_steps")
+    metrics.path.write_text("".join(",".join(row[:without] + row[without + 1 :]) + "\n" for row in rows))
+    metrics.append(dataclasses.replace(_record(16), monitors={"fraction_of_mine": 0.5}))
+    columns = metrics.read()
+    np.testing.assert_array_equal(columns["step"], [4, 8, 12, 16])
+    np.testing.assert_array_equal(columns["skipped_steps"], [np.nan, np.nan, np.nan, 16])
+    np.testing.assert_array_equal(columns["monitor/fraction_at_floor"], [0.25, 0.25, 0.25, np.nan])
+    np.testing.assert_array_equal(columns["monitor/fraction_of_mine"], [np.nan, np.nan, np.nan, 0.5])
+    np.testing.assert_array_equal(columns["loss"], [4 + 1 / 3, 8 + 1 / 3, 12 + 1 / 3, 16 + 1 / 3])
+    assert metrics.path.read_text().splitlines()[-1].split(",")[1] == "16", "whole numbers stay whole"

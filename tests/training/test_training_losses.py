@@ -73,7 +73,7 @@ def test_the_loop_reports_the_objective_of_its_batches_and_of_its_validation_dat
     assert records[0].validation_kl_nats == pytest.approx(float(expected.kl.mean()), rel=1e-4)
     error = np.asarray(expected.bound).std() / np.sqrt(20)
     assert records[0].validation_standard_error_nats == pytest.approx(error, rel=1e-3)
-    assert records[0].fraction_at_floor == pytest.approx(float(expected.monitors["fraction_at_floor"]), abs=1e-6)
+    assert records[0].monitors["fraction_at_floor"] == pytest.approx(float(expected.monitors["fraction_at_floor"]), abs=1e-6)
 
 
 def test_validation_of_a_split_that_does_not_fill_its_batches_is_the_mean_over_all_of_it() -> None:

@@ -77,7 +77,7 @@ def test_faces_in_seconds_the_validation_bound_rises_and_the_code_stays_alive() 
         )
         assert record.train_elbo_nats == pytest.approx(record.train_reconstruction_nats - record.train_kl_nats, abs=0.01)
         assert record.loss == pytest.approx(-record.train_elbo_nats, abs=0.01)
-        assert 0 <= record.fraction_at_floor <= 1
+        assert 0 <= record.monitors["fraction_at_floor"] <= 1
         assert 0 < record.validation_standard_error_nats < 100
     assert [(record.epoch, record.step) for record in records] == [(epoch, 10 * epoch) for epoch in range(10, 41, 10)]
 
@@ -179,7 +179,7 @@ def test_records_carry_the_rates_and_weights_of_their_step() -> None:
     np.testing.assert_allclose([record.kl_weight for record in records], 2.0 * np.minimum(steps / 20, 1), rtol=1e-5)
     # Without validation data there are no validation figures, but the monitors are still looked at.
     assert np.isnan([record.validation_elbo_nats for record in records]).all()
-    assert np.isfinite([record.fraction_at_floor for record in records]).all()
+    assert np.isfinite([record.monitors["fraction_at_floor"] for record in records]).all()
 
 
 def test_adamw_decays_matrices_alone() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
 import math
 from collections.abc import Callable, Iterator
@@ -21,7 +20,7 @@ Show = Callable[[Record, TrainingRun], None]
 def display(*, as_json: bool, is_terminal: bool) -> Iterator[Show]:
     """The function that shows a record: JSON lines where asked for, a bar on a terminal, plain lines elsewhere."""
     if as_json:
-        yield lambda record, run: print_json({"event": "progress", **dataclasses.asdict(record)})
+        yield lambda record, run: print_json({"event": "progress", **record.figures})
     elif is_terminal:
         with _bar() as show:
             yield show

@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 from ..summaries import RunSummary
-from . import collapse, data, fit, latent_number, likelihood, objective, prior_hole
+from . import collapse, data, fit, latent_number, likelihood, monitors, objective, prior_hole
 from .finding import ORDER, Check, Finding
 
 # Among findings as serious as each other this order decides; what else a diverged run looks like comes of that.
@@ -15,6 +15,7 @@ CHECKS: tuple[Check, ...] = (
     *collapse.CHECKS,
     *fit.CHECKS,
     *likelihood.CHECKS,
+    *monitors.CHECKS,
     *prior_hole.CHECKS,
     *latent_number.CHECKS,
     *objective.CHECKS,

@@ -35,8 +35,8 @@ def _with_likelihood(summary: RunSummary, name: str) -> str:
 
 
 def _floor(summary: RunSummary) -> Finding | None:
-    share = summary.last("fraction_at_floor")
-    if not share > FLOOR_SHARE:
+    share = summary.monitors["fraction_at_floor"]
+    if share <= FLOOR_SHARE:
         return None
     floor = summary.config.likelihood.get("scale_floor", None)
     advice, command = "Compare bounds only between models with the same floor.", ""
@@ -159,7 +159,7 @@ CHECKS = (
         "scale-floor",
         "scales at their floor",
         _floor,
-        lambda s: math.isfinite(s.last("fraction_at_floor")),
+        lambda s: "fraction_at_floor" in s.monitors,
         "a likelihood with a scale, and a record of it",
     ),
     Check(

@@ -79,11 +79,11 @@ class NegativeBinomial(AbstractElementwise):
         return np.stack(heads[: self.param_shape[0]])
 
     def monitors(self, params: Float[Array, "heads ..."]) -> dict[str, Float[Array, ""]]:
-        """`fraction_saturated`: elements whose dispersion is held at an end of its range."""
+        """`fraction_dispersion_held`: elements whose dispersion is held at an end of its range."""
         return dispersion_monitors(params[1] if self.log_inverse_dispersion is None else self.log_inverse_dispersion)
 
 
 def dispersion_monitors(log_theta: Float[Array, "..."]) -> dict[str, Float[Array, ""]]:
-    """`fraction_saturated`: elements whose dispersion is held at an end of its range."""
+    """`fraction_dispersion_held`: elements whose dispersion is held at an end of its range."""
     low, high = LOG_DISPERSION_RANGE
-    return {"fraction_saturated": ((log_theta <= low) | (log_theta >= high)).mean(dtype=jnp.float32)}
+    return {"fraction_dispersion_held": ((log_theta <= low) | (log_theta >= high)).mean(dtype=jnp.float32)}

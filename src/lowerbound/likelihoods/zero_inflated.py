@@ -82,6 +82,6 @@ class ZeroInflatedNegativeBinomial(AbstractElementwise):
         return np.stack([log_mean, initial_log_inverse_dispersion(mean, std), zeros])
 
     def monitors(self, params: Float[Array, "heads ..."]) -> dict[str, Float[Array, ""]]:
-        """`fraction_saturated`, as in `NegativeBinomial`, and `fraction_inflated`: the mean of pi."""
+        """`fraction_dispersion_held`, as in `NegativeBinomial`, and `fraction_inflated`: the mean of pi."""
         log_theta = params[1] if self.log_inverse_dispersion is None else self.log_inverse_dispersion
         return {**dispersion_monitors(log_theta), "fraction_inflated": jnp.mean(jax.nn.sigmoid(params[-1]))}

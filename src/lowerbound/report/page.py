@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..diagnosis import Diagnosis, diagnose
+from ..diagnosis.monitors import monitor_texts
 from ..summaries import RunSummary, Score
 from .page_pictures import charts, column_charts, grid, latent_charts, reconstruction_grid
 from .score_text import error_text, explanation, measure_note, measure_text, number, title_of
@@ -184,9 +185,7 @@ def _training(summary: RunSummary) -> str:
     ]
     if len(speeds):
         facts.append(f"{np.median(speeds):,.0f} examples a second")
-    floor = summary.last("fraction_at_floor")
-    if floor > 0:
-        facts.append(f"{floor:.1%} of the decoder's scales at their floor")
+    facts += monitor_texts(summary)
     cards = "".join(f'<div class="card">{chart}</div>' for chart in charts(summary))
     return f'<p class="intro">{_escape("; ".join(facts))}.</p><div class="two">{cards}</div>'
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..training import MONITOR
 from .tensorboard import TensorBoardWriter
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ SCALARS = {
     "training/learning_rate": "learning_rate",
     "training/kl_weight": "kl_weight",
     "training/examples_per_second": "examples_per_second",
-    "likelihood/fraction_at_floor": "fraction_at_floor",
 }
 PICTURES_PER_RUN = 10
 NUM_SAMPLES, NUM_PAIRS = 36, 12
@@ -60,9 +60,8 @@ class TrainingLog:
 
     def record(self, record: Record, run: TrainingRun) -> None:
         """Write the record's scalars, and pictures when they are due."""
-        for name, field in SCALARS.items():
-            value = getattr(record, field)
-            if not math.isnan(value):
+        for name, field in {**SCALARS, **{name: name for name in record.figures if name.startswith(MONITOR)}}.items():
+            if not math.isnan(value := record.figures[field]):
                 self._writer.scalar(name, value, record.step)
         self._records += 1
         if run.spec.is_image and self._records % self._images_every == 0:

@@ -89,8 +89,19 @@ def _data_spec_1(fields: Any) -> Any:
     return {"layout": "pictures" if is_picture else "rows", **fields}
 
 
-UPGRADES: dict[tuple[str, int], Callable[[dict[str, Any]], dict[str, Any]]] = {(MODEL, 1): _model_1}
+def _estimator_1(document: dict[str, Any]) -> dict[str, Any]:
+    """The history has the columns of `metrics.csv`."""
+    history = document.get("history")
+    if not isinstance(history, dict):
+        return document
+    return {**document, "history": {RENAMED_COLUMNS.get(name, name): column for name, column in history.items()}}
+
+
+UPGRADES: dict[tuple[str, int], Callable[[dict[str, Any]], dict[str, Any]]] = {
+    (MODEL, 1): _model_1,
+    (ESTIMATOR, 1): _estimator_1,
+}
 # Regular expressions over the dotted paths of leaves, in this order.
 RENAMED_LEAVES: dict[tuple[str, int], dict[str, str]] = {}
 # The header of `metrics.csv`, which has no version: old names of columns.
-RENAMED_COLUMNS: dict[str, str] = {}
+RENAMED_COLUMNS: dict[str, str] = {"fraction_at_floor": "monitor/fraction_at_floor"}

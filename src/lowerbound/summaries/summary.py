@@ -15,7 +15,7 @@ from ..data.spec import DataSpec
 from ..errors import DataError
 from ..likelihoods import Given
 from ..models import LatentBlock
-from ..training import NOT_FINITE
+from ..training import MONITOR, NOT_FINITE
 from .examination import Examination
 
 NATS = "nats per example"
@@ -193,6 +193,12 @@ class RunSummary:
         """The column's last value that is finite; NaN when there is none."""
         values = self.finite(column)[1]
         return float(values[-1]) if len(values) else math.nan
+
+    @property
+    def monitors(self) -> dict[str, float]:
+        """The last share of each monitor of the likelihood that is finite, by the monitor's name."""
+        last = {name.removeprefix(MONITOR): self.last(name) for name in self.history if name.startswith(MONITOR)}
+        return {name: share for name, share in last.items() if math.isfinite(share)}
 
     def score(self, name: str, split: str = "") -> Score | None:
         """The score of this name; of the first split that has it, where none is named."""

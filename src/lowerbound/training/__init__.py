@@ -1,10 +1,11 @@
 from .feed import AbstractFeed, Resident, Streamed
-from .loop import ALL_EPOCHS, NOT_FINITE, STOPPED_EARLY, Progress, Record, Trainer
+from .loop import ALL_EPOCHS, MONITOR, NOT_FINITE, STOPPED_EARLY, Progress, Record, Trainer
 from .program import TrainState
 from .schedule import Schedule
 
 __all__ = [
     "ALL_EPOCHS",
+    "MONITOR",
     "NOT_FINITE",
     "STOPPED_EARLY",
     "AbstractFeed",

@@ -29,6 +29,9 @@ from .optimizer import learning_rate
 from .schedule import Schedule
 from .spikes import Spikes
 
+# What the names of monitors begin with among a record's other figures.
+MONITOR = "monitor/"
+
 
 @dataclasses.dataclass(frozen=True)
 class Record:
@@ -39,7 +42,7 @@ class Record:
     far beyond its running size, are in no mean. The validation figures are for the weights that would be kept now (the running
     average where it is on), `validation_loss` with the objective's weights at the end of their schedule. The bound is the
     objective's own: for the ELBO objective the ELBO itself, for IWAE its tighter bound; a deterministic code has neither, and
-    both are NaN.
+    both are NaN. `monitors`: the shares that the likelihood watches, by name, of the validation data or of some training data.
     """
 
     epoch: float
@@ -55,13 +58,19 @@ class Record:
     validation_reconstruction_nats: float
     validation_kl_nats: float
     validation_loss: float
-    fraction_at_floor: float
     learning_rate: float
     kl_weight: float
     gradient_norm: float
     skipped_steps: int
     examples_per_second: float
     seconds: float
+    monitors: dict[str, float]
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """All of it by the names that files and faces give it: monitors as `monitor/NAME`."""
+        plain = {name: value for name, value in vars(self).items() if name != "monitors"}
+        return plain | {f"{MONITOR}{name}": value for name, value in self.monitors.items()}
 
 
 @dataclasses.dataclass
@@ -169,7 +178,7 @@ class Trainer:
         self.fixed = program.Fixed(self._rest, as_inputs(objective), Numbers.of(config, self.schedule), self.schedule, mesh)
         self.has_validation = len(validation) > 0
         self._compiling = (0, 0.0)
-        # Without validation data the monitors (scales at their floor) are still looked at, on some of the training data.
+        # Without validation data the monitors are still looked at, on some of the training data.
         self._watched = place(validation, mesh) if self.has_validation else self.feed.first(1000)
 
     def start(self) -> Progress:
@@ -266,13 +275,13 @@ class Trainer:
             validation_reconstruction_nats=validation[2],
             validation_kl_nats=validation[3],
             validation_loss=loss_found,
-            fraction_at_floor=float(found.monitors.get("fraction_at_floor", math.nan)),
             learning_rate=float(np.asarray(learning_rate(self.fixed.numbers, step - 1))),
             kl_weight=float(self.fixed.objective.kl_weight(jnp.int32(step - 1))),
             gradient_norm=gradient_norm,
             skipped_steps=0 if progress.state.spikes is None else int(progress.state.spikes.skipped),
             examples_per_second=timed_steps * self.schedule.batch_size / max(duration, 1e-9),
             seconds=progress.seconds,
+            monitors={name: float(value) for name, value in found.monitors.items()},
         )
 
     def _check_course(self, metrics: program.ChunkMetrics, spikes: Spikes | None, first_step: int) -> None:
