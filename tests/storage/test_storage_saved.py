@@ -21,6 +21,7 @@ from lowerbound.data.examples import examples_of
 from lowerbound.evaluation import Unfinished, evaluate
 from lowerbound.runs.folder import RunFolder
 from lowerbound.runs.training import TrainingRun
+from lowerbound.storage.upgrades import RENAMED_COLUMNS
 
 SAVED = Path(__file__).parent / "saved" / "v0.1.0"
 RUNS = json.loads((SAVED / "runs.json").read_text())
@@ -71,12 +72,13 @@ def test_a_stored_run_is_resumed_to_the_weights_that_its_own_release_reached(nam
         assert list(array.shape) == RUNS[name]["leaves"][leaf]["shape"]
         assert_close(array.ravel(), RUNS[name]["leaves"][leaf]["values"])
     for column, values in RUNS[name]["metrics"].items():
-        assert_close(run.folder.metrics.read()[column], values)
+        assert_close(run.folder.metrics.read()[RENAMED_COLUMNS.get(column, column)], values)
 
 
 @pytest.mark.parametrize("name", ESTIMATORS)
 def test_a_stored_estimator_gives_the_numbers_that_it_gave(name: str) -> None:
     vae, expected = VAE.load(SAVED / "estimators" / name), ESTIMATORS[name]
+    assert not RENAMED_COLUMNS.keys() & vae.history_.keys()
     data = examples(expected["data"])
     given = {"condition": np.load(SAVED / "labels.npy")[:6]} if name == "conditional" else {}
     assert_close(vae.transform(data, **given), expected["transform"])
