@@ -9,7 +9,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Key, PyTree
 
 from ..data.examples import Example
 from ..densities import AbstractFactorisedPosterior
@@ -102,7 +102,7 @@ def _densities(
 ) -> tuple[tuple[Float[Array, " examples"], ...], Float[Array, " examples"] | None]:
     """(log q(z_n|x_n), log q(z_n), log p(z_n|c_n)) at one draw an example; sum_j log q(z_nj) where q(z|x) is a product."""
 
-    def draw(row: tuple[Example, Array]) -> tuple[Array, Array, Array]:
+    def draw(row: tuple[Example, Array]) -> tuple[PyTree[Array], Array, Array]:
         example, key = row
         params = model.posterior_params(example)
         z, _ = model.posterior_from(params).sample_and_log_prob(key)
@@ -110,7 +110,7 @@ def _densities(
 
     params, draws, prior = jax.lax.map(draw, (data, keys), batch_size=_BATCH)
 
-    def log_densities(params: Array, z: Array) -> Array:
+    def log_densities(params: PyTree[Array], z: Array) -> Array:
         posterior = model.posterior_from(params)
         return posterior.log_prob_by_latent(z) if isinstance(posterior, AbstractFactorisedPosterior) else posterior.log_prob(z)
 

@@ -155,7 +155,7 @@ def _estimate_batch(
         log_likelihood, kl = own.log_likelihood.mean(), own.kl
         if is_posterior:
             log_likelihood = totals.log_likelihood / num_samples
-            kl = totals.surplus / num_samples if own.closed_form_kl is None else own.kl
+            kl = own.kl if own.has_exact_kl else totals.surplus / num_samples
         return EvidenceEstimate(
             log_evidence=totals.weights.log_evidence(num_samples),
             elbo=log_likelihood - kl,

@@ -8,7 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from ..data.examples import Example
 from ..densities import AbstractPosterior, mean_of_draws
@@ -95,7 +95,7 @@ class Refined(AbstractProposal):
         """The posterior at lambda*."""
         optimizer = optax.adam(optax.cosine_decay_schedule(self.rate, self.num_steps))
 
-        def loss(params: Float[Array, "..."], key: PRNGKeyArray) -> Float[Array, ""]:
+        def loss(params: PyTree[Float[Array, "..."]], key: PRNGKeyArray) -> Float[Array, ""]:
             posterior = model.posterior_from(params)
             log_weights = jax.vmap(lambda key: log_weight(model, posterior, example, key)[0])(
                 jax.random.split(key, self.num_draws)
@@ -103,14 +103,14 @@ class Refined(AbstractProposal):
             return -log_weights.mean() if self.bound == "elbo" else -jax.nn.logsumexp(log_weights)
 
         def step(
-            state: tuple[Float[Array, "..."], optax.OptState], key: PRNGKeyArray
-        ) -> tuple[tuple[Float[Array, "..."], optax.OptState], None]:
+            state: tuple[PyTree[Float[Array, "..."]], optax.OptState], key: PRNGKeyArray
+        ) -> tuple[tuple[PyTree[Float[Array, "..."]], optax.OptState], None]:
             params, moments = state
             gradient = jax.grad(loss)(params, key)
             # Optax's schedules mix integers and floats.
             with jax.numpy_dtype_promotion("standard"):
                 updates, moments = optimizer.update(gradient, moments)
-            return (params + jnp.asarray(updates), moments), None
+            return (optax.apply_updates(params, updates), moments), None
 
         start = model.posterior_params(example)
         (params, _), _ = jax.lax.scan(step, (start, optimizer.init(start)), jax.random.split(key, self.num_steps))

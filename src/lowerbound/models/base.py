@@ -8,11 +8,12 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Key, Num, PRNGKeyArray
+from jaxtyping import Array, Float, Key, Num, PRNGKeyArray, PyTree
 
 from ..config import RunConfig
 from ..config.context import BuildContext
 from ..data.examples import Example
+from ..data.transforms import Affine
 from ..densities import AbstractPosterior, Space
 from ..likelihoods import Given, Measure
 
@@ -63,8 +64,8 @@ class LogTerms(eqx.Module):
 
     - `log_likelihood`: log p(x|z_s), about x in the user's own units.
     - `log_prior`: log p(z_s). `log_posterior`: log q(z_s|x).
-    - `closed_form_kl`: KL(q(z|x) || p(z)) where it has a closed form: one term for each latent where it is a sum over latents,
-      otherwise a scalar; None where there is none.
+    - `kl_by_block`: for each block of latents KL(q || p) where it has a closed form: one term for each latent where it is a sum
+      over latents, otherwise a scalar; None where there is none. Of a block that depends on others, the mean over their draws.
     - `z`: the draws. `posterior`: q(z|x) itself.
     - `monitors`: fractions worth watching, from the likelihood (`fraction_at_floor`, for example).
 
@@ -74,7 +75,7 @@ class LogTerms(eqx.Module):
     log_likelihood: Float[Array, " samples"]
     log_prior: Float[Array, " samples"]
     log_posterior: Float[Array, " samples"]
-    closed_form_kl: Float[Array, "..."] | None
+    kl_by_block: tuple[Float[Array, "..."] | None, ...]
     z: Float[Array, "samples latent"]
     posterior: AbstractPosterior
     monitors: dict[str, Float[Array, ""]]
@@ -87,14 +88,21 @@ class LogTerms(eqx.Module):
     @property
     def kl_by_latent(self) -> Float[Array, " latent"] | None:
         """KL(q(z_j|x) || p(z_j)) for each latent, where it has such a closed form."""
-        return self.closed_form_kl if self.closed_form_kl is not None and self.closed_form_kl.ndim == 1 else None
+        blocks = [block for block in self.kl_by_block if block is not None and block.ndim == 1]
+        return jnp.concatenate(blocks) if len(blocks) == len(self.kl_by_block) else None
+
+    @property
+    def has_exact_kl(self) -> bool:
+        """Whether `kl` is a closed form that no draw comes into: a block of its own has one."""
+        return len(self.kl_by_block) == 1 and self.kl_by_block[0] is not None
 
     @property
     def kl(self) -> Float[Array, ""]:
-        """KL(q(z|x) || p(z)): in closed form where there is one, otherwise the mean of log q - log p over the draws."""
-        if self.closed_form_kl is not None:
-            return self.closed_form_kl.sum()
-        return jnp.mean(self.log_posterior - self.log_prior)
+        """KL(q(z|x) || p(z)): in closed form where all blocks have one, otherwise the mean of log q - log p over the draws."""
+        blocks = [block.sum() for block in self.kl_by_block if block is not None]
+        if len(blocks) < len(self.kl_by_block):
+            return jnp.mean(self.log_posterior - self.log_prior)
+        return sum(blocks[1:], blocks[0])
 
 
 class AbstractLatentVariableModel(eqx.Module):
@@ -159,6 +167,16 @@ class AbstractLatentVariableModel(eqx.Module):
     def outputs_per_example(self) -> int:
         """How many numbers p(x|z) takes from the networks for one draw of z, by which memory is planned."""
 
+    @property
+    @abstractmethod
+    def encoder_units(self) -> Affine:
+        """The units in which the encoder sees each element of x."""
+
+    @property
+    @abstractmethod
+    def decoder_params(self) -> PyTree:
+        """What makes the parameters of p(x|z) from z, with its trained numbers."""
+
     @abstractmethod
     def check_values(self, array: np.ndarray, *, name: str = "X", rows: np.ndarray | None = None) -> None:
         """Raise `DataError` where some of these examples have no probability; `name` is what the message calls the array."""
@@ -172,11 +190,11 @@ class AbstractLatentVariableModel(eqx.Module):
         """q(z|x); deterministic."""
 
     @abstractmethod
-    def posterior_params(self, example: Example) -> Float[Array, "..."]:
+    def posterior_params(self, example: Example) -> PyTree[Float[Array, "..."]]:
         """The unconstrained parameters of q(z|x) for one example; `posterior_from` of them is `encode(x)`."""
 
     @abstractmethod
-    def posterior_from(self, params: Float[Array, "..."]) -> AbstractPosterior:
+    def posterior_from(self, params: PyTree[Float[Array, "..."]]) -> AbstractPosterior:
         """The member of the posterior's family with these parameters."""
 
     @abstractmethod

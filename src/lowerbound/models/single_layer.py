@@ -26,7 +26,7 @@ from ..likelihoods import AbstractLikelihood, Given, Measure
 from ..likelihoods.support import check_values
 from ..networks import AbstractNetwork
 from ..posteriors import AbstractPosteriorFamily, Refinement
-from ..priors import AbstractPrior, LearnedGaussian, StandardNormal
+from ..priors import AbstractPrior
 from .base import AbstractLatentVariableModel, Draws, Half, LatentBlock, LogTerms
 
 _Output = TypeVar("_Output")
@@ -134,8 +134,8 @@ class SingleLayer(AbstractLatentVariableModel):
                 self.space,
                 type(self.posterior).__name__,
                 self.posterior.is_factorised,
-                has_factorised_prior=isinstance(self.prior, StandardNormal | LearnedGaussian),
-                has_normal_prior=isinstance(self.prior, StandardNormal),
+                has_factorised_prior=self.prior.is_factorised,
+                has_normal_prior=self.prior.is_standard_normal,
                 is_flow=self.posterior.is_flow,
                 least_dim=max(self.prior.least_latents, self.posterior.least_latents),
             ),
@@ -145,6 +145,16 @@ class SingleLayer(AbstractLatentVariableModel):
     @override
     def outputs_per_example(self) -> int:
         return math.prod(self.likelihood.param_shape)
+
+    @property
+    @override
+    def encoder_units(self) -> Affine:
+        return self.input_transform
+
+    @property
+    @override
+    def decoder_params(self) -> AbstractNetwork:
+        return self.decoder
 
     @override
     def check_values(self, array: np.ndarray, *, name: str = "X", rows: np.ndarray | None = None) -> None:
@@ -172,7 +182,7 @@ class SingleLayer(AbstractLatentVariableModel):
                 log_likelihood=_each_draw(lambda param: self._log_likelihood(param, y, example.observed), params),
                 log_prior=_each_draw(prior.log_prob, z),
                 log_posterior=log_posterior,
-                closed_form_kl=kl(posterior, prior),
+                kl_by_block=(kl(posterior, prior),),
                 z=z,
                 posterior=posterior,
                 monitors=jax.tree.map(jnp.mean, _each_draw(self.likelihood.monitors, params)),

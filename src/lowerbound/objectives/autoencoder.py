@@ -13,8 +13,7 @@ from typing_extensions import override
 
 from ..data.examples import Example
 from ..data.transforms import Affine
-from ..errors import ConfigurationError
-from ..models import AbstractLatentVariableModel, Draws, LogTerms, SingleLayer, split_trained
+from ..models import AbstractLatentVariableModel, Draws, LogTerms, split_trained
 from .base import AbstractStatelessObjective, Estimated, Need, batch_terms
 from .schedule import Step
 
@@ -90,7 +89,7 @@ class DenoisingAutoencoder(AbstractAutoencoder):
 
         loss = mean over the batch of -log p(x|z~) - log p(stop(z~)),   z~ = z(x + s * noise * epsilon)
 
-    s is each element's own standard deviation, as in the model's input_transform. The validation loss is corrupted as well;
+    s is each element's own standard deviation, as in the model's `encoder_units`. The validation loss is corrupted as well;
     `encode` sees x as it is.
 
     - `noise`: standard deviation of the noise, in each element's own; 0 is the plain autoencoder.
@@ -101,7 +100,7 @@ class DenoisingAutoencoder(AbstractAutoencoder):
 
     def encoded(self, model: AbstractLatentVariableModel, batch: Example, key: PRNGKeyArray) -> Float[Array, "batch ..."]:
         """x with noise."""
-        return corrupted(jnp.asarray(batch.known), _single_layer(model).input_transform, self.noise, key)
+        return corrupted(jnp.asarray(batch.known), model.encoder_units, self.noise, key)
 
     def penalty(self, model: AbstractLatentVariableModel, batch: Example, terms: LogTerms) -> Float[Array, ""]:
         """0."""
@@ -150,7 +149,7 @@ class RegularisedAutoencoder(AbstractAutoencoder):
     def penalty(self, model: AbstractLatentVariableModel, batch: Example, terms: LogTerms) -> Float[Array, ""]:
         """The costs of the code and of the decoder."""
         of_code = 0.5 * batch.mean(jnp.square(terms.z).sum(axis=-1))
-        theta = jax.tree.leaves(split_trained(_single_layer(model).decoder)[0])
+        theta = jax.tree.leaves(split_trained(model.decoder_params)[0])
         of_decoder = sum((jnp.square(leaf).sum() for leaf in theta), jnp.float32(0.0))
         return self.latent_weight * of_code + self.decoder_weight * of_decoder
 
@@ -170,12 +169,3 @@ def corrupted(
 ) -> Float[Array, "batch ..."]:
     """x with Gaussian noise of `noise` times the unit that `units` gives each element, in the user's own units."""
     return units.inverse(units.forward(x) + noise * jax.random.normal(key, x.shape))
-
-
-def _single_layer(model: AbstractLatentVariableModel) -> SingleLayer:
-    if not isinstance(model, SingleLayer):
-        raise ConfigurationError(
-            f"this objective is about one encoder and one decoder, but the model is {type(model).__name__}; set "
-            "model.name=single-layer, or objective.name=elbo."
-        )
-    return model

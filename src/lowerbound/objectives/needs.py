@@ -43,5 +43,4 @@ def has_kl_by_latent(model: AbstractLatentVariableModel) -> bool:
     """Whether KL(q(z|x) || p(z)) has a closed form for each latent."""
     condition = jnp.zeros(model.condition_dim) if model.condition_dim else None
     example = Example(jnp.zeros(model.event_shape), condition)
-    shapes = jax.eval_shape(lambda: model.log_terms(example, jax.random.key(0), Draws(1)).closed_form_kl)
-    return shapes is not None and len(shapes.shape) == 1
+    return jax.eval_shape(lambda: model.log_terms(example, jax.random.key(0), Draws(1)).kl_by_latent) is not None

@@ -21,6 +21,7 @@ class AbstractPrior(eqx.Module):
     What most priors are stands here; one that is not says so.
 
     - `space`: where z lives; the posterior must live there too. None: wherever the posterior lives that it is made of.
+    - `is_factorised`: whether p(z) is a product over latents. `is_standard_normal`: whether it is N(0, I).
     - `is_made_of_posterior`: True when `bind` uses the posterior's own density, which a deterministic code does not have.
     - `least_latents`: the fewest latents that it can have.
     """
@@ -28,6 +29,8 @@ class AbstractPrior(eqx.Module):
     latent_dim: eqx.AbstractVar[int]
     space: ClassVar[Space | None] = "euclidean"
     is_made_of_posterior: ClassVar[bool] = False
+    is_factorised: ClassVar[bool] = False
+    is_standard_normal: ClassVar[bool] = False
     least_latents: ClassVar[int] = 1
 
     def __check_init__(self) -> None:

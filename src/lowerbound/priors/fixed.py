@@ -17,6 +17,8 @@ class StandardNormal(AbstractPrior):
     """p(z) = N(z; 0, I), the prior of Kingma and Welling (2014, section 3)."""
 
     latent_dim: int = eqx.field(static=True)
+    is_factorised: ClassVar[bool] = True
+    is_standard_normal: ClassVar[bool] = True
 
     @override
     def bind(self, recognise: Recognise, condition: Float[Array, " condition"] | None) -> StandardNormalDensity:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -37,6 +39,7 @@ class LearnedGaussian(AbstractPrior):
     condition_dim: int = eqx.field(static=True)
     params: Float[Array, "two latent"] | None
     network: MLP | None
+    is_factorised: ClassVar[bool] = True
 
     def __init__(self, latent_dim: int, hidden_width: int = 64, condition_dim: int = 0, *, key: PRNGKeyArray) -> None:
         if latent_dim < 1 or hidden_width < 1 or condition_dim < 0:
