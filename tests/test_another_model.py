@@ -16,10 +16,10 @@ from lowerbound.config.entry import Entry
 from lowerbound.config.keys import Key
 from lowerbound.config.rules import Integer
 from lowerbound.data.examples import Example
-from lowerbound.diagnosis.examination import examine
 from lowerbound.evaluation import Refined, estimate_evidence, kl_by_latent
 from lowerbound.evaluation.annealing import Annealing, anneal
 from lowerbound.models import Draws
+from lowerbound.summaries.examination import examine
 
 _RNG = np.random.default_rng(0)
 DATA = (_RNG.normal(size=(60, 1)) * [1.0, -2.0, 0.5] + 0.5 * _RNG.normal(size=(60, 3))).astype(np.float32)
