@@ -23,8 +23,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_conditional_run_is_scored_sampled_reconstructed_and_encoded(run: Path, tmp_path: Path) -> None:
     good("evaluate", run, "--samples", 5, "--json")
     for condition in ("1", "all"):
-        good("sample", run, "-n", 7, "--condition", condition, "--out", tmp_path / "new.npy")
-        assert np.load(tmp_path / "new.npy").shape == (7, 4)
+        good("sample", run, "-n", 7, "--condition", condition, "--out", tmp_path / f"{condition}.npy")
+        assert np.load(tmp_path / f"{condition}.npy").shape == (7, 4)
     good("reconstruct", run, "--out", tmp_path / "pairs.npy")
     good("encode", run, run.parent / "own.npz", "--key", "x", "--out", tmp_path / "codes.csv")
     assert (run / "report.html").exists()

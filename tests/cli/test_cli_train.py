@@ -43,6 +43,7 @@ def test_a_run_leaves_all_that_a_person_was_promised(images_run: Path) -> None:
         "learning_curve.png",
         "latent_space.png",
         "report.html",
+        ".lock",
     }
     names = {entry.name for entry in images_run.iterdir()}
     events = {name for name in names if name.startswith("events.out.tfevents.")}
@@ -322,7 +323,7 @@ def test_a_folder_that_is_not_empty_is_left_alone(images_run: Path, tmp_path: Pa
     assert "is a file" in result.error
     result = command("train", "digits", "--out", tmp_path / "file" / "run")
     assert result.status == 1
-    assert "could not make the run folder" in result.error
+    assert "A part of that path is a file; save to a path whose parents are folders." in result.error
 
 
 @pytest.mark.parametrize(

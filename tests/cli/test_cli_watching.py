@@ -42,7 +42,9 @@ def _record(epoch: float) -> Record:
     """The figures count down from -1234.57 in the order of the columns, so that a wrong one would show."""
     names = [field.name for field in dataclasses.fields(Record)][2:]
     values = {name: -1234.5678 - index for index, name in enumerate(names)}
-    return Record(**{**values, "epoch": epoch, "step": int(4 * epoch), "examples_per_second": 12345.6})
+    return Record(
+        **{**values, "epoch": epoch, "step": int(4 * epoch), "examples_per_second": 12345.6, "skipped_steps": 0, "monitors": {}}
+    )
 
 
 def test_the_bar_shows_every_figure_on_80_columns(run: TrainingRun, monkeypatch: pytest.MonkeyPatch) -> None:

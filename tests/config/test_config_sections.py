@@ -103,6 +103,7 @@ REFUSED = [
     ("training", "validate_every", -1, "expected an integer >= 0"),
     ("training", "checkpoint_every_seconds", -1, "expected a number >= 0"),
     ("training", "images_every", "auto", "expected an integer >= 0"),
+    ("data", "kind", "image", "Available: auto, pictures, rows, series."),
     ("training", "skip_spikes", 1, "training.skip_spikes is 1 (an integer); expected true or false."),
     ("training", "seed", 2**32, "expected an integer from 0 to 4294967295"),
 ]

@@ -189,7 +189,7 @@ def test_a_loss_that_was_not_finite(healthy: Path) -> None:
 class TestTheCommand:
     def test_prints_what_it_found_and_ends_well(self, collapsed: Path, healthy: Path) -> None:
         printed = good("doctor", healthy).stdout
-        assert printed.startswith("healthy, 150 examples of the test split: nothing to worry about (18 checks)")
+        assert printed.startswith("healthy, 150 examples of the test split: nothing to worry about (19 checks)")
         assert "Checked: divergence of the training; posterior collapse; " in printed
         printed = good("doctor", collapsed).stdout
         assert printed.index("serious  Posterior collapse: the code tells next to nothing") < printed.index("Checked: ")

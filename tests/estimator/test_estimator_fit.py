@@ -149,7 +149,7 @@ def test_a_fit_is_the_same_as_the_jobs_called_by_hand():
             "model": {"latent_dim": 2},
             "network": {"hidden_widths": [8]},
             "objective": {"beta": 2.0, "warmup_epochs": 2},
-            "training": {"epochs": 5, "early_stopping_patience": 100, "gradient_clip": 10.0},
+            "training": {"epochs": 5, "early_stopping_patience": 100, "gradient_clip": 10.0, "skip_spikes": True},
         }
     )
     split, data = shuffled_split(500, validation=0.1, test=0, seed=0), for_device(PEOPLE)
@@ -233,7 +233,7 @@ def test_a_recipe_sets_the_parameters_and_the_rest(tmp_path):
     file.write_text("[model]\nlatent_dim = 7\n[training]\nepochs = 9\ngradient_clip = 5\nseed = 3\n[data]\nname = 'faces'\n")
     recipe = VAE.from_recipe(file, epochs=8)
     assert (recipe.latent_dim, recipe.epochs, recipe.early_stopping_patience, recipe.random_state) == (7, 8, 0, None)
-    assert recipe.config == {"training": {"gradient_clip": 5.0}}
+    assert recipe.config == {"training": {"gradient_clip": 5.0, "skip_spikes": False}}
     assert VAE.from_recipe("default").get_params() == VAE(early_stopping_patience=20).get_params()
 
 

@@ -40,7 +40,7 @@ def mixture_heads(part: DiscretizedLogisticMixture, params: np.ndarray) -> tuple
         by_pixel = logits.transpose(1, 2, 0, 3).reshape(*part.event_shape[:2], -1)
         logits = by_pixel[..., :count].transpose(2, 0, 1)
     scale = np.maximum(np.exp(rest[count : 2 * count]), 0.1 * step)
-    return scipy.special.softmax(logits, axis=0), rest[:count], scale, np.tanh(rest[2 * count :])
+    return scipy.special.softmax(logits, axis=0), part.unit * rest[:count], scale, np.tanh(rest[2 * count :])
 
 
 def _mixture(part: DiscretizedLogisticMixture, params: np.ndarray, x: np.ndarray) -> np.ndarray:

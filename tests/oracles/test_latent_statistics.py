@@ -92,7 +92,9 @@ class TestMutualInformation:
         key = jax.random.key(0)
         encoder, decoder = (MLP(*shapes, hidden_widths=(), key=key) for shapes in (((6,), (2,)), ((2,), (2, 6))))
         parts = Deterministic(2), StandardNormal(2), decoder, Gaussian((6,), 1e-6)
-        with pytest.raises(ConfigurationError, match=r"q\(z\|x\) has no density.*posterior\.name=diagonal-gaussian"):
+        with pytest.raises(
+            ConfigurationError, match=r"neither q\(z\|x\) nor p\(x\) is a density.*posterior\.name=diagonal-gaussian"
+        ):
             aggregate_posterior(SingleLayer(unchanged, unchanged, encoder, *parts), DATA)
 
 

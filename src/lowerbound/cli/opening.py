@@ -78,8 +78,8 @@ def other_examples(
     if dataset.feature_names and spec.feature_names:
         examples = columns_of(Table(examples, dataset.feature_names), spec.feature_names, data)
     examples = check_array(examples, name=data, event_shape=spec.event_shape)
-    check_like_training(examples, spec, name=data)
     model.check_values(examples, name=data)
+    check_like_training(examples, spec, name=data)
     return examples_of(dataclasses.replace(dataset, examples=examples), np.arange(len(examples)), spec)
 
 

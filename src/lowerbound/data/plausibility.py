@@ -152,6 +152,8 @@ def _check_pictures(array: np.ndarray, spec: DataSpec, low: float, high: float, 
         f"{spec.low:g} to {spec.high:g}."
     )
     if not 0 <= mean - spec.low <= width or (is_flat and spec.is_whole and bool((array != np.rint(array)).any())):
-        raise DataError(f"{text} These are other units: bring them there, for example {name} * {width:g} for pictures in [0, 1].")
+        factor = f" * {width:g} for pictures in [0, 1]" if high <= 1 < width else f" / {high / spec.high:g}" if spec.high else ""
+        example = f", for example {name}{factor}" if factor and low >= 0 else ""
+        raise DataError(f"{text} These are other units: bring them there{example}.")
     if is_flat:
         warnings.warn(f"{text} Are these the same units?", DataWarning, stacklevel=4)

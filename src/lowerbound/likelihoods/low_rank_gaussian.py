@@ -77,7 +77,9 @@ class LowRankNormal(dist.Distribution):
             rest = rest - (rest @ direction)[:, None] * direction
             columns = columns[1:] - (columns[1:] @ direction)[:, None] * direction
         terms = jnp.sum(jnp.square(rest), axis=1) + log_det
-        normaliser = jnp.sum(jnp.where(observed, self.log_scale, 0.0)) + 0.5 * math.log(2 * math.pi) * jnp.sum(observed)
+        normaliser = jnp.sum(jnp.where(observed, self.log_scale, 0.0)) + 0.5 * math.log(2 * math.pi) * jnp.sum(
+            observed, dtype=jnp.float32
+        )
         return (-0.5 * terms - normaliser).reshape(batch_shape)
 
     @property

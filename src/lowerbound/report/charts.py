@@ -64,8 +64,8 @@ def draw_bound(axes: Axes, summary: RunSummary) -> None:
         return
     low, high = robust_limits(drawn)
     axes.set_ylim(low, high)
-    _mark_spikes(axes, summary, (f"train_{what}_nats", f"validation_{what}_nats"), low)
-    epochs, bounds = summary.finite(f"validation_{what}_nats")
+    _mark_spikes(axes, summary, (f"train_{what}", f"validation_{what}"), low)
+    epochs, bounds = summary.finite(f"validation_{what}")
     if len(bounds):
         best = int(np.argmax(bounds))
         axes.axvline(epochs[best], color=MUTED, linewidth=0.9, linestyle=(0, (2, 3)))
@@ -79,7 +79,7 @@ def draw_bound(axes: Axes, summary: RunSummary) -> None:
             markersize=7,
             label=f"best: {tick_text(round(float(bounds[best]), 1))}, epoch {epochs[best]:,.0f}",
         )
-    shown_from = max(_first_above(summary, column, low) for column in (f"train_{what}_nats", f"validation_{what}_nats"))
+    shown_from = max(_first_above(summary, column, low) for column in (f"train_{what}", f"validation_{what}"))
     if shown_from > 0:
         axes.set_xlabel(f"epoch (those before {tick_text(shown_from)} lie below the axis)")
     axes.legend(loc="best")

@@ -189,6 +189,7 @@ class TrainingRun:
         if checkpoint is None:
             # So that `doctor` has a model to look at, and says what happened.
             self.progress = self.trainer.start()
+            self.folder.metrics.keep_until(0)
             return f"There was no checkpoint yet; the untrained model is kept in {self.save_checkpoint()}."
         return f"The last good checkpoint, of step {checkpoint.step:,}, is kept in {checkpoint.path}."
 

@@ -289,7 +289,10 @@ class Trainer:
         steps_per_epoch = self.schedule.steps_per_epoch
         if spikes is not None:
             count, last = int(spikes.in_a_row), int(first_step + len(metrics.steps.loss))
-            if count >= min(MOST_SKIPPED_IN_A_ROW, max(2, self.schedule.num_steps // 4)):
+            is_many = count >= min(MOST_SKIPPED_IN_A_ROW, max(2, self.schedule.num_steps // 4))
+            # A run that ends on weights of which the loss is not finite has not trained, however short it was.
+            is_lost_at_the_end = last >= self.schedule.num_steps and not np.isfinite(metrics.gradient_norm)
+            if is_many or (count and is_lost_at_the_end):
                 raise NonFiniteLossError(
                     f"the gradient was not finite or far beyond its running size in {count} steps in a row, up to step {last} "
                     f"(epoch {(last - 1) // steps_per_epoch + 1}), and none of them was taken. Training has stopped. Try a lower "
