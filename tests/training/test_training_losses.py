@@ -91,7 +91,7 @@ def test_validation_of_a_split_that_does_not_fill_its_batches_is_the_mean_over_a
     at_floor = np.average([part.monitors["fraction_at_floor"] for part in parts], weights=[20, 20, 7])
     assert float(found.monitors["fraction_at_floor"]) == pytest.approx(at_floor, abs=1e-6)
     weight = np.arange(47).astype(np.float32)
-    found = program.validate(trainer.fixed, split_trained(model)[0], Example(data, weight=weight).on_device(), jnp.int32(0))
+    found = program.validate(trainer.fixed, split_trained(model)[0], Example(data, weight=weight).on_device())
     mean = np.average(bounds, weights=weight)
     assert float(found.bound) == pytest.approx(mean, rel=1e-5)
     assert float(found.score) == pytest.approx(mean, rel=1e-5)
