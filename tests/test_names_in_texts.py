@@ -28,7 +28,7 @@ def texts(tree: ast.AST) -> Iterator[str]:
     """The string literals of a module; of those with values in them, the fixed parts, with {} between."""
     for node in ast.walk(tree):
         if isinstance(node, ast.JoinedStr):
-            yield "".join(part.value if isinstance(part, ast.Constant) else "{}" for part in node.values)
+            yield "".join(str(part.value) if isinstance(part, ast.Constant) else "{}" for part in node.values)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.value
 

@@ -1,5 +1,7 @@
 """What an array is taken for: pictures, rows or series."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
@@ -10,7 +12,8 @@ from lowerbound.errors import DataError
 pytestmark = pytest.mark.filterwarnings("ignore:.*never change:lowerbound.errors.DataWarning")
 
 RNG = np.random.default_rng(11)
-DIGITS = np.asarray(load_digits().images[:200])
+_DIGITS: Any = load_digits()
+DIGITS = np.asarray(_DIGITS.images[:200])
 STEPS = np.arange(400)
 # Temperature, humidity, wind and pressure: each in its own units.
 WEATHER = np.stack(

@@ -223,11 +223,11 @@ def test_built_from_a_configuration() -> None:
     config = PartConfig(
         "network", "resnet", {"channels": (4, 5, 6), "blocks": 2, "activations": "silu", "dropout": 0.25, "layer_norm": True}
     )
-    network = ResNet.build(config, (5, 7), (2, 3), **sizes)
+    network: Any = ResNet.build(config, (5, 7), (2, 3), **sizes)
     assert (network.channels, network.blocks, network.activations) == ((4, 5, 6), 2, "silu")
     assert (network.dropout, network.layer_norm) == (0.25, True)
     assert [len(blocks) for blocks in network.body.blocks] == [2, 2, 2]
-    conv = ConvNetwork.build(PartConfig("network", "conv", {"channels": (4, 5)}), (LATENT,), (2, 5, 7), **sizes)
+    conv: Any = ConvNetwork.build(PartConfig("network", "conv", {"channels": (4, 5)}), (LATENT,), (2, 5, 7), **sizes)
     shapes = [leaf.shape for leaf in jax.tree.leaves(split_trained(conv.body.convolutions)[0])]
     assert shapes == [(3, 3, 5, 16), (16,), (3, 3, 4, 8)]
     with pytest.raises(ConfigurationError, match=r"network.activations is \('elu', 'tanh'\) \(a list\); expected one of"):
@@ -260,5 +260,5 @@ def test_an_image_network_has_far_fewer_weights_than_a_perceptron_for_large_imag
     def count(network: AbstractNetwork) -> int:
         return sum(leaf.size for leaf in jax.tree.leaves(split_trained(network)[0]))
 
-    conv = ConvNetwork.build(PartConfig("network", "conv"), shape, (2, LATENT), **sizes)
+    conv: Any = ConvNetwork.build(PartConfig("network", "conv"), shape, (2, LATENT), **sizes)
     assert count(conv) < count(MLP.build(PartConfig("network", "mlp"), shape, (2, LATENT), **sizes)) / 10

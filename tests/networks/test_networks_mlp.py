@@ -165,9 +165,9 @@ def test_what_is_refused(make: Any, options: dict[str, Any], message: str) -> No
 def test_built_from_a_configuration() -> None:
     sizes = {"condition_dim": 0, "image_shape": IN, "key": jax.random.key(0)}
     config = PartConfig("network", "mlp", {"hidden_widths": (6, 6), "layer_norm": True, "residual": True, "dropout": 0.25})
-    network = MLP.build(config, IN, OUT, **sizes)
+    network: Any = MLP.build(config, IN, OUT, **sizes)
     assert (len(network.norms), network.residual, network.dropout.p) == (2, True, 0.25)
-    gated = GatedMLP.build(PartConfig("network", "gated-mlp", {"hidden_widths": (6, 4), "dropout": 0.25}), IN, OUT, **sizes)
+    gated: Any = GatedMLP.build(PartConfig("network", "gated-mlp", {"hidden_widths": (6, 4), "dropout": 0.25}), IN, OUT, **sizes)
     assert [layer.weight.shape for layer in gated.layers] == [(6, 12), (6, 8), (4, 10)]
     with pytest.raises(ConfigurationError, match=r"network.activations is 'tanh', but network.name is 'gated-mlp'"):
         PartConfig("network", "gated-mlp", {"activations": "tanh"})

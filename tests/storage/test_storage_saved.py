@@ -72,7 +72,7 @@ def test_a_stored_run_is_resumed_to_the_weights_that_its_own_release_reached(nam
         assert list(array.shape) == RUNS[name]["leaves"][leaf]["shape"]
         assert_close(array.ravel(), RUNS[name]["leaves"][leaf]["values"])
     for column, values in RUNS[name]["metrics"].items():
-        assert_close(run.folder.metrics.read()[RENAMED_COLUMNS.get(column, column)], values)
+        assert_close(run.folder.metrics.read()[RENAMED_COLUMNS.get(column) or column], values)
 
 
 @pytest.mark.parametrize("name", ESTIMATORS)

@@ -94,7 +94,7 @@ def test_validation_of_a_split_that_does_not_fill_its_batches_is_the_mean_over_a
     found = program.validate(trainer.fixed, split_trained(model)[0], Example(data, weight=weight).on_device())
     mean = np.average(bounds, weights=weight)
     assert float(found.bound) == pytest.approx(mean, rel=1e-5)
-    assert float(found.score) == pytest.approx(mean, rel=1e-5)
+    assert float(found.loss) == pytest.approx(-mean, rel=1e-5)
     variance = np.average((bounds - mean) ** 2, weights=weight)
     assert float(found.standard_error) == pytest.approx(np.sqrt(variance / weight.sum()), rel=1e-4)
 

@@ -94,7 +94,7 @@ def penalties() -> Iterator[Figure]:
     yield Figure("batches of 3 of 5 examples", "mean of q(z) over them, largest error", error, 0.0, 1e-6)
     values = np.random.default_rng(1).standard_normal((4, 3)).astype(np.float32)
     truth = np.cov(values.astype(np.float64).T, bias=True)
-    error = float(np.abs(np.asarray(covariance(jnp.asarray(values)), np.float64) - truth).max())
+    error = float(np.abs(np.asarray(covariance(jnp.asarray(values), Example(values)), np.float64) - truth).max())
     yield Figure("codes of 4 examples", "covariance, largest error", error, 0.0, 1e-5)
     penalty = distance_from_identity(jnp.array([[3.0, 0.5], [0.5, 2.0]]), 10.0, 5.0)
     yield Figure("covariance ((3, 1/2), (1/2, 2))", "penalty of DIP-VAE", float(penalty), 10 * 0.5 + 5 * 5, 1e-4)
