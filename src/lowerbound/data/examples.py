@@ -57,6 +57,14 @@ class Example(eqx.Module):
         """How many examples a batch stands for."""
         return jnp.float32(len(self)) if self.weight is None else jnp.asarray(self.weight, jnp.float32).sum()
 
+    @property
+    def counted(self) -> tuple[Example, Float[np.ndarray, " examples"] | None]:
+        """Those that weigh something, and their weights in double precision, None where each counts as one."""
+        if self.weight is None:
+            return self, None
+        weight = np.asarray(self.weight, np.float64)
+        return self[weight > 0], weight[weight > 0]
+
     def mean(self, values: Float[Array, "examples ..."], axis: int | None = None) -> Float[Array, "..."]:
         """The mean of what is found of each example of a batch, by weight; `axis=0` keeps the other axes."""
         if self.weight is None:

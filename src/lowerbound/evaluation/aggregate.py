@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 
 import equinox as eqx
 import jax
@@ -27,12 +26,13 @@ _BATCH = 50
 class AggregateEstimate:
     """What `aggregate_posterior` found; nats.
 
-    - `mutual_information_nats`: I(x; z) under q, at most `most_nats` = log N; `mutual_information_error`: its standard error.
+    - `mutual_information_nats`: I(x; z) under q, at most `most_nats` = log N, as N examples cannot show that
+      a code tells more than N of them apart; `mutual_information_error`: its standard error.
     - `aggregate_kl_nats`: KL(q(z) || p(z)); `aggregate_kl_error`: its standard error. Their sum is the mean KL(q(z|x) || p(z)).
     - `total_correlation_nats`: KL(q(z) || prod_j q(z_j)), how far from independent the latents are, and its standard error; None
       where q(z|x) is no product over latents. `dimension_wise_kl_nats`: sum_j KL(q(z_j) || p(z_j)), the rest of the aggregate KL;
       None where the prior is no product either.
-    - `num_examples`: N.
+    - `num_examples`: N. `most_nats`: what N examples can show at most; with weights, of which each is a share s, E[-log s].
     """
 
     mutual_information_nats: float
@@ -44,15 +44,11 @@ class AggregateEstimate:
     dimension_wise_kl_nats: float | None
     dimension_wise_kl_error: float | None
     num_examples: int
-
-    @property
-    def most_nats(self) -> float:
-        """log N: N examples cannot show that a code tells more than N of them apart."""
-        return math.log(self.num_examples)
+    most_nats: float
 
     @property
     def is_saturated(self) -> bool:
-        """True when I(x; z) is so near to log N that it may well be larger, and KL(q(z) || p(z)) smaller."""
+        """True when I(x; z) is so near to its most that it may well be larger, and KL(q(z) || p(z)) smaller."""
         return self.mutual_information_nats > 0.8 * self.most_nats
 
 
@@ -66,27 +62,31 @@ def aggregate_posterior(model: AbstractLatentVariableModel, data: Example | np.n
     the last, total correlation and dimension-wise KL, where both are products over latents (Chen et al. 2018, arXiv 1802.04942,
     eq. 2). One draw of z for each example. Whatever the model, the estimate of I(x; z) is at most log N: with codes that tell all
     examples apart it says "at least log N", and KL(q(z) || p(z)) is then "at most". With a condition, p(z) is p(z|c) of
-    each example's own. At most `MOST_EXAMPLES` examples are used, the first ones (`MOST_OF_PRODUCTS` where q(z|x) is a product).
+    each example's own. Examples with weights count as often as they say. At most `MOST_EXAMPLES` examples are used, the first
+    ones (`MOST_OF_PRODUCTS` where q(z|x) is a product).
 
     Raises `ConfigurationError` when the model has no density, and when its condition is missing.
     """
     check_density(model, "mutual information or KL divergence")
-    data = Example.of(data)
+    data, _ = Example.of(data).counted
     check_condition(model, data.condition)
     data = data[: MOST_OF_PRODUCTS if _is_product(model, data) else MOST_EXAMPLES]
+    _, weight = data.counted
+    log_share = -np.log(len(data)) if weight is None else np.log(weight / weight.sum())
     keys = jax.random.split(jax.random.key(seed), len(data))
-    found, product = _densities(model, data.on_device(), keys)
+    found, product = _densities(model, data.on_device(), jnp.full(len(data), log_share, jnp.float32), keys)
     own, all_of_them, prior = (np.asarray(part, np.float64) for part in found)
     product = None if product is None else np.asarray(product, np.float64)
     has_product_prior = all(block.has_factorised_prior for block in model.latent_blocks)
     correlation = None if product is None else all_of_them - product
     rest = product - prior if product is not None and has_product_prior else None
     return AggregateEstimate(
-        *mean_and_error(own - all_of_them),
-        *mean_and_error(all_of_them - prior),
-        *((None, None) if correlation is None else mean_and_error(correlation)),
-        *((None, None) if rest is None else mean_and_error(rest)),
+        *mean_and_error(own - all_of_them, weight),
+        *mean_and_error(all_of_them - prior, weight),
+        *((None, None) if correlation is None else mean_and_error(correlation, weight)),
+        *((None, None) if rest is None else mean_and_error(rest, weight)),
         num_examples=len(data),
+        most_nats=-float(np.average(np.broadcast_to(log_share, len(data)), weights=weight)),
     )
 
 
@@ -98,7 +98,7 @@ def _is_product(model: AbstractLatentVariableModel, data: Example) -> bool:
 
 @eqx.filter_jit
 def _densities(
-    model: AbstractLatentVariableModel, data: Example, keys: Key[Array, " examples"]
+    model: AbstractLatentVariableModel, data: Example, log_share: Float[Array, " examples"], keys: Key[Array, " examples"]
 ) -> tuple[tuple[Float[Array, " examples"], ...], Float[Array, " examples"] | None]:
     """(log q(z_n|x_n), log q(z_n), log p(z_n|c_n)) at one draw an example; sum_j log q(z_nj) where q(z|x) is a product."""
 
@@ -119,10 +119,9 @@ def _densities(
         parts = jax.vmap(lambda params: log_densities(params, z))(params)
         is_product = parts.ndim == 2
         each = parts.sum(axis=1) if is_product else parts
-        log_number = jnp.log(jnp.asarray(len(data), each.dtype))
-        product = (jax.nn.logsumexp(parts, axis=0) - log_number).sum() if is_product else None
+        product = jax.nn.logsumexp(log_share[:, None] + parts, axis=0).sum() if is_product else None
         # The example's own density comes from the same array, so that rounding cannot lift the information above log N.
-        return each[n], jax.nn.logsumexp(each) - log_number, product
+        return each[n], jax.nn.logsumexp(log_share + each), product
 
     own, all_of_them, product = jax.lax.map(at_draw, (jnp.arange(len(data)), draws), batch_size=_BATCH)
     return (own, all_of_them, prior), product

@@ -15,7 +15,7 @@ from jaxtyping import Array, Float, Key, PRNGKeyArray
 from ..data.examples import Example
 from ..errors import ConfigurationError
 from ..models import AbstractLatentVariableModel
-from .estimates import NATS, Estimate, mean_and_error, monte_carlo_error
+from .estimates import NATS, Estimate, mean_and_error, median, monte_carlo_error
 from .hamiltonian import LogDensity, Place, place_at, transition
 from .latents import check_condition, check_density
 
@@ -68,11 +68,22 @@ class AnnealedEstimate(NamedTuple):
     """One row an example. `log_weights`: of each chain, in nats, NaN and infinities as they came.
 
     `acceptance`: the mean probability with which moves were accepted. `step_sizes`: of the leapfrog at each temperature.
+    `weight`: how many examples each stands for, None where each counts as one.
     """
 
     log_weights: Float[Array | np.ndarray, "examples chains"]
     acceptance: Float[Array | np.ndarray, " examples"]
     step_sizes: Float[Array | np.ndarray, "examples steps"]
+    weight: Float[np.ndarray, " examples"] | None = None
+
+    @property
+    def counted(self) -> AnnealedEstimate:
+        """The rows of examples that weigh something."""
+        if self.weight is None:
+            return self
+        weight = np.asarray(self.weight, np.float64)
+        log_weights, acceptance, step_sizes = (np.asarray(column)[weight > 0] for column in self[:3])
+        return AnnealedEstimate(log_weights, acceptance, step_sizes, weight[weight > 0])
 
     @property
     def not_finite(self) -> int:
@@ -151,12 +162,13 @@ def anneal_back(
 
 def annealed_estimate(found: AnnealedEstimate, annealing: Annealing, model: AbstractLatentVariableModel) -> Estimate:
     """The mean log-evidence as a record; its verdict asks whether the chains of an example agree."""
-    value, error = mean_and_error(found.log_mean_weight)
+    found = found.counted
+    value, error = mean_and_error(found.log_mean_weight, found.weight)
     chains, effective = annealing.num_chains, found.effective_sample_size
-    median = float(np.median(effective))
-    is_enough = chains > 1 and median >= AGREEING_SHARE * chains and not found.not_finite
+    middle = median(effective, found.weight)
+    is_enough = chains > 1 and middle >= AGREEING_SHARE * chains and not found.not_finite
     fine = f"{annealing.num_temperatures:,} temperatures"
-    agreement = f"effective number of chains {median:.3g} of {chains} (median)"
+    agreement = f"effective number of chains {middle:.3g} of {chains} (median)"
     lost = f" {found.not_finite:,} weights were not finite: they count as 0." if found.not_finite else ""
     if chains == 1:
         verdict = f"One chain shows nothing of its own error: take several, for example --chains 8.{lost}"
@@ -176,8 +188,8 @@ def annealed_estimate(found: AnnealedEstimate, annealing: Annealing, model: Abst
         num_examples=len(effective),
         num_samples=chains,
         standard_error=error,
-        monte_carlo_error=monte_carlo_error(effective, chains),
-        effective_sample_size=median,
+        monte_carlo_error=monte_carlo_error(effective, chains, found.weight),
+        effective_sample_size=middle,
         smallest_effective_sample_size=float(effective.min()),
         not_finite_weights=found.not_finite,
         is_enough=is_enough,
@@ -207,7 +219,7 @@ def _in_batches(
     data = Example.of(data)
     check_condition(model, data.condition)
     size = max(1, ROWS // (annealing.num_chains + PILOT_CHAINS))
-    parts: list[AnnealedEstimate] = []
+    parts: list[list[np.ndarray]] = []
     keys = jax.random.split(jax.random.key(seed), len(data))
     temperatures = jnp.asarray(annealing.temperatures)
     # On some devices products of float32 matrices are rounded to fewer digits unless this is asked for.
@@ -217,9 +229,10 @@ def _in_batches(
             index = np.arange(first, first + size) % len(data)
             found = batch(data[index].on_device(), index, keys[index], temperatures)
             kept = min(size, len(data) - first)
-            parts.append(AnnealedEstimate(*(np.asarray(column)[:kept] for column in found)))
+            parts.append([np.asarray(column)[:kept] for column in found[:3]])
             on_progress(first + kept)
-    return AnnealedEstimate(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+    log_weights, acceptance, step_sizes = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    return AnnealedEstimate(log_weights, acceptance, step_sizes, data.weight)
 
 
 @eqx.filter_jit

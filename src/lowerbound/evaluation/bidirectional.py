@@ -113,9 +113,12 @@ def sandwich(
 def summarise(
     model: AbstractLatentVariableModel, annealing: Annealing, forward: AnnealedEstimate, backward: AnnealedEstimate
 ) -> Sandwich:
-    """Both bounds as a record."""
+    """Both bounds as a record, by weight where the examples have one."""
+    forward, backward = forward.counted, backward.counted
     lower, upper = forward.log_mean_weight, -backward.log_mean_weight
-    (low, low_error), (high, high_error), (gap, gap_error) = map(mean_and_error, (lower, upper, upper - lower))
+    (low, low_error), (high, high_error), (gap, gap_error) = (
+        mean_and_error(each, forward.weight) for each in (lower, upper, upper - lower)
+    )
     not_finite = forward.not_finite + backward.not_finite
     fine = f"{annealing.num_temperatures:,} temperatures"
     lost = f" {not_finite} weights were not finite and count as 0." if not_finite else ""
@@ -139,7 +142,7 @@ def summarise(
         start=annealing.start,
         measure=model.measure,
         given=model.given,
-        acceptance=float(np.mean(forward.acceptance)),
+        acceptance=mean_and_error(forward.acceptance, forward.weight)[0],
         not_finite_weights=not_finite,
         is_enough=is_enough,
         verdict=verdict,

@@ -113,8 +113,8 @@ def importance_estimate(
     value, error = mean_and_error(estimate.log_evidence, weight)
     effective = np.asarray(estimate.effective_sample_size, np.float64)
     not_finite = int(np.asarray(estimate.not_finite).sum())
-    median = float(np.median(effective))
-    is_enough, verdict = judge(num_samples, median, curve.rise_per_doubling, curve.rise_error, not_finite, len(effective))
+    middle = median(effective, weight)
+    is_enough, verdict = judge(num_samples, middle, curve.rise_per_doubling, curve.rise_error, not_finite, len(effective))
     return Estimate(
         name="log_evidence_nats",
         value=value,
@@ -126,7 +126,7 @@ def importance_estimate(
         num_samples=num_samples,
         standard_error=error,
         monte_carlo_error=monte_carlo_error(effective, num_samples, weight),
-        effective_sample_size=median,
+        effective_sample_size=middle,
         smallest_effective_sample_size=float(effective.min()),
         not_finite_weights=not_finite,
         is_enough=is_enough,
@@ -204,6 +204,20 @@ def mean_and_error(values: Any, weight: np.ndarray | None = None) -> tuple[float
     with np.errstate(invalid="ignore"):
         error = float(array.std(ddof=1) / math.sqrt(len(array))) if len(array) > 1 else math.nan
         return float(array.mean()), error
+
+
+def median(values: Any, weight: np.ndarray | None = None) -> float:
+    """The median; one of weight 2 counts twice.
+
+    >>> median([1.0, 2.0, 5.0], np.array([1.0, 1.0, 2.0]))
+    3.5
+    """
+    array = np.asarray(values, np.float64)
+    order = np.argsort(array)
+    below = np.cumsum(np.ones(len(array)) if weight is None else weight[order])
+    # With as much weight below as above a place between two values, it is the middle of the two.
+    middle = np.searchsorted(below, below[-1] / 2, side="left"), np.searchsorted(below, below[-1] / 2, side="right")
+    return float(array[order[list(middle)]].mean())
 
 
 def plain_json(value: Any) -> Any:

@@ -67,15 +67,18 @@ def inference_gap(
 ) -> InferenceGap:
     """Both gaps of each example, from one optimisation of its posterior's own parameters and `num_samples` draws from it.
 
+    Means and errors are by weight where the examples have one.
+
     Raises `ConfigurationError` as `estimate_evidence` does.
     """
     refined = Refined(num_steps=300) if refined is None else refined
+    data, weight = Example.of(data).counted
     estimate = estimate_evidence(model, data, num_samples, seed=seed, proposal=refined, on_progress=on_progress)
     evidence, amortised = (np.asarray(each, np.float64) for each in (estimate.log_evidence, estimate.elbo))
     optimised = np.asarray(estimate.bounds, np.float64)[:, 0]
     columns = (evidence, optimised, amortised, evidence - optimised, optimised - amortised)
-    numbers = [mean_and_error(column) for column in columns]
-    record = importance_estimate(estimate, BoundCurve.of(estimate, num_samples), model, refined.description)
+    numbers = [mean_and_error(column, weight) for column in columns]
+    record = importance_estimate(estimate, BoundCurve.of(estimate, num_samples, weight), model, refined.description, weight)
     is_optimised, words = judge_gaps(numbers[3], numbers[4], refined.num_steps)
     return InferenceGap(
         *(number for pair in numbers for number in pair),

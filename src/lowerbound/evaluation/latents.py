@@ -27,9 +27,10 @@ def posterior_means(model: AbstractLatentVariableModel, data: Example | np.ndarr
 
 
 def kl_by_latent(model: AbstractLatentVariableModel, data: Example | np.ndarray, *, seed: int = 0) -> np.ndarray | None:
-    """KL(q(z_j|x) || p(z_j)) in nats for each latent, the mean over `data`; None where there is no closed form."""
-    values = _kl_by_latent(model, Example.of(data).on_device(), jax.random.key(seed))
-    return None if values is None else np.asarray(values).mean(axis=0, dtype=np.float64)
+    """KL(q(z_j|x) || p(z_j)) in nats for each latent, the mean over `data`, by weight; None where there is no closed form."""
+    data, weight = Example.of(data).counted
+    values = _kl_by_latent(model, data.on_device(), jax.random.key(seed))
+    return None if values is None else np.average(np.asarray(values, np.float64), axis=0, weights=weight)
 
 
 def active_units(means: np.ndarray, weight: np.ndarray | None = None) -> np.ndarray:

@@ -83,10 +83,7 @@ def evaluate(
 
     Raises `DataError` when `data` is empty, `ConfigurationError` when `num_samples` is below 1.
     """
-    data = Example.of(data)
-    weight = None if data.weight is None else np.asarray(data.weight, np.float64)
-    if weight is not None:
-        data, weight = data[weight > 0], weight[weight > 0]
+    data, weight = Example.of(data).counted
     if len(data) == 0:
         raise DataError(
             f"the {split} split is empty, so there is nothing to evaluate. Evaluate another split (--split train), or train "

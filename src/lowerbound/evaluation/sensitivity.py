@@ -51,4 +51,4 @@ def _squares(
 
         return jnp.square(jax.grad(along)(jnp.asarray(example.x, direction.dtype)))
 
-    return jax.lax.map(one, (data, directions), batch_size=_BATCH).mean(axis=0)
+    return data.mean(jax.lax.map(one, (data, directions), batch_size=_BATCH), axis=0)

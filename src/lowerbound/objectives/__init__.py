@@ -4,7 +4,7 @@ from .dip import DIPVAEI, DIPVAEII
 from .elbo import ELBO
 from .importance_weighted import CIWAE, IWAE, MIWAE, PIWAE
 from .mmd import InfoVAE, WassersteinAutoencoder
-from .needs import check_needs
+from .needs import check_needs, check_number
 from .renyi import RenyiBound
 from .schedule import WarmUp
 from .total_correlation import BetaTCVAE
@@ -31,4 +31,5 @@ __all__ = [
     "WarmUp",
     "WassersteinAutoencoder",
     "check_needs",
+    "check_number",
 ]

@@ -77,9 +77,14 @@ class AbstractObjective(eqx.Module):
     def is_bound(self) -> bool:
         """Whether the loss, with its weights at the end of their schedule, is minus a lower bound on log p(x)."""
 
+    @property
+    def made_for(self) -> int | None:
+        """How many training examples it was made for, a row of weight 2 counted twice; None where that does not matter."""
+        return None
+
     def initial_state(self, num_examples: int) -> Any:
         """What the objective remembers from step to step (a moving average, a chain), before the first of them: a PyTree of
-        arrays, which a checkpoint holds. None by default; the one method here that an objective may replace.
+        arrays, which a checkpoint holds. None by default; this and `made_for` are what an objective may replace.
         """
         return None
 

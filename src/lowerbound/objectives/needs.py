@@ -39,6 +39,16 @@ def check_needs(objective: AbstractObjective, model: AbstractLatentVariableModel
         )
 
 
+def check_number(objective: AbstractObjective, data: Example) -> None:
+    """Raise `ConfigurationError` when weighted examples stand for another number than the objective was made for."""
+    stated, number = objective.made_for, float(data.total_weight)
+    if stated is not None and data.weight is not None and abs(stated - number) > 0.5:
+        raise ConfigurationError(
+            f"the objective {type(objective).__name__} was made for {stated:,} training examples, but the weights of these "
+            f"{len(data):,} rows sum to {number:,g}. Make it with num_examples={round(number)}."
+        )
+
+
 def has_kl_by_latent(model: AbstractLatentVariableModel) -> bool:
     """Whether KL(q(z|x) || p(z)) has a closed form for each latent."""
     condition = jnp.zeros(model.condition_dim) if model.condition_dim else None

@@ -43,7 +43,7 @@ class BetaTCVAE(AbstractPenalisedELBO):
     with q(z) = (1/N) sum_n q(z|x_n) over all N examples, estimated without bias from a batch (`stratified_log_weights`). Its
     logarithm has a bias, E[log of the estimate] <= log q(z), which moves nats from TC to I; their sum has none.
 
-    - `num_examples`: N, the size of the training set. `num_samples`: draws of z for each example.
+    - `num_examples`: N, the size of the training set, or the sum of its weights. `num_samples`: draws of z for each example.
     - `alpha`, `beta`, `gamma`: weights, 0 or more; all 1 is the ELBO.
     """
 
@@ -59,6 +59,11 @@ class BetaTCVAE(AbstractPenalisedELBO):
             raise ConfigurationError(
                 f"beta-tc: num_examples is {self.num_examples}, but it compares examples; it needs 2 training examples or more."
             )
+
+    @property
+    @override
+    def made_for(self) -> int:
+        return self.num_examples
 
     @property
     def needs(self) -> tuple[Need, ...]:

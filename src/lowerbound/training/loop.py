@@ -18,7 +18,7 @@ from ..config.sections import TrainingConfig
 from ..data.examples import Example
 from ..errors import ConfigurationError, NonFiniteLossError
 from ..models import AbstractLatentVariableModel, split_trained
-from ..objectives import AbstractObjective, check_needs
+from ..objectives import AbstractObjective, check_needs, check_number
 from ..storage.schema import checked
 from . import program
 from .devices import mesh as one_device
@@ -163,7 +163,11 @@ class Trainer:
                 "Set data.validation above 0, or training.early_stopping_patience to 0."
             )
         check_needs(objective, model)
-        self.feed = train if isinstance(train, AbstractFeed) else Resident(place(Example.of(train), mesh))
+        if not isinstance(train, AbstractFeed):
+            train = Example.of(train)
+            check_number(objective, train)
+            train = Resident(place(train, mesh))
+        self.feed = train
         self.schedule = Schedule.plan(config, self.feed.num_examples)
         if self.schedule.batch_size % mesh.size:
             raise ConfigurationError(
