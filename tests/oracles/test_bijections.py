@@ -77,9 +77,12 @@ def test_every_latent_and_the_context_are_used(name: str) -> None:
 def test_a_masked_layer_sees_only_what_comes_before(form: Any) -> None:
     one_layer = MaskedAutoregressive(DIM, 0, num_layers=1, hidden_width=11, form=form, key=_KEY)
     one_layer = perturbed(one_layer, jax.random.key(1), 1.0)
-    jacobian = jax.jacobian(lambda z: jnp.flip(one_layer.forward_and_log_det(z, jnp.zeros(0))[0]))(jnp.arange(1.0, DIM + 1))
+    z = jnp.arange(1.0, DIM + 1) / DIM
+    jacobian = jax.jacobian(lambda z: jnp.flip(one_layer.forward_and_log_det(z, jnp.zeros(0))[0]))(z)
     above, below = np.triu_indices(DIM, 1), np.tril_indices(DIM, -1)
     assert (np.asarray(jacobian)[above] == 0).all()
+    # A latent moves with its own scale alone, which it has no part in.
+    np.testing.assert_allclose(one_layer.forward_and_log_det(z)[1], np.log(np.diag(jacobian)).sum(), atol=1e-4)
     # The negative control: of all that comes before, everything is seen.
     assert (np.asarray(jacobian)[below] != 0).all()
 
