@@ -9,12 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import safetensors.numpy
 
 from lowerbound import VAE
 from lowerbound.errors import ModelFolderError
 from lowerbound.runs.folder import RunFolder
-from lowerbound.storage.upgrades import CURRENT, UPGRADES, renamed_leaf, upgraded
+from lowerbound.storage.upgrades import CURRENT, UPGRADES, OldLeaves, upgraded
 
 SAVED = Path(__file__).parent / "saved" / "v0.1.0"
 
@@ -128,9 +130,35 @@ def test_a_run_record_without_a_key_is_refused(key: str, run: RunFolder) -> None
 
 
 def test_scores_that_are_no_numbers_are_refused(run: RunFolder) -> None:
-    (run.path / "evaluation.json").write_text('{"split": "test", "elbo_nats": "x"}')
-    with pytest.raises(ModelFolderError, match=r"evaluation\.json: elbo_nats is 'x'; expected a float\. Delete the file"):
+    document = json.loads((run.path / "evaluation.json").read_text())
+    (run.path / "evaluation.json").write_text(json.dumps({**document, "elbo_nats": "x"}))
+    with pytest.raises(
+        ModelFolderError, match=r"evaluation\.json: elbo_nats is 'x'; expected a number or null\. Delete the file"
+    ):
         run.scores()
+    (run.path / "evaluation.json").write_text(json.dumps({**document, "format": "lowerbound-evaluation", "version": 99}))
+    with pytest.raises(ModelFolderError, match=r"evaluation\.json was made by a newer lowerbound .*: its format version is 99"):
+        run.scores()
+    # What was not finite is null, and a file of today goes back and forth.
+    run.write_scores({**document, "elbo_nats": None, "given": None})
+    assert run.scores() == {**document, "elbo_nats": None, "given": None}
+    assert json.loads((run.path / "evaluation.json").read_text())["version"] == 2
+
+
+@pytest.mark.parametrize(
+    ("likelihood", "given"),
+    [("", None), ('name = "poisson"\nlibrary_size = true', "total as size"), ('name = "multinomial"', "total")],
+)
+def test_scores_that_0_1_0_wrote_say_what_they_are_given_by_its_likelihood(likelihood: str, given: Any, run: RunFolder) -> None:
+    text = (run.path / "config.toml").read_text()
+    if likelihood:
+        start = text.index("[likelihood]")
+        text = f"{text[:start]}[likelihood]\n{likelihood}\n\n{text[text.index('[', start + 1) :]}"
+        (run.path / "config.toml").write_text(text)
+    scores = run.scores()
+    assert scores is not None
+    assert (scores["given"], scores["split"]) == (given, "test")
+    assert "likelihood" not in scores
 
 
 def test_figures_that_are_no_figures_are_refused(run: RunFolder) -> None:
@@ -169,5 +197,29 @@ def test_upgrades_go_step_by_step_and_leave_the_original_alone(monkeypatch: pyte
     assert upgraded("lowerbound-checkpoint", 3, original) == original == {"step": 3}
     renames = {("lowerbound-model", 1): {r"^decoder\.": "generator."}}
     monkeypatch.setattr("lowerbound.storage.upgrades.RENAMED_LEAVES", renames)
-    assert renamed_leaf("lowerbound-model", 1, "decoder.layers.0.weight") == "generator.layers.0.weight"
-    assert renamed_leaf("lowerbound-model", CURRENT["lowerbound-model"], "decoder.layers.0.weight") == "decoder.layers.0.weight"
+    assert OldLeaves("lowerbound-model", 1).renamed("decoder.layers.0.weight") == "generator.layers.0.weight"
+    newest = OldLeaves("lowerbound-model", CURRENT["lowerbound-model"])
+    assert newest.renamed("decoder.layers.0.weight") == "decoder.layers.0.weight"
+
+
+def test_a_leaf_that_a_release_had_not_is_the_constant_that_it_took_and_any_other_is_missed(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = safetensors.numpy.load((model / "weights.safetensors").read_bytes())
+    name = "decoder.layers.0.bias"
+    del weights[name]
+    content = safetensors.numpy.save(weights)
+    (model / "weights.safetensors").write_bytes(content)
+    change(
+        model / "config.json",
+        lambda document: document.update(weights_bytes=len(content), weights_sha256=hashlib.sha256(content).hexdigest()),
+    )
+    with pytest.raises(ModelFolderError, match=r"it lacks 'decoder\.layers\.0\.bias' and has nothing"):
+        VAE.load(model)
+    monkeypatch.setattr(
+        "lowerbound.storage.upgrades.NEW_LEAVES", {("lowerbound-model", 1): {r"^decoder\.layers\.0\.bias$": 0.25}}
+    )
+    decoder: Any = VAE.load(model).model_.decoder  # pyright: ignore[reportAttributeAccessIssue]
+    np.testing.assert_array_equal(decoder.layers[0].bias, np.full(decoder.layers[0].bias.shape, 0.25, np.float32))
+    # A file of the version that has the leaf must hold it.
+    assert OldLeaves("lowerbound-model", 2).constant(name) is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -42,10 +43,9 @@ def show_info(run: Path, *, as_json: bool) -> None:
     if scores:
         split = scores["split"]
         told = " given the total" if scores.get("given") else ""
-        rows.append((f"{split} ELBO", f"{scores['elbo_nats']:,.2f} nats{told}"))
-        rows.append(
-            (f"{split} evidence", f"{scores['log_evidence_nats']:,.2f} nats{told}, {scores['num_samples']} importance samples")
-        )
+        elbo, evidence = (math.nan if scores[name] is None else scores[name] for name in ("elbo_nats", "log_evidence_nats"))
+        rows.append((f"{split} ELBO", f"{elbo:,.2f} nats{told}"))
+        rows.append((f"{split} evidence", f"{evidence:,.2f} nats{told}, {scores['num_samples']} importance samples"))
         rows.append(("active units", f"{scores['active_units']} of {scores['latent_dim']}"))
     rows.append(("open first", str(folder.path / "report.html") if (folder.path / "report.html").exists() else "(not ended yet)"))
     show_table(str(folder.path), (), rows)

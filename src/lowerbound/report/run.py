@@ -46,8 +46,6 @@ def write_report(
 
     Raises `SavingError`.
     """
-    import json
-
     from .page import render_report
 
     shown = next(name for name in ("test", "validation", "train") if len(getattr(split, name)))
@@ -56,7 +54,7 @@ def write_report(
         data = examples_of(dataset, getattr(split, shown), spec)
         num_samples = MANY_SAMPLES if len(data) <= FEW_EXAMPLES else FEW_SAMPLES
         evaluation = evaluate(model, spec, data, num_samples=num_samples, split=shown)
-        write_text(folder.path / "evaluation.json", json.dumps(evaluation.to_json(), indent=2) + "\n")
+        folder.write_scores(evaluation.to_json())
     scores = None if evaluation is None else evaluation.to_json()
     summary = dataclasses.replace(summarize(folder, model, spec, config, dataset, split, shown, scores), files=FILES)
     diagnosis = diagnose(summary)

@@ -15,12 +15,13 @@ from ..config import RunConfig, load_toml
 from ..data.spec import DataSpec
 from ..data.splits import Split
 from ..errors import ConfigurationError, DataError, ModelFolderError
+from ..likelihoods import Given, Measure
 from ..models import AbstractLatentVariableModel
 from ..storage.atomic import new_folder, recover_folder, write_text
 from ..storage.documents import json_object, known_version, read_file
 from ..storage.model_folder import CONFIG_FILE, check_sizes, load_arrays_into, read_config
 from ..storage.schema import checked
-from ..storage.upgrades import CURRENT, RUN, upgraded
+from ..storage.upgrades import CURRENT, EVALUATION, RUN, upgraded
 from .metrics import MetricsFile
 
 try:
@@ -62,6 +63,30 @@ class _RunRecord:
     seconds: float
     epochs_done: float
     best_epoch: float
+
+
+@dataclasses.dataclass(frozen=True)
+class _ScoresRecord:
+    """The fields of `evaluation.json`: those of `Evaluation`, null where a number was not finite."""
+
+    split: str
+    num_examples: int
+    elbo_nats: float | None
+    elbo_standard_error: float | None
+    log_evidence_nats: float | None
+    standard_error: float | None
+    num_samples: int
+    measure: Measure
+    given: Given | None
+    unit_scale_elbo_nats: float | None
+    unit_scale_log_evidence_nats: float | None
+    bits_per_dim: float | None
+    kl_nats: float | None
+    active_units: int
+    latent_dim: int
+    seed: int
+    evidence: dict[str, Any]
+    bounds: dict[str, Any]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -198,19 +223,27 @@ class RunFolder:
     def scores(self) -> dict[str, Any] | None:
         """What `evaluation.json` says; None where there is none.
 
-        Raises `ModelFolderError` when it is damaged.
+        Raises `ModelFolderError` when it is damaged, or of a newer format.
         """
         file = self.path / "evaluation.json"
         if not file.exists():
             return None
-        scores = json_object(read_file(file), file)
-        for name, kind in _SCORES.items():
-            if not isinstance(scores.get(name), kind):
-                raise ModelFolderError(
-                    f"{file}: {name} is {scores.get(name)!r:.80}; expected a {kind.__name__}. Delete the file; "
-                    "`lowerbound evaluate` gives the scores."
-                )
-        return scores
+        fields = json_object(read_file(file), file)
+        version = fields.pop("version", None)
+        if fields.pop("format", None) is None:
+            # Release 0.1.0 wrote neither.
+            version, fields["likelihood"] = 1, self.config().to_dict()["likelihood"]
+        fields = upgraded(EVALUATION, known_version(version, None, EVALUATION, file), fields)
+        try:
+            checked(_ScoresRecord, fields, str(file))
+        except ModelFolderError as error:
+            raise ModelFolderError(f"{error} Delete the file; `lowerbound evaluate` gives the scores.") from error
+        return fields
+
+    def write_scores(self, fields: dict[str, Any]) -> None:
+        """Replace `evaluation.json`."""
+        document = {"format": EVALUATION, "version": CURRENT[EVALUATION], **fields}
+        write_text(self.path / "evaluation.json", json.dumps(document, indent=2) + "\n")
 
     def split(self) -> Split:
         """The rows of each part of the data."""
@@ -228,17 +261,6 @@ class RunFolder:
                 f"Continue it: lowerbound train --resume {self.path}."
             )
         return load_model(self.model)
-
-
-# What is shown of an evaluation.
-_SCORES: dict[str, type] = {
-    "split": str,
-    "elbo_nats": float,
-    "log_evidence_nats": float,
-    "num_samples": int,
-    "active_units": int,
-    "latent_dim": int,
-}
 
 
 def load_model(path: str | Path, parts: Mapping[str, Any] = {}) -> tuple[AbstractLatentVariableModel, DataSpec, RunConfig]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import safetensors
 import safetensors.numpy
 
 from ..errors import ModelFolderError
+from .upgrades import OldLeaves
 
 _DTYPES: dict[str, Any] = {
     "BOOL": np.bool_,
@@ -56,20 +56,23 @@ def arrays_to_bytes(tree: Any) -> bytes:
     return safetensors.numpy.save(kept)
 
 
-def arrays_from_bytes(content: bytes, like: Any, source: Path, renamed: Callable[[str], str] = str) -> Any:
+def arrays_from_bytes(content: bytes, like: Any, source: Path, old: OldLeaves | None = None) -> Any:
     """`like` with its arrays replaced by the stored ones of the same name; its other leaves are kept as they are.
 
-    - `renamed`: from the name in the file to today's.
+    - `old`: what the file's leaves are today, where an earlier version wrote it.
 
     A leaf comes back as what it is in `like`, NumPy's or JAX's (a `jax.ShapeDtypeStruct` becomes JAX's). Raises
     `ModelFolderError`, naming the leaf, when one is missing, superfluous, or of another shape or dtype.
     """
-    stored = {renamed(name): array for name, array in _parse(content, source).items()}
+    stored = {name if old is None else old.renamed(name): array for name, array in _parse(content, source).items()}
     names = leaf_names(like)
     leaves, structure = jax.tree.flatten(like)
-    wanted = {name for name, leaf in zip(names, leaves, strict=True) if is_array(leaf)}
-    if set(stored) != wanted:
-        missing, superfluous = sorted(wanted - set(stored)), sorted(set(stored) - wanted)
+    wanted = {name: leaf for name, leaf in zip(names, leaves, strict=True) if is_array(leaf)}
+    for name in wanted.keys() - stored.keys():
+        if old is not None and (value := old.constant(name)) is not None:
+            stored[name] = np.full(np.shape(wanted[name]), value, np.dtype(wanted[name].dtype))
+    if stored.keys() != wanted.keys():
+        missing, superfluous = sorted(wanted.keys() - stored.keys()), sorted(stored.keys() - wanted.keys())
         raise ModelFolderError(
             f"{source} does not fit the model built from its configuration: it lacks {_some(missing)} "
             f"and has {_some(superfluous)} which the model lacks."

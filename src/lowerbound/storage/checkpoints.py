@@ -8,7 +8,6 @@ Randomness needs no place here: every random number is derived from (seed, step)
 from __future__ import annotations
 
 import dataclasses
-import functools
 import os
 import re
 from collections.abc import Mapping
@@ -21,7 +20,7 @@ from .arrays import arrays_from_bytes, arrays_to_bytes
 from .atomic import new_folder, recover_folder, remove_folder, write_and_sync
 from .documents import document_bytes, read_checked, read_document, sha256
 from .model_folder import load_arrays_into, read_config, read_weights, write_model_files
-from .upgrades import CHECKPOINT, renamed_leaf
+from .upgrades import CHECKPOINT, OldLeaves
 
 CHECKPOINT_FILE = "checkpoint.json"
 STATE_FILE = "state.safetensors"
@@ -120,8 +119,8 @@ def load_checkpoint_into(path: str | Path, model_arrays: Any, state: Any) -> tup
     """
     path = Path(path)
     document, content = _read_state(path)
-    renamed = functools.partial(renamed_leaf, CHECKPOINT, document.version)
-    return load_arrays_into(path, model_arrays), arrays_from_bytes(content, state, path / STATE_FILE, renamed)
+    old = OldLeaves(CHECKPOINT, document.version)
+    return load_arrays_into(path, model_arrays), arrays_from_bytes(content, state, path / STATE_FILE, old)
 
 
 def _read_state(path: Path) -> tuple[CheckpointDocument, bytes]:

@@ -7,7 +7,6 @@ example (`DataSpec`), and the size and SHA-256 of the weights. A model is rebuil
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
 import os
 from collections.abc import Iterator, Mapping
@@ -18,7 +17,7 @@ from ..data.spec import DataSpec
 from ..errors import ConfigurationError, ModelFolderError
 from .atomic import new_folder, recover_folder, write_and_sync
 from .documents import document_bytes, is_document, read_checked, read_document, sha256
-from .upgrades import MODEL, renamed_leaf
+from .upgrades import MODEL, OldLeaves
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "weights.safetensors"
@@ -147,8 +146,7 @@ def load_arrays_into(path: str | Path, like: Any) -> Any:
     from .arrays import arrays_from_bytes
 
     document = _read_model_document(Path(path))
-    renamed = functools.partial(renamed_leaf, MODEL, document.version)
-    return arrays_from_bytes(read_weights(path), like, Path(path) / WEIGHTS_FILE, renamed)
+    return arrays_from_bytes(read_weights(path), like, Path(path) / WEIGHTS_FILE, OldLeaves(MODEL, document.version))
 
 
 def read_weights(path: str | Path) -> bytes:

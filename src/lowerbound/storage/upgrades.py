@@ -10,6 +10,7 @@ Version 1 is that of release 0.1.0.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -23,7 +24,8 @@ _WRITTEN_BY = re.compile(re.escape(FIRST_LINE).replace(r"\{\}", r"(\d+(?:\.\w+)+
 _RELEASE_0_1 = Path(__file__).parent / "release_0_1.json"
 
 MODEL, ESTIMATOR, RUN, CHECKPOINT = "lowerbound-model", "lowerbound-estimator", "lowerbound-run", "lowerbound-checkpoint"
-CURRENT: Mapping[str, int] = {MODEL: 2, ESTIMATOR: 2, RUN: 2, CHECKPOINT: 2}
+EVALUATION = "lowerbound-evaluation"
+CURRENT: Mapping[str, int] = {MODEL: 2, ESTIMATOR: 2, RUN: 2, CHECKPOINT: 2, EVALUATION: 2}
 
 
 def upgraded(format_name: str, version: int, document: dict[str, Any]) -> dict[str, Any]:
@@ -33,12 +35,24 @@ def upgraded(format_name: str, version: int, document: dict[str, Any]) -> dict[s
     return document
 
 
-def renamed_leaf(format_name: str, version: int, name: str) -> str:
-    """What a leaf of an earlier version's weights (`MODEL`) or state (`CHECKPOINT`) is called today."""
-    for number in range(version, CURRENT[format_name]):
-        for pattern, replacement in RENAMED_LEAVES.get((format_name, number), {}).items():
-            name = re.sub(pattern, replacement, name)
-    return name
+@dataclasses.dataclass(frozen=True)
+class OldLeaves:
+    """The leaves of an earlier version's weights (`MODEL`) or state (`CHECKPOINT`), seen from today."""
+
+    format_name: str
+    version: int
+
+    def renamed(self, name: str) -> str:
+        """What a leaf of the file is called today."""
+        for number in range(self.version, CURRENT[self.format_name]):
+            for pattern, replacement in RENAMED_LEAVES.get((self.format_name, number), {}).items():
+                name = re.sub(pattern, replacement, name)
+        return name
+
+    def constant(self, name: str) -> float | None:
+        """What stood in the place of a leaf of today which the file's version had not; None for one that it had."""
+        steps = (NEW_LEAVES.get((self.format_name, number), {}) for number in range(self.version, CURRENT[self.format_name]))
+        return next((value for step in steps for pattern, value in step.items() if re.search(pattern, name)), None)
 
 
 def writing_release(toml: str) -> str:
@@ -97,11 +111,22 @@ def _estimator_1(document: dict[str, Any]) -> dict[str, Any]:
     return {**document, "history": {RENAMED_COLUMNS.get(name, name): column for name, column in history.items()}}
 
 
+def _evaluation_1(document: dict[str, Any]) -> dict[str, Any]:
+    """Release 0.1.0 did not say what p(x) was given; the section of the likelihood, which `RunFolder` adds, tells."""
+    likelihood = document.pop("likelihood", {})
+    with_size = "total as size" if likelihood.get("library_size") else None
+    return {"given": "total" if likelihood.get("name") == "multinomial" else with_size, **document}
+
+
 UPGRADES: dict[tuple[str, int], Callable[[dict[str, Any]], dict[str, Any]]] = {
     (MODEL, 1): _model_1,
     (ESTIMATOR, 1): _estimator_1,
+    (EVALUATION, 1): _evaluation_1,
 }
 # Regular expressions over the dotted paths of leaves, in this order.
 RENAMED_LEAVES: dict[tuple[str, int], dict[str, str]] = {}
+# The leaves that the next version had anew, as regular expressions over today's paths, and the number in each of their elements
+# with which a model of the earlier release does what it did: 0 for a shift, or for an optimiser's moments of it.
+NEW_LEAVES: dict[tuple[str, int], dict[str, float]] = {}
 # The header of `metrics.csv`, which has no version: old names of columns.
 RENAMED_COLUMNS: dict[str, str] = {"fraction_at_floor": "monitor/fraction_at_floor"}
