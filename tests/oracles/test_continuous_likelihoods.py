@@ -27,12 +27,13 @@ from lowerbound.likelihoods import (
     GaussianFixedScale,
     GaussianLearnedScale,
     GaussianOptimalScale,
+    Lattice,
     LowRankNormal,
     NumPyroLikelihood,
     QuantizedGaussianDistribution,
 )
 from lowerbound.likelihoods.continuous_bernoulli import log_normaliser
-from lowerbound.likelihoods.quantized_gaussian import log_mass_between
+from lowerbound.likelihoods.level_distributions import log_mass_between
 from lowerbound.models import SingleLayer
 from lowerbound.training.numbers import Numbers
 from lowerbound.training.optimizer import make_optimizer
@@ -255,7 +256,7 @@ def test_quantized_gaussian_mass_in_the_tails(width: float) -> None:
 
 @pytest.mark.parametrize(("loc", "scale"), [(0.3337, 0.1 / 255), (0.5, 0.004), (-0.5, 0.1), (1.7, 0.1), (0.5, 1e4)])
 def test_quantized_gaussian_masses(loc: float, scale: float) -> None:
-    distribution = QuantizedGaussianDistribution(jnp.float32(loc), jnp.float32(scale))
+    distribution = QuantizedGaussianDistribution(jnp.float32(loc), jnp.float32(scale), Lattice(0.0, 1.0, 256))
     found = np.asarray(distribution.log_prob(jnp.linspace(0, 1, 256)), np.float64)
     masses = quantized_masses(float(np.float32(loc)), float(np.float32(scale)), 0.0, 1.0, 256)
     rounding = 3e-8 / scale

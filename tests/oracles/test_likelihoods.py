@@ -21,6 +21,7 @@ from lowerbound.likelihoods import (
     DiscretizedLogisticDistribution,
     Gaussian,
     Laplace,
+    Lattice,
     LogNormal,
     LowRankGaussian,
     NumPyroLikelihood,
@@ -89,7 +90,7 @@ def test_agrees_with_scipy(name: str) -> None:
 @pytest.mark.parametrize("loc", [-0.5, 0.0, 0.3337, 0.5, 1.0, 1.7])
 def test_discretized_logistic_masses(loc: float, scale: float) -> None:
     """All 256 levels, edges and far tails, at scales from one that fits between two levels to one far beyond the range."""
-    distribution = DiscretizedLogisticDistribution(jnp.float32(loc), jnp.float32(scale))
+    distribution = DiscretizedLogisticDistribution(jnp.float32(loc), jnp.float32(scale), Lattice(0.0, 1.0, 256))
     found = np.asarray(distribution.log_prob(jnp.linspace(0, 1, 256)), np.float64)
     masses = logistic_masses(float(np.float32(loc)), float(np.float32(scale)), 0.0, 1.0, 256)
     # A level is itself rounded to float32, by up to 3e-8 of the range: in units of the scale that is the error of the argument.
@@ -104,16 +105,14 @@ def test_discretized_logistic_mean_is_the_sum_over_levels() -> None:
     levels = np.linspace(-1, 1, 17)
     for loc in (-3.0, -0.4, 0.01, 1.2):
         for scale in (0.02, 0.3, 5.0):
-            distribution = DiscretizedLogisticDistribution(
-                jnp.float32(loc), jnp.float32(scale), low=-1.0, high=1.0, num_levels=17
-            )
+            distribution = DiscretizedLogisticDistribution(jnp.float32(loc), jnp.float32(scale), Lattice(-1.0, 1.0, 17))
             expected = levels @ logistic_masses(loc, scale, -1.0, 1.0, 17)
             assert float(distribution.mean) == pytest.approx(expected, abs=2e-6)
 
 
 def test_discretized_logistic_of_a_huge_scale_keeps_the_tails_on_the_edges() -> None:
     """Half of everything lies beyond each end of the range, so the edge levels share the mass."""
-    distribution = DiscretizedLogisticDistribution(jnp.float32(0.5), jnp.float32(1e6))
+    distribution = DiscretizedLogisticDistribution(jnp.float32(0.5), jnp.float32(1e6), Lattice(0.0, 1.0, 256))
     masses = np.exp(np.asarray(distribution.log_prob(jnp.linspace(0, 1, 256))))
     assert masses[[0, -1]] == pytest.approx(0.5, abs=1e-5)
     assert masses[1:-1].max() < 1e-8

@@ -4,22 +4,19 @@ from .beta import Beta, BetaDistribution
 from .categorical import Categorical, CategoricalLevels
 from .continuous_bernoulli import ContinuousBernoulli, ContinuousBernoulliDistribution
 from .count_distributions import MultinomialCounts, NegativeBinomialCounts, PoissonCounts, ZeroInflatedCounts
-from .discretized_logistic import DiscretizedLogistic, DiscretizedLogisticDistribution
+from .count_likelihoods import NegativeBinomial, Poisson, ZeroInflatedNegativeBinomial
 from .discretized_logistic_mixture import DiscretizedLogisticMixture
-from .gaussian import Gaussian
-from .gaussian_scales import GaussianFixedScale, GaussianLearnedScale, GaussianOptimalScale
-from .laplace import Laplace
+from .gaussian import Gaussian, GaussianFixedScale, GaussianLearnedScale, GaussianOptimalScale
+from .lattice import Lattice
+from .level_distributions import DiscretizedLogisticDistribution, QuantizedGaussianDistribution
+from .location_scale_family import Laplace, StudentT
 from .log_normal import LogNormal
 from .logistic_mixtures import ColourLogisticMixture, LogisticMixture
 from .low_rank_gaussian import LowRankGaussian, LowRankNormal
 from .multinomial import Multinomial
-from .negative_binomial import NegativeBinomial
 from .numpyro_family import NumPyroLikelihood
+from .on_levels import DiscretizedLogistic, QuantizedGaussian
 from .ordinal import OrderedLevels, Ordinal
-from .poisson import Poisson
-from .quantized_gaussian import QuantizedGaussian, QuantizedGaussianDistribution
-from .student_t import StudentT
-from .zero_inflated import ZeroInflatedNegativeBinomial
 
 __all__ = [
     "AbstractElementwise",
@@ -42,6 +39,7 @@ __all__ = [
     "GaussianOptimalScale",
     "Given",
     "Laplace",
+    "Lattice",
     "LogNormal",
     "LogisticMixture",
     "LowRankGaussian",

@@ -82,7 +82,7 @@ class Categorical(AbstractElementwise):
     num_categories: Categories = eqx.field(static=True, converter=as_categories)
     measure: ClassVar[Measure] = "counting"
     support: ClassVar[Support] = "levels"
-    code: ClassVar[str] = "Categorical({shape}, {num_levels})"
+    code: ClassVar[str] = "{name}({shape}, {num_levels})"
     scaling: ClassVar[Scaling] = "none"
     given_total: ClassVar[bool] = False
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,6 @@ from jaxtyping import Array, Float
 from ..config.context import BuildContext
 from ..errors import ConfigurationError
 
-Dispersion = Literal["from-z", "per-element"]
 # A mean beyond e^20 could not be drawn as a 32-bit whole number; one below e^-30 is 0 to any data.
 LOG_MEAN_RANGE = (-30.0, 20.0)
 # Beyond e^15 a negative binomial is Poisson; below e^-15 it is 0 but once in millions.
@@ -30,17 +29,6 @@ def check_typical_total(library_size: bool, typical_total: float) -> None:
         raise ConfigurationError(
             f"typical_total is {typical_total:g}; expected the mean sum of an example's counts, a number above 0, because "
             "library_size is True; give it, or set library_size=False for a size learned from z."
-        )
-
-
-def check_dispersion(dispersion: str, log_inverse_dispersion: Any, event_shape: tuple[int, ...]) -> None:
-    """Raise `ConfigurationError` where the trained dispersions are not of the event's shape."""
-    shape = None if log_inverse_dispersion is None else log_inverse_dispersion.shape
-    expected = event_shape if dispersion == "per-element" else None
-    if shape != expected:
-        raise ConfigurationError(
-            f"log_inverse_dispersion has shape {shape}; expected {expected} with dispersion={dispersion!r}: an array of the "
-            "event's shape for 'per-element', None for 'from-z'."
         )
 
 

@@ -75,3 +75,68 @@ class DiagonalNormal(dist.Distribution):
     def variance(self) -> Float[Array, "..."]:
         """sigma^2."""
         return jnp.exp(2 * self.log_scale)
+
+
+class TrackedNormal(dist.Distribution):
+    r"""A normal distribution whose log-density has, by a number s beside it, the gradient MSE exp(-s) - 1, zero at s = log MSE.
+
+    The value is that of `normal` alone.
+
+    - `smallest_variance`: what the mean squared error counts at least, so that a perfect reconstruction sends s nowhere.
+    """
+
+    arg_constraints: ClassVar[dict[str, Any]] = {}
+
+    def __init__(
+        self,
+        normal: DiagonalNormal,
+        tracked_log_variance: Float[Array, ""],
+        smallest_variance: Any,
+        *,
+        validate_args: bool | None = None,
+    ) -> None:
+        self.normal, self.tracked_log_variance, self.smallest_variance = normal, tracked_log_variance, smallest_variance
+        super().__init__(batch_shape=normal.batch_shape, validate_args=validate_args)
+
+    @property
+    def support(self) -> Any:
+        """Any real number."""
+        return self.normal.support
+
+    def to_event(self, reinterpreted_batch_ndims: int | None = None) -> dist.Distribution:
+        """An event of all elements."""
+        return SummedEvent(self, len(self.batch_shape))
+
+    def sample(self, key: PRNGKeyArray, sample_shape: tuple[int, ...] = ()) -> Float[Array, "..."]:
+        """mu + sigma epsilon with epsilon ~ N(0, 1)."""
+        return self.normal.sample(key, sample_shape)
+
+    def log_prob(self, value: Any, intermediates: Any = None) -> Array:
+        """The log-density in nats, of each element, each with its share of the gradient."""
+        return self.normal.log_prob(value) + self._gradient(self._squared_error(value)) / self.normal.loc.size
+
+    def summed_log_prob(self, value: Float[Array, "..."], event_dim: int) -> Float[Array, "..."]:
+        """The log-density of the event in nats."""
+        error = self._squared_error(value)
+        mean_squared_error = error.reshape(*error.shape[: error.ndim - event_dim], -1).mean(axis=-1)
+        return self.normal.summed_log_prob(value, event_dim) + self._gradient(mean_squared_error)
+
+    def _squared_error(self, value: Float[Array, "..."]) -> Float[Array, "..."]:
+        return jax.lax.stop_gradient(jnp.square(value - self.normal.loc))
+
+    def _gradient(self, squared_error: Float[Array, "..."]) -> Float[Array, "..."]:
+        """-s - MSE exp(-s) less its own value: a gradient, and no value."""
+        # e^-s at s = -60 is the last that is safe in float32.
+        s = jnp.maximum(self.tracked_log_variance, -60.0)
+        tracking = -s - jnp.maximum(squared_error, self.smallest_variance) * jnp.exp(-s)
+        return tracking - jax.lax.stop_gradient(tracking)
+
+    @property
+    def mean(self) -> Float[Array, "..."]:
+        """mu."""
+        return self.normal.mean
+
+    @property
+    def variance(self) -> Float[Array, "..."]:
+        """sigma^2."""
+        return self.normal.variance

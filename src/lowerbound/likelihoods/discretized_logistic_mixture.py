@@ -15,6 +15,7 @@ from ..config.context import BuildContext
 from ..config.part import PartConfig
 from ..errors import ConfigurationError
 from .base import AbstractJoint, Hides, Measure, Scaling, Support
+from .lattice import Lattice
 from .location_scale import LARGEST_LOG_SCALE
 from .logistic_mixtures import ColourLogisticMixture, LogisticMixture
 
@@ -50,7 +51,7 @@ class DiscretizedLogisticMixture(AbstractJoint):
     unit: float = eqx.field(static=True, default=1.0)
     measure: ClassVar[Measure] = "counting"
     support: ClassVar[Support] = "levels"
-    code: ClassVar[str] = "DiscretizedLogisticMixture({shape}, {low:g}, {high:g}, {num_levels})"
+    code: ClassVar[str] = "{name}({shape}, {low:g}, {high:g}, {num_levels})"
     scaling: ClassVar[Scaling] = "unit"
     given_total: ClassVar[bool] = False
 
@@ -81,9 +82,9 @@ class DiscretizedLogisticMixture(AbstractJoint):
         return (self.num_logit_arrays + (3 if self.colour else 2) * self.num_components, *self.event_shape)
 
     @property
-    def log_scale_floor(self) -> float:
-        """The logarithm of the smallest scale, a tenth of the distance between two levels."""
-        return float(np.log(0.1 * (self.high - self.low) / (self.num_levels - 1)))
+    def levels(self) -> Lattice:
+        """The levels in the model's scale of the data."""
+        return Lattice(self.low, self.high, self.num_levels)
 
     def distribution(self, params: Float[Array, "heads ..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
         """LogisticMixture or ColourLogisticMixture over the event."""
@@ -110,14 +111,13 @@ class DiscretizedLogisticMixture(AbstractJoint):
         """LogisticMixture or ColourLogisticMixture: one distribution for each element, or for each pixel."""
         raw_logits, raw_loc, raw_scale, *coefficients = self._heads(params)
         loc = self.unit * raw_loc
-        scale = jnp.exp(jnp.clip(raw_scale, self.log_scale_floor, LARGEST_LOG_SCALE))
-        levels = {"low": self.low, "high": self.high, "num_levels": self.num_levels}
+        scale = jnp.exp(jnp.clip(raw_scale, self.levels.log_scale_floor, LARGEST_LOG_SCALE))
         if not self.colour:
-            return LogisticMixture(raw_logits, loc, scale, **levels)
+            return LogisticMixture(raw_logits, loc, scale, self.levels)
         # (arrays, height, width, 3) to K numbers for each pixel.
         by_pixel = jnp.moveaxis(raw_logits, 0, -1).reshape(*self.event_shape[:2], -1)
         logits = jnp.moveaxis(by_pixel[..., : self.num_components], -1, 0)
-        return ColourLogisticMixture(logits, loc, scale, jnp.tanh(coefficients[0]), **levels)
+        return ColourLogisticMixture(logits, loc, scale, jnp.tanh(coefficients[0]), self.levels)
 
     def initial_params(self, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
         """Even weights, and locations spread over half the variance, so that the components differ; the rest is their scales'.
@@ -129,13 +129,13 @@ class DiscretizedLogisticMixture(AbstractJoint):
         share = 0.5 if self.num_components > 1 else 1.0
         loc = mean + std * spread.reshape(-1, *(1,) * len(self.event_shape))
         # A logistic's variance is (pi scale)^2 / 3.
-        log_scale = np.log(np.maximum(np.sqrt(3.0 * share) / np.pi * std, np.exp(self.log_scale_floor)))
+        log_scale = np.log(np.maximum(np.sqrt(3.0 * share) / np.pi * std, np.exp(self.levels.log_scale_floor)))
         heads = [np.zeros((self.num_logit_arrays, *self.event_shape)), loc / self.unit, np.broadcast_to(log_scale, loc.shape)]
         return np.concatenate([*heads, *([np.zeros(loc.shape)] if self.colour else [])]).astype(np.float32)
 
     def monitors(self, params: Float[Array, "heads ..."]) -> dict[str, Float[Array, ""]]:
         """`fraction_at_floor`: the fraction of the components' scales that are held up by the floor."""
-        return {"fraction_at_floor": (self._heads(params)[2] <= self.log_scale_floor).mean(dtype=jnp.float32)}
+        return {"fraction_at_floor": (self._heads(params)[2] <= self.levels.log_scale_floor).mean(dtype=jnp.float32)}
 
     def _heads(self, params: Float[Array, "heads ..."]) -> list[Float[Array, "..."]]:
         ends = [self.num_logit_arrays + self.num_components * number for number in range(3 if self.colour else 2)]

@@ -30,6 +30,17 @@ class Lattice(constraints.Constraint):
         """The distance between two levels."""
         return (self.high - self.low) / (self.num_levels - 1)
 
+    @property
+    def log_scale_floor(self) -> float:
+        """The logarithm of a tenth of a step: a variable of that scale has nearly all its mass on one level already."""
+        return float(np.log(0.1 * (self.high - self.low) / (self.num_levels - 1)))
+
+    def nearest(self, x: Array) -> Array:
+        """The level nearest to each number."""
+        level = jnp.clip(jnp.round((x - self.low) / self.step), 0, self.num_levels - 1)
+        # Divided last: 255 times the float32 nearest to k / 255 is k exactly, so 8-bit draws come back as whole numbers.
+        return self.low + (self.high - self.low) * (level / (self.num_levels - 1))
+
     def __call__(self, x: Any) -> Any:
         """Whether each number is one of the levels."""
         xp = jnp if isinstance(x, jax.Array) else np
@@ -50,7 +61,10 @@ class Lattice(constraints.Constraint):
 
     def eq(self, other: object, static: bool = False) -> bool:
         """Whether the other one has the same levels."""
-        return isinstance(other, Lattice) and repr(self) == repr(other)
+        return isinstance(other, Lattice) and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        return hash((self.low, self.high, self.num_levels))
 
 
 def is_count(x: Array) -> Bool[Array, "..."]:

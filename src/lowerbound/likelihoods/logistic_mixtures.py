@@ -10,7 +10,8 @@ import numpyro.distributions as dist
 from jaxtyping import Array, Float, PRNGKeyArray
 from numpyro.distributions import constraints
 
-from .discretized_logistic import DiscretizedLogisticDistribution
+from .lattice import Lattice
+from .level_distributions import DiscretizedLogisticDistribution
 
 # The mean of green and blue is taken over this many equally likely values of each colour before.
 _MEAN_NODES = 24
@@ -34,14 +35,12 @@ class LogisticMixture(dist.Distribution):
         logits: Float[Array, "components ..."],
         loc: Float[Array, "components ..."],
         scale: Float[Array, "components ..."],
+        levels: Lattice,
         *,
-        low: float = 0.0,
-        high: float = 1.0,
-        num_levels: int = 256,
         validate_args: bool | None = None,
     ) -> None:
         self.logits = logits
-        self.component = DiscretizedLogisticDistribution(loc, scale, low=low, high=high, num_levels=num_levels)
+        self.component = DiscretizedLogisticDistribution(loc, scale, levels)
         super().__init__(batch_shape=logits.shape[1:], validate_args=validate_args)
 
     @property
@@ -62,7 +61,7 @@ class LogisticMixture(dist.Distribution):
         shape = self.shape(sample_shape)
         chosen = jax.random.categorical(component_key, self.logits, axis=0, shape=shape)
         loc, scale = (_chosen(array, chosen) for array in (self.component.loc, self.component.scale))
-        return rounded(loc + scale * jax.random.logistic(level_key, shape), self.component)
+        return self.component.levels.nearest(loc + scale * jax.random.logistic(level_key, shape))
 
     @property
     def mean(self) -> Float[Array, "..."]:
@@ -91,14 +90,12 @@ class ColourLogisticMixture(dist.Distribution):
         loc: Float[Array, "components height width 3"],
         scale: Float[Array, "components height width 3"],
         coefficients: Float[Array, "components height width 3"],
+        levels: Lattice,
         *,
-        low: float = 0.0,
-        high: float = 1.0,
-        num_levels: int = 256,
         validate_args: bool | None = None,
     ) -> None:
         self.logits, self.coefficients = logits, coefficients
-        self.component = DiscretizedLogisticDistribution(loc, scale, low=low, high=high, num_levels=num_levels)
+        self.component = DiscretizedLogisticDistribution(loc, scale, levels)
         super().__init__(batch_shape=logits.shape[1:], event_shape=(3,), validate_args=validate_args)
 
     @property
@@ -116,7 +113,7 @@ class ColourLogisticMixture(dist.Distribution):
         so_far = jax.nn.log_softmax(self.logits, axis=0)[..., None] + jnp.cumsum(self._by_colour(value), axis=-1)
         first = jax.nn.logsumexp(so_far, axis=-4)
         each = jnp.concatenate([first[..., :1], jnp.diff(first, axis=-1)], axis=-1)
-        return jnp.where(self.component.levels(value), each, -jnp.inf)
+        return jnp.where(self._levels(value), each, -jnp.inf)
 
     def _by_colour(self, value: Float[Array, "... 3"]) -> Float[Array, "... 3"]:
         """The log-masses of each component's colours, given those before."""
@@ -139,11 +136,11 @@ class ColourLogisticMixture(dist.Distribution):
             for array in (self.component.loc, self.component.scale, self.coefficients)
         )
         noise = scale * jax.random.logistic(level_key, (*shape, 3))
-        red = rounded(loc[..., 0] + noise[..., 0], self.component)
+        red = self._levels.nearest(loc[..., 0] + noise[..., 0])
         green_loc = loc[..., 1] + coefficients[..., 0] * (red - self._middle)
-        green = rounded(green_loc + noise[..., 1], self.component)
+        green = self._levels.nearest(green_loc + noise[..., 1])
         blue_loc = loc[..., 2] + coefficients[..., 1] * (red - self._middle) + coefficients[..., 2] * (green - self._middle)
-        return jnp.stack([red, green, rounded(blue_loc + noise[..., 2], self.component)], axis=-1)
+        return jnp.stack([red, green, self._levels.nearest(blue_loc + noise[..., 2])], axis=-1)
 
     @property
     def mean(self) -> Float[Array, "height width 3"]:
@@ -159,34 +156,29 @@ class ColourLogisticMixture(dist.Distribution):
         noise = jnp.log(quantiles) - jnp.log1p(-quantiles)
         loc, scale = self.component.loc[..., None], self.component.scale[..., None]
         alpha, beta, gamma = (self.coefficients[..., pair, None] for pair in (0, 1, 2))
-        red = rounded(loc[..., 0, :] + scale[..., 0, :] * noise, self.component) - self._middle
+        red = self._levels.nearest(loc[..., 0, :] + scale[..., 0, :] * noise) - self._middle
         green_loc = loc[..., 1, :] + alpha * red
-        green = rounded(green_loc[..., None] + scale[..., 1, :, None] * noise, self.component) - self._middle
+        green = self._levels.nearest(green_loc[..., None] + scale[..., 1, :, None] * noise) - self._middle
         blue_loc = (loc[..., 2, :] + beta * red)[..., None] + gamma[..., None] * green
         of_red = self._like(self.component.loc[..., 0], self.component.scale[..., 0]).mean
-        of_green = clipped_mean(green_loc, scale[..., 1, :], self.component).mean(-1)
-        of_blue = clipped_mean(blue_loc, scale[..., 2, :, None], self.component).mean((-1, -2))
+        of_green = clipped_mean(green_loc, scale[..., 1, :], self._levels).mean(-1)
+        of_blue = clipped_mean(blue_loc, scale[..., 2, :, None], self._levels).mean((-1, -2))
         weights = jax.nn.softmax(self.logits, axis=0)[..., None]
         return jnp.sum(weights * jnp.stack([of_red, of_green, of_blue], axis=-1), axis=0)
 
     @property
+    def _levels(self) -> Lattice:
+        return self.component.levels
+
+    @property
     def _middle(self) -> float:
-        return 0.5 * (self.component.low + self.component.high)
+        return 0.5 * (self._levels.low + self._levels.high)
 
     def _like(self, loc: Array, scale: Array) -> DiscretizedLogisticDistribution:
-        levels = self.component
-        return DiscretizedLogisticDistribution(loc, scale, low=levels.low, high=levels.high, num_levels=levels.num_levels)
+        return DiscretizedLogisticDistribution(loc, scale, self._levels)
 
 
-def rounded(continuous: Float[Array, "..."], levels: DiscretizedLogisticDistribution) -> Float[Array, "..."]:
-    """The nearest level within the range."""
-    level = jnp.clip(jnp.round((continuous - levels.low) / levels.step), 0, levels.num_levels - 1)
-    return levels.low + (levels.high - levels.low) * (level / (levels.num_levels - 1))
-
-
-def clipped_mean(
-    loc: Float[Array, "..."], scale: Float[Array, "..."], levels: DiscretizedLogisticDistribution
-) -> Float[Array, "..."]:
+def clipped_mean(loc: Float[Array, "..."], scale: Float[Array, "..."], levels: Lattice) -> Float[Array, "..."]:
     """E[x] of a logistic variable cut off at the ends of the range: within half a level of the rounded variable's."""
     below, above = jax.nn.softplus((loc - levels.low) / scale), jax.nn.softplus((loc - levels.high) / scale)
     return levels.low + scale * (below - above)

@@ -121,7 +121,7 @@ class Ordinal(AbstractElementwise):
     raw_cutpoints: Array = eqx.field(converter=lambda value: jnp.asarray(value, jnp.float32))
     measure: ClassVar[Measure] = "counting"
     support: ClassVar[Support] = "levels"
-    code: ClassVar[str] = "Ordinal.of_moments({shape}, {num_levels}, mean, std)"
+    code: ClassVar[str] = "{name}.of_moments({shape}, {num_levels}, mean, std)"
     scaling: ClassVar[Scaling] = "none"
     given_total: ClassVar[bool] = False
 

@@ -133,7 +133,7 @@ def _fitting(likelihood: AbstractLikelihood, spec: DataSpec, scaled: np.ndarray 
     is_unscaled = scaled is not None and scaled.tolist() == [spec.low, spec.high]
     takes_scaled = scaled is not None and "{low" in cls.code
     low, high = scaled.tolist() if scaled is not None and takes_scaled else (spec.low, spec.high)
-    code = cls.code.format(shape=spec.event_shape, low=low, high=high, num_levels=spec.num_levels)
+    code = cls.code.format(name=cls.__name__, shape=spec.event_shape, low=low, high=high, num_levels=spec.num_levels)
     return code + ("" if takes_scaled or is_unscaled else " with data.scaling='none'") + by_name
 
 

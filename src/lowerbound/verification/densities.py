@@ -24,6 +24,7 @@ from ..likelihoods import (
     DiscretizedLogisticMixture,
     Gaussian,
     Laplace,
+    Lattice,
     NegativeBinomial,
     Poisson,
     QuantizedGaussian,
@@ -200,7 +201,7 @@ def laws_by_hand() -> Iterator[Figure]:
     loc, scale, pairs = np.array([0.3, 0.5, 0.6]), np.array([0.1, 0.2, 0.15]), np.array([0.5, -0.3, 0.4])
     pixel = np.array([2.0, 5.0, 1.0]) / 7
     arrays = (np.zeros((1, 1, 1)), *(each.reshape(1, 1, 1, 3) for each in (loc, scale, pairs)))
-    law = ColourLogisticMixture(*(jnp.asarray(each, jnp.float32) for each in arrays), low=0.0, high=1.0, num_levels=8)
+    law = ColourLogisticMixture(*(jnp.asarray(each, jnp.float32) for each in arrays), Lattice(0.0, 1.0, 8))
     found = law.log_prob(jnp.asarray(pixel.reshape(1, 1, 3), jnp.float32)).sum()
     red, green = pixel[:2] - 0.5
     centres = loc + np.array([0.0, pairs[0] * red, pairs[1] * red + pairs[2] * green])
