@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from lowerbound import VAE
+from lowerbound.config.catalogue import class_of
 from lowerbound.data.describe import describe
+from lowerbound.data.spec import DataSpec
 from lowerbound.data.transforms import Affine, choose_transform
 from lowerbound.errors import ConfigurationError, DataError
 from lowerbound.likelihoods import (
@@ -17,7 +19,7 @@ from lowerbound.likelihoods import (
     Poisson,
     QuantizedGaussian,
 )
-from lowerbound.likelihoods.support import check_values
+from lowerbound.likelihoods.support import check_support, check_values
 
 DIGITS = np.random.default_rng(0).integers(0, 17, (40, 8, 8)).astype(np.uint8)
 DIGITS[:2] = np.array([0, 16])[:, None, None]
@@ -75,3 +77,24 @@ def test_new_values_are_held_to_the_levels_of_the_part():
     check_values(np.array([[0, 16]]), scaled, Affine(0.0, 16.0), likelihood_name="quantized-gaussian")
     with pytest.raises(DataError, match=r"the first is 7.5 at index \(0, 0\); expected whole numbers from 0 to 16"):
         check_values(np.array([[7.5, 16]]), scaled, Affine(0.0, 16.0), likelihood_name="quantized-gaussian")
+
+
+@pytest.mark.parametrize("name", ["poisson", "negative-binomial"])
+def test_the_column_that_is_not_whole_is_named_and_not_every_column(name: str) -> None:
+    counts = np.random.default_rng(0).poisson(2, (400, 60)).astype(float)
+    counts[3, 4] = 1.1387
+    spec = describe(counts)
+    assert spec.not_whole == (4,)
+    with pytest.raises(DataError, match=r"the whole numbers from 0 up, but column 4 holds continuous values from 0 to \d"):
+        check_support(name, class_of("likelihood", name).support, spec)
+    reason = Poisson((60,), False).misfit(spec, Affine(0.0, 1.0))
+    assert reason is not None
+    assert "but column 4 holds continuous" in reason
+
+
+def test_a_description_of_a_release_that_looked_at_no_single_columns_is_about_all_of_them() -> None:
+    counts = np.random.default_rng(0).poisson(2, (400, 60)).astype(float)
+    fields = {**describe(counts + 0.5).to_json()}
+    assert fields.pop("not_whole") == ()
+    assert not DataSpec.from_json(fields).whole_elements.any()
+    assert describe(counts).whole_elements.all()

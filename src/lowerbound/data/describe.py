@@ -70,7 +70,8 @@ def describe(
     if feature_names and len(feature_names) != num_elements:
         raise DataError(f"{name} has {num_elements} columns but feature_names has {len(feature_names)}; expected one for each.")
     moments = _Moments.of(array)
-    whole = array.dtype.kind in "iu" or _all_whole(array)
+    whole_elements = _whole_elements(array)
+    whole = bool(whole_elements.all())
     low, high = float(moments.low.min()), float(moments.high.max())
     layout = choose_layout(
         event_shape,
@@ -106,6 +107,7 @@ def describe(
         element_low=tuple(moments.low.tolist()),
         element_high=tuple(moments.high.tolist()),
         is_whole=whole,
+        not_whole=tuple(np.flatnonzero(~whole_elements).tolist()) if whole_elements.any() else (),
         origin=tuple(origin.tolist()) if origin.any() else (),
         plausible_low=tuple(plausible_low.tolist()),
         plausible_high=tuple(plausible_high.tolist()),
@@ -273,10 +275,14 @@ def _within(low: float, high: float, limit: float) -> bool:
     return low >= 0 and high <= limit
 
 
-def _all_whole(array: np.ndarray) -> bool:
-    chunks = chunks_of_rows(array)
-    blocks = (array[start : start + chunks.step] for start in chunks)
-    return all(bool((block == np.rint(block)).all()) for block in blocks)
+def _whole_elements(array: np.ndarray) -> np.ndarray:
+    whole, chunks = np.ones(array[0].size, bool), chunks_of_rows(array)
+    for start in chunks if array.dtype.kind not in "iu" else ():
+        block = array[start : start + chunks.step].reshape(-1, whole.size)
+        whole &= (block == np.rint(block)).all(axis=0)
+        if not whole.any():
+            break
+    return whole
 
 
 def _steps(array: np.ndarray, moments: _Moments, is_image: bool, origin: np.ndarray) -> tuple[float, ...]:

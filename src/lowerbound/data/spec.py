@@ -32,7 +32,8 @@ class DataSpec:
     - `mean`, `std`: of the training data, per element (flattened), in the user's units.
     - `feature_names`: names of the columns of a table, else empty.
     - `element_low`, `element_high`: the training data's own extremes, per element (flattened). `is_whole`: every value is a whole
-      number.
+      number. `not_whole`: which elements hold one that is not, by their numbers in the flattened example; empty where that
+      is so of none or of all, or where an earlier release did not look.
     - `condition`: what is given besides the example; None for nothing.
     - `layout`: whether examples are pictures, rows or windows of series; only pictures share one scale and one step.
     - `origin`: what is subtracted in double precision before anything becomes float32, per element (flattened), where float32
@@ -55,6 +56,7 @@ class DataSpec:
     element_low: tuple[float, ...] = ()
     element_high: tuple[float, ...] = ()
     is_whole: bool = False
+    not_whole: tuple[int, ...] = ()
     condition: ConditionSpec | None = None
     layout: Layout = "rows"
     origin: tuple[float, ...] = ()
@@ -90,6 +92,13 @@ class DataSpec:
         if len(self.event_shape) == 1:
             return "column"
         return "pixel" if self.is_image else "element"
+
+    @property
+    def whole_elements(self) -> np.ndarray:
+        """Whether every value of each element (flattened) is a whole number."""
+        if not self.not_whole:
+            return np.full(self.num_elements, self.is_whole)
+        return ~np.isin(np.arange(self.num_elements), self.not_whole)
 
     @property
     def condition_dim(self) -> int:

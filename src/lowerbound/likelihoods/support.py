@@ -64,13 +64,12 @@ def outside(support: Support, spec: DataSpec) -> np.ndarray | None:
     elif support in ("interval", "open-interval"):
         found = everywhere & (not (spec.limits_known or spec.is_discrete) or spec.high <= spec.low)
     elif support == "binary":
-        found = (
-            everywhere & (spec.kind != "binary") & (((low != 0) & (low != 1)) | ((high != 0) & (high != 1)) | (not spec.is_whole))
-        )
+        found = ((low != 0) & (low != 1)) | ((high != 0) & (high != 1)) | ~spec.whole_elements
+        found &= spec.kind != "binary"
     elif support == "levels":
         found = everywhere & (not spec.is_discrete)
     else:
-        found = (low < 0) | (everywhere & (not spec.is_whole))
+        found = (low < 0) | ~spec.whole_elements
     return found if found.any() else None
 
 
@@ -105,12 +104,13 @@ def misfit(likelihood: AbstractLikelihood, spec: DataSpec, transform: Affine) ->
     sizes = (spec.element_low, spec.low), (spec.element_high, spec.high)
     low, high = (np.broadcast_to(np.asarray(each or whole, np.float64), spec.num_elements) for each, whole in sizes)
     # A lattice that holds two neighbours and both ends holds all the levels between.
-    seen = [low, np.minimum(low + 1, high), high] if spec.is_whole else [low, high]
+    whole = spec.whole_elements
+    seen = [low, np.where(whole, np.minimum(low + 1, high), high), high]
     values, inside = likelihood.values, np.ones(spec.event_shape, bool)
     for x in seen:
         inside = inside & np.asarray(values(_seen(x.reshape(spec.event_shape), transform)))
-    if likelihood.measure == "counting" and not spec.is_whole:
-        inside = np.zeros_like(inside)
+    if likelihood.measure == "counting":
+        inside = inside & whole.reshape(spec.event_shape)
     if inside.all():
         return None
     scaled = _seen(np.array([spec.low, spec.high]), transform) if transform.scale.size == 1 else None
@@ -147,7 +147,7 @@ def _held_outside(found: np.ndarray, spec: DataSpec) -> str:
         names = ", ".join(spec.element_name(int(i)) for i in where[:_SHOWN])
         places = f"{word} {names} holds" if len(where) == 1 else f"{word}s {names}{more} hold"
     low, high = min(spec.element_low[i] for i in where), max(spec.element_high[i] for i in where)
-    kind = "whole numbers" if spec.is_whole else "continuous values"
+    kind = "whole numbers" if spec.whole_elements[where].all() else "continuous values"
     limits = "" if spec.limits_known or spec.is_discrete else ", of which no limit is known"
     return f"{places} {kind} from {low:g} to {high:g}{limits}"
 
