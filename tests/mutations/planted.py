@@ -103,7 +103,7 @@ MUTATIONS = (
     ),
     Mutation(
         "the lowest level without its tail",
-        "likelihoods/discretized_logistic.py",
+        "likelihoods/level_distributions.py",
         "jnp.where(is_lowest, 0.0, jax.nn.log_sigmoid(-lower))",
         "jax.nn.log_sigmoid(-lower)",
         "oracles/test_likelihoods.py::test_discretized_logistic_masses",

@@ -155,10 +155,10 @@ def test_the_tracked_variance_becomes_the_batches_mean_squared_error_and_beats_a
     optimal = GaussianOptimalScale((4,), 1e-3, values["tracked_log_variance"])
     loss_of_optimal = _negative_log_likelihood(optimal, values["weight"], batch)
     for wrong in (1.0, 10.0):
-        distribution = GaussianFixedScale((4,), 1e-3, wrong).distribution(values["weight"])
+        distribution = GaussianFixedScale((4,), 1e-3, scale=wrong).distribution(values["weight"])
         assert -_mean_log_prob(distribution, batch) > loss_of_optimal + 1
     # The negative control: the fixed scale that is right loses nothing.
-    right = GaussianFixedScale((4,), 1e-3, np.sqrt(errors[-1])).distribution(values["weight"])
+    right = GaussianFixedScale((4,), 1e-3, scale=np.sqrt(errors[-1])).distribution(values["weight"])
     assert float(-_mean_log_prob(right, batch)) == pytest.approx(float(loss_of_optimal), abs=1e-3)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import equinox as eqx
@@ -41,6 +42,7 @@ from lowerbound.objectives import (
     WassersteinAutoencoder,
 )
 from lowerbound.recipes.build import build_model
+from lowerbound.storage.model_folder import load_arrays_into, save_model_folder
 from lowerbound.training import Trainer
 
 TABLE = np.exp(np.random.default_rng(0).normal(size=(40, 3))).astype(np.float32)
@@ -151,7 +153,7 @@ def test_the_likelihood_is_that_of_the_observed_elements_and_what_is_hidden_reac
     np.testing.assert_allclose(of_nan[0][1], np.where(~HIDDEN[:5], by_element, 0).sum(axis=1), rtol=1e-4, atol=1e-5)
 
 
-def test_a_model_trains_and_is_evaluated_on_examples_with_holes() -> None:
+def test_a_model_trains_on_examples_with_holes_and_is_evaluated_and_saved(tmp_path: Path) -> None:
     data = Example(np.where(HIDDEN, np.nan, TABLE), observed=~HIDDEN)
     trainer = Trainer(model_of("gaussian"), data[:30], data[30:], ELBO(), TrainingConfig(epochs=2, batch_size=10))
     model = trainer.model_of(trainer.run(trainer.start()))
@@ -159,6 +161,27 @@ def test_a_model_trains_and_is_evaluated_on_examples_with_holes() -> None:
     assert np.isfinite(found.log_evidence).all()
     complete = estimate_evidence(model, Example(TABLE, observed=np.ones_like(HIDDEN)), 8)
     np.testing.assert_allclose(complete.log_evidence, estimate_evidence(model, TABLE, 8).log_evidence, rtol=1e-5)
+    save_model_folder(tmp_path / "model", {}, describe(TABLE), model)
+    loaded = load_arrays_into(tmp_path / "model", model_of("gaussian"))
+    np.testing.assert_array_equal(estimate_evidence(loaded, data, 8).log_evidence, found.log_evidence)
+
+
+def test_training_and_evidence_refuse_holes_that_the_likelihood_cannot_leave_out() -> None:
+    pictures = np.random.default_rng(2).integers(0, 256, (12, 2, 2, 3)).astype(np.uint8)
+    config = {"network": {"hidden_widths": [4]}, "likelihood": {"name": "discretized-logistic-mixture"}}
+    model = build_model(RunConfig.from_dict(config), describe(pictures), jax.random.key(0))
+    observed = np.ones(pictures.shape, bool)
+    observed[3, 1, 0, 2] = False
+    holes = Example(pictures, observed=observed)
+    message = r"observed is False for some elements, but .* example 3 has a pixel of which only some are hidden"
+    with pytest.raises(ConfigurationError, match=message):
+        Trainer(model, holes, pictures, ELBO(), TrainingConfig(epochs=1))
+    with pytest.raises(ConfigurationError, match=message):
+        Trainer(model, pictures, holes, ELBO(), TrainingConfig(epochs=1))
+    with pytest.raises(ConfigurationError, match=message):
+        estimate_evidence(model, holes, 8)
+    observed[3, 1, 0] = False
+    Trainer(model, Example(pictures, observed=observed), pictures, ELBO(), TrainingConfig(epochs=1))
 
 
 def test_a_model_says_what_its_latents_are_and_how_much_a_draw_of_them_takes() -> None:

@@ -99,6 +99,9 @@ class Chain(AbstractLatentVariableModel):
     def check_values(self, array: np.ndarray, *, name: str = "X", rows: np.ndarray | None = None) -> None:
         pass
 
+    def check_observed(self, example: Example) -> None:
+        pass
+
     def log_terms(self, example: Example, key: PRNGKeyArray, draws: Draws) -> LogTerms:
         assert draws.path_scale is None
         seen = example if draws.encoded_x is None else dataclasses.replace(example, x=draws.encoded_x)

@@ -217,6 +217,7 @@ def _in_batches(
 ) -> AnnealedEstimate:
     check_can_anneal(model)
     data = Example.of(data)
+    model.check_observed(data)
     check_condition(model, data.condition)
     size = max(1, ROWS // (annealing.num_chains + PILOT_CHAINS))
     parts: list[list[np.ndarray]] = []

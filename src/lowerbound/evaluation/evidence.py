@@ -74,6 +74,7 @@ def estimate_evidence(
     proposal = Amortised() if proposal is None else proposal
     check_density(model, "evidence to estimate")
     data = Example.of(data)
+    model.check_observed(data)
     check_condition(model, data.condition)
     proposal.check(model)
     if num_samples < 1:

@@ -84,6 +84,7 @@ def evaluate(
     Raises `DataError` when `data` is empty, `ConfigurationError` when `num_samples` is below 1.
     """
     data, weight = Example.of(data).counted
+    model.check_observed(data)
     if len(data) == 0:
         raise DataError(
             f"the {split} split is empty, so there is nothing to evaluate. Evaluate another split (--split train), or train "

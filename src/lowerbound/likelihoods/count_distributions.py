@@ -19,7 +19,10 @@ _LARGEST_RATE = 2e9
 
 
 class PoissonCounts(dist.Distribution):
-    """Independent Poisson variables given the logarithm of their means, an array of any shape; see `log_poisson`."""
+    """Independent Poisson variables given the logarithm of their means, an array of any shape; see `log_poisson`.
+
+    NumPyro's `Poisson` is off by a tenth of a nat at x = 100,000 in float32.
+    """
 
     arg_constraints: ClassVar[dict[str, Any]] = {"log_mean": constraints.real}
     support = constraints.nonnegative_integer  # pyright: ignore[reportAssignmentType]
@@ -49,7 +52,10 @@ class PoissonCounts(dist.Distribution):
 
 
 class NegativeBinomialCounts(dist.Distribution):
-    """Independent negative binomials given log mu and log theta, of one shape; see `log_negative_binomial`."""
+    """Independent negative binomials given log mu and log theta, of one shape; see `log_negative_binomial`.
+
+    NumPyro's `NegativeBinomial2` is off by 0.007 nats at theta = 1e6, mu = x = 5 in float32, and by more beyond.
+    """
 
     arg_constraints: ClassVar[dict[str, Any]] = {"log_mean": constraints.real, "log_inverse_dispersion": constraints.real}
     support = constraints.nonnegative_integer  # pyright: ignore[reportAssignmentType]

@@ -182,6 +182,10 @@ class AbstractLatentVariableModel(eqx.Module):
         """Raise `DataError` where some of these examples have no probability; `name` is what the message calls the array."""
 
     @abstractmethod
+    def check_observed(self, example: Example) -> None:
+        """Raise `ConfigurationError` where the elements left out of some of these examples cannot be left out of p(x|z)."""
+
+    @abstractmethod
     def log_terms(self, example: Example, key: PRNGKeyArray, draws: Draws) -> LogTerms:
         """The logarithms of which every bound on log p(x) is made, from these draws of z."""
 

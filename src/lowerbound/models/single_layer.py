@@ -161,6 +161,13 @@ class SingleLayer(AbstractLatentVariableModel):
         likelihood_name = name_of("likelihood", type(self.likelihood)) or type(self.likelihood).__name__
         check_values(array, self.likelihood, self.transform, likelihood_name=likelihood_name, name=name, rows=rows)
 
+    @override
+    def check_observed(self, example: Example) -> None:
+        if example.observed is not None:
+            reason = self.likelihood.cannot_hide(np.asarray(example.observed))
+            if reason is not None:
+                raise ConfigurationError(f"observed is False for some elements, but {reason}")
+
     def log_terms(self, example: Example, key: PRNGKeyArray, draws: Draws) -> LogTerms:
         """The logarithms of which every bound on log p(x) is made, from these draws of z."""
         condition = example.condition

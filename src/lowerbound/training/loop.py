@@ -143,7 +143,7 @@ class Trainer:
     - `mesh`: the devices that share each batch; one by default.
 
     Raises `ConfigurationError` when early stopping is asked for without validation data, when the model cannot do what the
-    objective needs, and when the devices cannot share a batch equally.
+    objective needs or cannot do without elements that are not observed, and when the devices cannot share a batch equally.
     """
 
     def __init__(
@@ -163,8 +163,10 @@ class Trainer:
                 "Set data.validation above 0, or training.early_stopping_patience to 0."
             )
         check_needs(objective, model)
+        model.check_observed(validation)
         if not isinstance(train, AbstractFeed):
             train = Example.of(train)
+            model.check_observed(train)
             check_number(objective, train)
             train = Resident(place(train, mesh))
         self.feed = train
