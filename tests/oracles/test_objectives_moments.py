@@ -17,6 +17,7 @@ from lowerbound.models import SingleLayer
 from lowerbound.objectives import DIPVAEI, DIPVAEII, AbstractObjective, InfoVAE, LossRecord, WassersteinAutoencoder
 from lowerbound.objectives.dip import covariance
 from lowerbound.objectives.mmd import IMQ_SCALES, mmd
+from lowerbound.verification.figure import STANDARD_ERRORS
 from lowerbound.verification.linear_gaussian import LinearEncoder, LinearGaussian
 
 # Means 0; Cov with 1/B: [[1, 0.5], [0.5, 3.5]].
@@ -89,12 +90,12 @@ def test_mmd_has_no_bias_and_is_zero_in_the_mean_for_equal_laws() -> None:
     equal_rbf, equal_imq, shifted = (np.asarray(values) for values in estimate(x, y))
     for values in (equal_rbf, equal_imq):
         mean, error = mean_and_error(values)
-        assert abs(mean) < 4 * error
+        assert abs(mean) < STANDARD_ERRORS * error
         assert (values < 0).any()
     width = 2 * dim
     factor = (width / (width + 4)) ** (dim / 2)
     mean, error = mean_and_error(shifted)
-    assert mean == pytest.approx(2 * factor * (1 - np.exp(-dim / (width + 4))), abs=4 * error)
+    assert mean == pytest.approx(2 * factor * (1 - np.exp(-dim / (width + 4))), abs=STANDARD_ERRORS * error)
     # The control: with each draw paired with itself too, (1 - E k) / n is added for each of the two laws.
     with_itself = equal_rbf + 2 * (1 - factor) / size
     assert mean_and_error(with_itself)[0] > 20 * mean_and_error(with_itself)[1]
