@@ -8,9 +8,9 @@ import numpy as np
 from _job import BATCH, EPOCHS_PER_ROUND, IMPORTANCE_SAMPLES, product_flops_per_second, random_matrices
 from _products import step_product_seconds
 
+from lowerbound.assembly import build
 from lowerbound.data.describe import describe
 from lowerbound.evaluation.evidence import estimate_evidence
-from lowerbound.recipes import build
 from lowerbound.recipes.registry import load_recipe
 from lowerbound.training import Progress, Trainer
 
@@ -25,7 +25,8 @@ class Contender:
         self.images = images
 
     def _trainer(self, epochs: int, validate_every: int) -> Trainer:
-        config = self.config.updated({"training": {"epochs": epochs, "validate_every": validate_every}})
+        changes = {"training": {"epochs": epochs, "validate_every": validate_every}}
+        config = build.resolve(self.config.updated(changes), self.spec)
         steps_per_epoch = len(self.images) // BATCH
         model = build.build_model(config, self.spec, key=jax.random.key(0))
         objective = build.build_objective(config, steps_per_epoch, len(self.images))

@@ -25,12 +25,12 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from lowerbound.assembly.build import build_model, build_objective, resolve
 from lowerbound.config import RunConfig
 from lowerbound.config.catalogue import CATALOGUE
 from lowerbound.data.describe import describe
 from lowerbound.data.examples import Example
 from lowerbound.models import split_trained
-from lowerbound.recipes.build import build_model, build_objective
 from lowerbound.training.program import CPU_OPTIONS
 
 BATCH, STEPS, ROUNDS, LATENT_DIM = 100, 20, 5, 40
@@ -59,7 +59,8 @@ BESIDE: dict[str, dict[str, dict[str, Any]]] = {
 
 def steps_program(config: RunConfig, data: np.ndarray) -> tuple[Callable[[], None], float]:
     """(a call that trains `STEPS` steps, operations in one step)."""
-    model = build_model(config, describe(data), jax.random.key(0), examples=data)
+    spec = describe(data)
+    model = build_model(resolve(config, spec), spec, jax.random.key(0), examples=data)
     objective = build_objective(config, 500, 50_000)
     params: Any
     params, rest = split_trained(model)

@@ -18,14 +18,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from combinations import Choice, covering_choices, every_pair, forbidden_pairs, is_allowed, sections_of
+from support.built import build_model
 
+from lowerbound.assembly.build import build_objective
 from lowerbound.config import RunConfig
 from lowerbound.data.describe import describe
 from lowerbound.data.examples import Example
 from lowerbound.errors import ConfigurationError
 from lowerbound.models import split_trained
 from lowerbound.objectives import check_needs
-from lowerbound.recipes.build import build_model, build_objective
 
 _RNG = np.random.default_rng(0)
 # Positive whole numbers within 8 bits lie in every likelihood's support but the Bernoulli's.

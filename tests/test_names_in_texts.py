@@ -83,7 +83,7 @@ def test_the_check_would_see_what_does_not_exist() -> None:
         "lowerbound.recipes.build_model",
         "lowerbound.nowhere",
     ]
-    assert missing_names("lowerbound.recipes.build.build_model, lowerbound.VAE") == []
+    assert missing_names("lowerbound.assembly.build.build_model, lowerbound.VAE") == []
     assert wrong_commands("try `lowerbound trian x`, or lowerbound train --sett a.b=1, but lowerbound train --set a.b=1.") == [
         "lowerbound trian x",
         "lowerbound train --sett a.b=1",

@@ -12,15 +12,16 @@ import numpy as np
 import pytest
 from checks import count_compilations
 from registry import CASES, DATA, LIKELIHOODS, NETWORKS, OBJECTIVES, POSTERIORS, PRIORS, RECIPES, TRANSFORMS, Case
+from support.built import build_model
 
 from lowerbound import likelihoods, networks, objectives, posteriors, priors
+from lowerbound.assembly.build import build_objective
 from lowerbound.config import RunConfig
 from lowerbound.data import transforms
 from lowerbound.data.describe import describe
 from lowerbound.data.examples import Example
 from lowerbound.models import split_trained
-from lowerbound.recipes.build import build_model, build_objective
-from lowerbound.storage.model_folder import load_arrays_into, save_model_folder
+from lowerbound.runs.model_folder import load_arrays_into, save_model_folder
 
 # Hundreds of traced programs, which measuring coverage would slow by half; the oracles run the same code.
 pytestmark = pytest.mark.no_cover

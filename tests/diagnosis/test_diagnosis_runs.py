@@ -13,12 +13,13 @@ import jax
 import numpy as np
 import pytest
 from commands import command, good
+from support.built import build_model
 from trained_runs import factors, train
 
+from lowerbound.assembly.build import resolve
 from lowerbound.data.datasets import load_dataset
 from lowerbound.diagnosis import Finding, diagnose
 from lowerbound.recipes import resolve_config
-from lowerbound.recipes.build import build_model, resolve
 from lowerbound.runs.folder import RunFolder
 from lowerbound.summaries import RunSummary, collect, summarize
 

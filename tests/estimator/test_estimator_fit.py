@@ -16,20 +16,21 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from support.built import build_model
 
 from lowerbound import VAE
+from lowerbound.assembly.build import build_objective, resolve
 from lowerbound.config import RunConfig
 from lowerbound.data.describe import describe
 from lowerbound.data.levels import for_device
 from lowerbound.data.splits import shuffled_split
 from lowerbound.errors import DataError
+from lowerbound.estimator.parameters import PARAMETERS
 from lowerbound.evaluation.estimates import mean_and_error
 from lowerbound.likelihoods import Bernoulli
 from lowerbound.objectives import ELBO
 from lowerbound.posteriors import DiagonalGaussian
 from lowerbound.priors import StandardNormal
-from lowerbound.recipes.build import build_model, build_objective, resolve
-from lowerbound.recipes.parameters import PARAMETERS
 from lowerbound.training import Trainer
 
 # Height in cm and weight in kg: a Gaussian whose density is known.

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from lowerbound import VAE
+from lowerbound.assembly.parts import part_from_json, part_to_json
 from lowerbound.config import RunConfig
 from lowerbound.data.dataset import Dataset
 from lowerbound.errors import ConfigurationError, ModelFolderError
@@ -19,7 +20,6 @@ from lowerbound.likelihoods import AbstractElementwise, Bernoulli, DiscretizedLo
 from lowerbound.objectives import ELBO
 from lowerbound.posteriors import DiagonalGaussian
 from lowerbound.priors import StandardNormal
-from lowerbound.recipes.parts import part_from_json, part_to_json
 from lowerbound.runs.training import TrainingRun
 
 RNG = np.random.default_rng(0)

@@ -6,6 +6,7 @@ import jax
 import numpy as np
 import pytest
 import scipy.stats
+from support.built import build_model
 
 from lowerbound.config import RunConfig
 from lowerbound.data.describe import describe
@@ -13,7 +14,6 @@ from lowerbound.errors import ConfigurationError
 from lowerbound.evaluation import decode, kl_by_latent, posterior_means
 from lowerbound.evaluation.walks import interpolate, manifold, traverse
 from lowerbound.models import AbstractLatentVariableModel
-from lowerbound.recipes.build import build_model
 
 DATA = np.random.default_rng(0).standard_normal((60, 4)).astype(np.float32)
 

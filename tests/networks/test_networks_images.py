@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from support.built import build_model
 
 from lowerbound.config import PartConfig, RunConfig, TrainingConfig
 from lowerbound.data.describe import describe
@@ -20,7 +21,6 @@ from lowerbound.networks import MLP, AbstractNetwork, ConvNetwork, ResNet
 from lowerbound.networks.convolution import Convolution, HalvingConvolution, halving_factors, pixel_shuffle, pixel_unshuffle
 from lowerbound.networks.cpu_convolution import Padding
 from lowerbound.objectives import ELBO
-from lowerbound.recipes.build import build_model
 from lowerbound.training import Trainer
 
 SHAPES = [(79, 79, 3), (5, 7), (28, 20), (1, 9), (9, 1, 1), (32, 32, 3), (1, 1), (3, 2, 2), (5, 4, 4), (64, 3)]

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from support.built import build_model
 
 from lowerbound.config import RunConfig
 from lowerbound.config.sections import TrainingConfig
@@ -28,11 +29,10 @@ from lowerbound.evaluation import (
 )
 from lowerbound.evaluation.bidirectional import simulate
 from lowerbound.evaluation.estimates import mean_and_error
-from lowerbound.evaluation.hamiltonian import leapfrog, place_at, transition
 from lowerbound.evaluation.inference_gap import judge_gaps
 from lowerbound.models import AbstractLatentVariableModel
 from lowerbound.objectives import ELBO
-from lowerbound.recipes.build import build_model
+from lowerbound.sampling.hamiltonian import leapfrog, place_at, transition
 from lowerbound.training import Trainer
 from lowerbound.verification.bounds import annealed_weights
 from lowerbound.verification.linear_gaussian import TRUTH, poor_model

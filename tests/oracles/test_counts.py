@@ -13,6 +13,7 @@ import pytest
 import scipy.special
 import scipy.stats
 from checks import log_prob_of, mean_of
+from support.built import build_model
 
 from lowerbound.config import RunConfig
 from lowerbound.data.describe import describe
@@ -26,7 +27,6 @@ from lowerbound.likelihoods import (
 )
 from lowerbound.likelihoods.count_masses import log_multinomial, log_negative_binomial, log_poisson, stirling_error
 from lowerbound.models import Draws, SingleLayer
-from lowerbound.recipes.build import build_model
 
 # Small and large counts, at, near and far from the mean, over- and underdispersed.
 MEANS = np.log([1e-6, 0.3, 5.0, 300.0, 1e4, 1e6]).astype(np.float32)

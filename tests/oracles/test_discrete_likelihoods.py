@@ -13,7 +13,9 @@ import scipy.special
 import scipy.stats
 from checks import log_prob_of, mean_of
 from scipy_discrete import masses_of_logistic
+from support.built import build_model
 
+from lowerbound.assembly.parts import part_from_json, part_to_json
 from lowerbound.config import RunConfig
 from lowerbound.data.describe import describe
 from lowerbound.data.examples import Example
@@ -30,8 +32,6 @@ from lowerbound.likelihoods import (
     ZeroInflatedNegativeBinomial,
 )
 from lowerbound.models import Draws, SingleLayer, split_trained
-from lowerbound.recipes.build import build_model
-from lowerbound.recipes.parts import part_from_json, part_to_json
 
 # --- categories and grades ---
 

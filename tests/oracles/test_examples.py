@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.stats
+from support.built import build_model
 
 from lowerbound.config import RunConfig
 from lowerbound.config.sections import TrainingConfig
@@ -41,8 +42,7 @@ from lowerbound.objectives import (
     SparseAutoencoder,
     WassersteinAutoencoder,
 )
-from lowerbound.recipes.build import build_model
-from lowerbound.storage.model_folder import load_arrays_into, save_model_folder
+from lowerbound.runs.model_folder import load_arrays_into, save_model_folder
 from lowerbound.training import Trainer
 
 TABLE = np.exp(np.random.default_rng(0).normal(size=(40, 3))).astype(np.float32)

@@ -13,6 +13,7 @@ import scipy.special
 import scipy.stats
 from registered.case import perturbed
 from registered.models import DATA
+from support.built import build_context
 
 from lowerbound.config import RunConfig
 from lowerbound.data.describe import describe
@@ -27,7 +28,6 @@ from lowerbound.priors import (
     SplineFlow,
     VampPrior,
 )
-from lowerbound.recipes.build import build_context
 
 _KEY = jax.random.key(0)
 _POINTS = jax.random.normal(jax.random.key(9), (6, 2))

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import scipy.stats
 from registry import CONFIGURATIONS, DATA, model_of
+from support.built import build_model
 from test_likelihoods import logistic_masses
 
 from lowerbound.config import RunConfig
@@ -20,7 +21,6 @@ from lowerbound.data.examples import Example
 from lowerbound.data.transforms import Affine
 from lowerbound.evaluation import evaluate
 from lowerbound.models import Draws, SingleLayer
-from lowerbound.recipes.build import build_model
 from lowerbound.verification.whole import unit_scale
 
 every_configuration = pytest.mark.parametrize("name", CONFIGURATIONS)

@@ -10,13 +10,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, PRNGKeyArray
+from support.built import build_model
 
 from lowerbound.config import RunConfig
 from lowerbound.data.describe import describe
 from lowerbound.data.examples import Example
 from lowerbound.models import AbstractLatentVariableModel, Draws
 from lowerbound.recipes import list_recipes
-from lowerbound.recipes.build import build_model
 
 from .case import EXTREME, LATENT_DIM, Case
 

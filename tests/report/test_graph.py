@@ -11,11 +11,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from support.built import build_model
 
+from lowerbound.assembly.build import build_objective
 from lowerbound.config import RunConfig
 from lowerbound.data.describe import describe
 from lowerbound.data.examples import Example
-from lowerbound.recipes.build import build_model, build_objective
 from lowerbound.report.graph import graph_def, loss_graph
 from lowerbound.report.tensorboard import TensorBoardWriter
 from lowerbound.training import Trainer, program

@@ -14,9 +14,9 @@ from lowerbound.data.dataset import Dataset
 from lowerbound.data.datasets import load_dataset
 from lowerbound.errors import ConfigurationError, SavingError
 from lowerbound.runs import training
+from lowerbound.runs.checkpoints import latest_checkpoint
 from lowerbound.runs.folder import RunFolder
 from lowerbound.runs.training import TrainingRun
-from lowerbound.storage.checkpoints import latest_checkpoint
 
 SAVED = Path(__file__).parents[1] / "storage" / "saved" / "v0.1.0"
 

@@ -17,9 +17,9 @@ from limits import file_size_limit
 from lowerbound.config import RunConfig
 from lowerbound.data.datasets import load_dataset
 from lowerbound.errors import ConfigurationError, ModelFolderError, NonFiniteLossError
+from lowerbound.runs.checkpoints import latest_checkpoint, load_checkpoint_into
 from lowerbound.runs.folder import load_model
 from lowerbound.runs.training import TrainingRun
-from lowerbound.storage.checkpoints import latest_checkpoint, load_checkpoint_into
 from lowerbound.training import STOPPED_EARLY, schedule
 
 EPOCHS = 8

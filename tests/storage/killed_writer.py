@@ -16,9 +16,9 @@ import numpy as np
 
 from lowerbound.data.spec import DataSpec
 from lowerbound.errors import ModelFolderError
+from lowerbound.runs.checkpoints import latest_checkpoint, load_checkpoint_into, save_checkpoint
+from lowerbound.runs.model_folder import write_model_files
 from lowerbound.storage.arrays import arrays_to_bytes
-from lowerbound.storage.checkpoints import latest_checkpoint, load_checkpoint_into, save_checkpoint
-from lowerbound.storage.model_folder import write_model_files
 
 SPEC = DataSpec((1,), "continuous", 0.0, 1.0, (0.1,), (0.0,), (1.0,))
 OPERATIONS = {"open", "os.rename", "os.mkdir", "os.rmdir", "os.remove", "shutil.rmtree"}

@@ -11,8 +11,8 @@ import pytest
 from support_storage import CONFIG, SPEC, assert_same_bits, blank, every_dtype, flip, truncate
 
 from lowerbound.errors import ModelFolderError
-from lowerbound.storage.checkpoints import latest_checkpoint, load_checkpoint_into, save_checkpoint
-from lowerbound.storage.model_folder import load_arrays_into, read_config
+from lowerbound.runs.checkpoints import latest_checkpoint, load_checkpoint_into, save_checkpoint
+from lowerbound.runs.model_folder import load_arrays_into, read_config
 
 FILES = ("checkpoint.json", "config.json", "state.safetensors", "weights.safetensors")
 OPTIMIZER = optax.adam(0.1)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lowerbound.storage.checkpoints import latest_checkpoint, load_checkpoint_into
+from lowerbound.runs.checkpoints import latest_checkpoint, load_checkpoint_into
 
 PROGRAM = Path(__file__).with_name("killed_writer.py")
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and SIGKILL")

@@ -14,9 +14,9 @@ import safetensors.numpy
 from support_storage import CONFIG, SPEC, assert_same_bits, blank, every_dtype, flip, truncate
 
 from lowerbound.errors import ConfigurationError, ModelFolderError
+from lowerbound.runs.model_folder import load_arrays_into, read_config, save_model_folder
 from lowerbound.storage.arrays import arrays_from_bytes
 from lowerbound.storage.documents import document_bytes
-from lowerbound.storage.model_folder import load_arrays_into, read_config, save_model_folder
 
 
 @pytest.fixture

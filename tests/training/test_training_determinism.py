@@ -19,7 +19,7 @@ from lowerbound.data.describe import describe
 from lowerbound.data.examples import Example
 from lowerbound.evaluation import estimate_evidence, posterior_means
 from lowerbound.objectives import ELBO
-from lowerbound.storage.checkpoints import latest_checkpoint, load_checkpoint_into, save_checkpoint
+from lowerbound.runs.checkpoints import latest_checkpoint, load_checkpoint_into, save_checkpoint
 from lowerbound.training import Progress, Record, Trainer
 from lowerbound.training.program import CPU_OPTIONS, train_chunk
 

@@ -50,7 +50,7 @@ from lowerbound.config.sections import TrainingConfig
 from lowerbound.data.describe import describe
 from lowerbound.errors import ConfigurationError
 from lowerbound.objectives import ELBO
-from lowerbound.recipes.build import build_model
+from support.built import build_model
 from lowerbound.training import Trainer
 from lowerbound.training.devices import mesh
 assert len(jax.devices()) == 2

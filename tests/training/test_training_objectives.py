@@ -30,7 +30,7 @@ from lowerbound.objectives import (
     WassersteinAutoencoder,
 )
 from lowerbound.objectives.base import Need, batch_terms, kl_of, record_of
-from lowerbound.storage.checkpoints import latest_checkpoint, load_checkpoint_into, save_checkpoint
+from lowerbound.runs.checkpoints import latest_checkpoint, load_checkpoint_into, save_checkpoint
 from lowerbound.training import Progress, Record, Trainer
 
 MODEL = "table-gaussian-dropout"

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from checks import count_compilations
 from registry import DATA, model_of
+from support.built import build_model
 
 from lowerbound.config import RunConfig
 from lowerbound.config.sections import TrainingConfig
@@ -23,7 +24,6 @@ from lowerbound.errors import ConfigurationError, NonFiniteLossError
 from lowerbound.evaluation import active_units, posterior_means
 from lowerbound.models import AbstractLatentVariableModel, split_trained
 from lowerbound.objectives import ELBO
-from lowerbound.recipes.build import build_model
 from lowerbound.training import ALL_EPOCHS, STOPPED_EARLY, Progress, Record, Trainer, program
 from lowerbound.training.numbers import Numbers
 from lowerbound.training.optimizer import make_optimizer

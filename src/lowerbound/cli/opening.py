@@ -27,8 +27,8 @@ def open_run(run: Path) -> tuple[RunFolder, AbstractLatentVariableModel, DataSpe
     """A run's folder, its model (of the newest checkpoint where training has not ended, which is said), its data's description
     and its configuration; raises `ModelFolderError`."""
     prepare_jax()
+    from ..runs.checkpoints import latest_checkpoint
     from ..runs.folder import RunFolder, load_model
-    from ..storage.checkpoints import latest_checkpoint
     from ..training import NOT_FINITE
 
     folder = RunFolder.open(run)

@@ -1,11 +1,11 @@
-"""The configuration of a run: what may be set, its defaults, and its checks. Nothing here imports JAX."""
+"""The configuration of a run: what may be set, its defaults, and its checks. Nothing here but `context.py` imports JAX."""
 
 from .catalogue import CATALOGUE, Entry
 from .keys import CHANGED, Key
 from .overrides import apply_overrides, parse_overrides, parse_value
 from .part import PartConfig
 from .rules import Boolean, Integer, ListOf, NameOrList, OneOf, Real, Rule, Text, WordOr
-from .run import SECTIONS, RunConfig, check_keys, keys_of_section, layered, load_toml, merged, write_toml
+from .run import SECTIONS, ResolvedConfig, RunConfig, check_keys, keys_of_section, layered, load_toml, merged, write_toml
 from .sections import DataConfig, TrainingConfig
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "OneOf",
     "PartConfig",
     "Real",
+    "ResolvedConfig",
     "Rule",
     "RunConfig",
     "Text",

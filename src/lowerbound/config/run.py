@@ -6,7 +6,7 @@ import dataclasses
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NewType
 
 import tomli_w
 
@@ -87,6 +87,10 @@ class RunConfig:
         """This configuration with the keys of the nested dictionary `changes` replaced (see `layered`), checked as a whole."""
         check_keys(changes)
         return RunConfig.from_dict(layered(self.to_dict(), changes))
+
+
+# A configuration without "auto": what `lowerbound.assembly.build.resolve` makes of one and of a description of the data.
+ResolvedConfig = NewType("ResolvedConfig", RunConfig)
 
 
 def _section(section: str, keys: Mapping[str, Any]) -> Any:

@@ -15,8 +15,8 @@ from jaxtyping import Array, Float, Key, PRNGKeyArray
 from ..data.examples import Example
 from ..errors import ConfigurationError
 from ..models import AbstractLatentVariableModel
+from ..sampling.hamiltonian import LogDensity, Place, place_at, transition
 from .estimates import NATS, Estimate, mean_and_error, median, monte_carlo_error
-from .hamiltonian import LogDensity, Place, place_at, transition
 from .latents import check_condition, check_density
 
 # Wu et al. (2017) take the same; at it few gradients are wasted on refused moves.

@@ -357,5 +357,5 @@ def _require(what: str, got: tuple[int, ...], source: str, expected: tuple[int, 
     if tuple(got) != tuple(expected):
         raise ConfigurationError(
             f"{what} has shape {tuple(got)}, but {source} is {tuple(expected)}. "
-            f"Build it with shape {tuple(expected)}, or use lowerbound.recipes.build.build_model, which does."
+            f"Build it with shape {tuple(expected)}, or use lowerbound.assembly.build.build_model, which does."
         )

@@ -19,10 +19,10 @@ from ..likelihoods import Given, Measure
 from ..models import AbstractLatentVariableModel
 from ..storage.atomic import new_folder, recover_folder, write_text
 from ..storage.documents import json_object, known_version, read_file
-from ..storage.model_folder import CONFIG_FILE, check_sizes, load_arrays_into, read_config
 from ..storage.schema import checked
 from ..storage.upgrades import CURRENT, EVALUATION, RUN, upgraded
 from .metrics import MetricsFile
+from .model_folder import CONFIG_FILE, check_sizes, load_arrays_into, read_config
 
 try:
     import fcntl
@@ -273,12 +273,12 @@ def load_model(path: str | Path, parts: Mapping[str, Any] = {}) -> tuple[Abstrac
     """
     import jax
 
-    from ..recipes.build import build_model
+    from ..assembly.build import build_model, resolve
 
     fields, spec = read_config(path)
     check_sizes(path, fields, spec.num_elements)
     try:
-        config = RunConfig.from_dict(fields)
+        config = resolve(RunConfig.from_dict(fields), spec, parts)
         like = build_model(config, spec, jax.random.key(0), condition_dim=spec.condition_dim, parts=parts)
     except (ConfigurationError, DataError, MemoryError) as error:
         raise ModelFolderError(f"{path}: no model can be made from {CONFIG_FILE}: {error}") from error

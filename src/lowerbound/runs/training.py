@@ -15,7 +15,8 @@ from typing import Any
 import jax
 
 from .. import __version__
-from ..config import RunConfig, write_toml
+from ..assembly.build import resolve
+from ..config import ResolvedConfig, RunConfig, write_toml
 from ..data.dataset import Dataset
 from ..data.describe import describe_dataset
 from ..data.examples import Example, examples_of
@@ -23,16 +24,12 @@ from ..data.spec import DataSpec
 from ..data.splits import Split, check_same_data, shuffled_split, split_record
 from ..errors import ConfigurationError, NonFiniteLossError
 from ..models import AbstractLatentVariableModel
-from ..recipes.build import build_model, build_objective, resolve
-from ..storage.checkpoints import latest_checkpoint, load_checkpoint_into, save_checkpoint
-from ..storage.model_folder import save_model_folder
-from ..training import ALL_EPOCHS, NOT_FINITE, STOPPED_EARLY, Progress, Record, Schedule, Trainer
+from ..training import ALL_EPOCHS, NOT_FINITE, STOPPED_EARLY, Progress, Record, Trainer, prepare
+from .checkpoints import latest_checkpoint, load_checkpoint_into, save_checkpoint
 from .folder import RunFolder, load_model
+from .model_folder import save_model_folder
 
 FINISHED = (ALL_EPOCHS, STOPPED_EARLY)
-
-# Enough training examples to start a few hundred pseudo-inputs from.
-NUM_START_EXAMPLES = 1000
 
 
 @dataclasses.dataclass
@@ -57,7 +54,7 @@ class TrainingRun:
         split = choose_split(config, dataset)
         spec = describe_dataset(dataset, split.train, config.data.kind)
         config = resolve(config, spec)
-        trainer = _make_trainer(config, spec, dataset, split)
+        trainer = prepare(config, spec, dataset, split)
         record = {
             "recipe": recipe,
             "command": command,
@@ -94,20 +91,20 @@ class TrainingRun:
     @classmethod
     def _resumed(cls, folder: RunFolder, dataset: Dataset, epochs: int | None) -> TrainingRun:
         begun, info = folder.config(), folder.info()
-        config = begun if epochs is None else begun.updated({"training": {"epochs": epochs}})
+        config = ResolvedConfig(begun if epochs is None else begun.updated({"training": {"epochs": epochs}}))
         split = folder.split()
         check_same_data(info["data"], split_record(dataset.examples, split, dataset.condition))
         notes = _version_notes(info["versions"])
         checkpoint = latest_checkpoint(folder.checkpoints)
         if checkpoint is None:
             spec = describe_dataset(dataset, split.train, config.data.kind)
-            trainer = _make_trainer(config, spec, dataset, split)
+            trainer = prepare(config, spec, dataset, split)
             folder.metrics.keep_until(0)
             notes += ("there was no checkpoint yet: starting again",)
             return cls(folder, config, spec, dataset, split, trainer, trainer.start(), notes)
         model, spec, trained = load_model(checkpoint.path)
         _check_unchanged(trained, begun, folder)
-        trainer = _make_trainer(config, spec, dataset, split, model)
+        trainer = prepare(config, spec, dataset, split, model=model)
         if checkpoint.step > trainer.schedule.num_steps:
             done = checkpoint.step / trainer.schedule.steps_per_epoch
             raise ConfigurationError(
@@ -262,26 +259,6 @@ def machine() -> dict[str, Any]:
     """The kind of device and the number of cores; nothing that names the computer."""
     device = jax.devices()[0]
     return {"device": f"{device.platform} ({device.device_kind})", "cores": os.cpu_count(), "system": platform.system()}
-
-
-def _make_trainer(
-    config: RunConfig, spec: DataSpec, dataset: Dataset, split: Split, model: AbstractLatentVariableModel | None = None
-) -> Trainer:
-    if config.training.early_stopping_patience > 0 and len(split.validation) == 0:
-        # Not every data set that comes with a split has a validation part; the configuration alone cannot tell.
-        raise ConfigurationError(
-            f"training.early_stopping_patience is {config.training.early_stopping_patience}, but the data have no validation "
-            "part. Set training.early_stopping_patience=0."
-        )
-    if model is None:
-        start = spec.to_model(dataset.examples[split.train[:NUM_START_EXAMPLES]])
-        key = jax.random.key(config.training.seed)
-        model = build_model(config, spec, key, condition_dim=spec.condition_dim, examples=start)
-        for held_out in (split.validation, split.test):
-            model.check_values(dataset.examples, name=dataset.name, rows=held_out)
-    train, validation = (examples_of(dataset, rows, spec) for rows in (split.train, split.validation))
-    objective = build_objective(config, Schedule.plan(config.training, len(train)).steps_per_epoch, len(train))
-    return Trainer(model, train, validation, objective, config.training)
 
 
 def _now() -> str:

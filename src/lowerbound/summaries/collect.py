@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..assembly.build import build_objective
 from ..config import RunConfig
 from ..data.dataset import Dataset
 from ..data.examples import examples_of
@@ -17,7 +18,6 @@ from ..data.splits import Split
 from ..errors import LowerboundError
 from ..evaluation import active_units, decode, kl_by_latent, posterior_means, sample
 from ..models import AbstractLatentVariableModel
-from ..recipes.build import build_objective
 from ..runs.folder import RunFolder
 from .examination import examine
 from .summary import RunSummary, scores_of

@@ -1,5 +1,6 @@
 from .feed import AbstractFeed, Resident, Streamed
 from .loop import ALL_EPOCHS, MONITOR, NOT_FINITE, STOPPED_EARLY, Progress, Record, Trainer
+from .prepare import prepare
 from .program import TrainState
 from .schedule import Schedule
 
@@ -16,4 +17,5 @@ __all__ = [
     "Streamed",
     "TrainState",
     "Trainer",
+    "prepare",
 ]

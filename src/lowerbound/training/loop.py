@@ -160,7 +160,7 @@ class Trainer:
         if config.early_stopping_patience > 0 and len(validation) == 0:
             raise ConfigurationError(
                 f"training.early_stopping_patience is {config.early_stopping_patience}, but there are no validation data. "
-                "Set data.validation above 0, or training.early_stopping_patience to 0."
+                "Set training.early_stopping_patience=0, or data.validation above 0 where the data come without a split."
             )
         check_needs(objective, model)
         model.check_observed(validation)

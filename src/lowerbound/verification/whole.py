@@ -13,10 +13,12 @@ import numpy as np
 import scipy.stats
 from jaxtyping import Array
 
+from ..assembly.build import build_model, resolve
 from ..config import RunConfig
 from ..config.sections import TrainingConfig
 from ..data.describe import describe
 from ..data.examples import Example
+from ..data.spec import DataSpec
 from ..evaluation import active_units, evaluate, posterior_means
 from ..evaluation.aggregate import aggregate_posterior
 from ..evaluation.disentanglement import (
@@ -31,12 +33,15 @@ from ..evaluation.disentanglement import (
 from ..evaluation.disentanglement.information import entropy, information_bias
 from ..models import AbstractLatentVariableModel, SingleLayer, split_trained
 from ..objectives import ELBO
-from ..recipes.build import build_model
 from ..training import Trainer
 from .figure import STANDARD_ERRORS, Figure
 from .linear_gaussian import TRUTH
 
 _SMALL: dict[str, dict[str, Any]] = {"model": {"latent_dim": 2}, "network": {"hidden_widths": [8]}}
+
+
+def _built(config: RunConfig, spec: DataSpec) -> AbstractLatentVariableModel:
+    return build_model(resolve(config, spec), spec, jax.random.key(0))
 
 
 def uniform_levels(logits: np.ndarray | None = None) -> Iterator[Figure]:
@@ -48,7 +53,7 @@ def uniform_levels(logits: np.ndarray | None = None) -> Iterator[Figure]:
     data.flat[:2] = 0, 255
     config = RunConfig.from_dict({**_SMALL, "likelihood": {"name": "categorical"}})
     spec = describe(data)
-    model = build_model(config, spec, jax.random.key(0))
+    model = _built(config, spec)
     assert isinstance(model, SingleLayer)
     shape = model.decoder.out_shape
     found = np.zeros(shape, np.float32) if logits is None else np.broadcast_to(logits, shape).astype(np.float32)
@@ -65,7 +70,7 @@ def unit_scale() -> Iterator[Figure]:
     """The figure for data scaled to [0, 1] is the one that the same independent normals give in those units, by SciPy."""
     data = np.random.default_rng(2).integers(0, 256, (40, 2, 3)).astype(np.uint8)
     spec = describe(data)
-    model = build_model(RunConfig.from_dict({**_SMALL, "likelihood": {"name": "gaussian"}}), spec, jax.random.key(0))
+    model = _built(RunConfig.from_dict({**_SMALL, "likelihood": {"name": "gaussian"}}), spec)
     assert isinstance(model, SingleLayer)
     # q(z|x) is the prior, and a fresh decoder that z says nothing to stands for the data's own means and deviations.
     encoder = jax.tree.map(lambda leaf: jnp.zeros_like(leaf) if eqx.is_inexact_array(leaf) else leaf, model.encoder)
@@ -87,7 +92,7 @@ def change_of_units(factor: float = 1000.0, expected: float | None = None) -> It
     found: list[float] = []
     for scale in (1.0, factor):
         spec = describe(data * np.float32(scale))
-        model = build_model(config, spec, jax.random.key(0))
+        model = _built(config, spec)
         found.append(evaluate(model, spec, data * np.float32(scale), num_samples=10).log_evidence_nats)
     truth = -data.shape[1] * math.log(factor) if expected is None else expected
     yield Figure(f"data multiplied by {factor:g}", "shift of the log-density", found[1] - found[0], truth, 2e-3, "nats")
@@ -122,7 +127,7 @@ def training_and_validation(dropout: float = 0.0) -> Iterator[Figure]:
     data = np.random.default_rng(6).standard_normal((20, 4)).astype(np.float32)
     network = {**_SMALL["network"], "dropout": dropout}
     config = RunConfig.from_dict({**_SMALL, "network": network, "likelihood": {"name": "gaussian"}})
-    model = build_model(config, describe(data), jax.random.key(0))
+    model = _built(config, describe(data))
     objective, batch = ELBO(num_samples=3), Example(jnp.asarray(data))
     both = [_record(objective, model, batch, training=training) for training in (True, False)]
     difference = max(float(jnp.abs(a - b).max()) for a, b in zip(*map(jax.tree.leaves, both), strict=True))
@@ -142,7 +147,7 @@ def same_seed_same_numbers(seeds: tuple[int, int] = (0, 0)) -> Iterator[Figure]:
     models: list[AbstractLatentVariableModel] = []
     for seed in seeds:
         options = TrainingConfig(epochs=2, batch_size=20, seed=seed)
-        trainer = Trainer(build_model(config, spec, jax.random.key(0)), data[:40], data[40:], ELBO(), options)
+        trainer = Trainer(_built(config, spec), data[:40], data[40:], ELBO(), options)
         models.append(trainer.model_of(trainer.run(trainer.start())))
     leaves = zip(*(jax.tree.leaves(split_trained(model)[0]) for model in models), strict=True)
     difference = max(float(np.abs(np.asarray(a) - np.asarray(b)).max()) for a, b in leaves)

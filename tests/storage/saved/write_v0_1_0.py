@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 import record
 import safetensors.numpy
+from lowerbound.recipes.build import build_objective  # noqa: F401  (a sign that these are the sources of 0.1.0)
 
 from lowerbound import VAE
 from lowerbound.config import RunConfig
@@ -35,7 +36,6 @@ from lowerbound.evaluation import Unfinished, evaluate
 from lowerbound.likelihoods import Gaussian
 from lowerbound.objectives import IWAE
 from lowerbound.posteriors import LowRankGaussian
-from lowerbound.recipes.build import build_objective  # noqa: F401  (a sign that these are the sources of 0.1.0)
 from lowerbound.runs.training import TrainingRun
 
 HERE = Path(__file__).parent / "v0.1.0"

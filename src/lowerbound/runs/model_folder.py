@@ -15,9 +15,9 @@ from typing import Any
 
 from ..data.spec import DataSpec
 from ..errors import ConfigurationError, ModelFolderError
-from .atomic import new_folder, recover_folder, write_and_sync
-from .documents import document_bytes, is_document, read_checked, read_document, sha256
-from .upgrades import MODEL, OldLeaves
+from ..storage.atomic import new_folder, recover_folder, write_and_sync
+from ..storage.documents import document_bytes, is_document, read_checked, read_document, sha256
+from ..storage.upgrades import MODEL, OldLeaves
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "weights.safetensors"
@@ -36,7 +36,7 @@ def save_model_folder(path: str | Path, config: Mapping[str, Any], spec: DataSpe
     untouched then.
     """
     # JAX is imported when arrays are touched, so that reading a configuration is quick.
-    from .arrays import arrays_to_bytes
+    from ..storage.arrays import arrays_to_bytes
 
     check_replaceable(path)
     weights = arrays_to_bytes(arrays)
@@ -143,7 +143,7 @@ def load_arrays_into(path: str | Path, like: Any) -> Any:
 
     Raises `ModelFolderError` as `read_config` does, when the weights are torn or damaged, and when a leaf does not fit.
     """
-    from .arrays import arrays_from_bytes
+    from ..storage.arrays import arrays_from_bytes
 
     document = _read_model_document(Path(path))
     return arrays_from_bytes(read_weights(path), like, Path(path) / WEIGHTS_FILE, OldLeaves(MODEL, document.version))

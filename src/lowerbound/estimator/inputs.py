@@ -10,10 +10,10 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
-from .data.checks import check_array
-from .data.examples import Example
-from .data.spec import DataSpec
-from .errors import ConfigurationError, DataError
+from ..data.checks import check_array
+from ..data.examples import Example
+from ..data.spec import DataSpec
+from ..errors import ConfigurationError, DataError
 
 
 class NotNumberError(DataError, TypeError):

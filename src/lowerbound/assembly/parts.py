@@ -14,7 +14,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from ..config import RunConfig
+from ..config import ResolvedConfig
 from ..config.catalogue import class_of, entries_of, entry_of, name_of
 from ..data.spec import DataSpec
 from ..data.transforms import choose_transform
@@ -23,7 +23,6 @@ from ..likelihoods import AbstractLikelihood
 from ..objectives import AbstractObjective
 from ..posteriors import AbstractPosteriorFamily
 from ..priors import AbstractPrior
-from .build import resolve_scaling
 
 KINDS: dict[str, type] = {
     "likelihood": AbstractLikelihood,
@@ -82,7 +81,7 @@ def _said_of(part: Any, key: str, steps_per_epoch: int) -> Any:
     return value if isinstance(value, int | float | str | tuple) else None
 
 
-def check_fit(parts: Mapping[str, Any], config: RunConfig, spec: DataSpec) -> None:
+def check_fit(parts: Mapping[str, Any], config: ResolvedConfig, spec: DataSpec) -> None:
     """Refuse parts whose shapes or levels are not those of the data or of the configuration.
 
     Raises `ConfigurationError` with the part that would fit.
@@ -103,7 +102,7 @@ def check_fit(parts: Mapping[str, Any], config: RunConfig, spec: DataSpec) -> No
             f"{spec.event_shape}; build it as {type(likelihood).__name__}({spec.event_shape}, ...)."
         )
     spec = spec.of_model
-    reason = likelihood.misfit(spec, choose_transform(spec, resolve_scaling(config, spec)))
+    reason = likelihood.misfit(spec, choose_transform(spec, config.data.scaling))
     if reason is not None:
         raise ConfigurationError(f"likelihood is a {type(likelihood).__name__} {reason}.")
 

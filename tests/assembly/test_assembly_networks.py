@@ -8,14 +8,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from support.built import build_model
 
+from lowerbound.assembly.build import resolve
+from lowerbound.assembly.networks import resolve_network
 from lowerbound.config import RunConfig
 from lowerbound.config.catalogue import class_of
 from lowerbound.data.describe import describe
 from lowerbound.data.spec import DataSpec
 from lowerbound.errors import ConfigurationError
-from lowerbound.recipes.build import build_model, resolve
-from lowerbound.recipes.networks import resolve_network
 
 MLP_300: dict[str, Any] = {"name": "mlp", "hidden_widths": (300, 300)}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
 import sys
 import typing
@@ -19,49 +18,32 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Density
 from sklearn.utils import Tags, TransformerTags, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from . import evaluation
-from .config import RunConfig
-from .config.sections import LARGEST_SEED
-from .data.checks import check_array
-from .data.dataset import Dataset
-from .data.describe import describe_dataset
-from .data.examples import Example, examples_of
-from .data.levels import for_device
-from .data.plausibility import check_like_training
-from .data.spec import DataSpec
-from .data.splits import shuffled_split
-from .errors import ConfigurationError, ConfigurationWarning
-from .estimator_inputs import as_numbers, checked_count, condition_values, numeric_examples, with_condition
-from .evaluation.latents import in_blocks
-from .models import AbstractLatentVariableModel
-from .recipes import load_recipe
-from .recipes.build import build_model, build_objective, resolve
-from .recipes.parameters import PARAMETERS, configuration_of, parameters_of
-from .recipes.parts import check_fit, part_from_json, part_to_json
-from .runs.folder import RUN_FILE, RunFolder, load_model
-from .runs.training import NUM_START_EXAMPLES
-from .storage.arrays import arrays_to_bytes
-from .storage.atomic import new_folder, write_and_sync
-from .storage.documents import document_bytes, read_document
-from .storage.model_folder import MODEL_DOCUMENTS, check_replaceable, check_sizes, write_model_files
-from .storage.upgrades import ESTIMATOR
-from .training import Progress, Record, Schedule, Trainer
+from .. import evaluation
+from ..assembly.build import resolve
+from ..config import RunConfig
+from ..config.sections import LARGEST_SEED
+from ..data.checks import check_array
+from ..data.dataset import Dataset
+from ..data.describe import describe_dataset
+from ..data.examples import Example
+from ..data.levels import for_device
+from ..data.plausibility import check_like_training
+from ..data.spec import DataSpec
+from ..data.splits import shuffled_split
+from ..errors import ConfigurationError, ConfigurationWarning
+from ..evaluation.latents import in_blocks
+from ..models import AbstractLatentVariableModel
+from ..recipes import load_recipe
+from ..training import Progress, Record, prepare
+from .folder import load_estimator, save_estimator
+from .inputs import as_numbers, checked_count, condition_values, numeric_examples, with_condition
+from .parameters import PARAMETERS, configuration_of, parameters_of
 
 # Importance samples of `score_samples`: enough to rank examples; a number to publish takes more.
 EVIDENCE_SAMPLES = 100
 
-_ESTIMATOR_FILE = "estimator.json"
 _LINES_PER_FIT = 20
 _EVIDENCE_SEED = 0
-
-
-@dataclasses.dataclass(frozen=True)
-class _EstimatorDocument:
-    """The fields of `estimator.json`; `version` is that of the format that it was written in."""
-
-    parts: dict[str, dict[str, Any]]
-    history: dict[str, tuple[float | None, ...]]
-    version: int
 
 
 class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseEstimator):
@@ -242,19 +224,10 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         spec = describe_dataset(dataset, split.train, config.data.kind if kind is None else kind)
         if self.verbose:
             sys.stdout.write(f"X is taken for {spec.words}\n")
-        if config.likelihood.name != "auto" or "likelihood" not in parts:
-            config = resolve(config, spec)
-        check_fit(parts, config, spec)
-        data = examples_of(dataset, np.arange(len(array)), spec)
-        steps_per_epoch = Schedule.plan(config.training, len(split.train)).steps_per_epoch
-        objective = parts.get("objective") or build_objective(config, steps_per_epoch, len(split.train))
+        config = resolve(config, spec, parts)
         for remark in config.remarks:
             warnings.warn(remark, ConfigurationWarning, stacklevel=2)
-        start = spec.to_model(array[split.train[:NUM_START_EXAMPLES]])
-        key = jax.random.key(config.training.seed)
-        model = build_model(config, spec, key, condition_dim=spec.condition_dim, examples=start, parts=parts)
-        model.check_values(array, rows=split.validation)
-        trainer = Trainer(model, data[split.train], data[split.validation], objective, config.training)
+        trainer = prepare(config, spec, dataset, split, parts=parts)
         figures: list[dict[str, float]] = []
 
         def note(record: Record, progress: Progress) -> None:
@@ -343,15 +316,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         part is of a class of your own, and `SavingError` when it cannot be written; what was there is untouched then.
         """
         check_is_fitted(self)
-        check_replaceable(path, {**MODEL_DOCUMENTS, _ESTIMATOR_FILE: ESTIMATOR})
-        fields = {
-            "parts": {name: part_to_json(name, part) for name, part in self._parts.items()},
-            "history": {name: [None if np.isnan(value) else value for value in column] for name, column in self.history_.items()},
-        }
-        weights = arrays_to_bytes(self.model_)
-        with new_folder(path) as folder:
-            write_model_files(folder, self.config_.to_dict(), self.spec_, weights)
-            write_and_sync(folder / _ESTIMATOR_FILE, document_bytes(ESTIMATOR, fields))
+        save_estimator(path, self.model_, self.spec_, self.config_, self._parts, self.history_)
 
     @classmethod
     def load(cls, path: str | Path) -> VAE:
@@ -360,20 +325,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         Its parameters are those of the configuration as resolved. Raises `ModelFolderError` when the folder is missing, torn,
         foreign or of a newer format.
         """
-        path = Path(path)
-        parts: dict[str, Any] = {}
-        if (path / RUN_FILE).exists():
-            run = RunFolder.open(path)
-            model, spec, config = run.load_model()
-            history = run.metrics.read()
-        else:
-            history = {}
-            if (path / _ESTIMATOR_FILE).exists():
-                document = read_document(path / _ESTIMATOR_FILE, ESTIMATOR, _EstimatorDocument)
-                check_sizes(path, document.parts)
-                parts = {name: part_from_json(name, stored) for name, stored in document.parts.items()}
-                history = {name: np.asarray(column, np.float64) for name, column in document.history.items()}
-            model, spec, config = load_model(path, parts)
+        model, spec, config, parts, history = load_estimator(path)
         return cls(**parameters_of(config, parts))._set_fitted(model, spec, config, parts, history)
 
     def __sklearn_tags__(self) -> Tags:

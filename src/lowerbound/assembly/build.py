@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
-from ..config import RunConfig
+from ..config import ResolvedConfig, RunConfig
 from ..config.catalogue import class_of
 from ..config.context import BuildContext, ObjectiveContext
 from ..data.spec import DataSpec
@@ -20,27 +20,29 @@ from ..objectives import AbstractObjective
 from .networks import resolve_network
 
 
-def resolve_likelihood_name(config: RunConfig, spec: DataSpec) -> str:
-    """The likelihood that the configuration asks for; "auto" is Bernoulli for binary data, and Gaussian otherwise.
+def resolve(config: RunConfig, spec: DataSpec, parts: Mapping[str, Any] = {}) -> ResolvedConfig:
+    """The configuration with every "auto" that the data decide replaced by what it stands for.
 
-    Raises `DataError` when the data are outside its support, naming where, and the likelihoods that fit.
+    - `parts`: objects that take the place of the configured parts, by kind. A likelihood that has no name decides for itself.
+
+    Raises `ConfigurationError` when two choices do not go together, and `DataError` when the data are outside the likelihood's
+    support, naming where, and the likelihoods that fit.
     """
-    name = config.likelihood.name
-    if name == "auto":
-        return "bernoulli" if spec.kind == "binary" else "gaussian"
-    check_support(name, class_of("likelihood", name).support, spec.of_model)
-    return name
+    config = resolve_network(config, spec).updated({"data": {"kind": spec.layout}})
+    if config.likelihood.name == "auto":
+        if "likelihood" in parts:
+            return ResolvedConfig(config)
+        config = config.updated({"likelihood": {"name": "bernoulli" if spec.kind == "binary" else "gaussian"}})
+    check_support(config.likelihood.name, class_of("likelihood", config.likelihood.name).support, spec.of_model)
+    return ResolvedConfig(config.updated({"data": {"scaling": _resolved_scaling(config)}}))
 
 
-def resolve_scaling(config: RunConfig, spec: DataSpec) -> str:
+def _resolved_scaling(config: RunConfig) -> str:
     """The scaling that the configuration asks for; "auto" is what its likelihood works best in.
 
     A free Gaussian mean wants standardised data (a decoder starts near 0), a bounded mean its range on [0, 1].
-
-    Raises `ConfigurationError` when the likelihood needs another one.
     """
-    name = resolve_likelihood_name(config, spec)
-    likelihood = class_of("likelihood", name)
+    likelihood = class_of("likelihood", config.likelihood.name)
     needed = likelihood.scaling
     asked = config.data.scaling
     if asked == "auto":
@@ -51,30 +53,23 @@ def resolve_scaling(config: RunConfig, spec: DataSpec) -> str:
     takes_any_lattice = likelihood.support == "levels" and needed == "unit" and asked == "none"
     if needed not in ("any", asked) and not takes_any_lattice:
         raise ConfigurationError(
-            f"data.scaling is {asked!r}, but the likelihood {name!r} is about data scaled as {needed!r}; set data.scaling=auto, "
-            "which gives it that."
+            f"data.scaling is {asked!r}, but the likelihood {config.likelihood.name!r} is about data scaled as {needed!r}; set "
+            "data.scaling=auto, which gives it that."
         )
     return asked
 
 
-def resolve(config: RunConfig, spec: DataSpec) -> RunConfig:
-    """The configuration with every "auto" that the data decide replaced by what it stands for."""
-    data = {"scaling": resolve_scaling(config, spec), "kind": spec.layout}
-    changes = {"likelihood": {"name": resolve_likelihood_name(config, spec)}, "data": data}
-    return resolve_network(config, spec).updated(changes)
-
-
 def build_context(
-    config: RunConfig, spec: DataSpec, key: PRNGKeyArray, *, condition_dim: int = 0, examples: np.ndarray | None = None
+    config: ResolvedConfig, spec: DataSpec, key: PRNGKeyArray, *, condition_dim: int = 0, examples: np.ndarray | None = None
 ) -> BuildContext:
     """What the parts of this configuration are told."""
     spec = spec.of_model
-    transform, input_transform = choose_transform(spec, resolve_scaling(config, spec)), choose_transform(spec, "standard")
+    transform, input_transform = choose_transform(spec, config.data.scaling), choose_transform(spec, "standard")
     return BuildContext(spec, transform, input_transform, config.model.latent_dim, condition_dim, key, examples)
 
 
 def build_model(
-    config: RunConfig,
+    config: ResolvedConfig,
     spec: DataSpec,
     key: PRNGKeyArray,
     *,
@@ -88,7 +83,6 @@ def build_model(
     - `examples`: training examples, from which some parts start (a VampPrior's pseudo-inputs).
     - `parts`: objects that take the place of the configured parts, by kind ("prior", ...).
     """
-    config = resolve_network(config, spec) if "likelihood" in parts else resolve(config, spec)
     context = build_context(config, spec, key, condition_dim=condition_dim, examples=examples)
     model: AbstractLatentVariableModel = class_of("model", config.model.name).build(config, context, parts)
     return model

@@ -16,11 +16,11 @@ from typing import Any
 
 from ..data.spec import DataSpec
 from ..errors import ModelFolderError
-from .arrays import arrays_from_bytes, arrays_to_bytes
-from .atomic import new_folder, recover_folder, remove_folder, write_and_sync
-from .documents import document_bytes, read_checked, read_document, sha256
+from ..storage.arrays import arrays_from_bytes, arrays_to_bytes
+from ..storage.atomic import new_folder, recover_folder, remove_folder, write_and_sync
+from ..storage.documents import document_bytes, read_checked, read_document, sha256
+from ..storage.upgrades import CHECKPOINT, OldLeaves
 from .model_folder import load_arrays_into, read_config, read_weights, write_model_files
-from .upgrades import CHECKPOINT, OldLeaves
 
 CHECKPOINT_FILE = "checkpoint.json"
 STATE_FILE = "state.safetensors"

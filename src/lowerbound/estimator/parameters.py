@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..assembly.parts import KINDS, check_kinds, sections_of
 from ..config import SECTIONS, RunConfig, check_keys, keys_of_section, merged
 from ..config.entry import KINDS as KINDS_OF_PARTS
 from ..errors import ConfigurationError
-from .parts import KINDS, check_kinds, sections_of
 
 # A parameter and the configuration key that it sets. The parts' parameters may also hold a part itself.
 PARAMETERS: dict[str, tuple[str, str]] = {

@@ -1,0 +1,1 @@
+"""From a configuration and a description of the data to parts that fit."""

@@ -1,0 +1,77 @@
+"""A fitted estimator's folder: a model's folder, with the parts that were given as objects and the history beside it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..assembly.parts import part_from_json, part_to_json
+from ..config import RunConfig
+from ..data.spec import DataSpec
+from ..models import AbstractLatentVariableModel
+from ..runs.folder import RUN_FILE, RunFolder, load_model
+from ..runs.model_folder import MODEL_DOCUMENTS, check_replaceable, check_sizes, write_model_files
+from ..storage.arrays import arrays_to_bytes
+from ..storage.atomic import new_folder, write_and_sync
+from ..storage.documents import document_bytes, read_document
+from ..storage.upgrades import ESTIMATOR
+
+_FILE = "estimator.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class _Document:
+    """The fields of `estimator.json`; `version` is that of the format that it was written in."""
+
+    parts: dict[str, dict[str, Any]]
+    history: dict[str, tuple[float | None, ...]]
+    version: int
+
+
+def save_estimator(
+    path: str | Path,
+    model: AbstractLatentVariableModel,
+    spec: DataSpec,
+    config: RunConfig,
+    parts: Mapping[str, Any],
+    history: Mapping[str, np.ndarray],
+) -> None:
+    """Make `path` this estimator's folder, in place of one that was there before, at once.
+
+    Raises `ConfigurationError` when anything else is there or a part is of a class that cannot be stored, and `SavingError`;
+    what was there is untouched then.
+    """
+    check_replaceable(path, {**MODEL_DOCUMENTS, _FILE: ESTIMATOR})
+    fields = {
+        "parts": {name: part_to_json(name, part) for name, part in parts.items()},
+        "history": {name: [None if np.isnan(value) else value for value in column] for name, column in history.items()},
+    }
+    weights = arrays_to_bytes(model)
+    with new_folder(path) as folder:
+        write_model_files(folder, config.to_dict(), spec, weights)
+        write_and_sync(folder / _FILE, document_bytes(ESTIMATOR, fields))
+
+
+def load_estimator(
+    path: str | Path,
+) -> tuple[AbstractLatentVariableModel, DataSpec, RunConfig, dict[str, Any], dict[str, np.ndarray]]:
+    """The model, the description of its data, its configuration, its parts given as objects, and its history.
+
+    `path` may also be the folder of a run, or of a model alone. Raises `ModelFolderError`.
+    """
+    path = Path(path)
+    if (path / RUN_FILE).exists():
+        run = RunFolder.open(path)
+        return *run.load_model(), {}, run.metrics.read()
+    parts: dict[str, Any] = {}
+    history: dict[str, np.ndarray] = {}
+    if (path / _FILE).exists():
+        document = read_document(path / _FILE, ESTIMATOR, _Document)
+        check_sizes(path, document.parts)
+        parts = {name: part_from_json(name, stored) for name, stored in document.parts.items()}
+        history = {name: np.asarray(column, np.float64) for name, column in document.history.items()}
+    return *load_model(path, parts), parts, history

@@ -1,0 +1,1 @@
+"""Moves that leave a density as it is: Markov chains over latents."""

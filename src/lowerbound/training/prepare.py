@@ -1,0 +1,51 @@
+"""From a configuration and a split data set to what trains: the one way for the command line and the estimator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+
+from ..assembly.build import build_model, build_objective
+from ..assembly.parts import check_fit
+from ..config import ResolvedConfig
+from ..data.dataset import Dataset
+from ..data.examples import examples_of
+from ..data.spec import DataSpec
+from ..data.splits import Split
+from ..models import AbstractLatentVariableModel
+from .loop import Trainer
+from .schedule import Schedule
+
+# Enough training examples to start a few hundred pseudo-inputs from.
+_NUM_START_EXAMPLES = 1000
+
+
+def prepare(
+    config: ResolvedConfig,
+    spec: DataSpec,
+    dataset: Dataset,
+    split: Split,
+    *,
+    parts: Mapping[str, Any] = {},
+    model: AbstractLatentVariableModel | None = None,
+) -> Trainer:
+    """A trainer of a fresh model, or of `model`, on the split's training examples.
+
+    - `parts`: objects that take the place of the configured parts, by kind ("prior", ...).
+
+    Raises `ConfigurationError` when a part does not fit the data or the configuration, and `DataError` when a held-out example
+    has no probability.
+    """
+    if model is None:
+        check_fit(parts, config, spec)
+        start = spec.to_model(dataset.examples[split.train[:_NUM_START_EXAMPLES]])
+        key = jax.random.key(config.training.seed)
+        model = build_model(config, spec, key, condition_dim=spec.condition_dim, examples=start, parts=parts)
+        for held_out in (split.validation, split.test):
+            model.check_values(dataset.examples, name=dataset.name, rows=held_out)
+    train, validation = (examples_of(dataset, rows, spec) for rows in (split.train, split.validation))
+    steps_per_epoch = Schedule.plan(config.training, len(train)).steps_per_epoch
+    objective = parts.get("objective") or build_objective(config, steps_per_epoch, len(train))
+    return Trainer(model, train, validation, objective, config.training)
