@@ -16,7 +16,7 @@ import jax
 
 from .. import __version__
 from ..assembly.build import resolve
-from ..config import ResolvedConfig, RunConfig, write_toml
+from ..config import RunConfig, write_toml
 from ..data.dataset import Dataset
 from ..data.describe import describe_dataset
 from ..data.examples import Example, examples_of
@@ -91,19 +91,22 @@ class TrainingRun:
     @classmethod
     def _resumed(cls, folder: RunFolder, dataset: Dataset, epochs: int | None) -> TrainingRun:
         begun, info = folder.config(), folder.info()
-        config = ResolvedConfig(begun if epochs is None else begun.updated({"training": {"epochs": epochs}}))
+        config = begun if epochs is None else begun.updated({"training": {"epochs": epochs}})
         split = folder.split()
         check_same_data(info["data"], split_record(dataset.examples, split, dataset.condition))
         notes = _version_notes(info["versions"])
         checkpoint = latest_checkpoint(folder.checkpoints)
         if checkpoint is None:
             spec = describe_dataset(dataset, split.train, config.data.kind)
+            config = resolve(config, spec)
             trainer = prepare(config, spec, dataset, split)
             folder.metrics.keep_until(0)
             notes += ("there was no checkpoint yet: starting again",)
             return cls(folder, config, spec, dataset, split, trainer, trainer.start(), notes)
         model, spec, trained = load_model(checkpoint.path)
-        _check_unchanged(trained, begun, folder)
+        # A run of an earlier release may leave open what is resolved today.
+        _check_unchanged(trained, resolve(begun, spec), folder)
+        config = resolve(config, spec)
         trainer = prepare(config, spec, dataset, split, model=model)
         if checkpoint.step > trainer.schedule.num_steps:
             done = checkpoint.step / trainer.schedule.steps_per_epoch

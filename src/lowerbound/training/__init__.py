@@ -1,6 +1,6 @@
 from .feed import AbstractFeed, Resident, Streamed
 from .loop import ALL_EPOCHS, MONITOR, NOT_FINITE, STOPPED_EARLY, Progress, Record, Trainer
-from .prepare import prepare
+from .preparation import prepare
 from .program import TrainState
 from .schedule import Schedule
 
