@@ -44,7 +44,7 @@ def _fixed(part: GaussianFixedScale, params: np.ndarray, x: np.ndarray) -> np.nd
 
 
 def _optimal(part: GaussianOptimalScale, params: np.ndarray, x: np.ndarray) -> np.ndarray:
-    return scipy.stats.norm.logpdf(x, _location(part, params), _scale(part, 0.5 * np.asarray(part.tracked_log_variance)))
+    return scipy.stats.norm.logpdf(x, _location(part, params), _scale(part, 0.5 * np.asarray(part.tracked_log_variance.value)))
 
 
 def _low_rank(part: LowRankGaussian, params: np.ndarray, x: np.ndarray) -> np.ndarray:

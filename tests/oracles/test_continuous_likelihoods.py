@@ -34,6 +34,7 @@ from lowerbound.likelihoods import (
 )
 from lowerbound.likelihoods.continuous_bernoulli import log_normaliser
 from lowerbound.likelihoods.level_distributions import log_mass_between
+from lowerbound.likelihoods.tracked import Tracked
 from lowerbound.models import SingleLayer
 from lowerbound.training.numbers import Numbers
 from lowerbound.training.optimizer import make_optimizer
@@ -104,7 +105,7 @@ def test_the_tracked_gradient_is_one_less_the_ratio_of_variances(num_elements: i
     part, params = GaussianOptimalScale((num_elements,), 1e-3, log_variance), jnp.full(num_elements, 0.2)
     by_part, by_params = jax.grad(_negative_log_likelihood, argnums=(0, 1))(part, params, batch)
     mean_squared_error = float(np.mean((np.asarray(batch, np.float64) - 0.2) ** 2))
-    assert float(by_part.tracked_log_variance) == pytest.approx(1 - mean_squared_error / np.exp(log_variance), rel=1e-4)
+    assert float(by_part.tracked_log_variance.value) == pytest.approx(1 - mean_squared_error / np.exp(log_variance), rel=1e-4)
     expected = (0.2 - np.asarray(batch).mean(axis=0)) / np.exp(log_variance)
     np.testing.assert_allclose(by_params, expected, rtol=1e-3, atol=1e-5)
     # The value is the Gaussian's own, with no trace of the tracking.
@@ -124,16 +125,15 @@ def test_the_tracked_variance_becomes_the_batches_mean_squared_error_and_beats_a
     part, params = GaussianOptimalScale((4,), 1e-3, np.log(0.01)), jnp.zeros(4)
     optimizer = _optimizer()
 
-    # A tree whose paths end as those of a model do.
-    def tree(part: GaussianOptimalScale, params: Array) -> dict[str, Array]:
-        return {"tracked_log_variance": part.tracked_log_variance, "weight": params}
+    def tree(part: GaussianOptimalScale, params: Array) -> dict[str, Any]:
+        return {"scale": part.tracked_log_variance, "weight": params}
 
     state = optimizer.init(tree(part, params))
 
     @jax.jit
-    def step(values: dict[str, Array], state: Any) -> tuple[dict[str, Array], Any]:
-        def loss(values: dict[str, Array]) -> Array:
-            part = GaussianOptimalScale((4,), 1e-3, values["tracked_log_variance"])
+    def step(values: dict[str, Any], state: Any) -> tuple[dict[str, Any], Any]:
+        def loss(values: dict[str, Any]) -> Array:
+            part = GaussianOptimalScale((4,), 1e-3, values["scale"])
             return _negative_log_likelihood(part, values["weight"], batch)
 
         with jax.numpy_dtype_promotion("standard"):
@@ -145,14 +145,14 @@ def test_the_tracked_variance_becomes_the_batches_mean_squared_error_and_beats_a
     for _ in range(200):
         errors.append(float(jnp.mean((batch - values["weight"]) ** 2)))
         values, state = step(values, state)
-        variances.append(float(jnp.exp(values["tracked_log_variance"])))
+        variances.append(float(jnp.exp(values["scale"].value)))
     # The exact moving average of the batch's own optima, from the first step on.
     average = 0.01
     for error, variance in zip(errors, variances[1:], strict=True):
         average = 0.9 * average + 0.1 * error
         assert variance == pytest.approx(average, rel=1e-3)
     assert variances[-1] == pytest.approx(errors[-1], rel=0.02)
-    optimal = GaussianOptimalScale((4,), 1e-3, values["tracked_log_variance"])
+    optimal = GaussianOptimalScale((4,), 1e-3, values["scale"])
     loss_of_optimal = _negative_log_likelihood(optimal, values["weight"], batch)
     for wrong in (1.0, 10.0):
         distribution = GaussianFixedScale((4,), 1e-3, scale=wrong).distribution(values["weight"])
@@ -166,9 +166,9 @@ def test_a_perfect_reconstruction_leaves_the_tracked_variance_finite() -> None:
     part = GaussianOptimalScale((2,), 0.1, -8.0)
     gradient = jax.grad(_negative_log_likelihood)(part, jnp.zeros(2), jnp.zeros((3, 2)))
     # Below the floor by less than a hundredth of it: from there the average comes back at once.
-    assert float(gradient.tracked_log_variance) == pytest.approx(1 - 1e-6 * np.exp(8.0), rel=1e-4)
+    assert float(gradient.tracked_log_variance.value) == pytest.approx(1 - 1e-6 * np.exp(8.0), rel=1e-4)
     far = GaussianOptimalScale((2,), 0.1, -1000.0)
-    assert np.isfinite(float(jax.grad(_negative_log_likelihood)(far, jnp.zeros(2), jnp.ones((3, 2))).tracked_log_variance))
+    assert np.isfinite(float(jax.grad(_negative_log_likelihood)(far, jnp.zeros(2), jnp.ones((3, 2))).tracked_log_variance.value))
 
 
 @pytest.mark.parametrize("changes", [{}, {"gradient_clip": 1.0}, {"optimizer": "adamw", "weight_decay": 0.1}])
@@ -177,7 +177,7 @@ def test_a_model_that_tracks_nothing_has_the_plain_optimizers_state(changes: dic
     plain = optax.adam(0.01)
     wrapped = with_moving_averages(plain)
     assert jax.tree.structure(wrapped.init(params)) == jax.tree.structure(plain.init(params))
-    tracked = {**params, "tracked_log_variance": jnp.float32(0.0)}
+    tracked = {**params, "scale": Tracked(jnp.float32(0.0))}
     assert jax.tree.structure(wrapped.init(tracked)) != jax.tree.structure(plain.init(tracked))
     # Beside a tracked number, the others move as they would without it.
     optimizer, gradient = _optimizer(**changes), jax.tree.map(jnp.ones_like, tracked)

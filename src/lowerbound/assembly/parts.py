@@ -20,6 +20,7 @@ from ..data.spec import DataSpec
 from ..data.transforms import choose_transform
 from ..errors import ConfigurationError, ModelFolderError
 from ..likelihoods import AbstractLikelihood
+from ..likelihoods.tracked import Tracked
 from ..objectives import AbstractObjective
 from ..posteriors import AbstractPosteriorFamily
 from ..priors import AbstractPrior
@@ -155,6 +156,7 @@ def _arguments(cls: type) -> list[str]:
 
 
 def _to_plain(value: Any) -> Any:
+    value = value.value if isinstance(value, Tracked) else value
     if isinstance(value, np.ndarray | jax.Array):
         return {"shape": list(value.shape), "float32": np.asarray(value, np.float32).ravel().tolist()}
     return value

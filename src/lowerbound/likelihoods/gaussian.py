@@ -19,6 +19,7 @@ from .base import AbstractLikelihood
 from .diagonal_normal import DiagonalNormal, TrackedNormal
 from .location_scale import as_float32, as_float32_or_none, mean_range, raw_location, scale_floor, standard_deviation
 from .location_scale_family import AbstractLocationScale, AbstractScaleFromZ
+from .tracked import Tracked
 
 
 def _trained(value: Any) -> Array:
@@ -185,13 +186,13 @@ class GaussianOptimalScale(AbstractGaussianOwnScale):
     gradient D (mu - y) / sigma^2 is that of the paper's D/2 log MSE.
 
     - `tracked_log_variance`: log sigma^2, where the average starts. Its gradient is 1 - MSE / sigma^2, whatever D; the trainer
-      moves such a number by the moving average (`training/tracked.py`). The floor is applied where the scale is used, and
+      moves a `Tracked` number by the moving average. The floor is applied where the scale is used, and
       not to the average. The rest is as for `Gaussian`.
     """
 
     event_shape: tuple[int, ...] = eqx.field(static=True)
     scale_floor: np.ndarray = eqx.field(converter=as_float32)
-    tracked_log_variance: Float[Array, ""] = eqx.field(converter=_trained, default=0.0)  # pyright: ignore[reportAssignmentType]
+    tracked_log_variance: Tracked = eqx.field(converter=Tracked.of, default=0.0)  # pyright: ignore[reportAssignmentType]
     mean_range: np.ndarray | None = eqx.field(converter=as_float32_or_none, default=None)
 
     @classmethod
@@ -204,10 +205,10 @@ class GaussianOptimalScale(AbstractGaussianOwnScale):
     @property
     @override
     def own_log_scale(self) -> Array:
-        return 0.5 * self.tracked_log_variance
+        return 0.5 * self.tracked_log_variance.value
 
     @override
     def _of(self, loc: Array, log_scale: Array) -> TrackedNormal:
         """Normal(mu, sigma), with the gradient of the moving average."""
         normal = DiagonalNormal(loc, jax.lax.stop_gradient(log_scale))
-        return TrackedNormal(normal, self.tracked_log_variance, 1e-4 * jnp.square(self.scale_floor).min())
+        return TrackedNormal(normal, self.tracked_log_variance.value, 1e-4 * jnp.square(self.scale_floor).min())

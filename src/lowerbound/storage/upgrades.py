@@ -124,7 +124,8 @@ UPGRADES: dict[tuple[str, int], Callable[[dict[str, Any]], dict[str, Any]]] = {
     (EVALUATION, 1): _evaluation_1,
 }
 # Regular expressions over the dotted paths of leaves, in this order.
-RENAMED_LEAVES: dict[tuple[str, int], dict[str, str]] = {}
+_TRACKED = {r"\btracked_log_variance$": "tracked_log_variance.value"}
+RENAMED_LEAVES: dict[tuple[str, int], dict[str, str]] = {(MODEL, 1): _TRACKED, (CHECKPOINT, 1): _TRACKED}
 # The leaves that the next version had anew, as regular expressions over today's paths, and the number in each of their elements
 # with which a model of the earlier release does what it did: 0 for a shift, or for an optimiser's moments of it.
 NEW_LEAVES: dict[tuple[str, int], dict[str, float]] = {}

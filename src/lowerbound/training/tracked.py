@@ -8,17 +8,18 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from ..likelihoods.tracked import Tracked
+
 RATE = 0.1
-_NAME = "tracked_log_variance"
 
 
 def labels(params: Any) -> Any:
-    """The same tree with "tracked" for each number whose path ends in `tracked_log_variance`, and "trained" for all others."""
+    """The same tree with "tracked" in each `Tracked` number, and "trained" for all others."""
 
-    def label(path: Any, _: Any) -> str:
-        return "tracked" if jax.tree_util.keystr(path, simple=True, separator=".").endswith(_NAME) else "trained"
+    def label(node: Any) -> Any:
+        return jax.tree.map(lambda _: "tracked", node) if isinstance(node, Tracked) else "trained"
 
-    return jax.tree_util.tree_map_with_path(label, params)
+    return jax.tree.map(label, params, is_leaf=lambda node: isinstance(node, Tracked))
 
 
 def moving_average() -> optax.GradientTransformation:

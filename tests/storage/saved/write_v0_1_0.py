@@ -67,6 +67,7 @@ def estimators() -> dict[str, tuple[str, dict[str, Any]]]:
     """By name: the data, and what differs from `BASE`. Every part of the catalogue is in one of them."""
     made: dict[str, tuple[str, dict[str, Any]]] = {
         "gaussian": ("table", {}),
+        "optimal-scale": ("table", {"config": {"likelihood": {"name": "gaussian", "scale": "optimal"}}}),
         "averaged": ("table", {"config": {"training": {"ema_decay": 0.9}}}),
         "conditional": ("table", {"prior": "learned-gaussian", "config": {"prior": {"hidden_width": 4}}}),
         "objects": (
