@@ -19,6 +19,8 @@ from lowerbound.cli.main import main
 
 # One small network everywhere, so that most trainings share one compiled program.
 SMALL = ("--set", "network.hidden_widths=[8]", "--set", "model.latent_dim=2", "--set", "training.batch_size=20")
+# For tests that do not look at the scores, the pictures and the page.
+SMALL_ALONE = (*SMALL, "--no-report")
 
 
 @dataclasses.dataclass(frozen=True)

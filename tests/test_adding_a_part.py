@@ -19,7 +19,7 @@ def run(*words):
     sys.argv = ["lowerbound", *words]
     main()
 
-small = ["--epochs", "1"]
+small = ["--epochs", "1", "--no-report"]
 for setting in ("data.validation=20", "training.batch_size=1000", "network.hidden_widths=[8]"):
     small += ["--set", setting]
 run("train", "digits", "--set", "prior.name=laplace", "--set", "prior.scale=2", *small, "--out", "by_option")

@@ -29,13 +29,13 @@ def images_run(files: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def bits_run(files: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Bernoulli run."""
-    return _trained(files / "bits.npy", tmp_path_factory, "--epochs", 2)
+    return _trained(files / "bits.npy", tmp_path_factory, "--epochs", 2, "--no-report")
 
 
 @pytest.fixture(scope="session")
 def table_run(files: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run on a table, with nothing held out for the test."""
-    return _trained(files / "table.npy", tmp_path_factory, "--epochs", 2, "--set", "data.test=0")
+    return _trained(files / "table.npy", tmp_path_factory, "--epochs", 2, "--set", "data.test=0", "--no-report")
 
 
 def _trained(data: Path, tmp_path_factory: pytest.TempPathFactory, *options: object) -> Path:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import SMALL, good
+from commands import SMALL_ALONE, good
 
 from lowerbound import evaluation
 from lowerbound.cli import latents
@@ -51,7 +51,7 @@ def test_scores_against_the_factors_of_the_built_in_faces(tmp_path: Path, monkey
     monkeypatch.setattr(latents, "GENERATED", 300)
     monkeypatch.setattr(fixed_factor, "GENERATED_VOTES", 30)
     monkeypatch.setattr(fixed_factor, "GENERATED_GROUP", 10)
-    good("train", "faces", *SMALL, "--epochs", 1, "--out", tmp_path / "run")
+    good("train", "faces", *SMALL_ALONE, "--epochs", 1, "--out", tmp_path / "run")
     result = good("latents", tmp_path / "run", "--json")
     assert "drawing 600 new examples of faces for the scores" in result.stderr
     # More than the 200 examples of the test split.

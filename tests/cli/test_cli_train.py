@@ -65,12 +65,15 @@ def test_a_run_leaves_all_that_a_person_was_promised(images_run: Path) -> None:
 
 def test_the_configuration_given_back_makes_the_same_weights(images_run: Path, tmp_path: Path) -> None:
     again = tmp_path / "again"
-    good("train", "--recipe", images_run / "config.toml", "--out", again)
+    result = good("train", "--recipe", images_run / "config.toml", "--out", again, "--no-report")
+    assert result.stderr.endswith(f"s of training. For its report: lowerbound train --resume {again}\n")
+    assert not any((again / name).exists() for name in ("report.html", "evaluation.json", "samples.png"))
+    assert "nothing to do" in good("train", "--resume", again, "--no-report").stderr
     assert weights(again / "model") == weights(images_run / "model")
     assert figures(again) == figures(images_run)
     assert _config(again) == _config(images_run)
     other = tmp_path / "other"
-    good("train", "--recipe", images_run / "config.toml", "--set", "data.split_seed=1", "--out", other)
+    good("train", "--recipe", images_run / "config.toml", "--set", "data.split_seed=1", "--out", other, "--no-report")
     assert weights(other / "model") != weights(images_run / "model")
 
 
@@ -178,7 +181,7 @@ def test_data_that_come_with_a_split_and_an_objective_that_is_the_elbo_say_so(
         {"data": {"validation": 50}, "objective": {"name": "iwae", "num_samples": 1}}
     )
     run = TrainingRun.begin(tmp_path / "run", config, dataset, recipe="default", command="")
-    train_command._train(run, as_json=False, resumed=False)
+    train_command._train(run, report=False, as_json=False, resumed=False)
     said = capsys.readouterr().err
     assert "note: given comes with its own split; data.validation, data.test and data.split_seed are not used.\n" in said
     assert "note: objective.num_samples is 1, and a single importance weight makes this objective the plain ELBO; set " in said

@@ -56,22 +56,25 @@ def train(
     out: Annotated[Path | None, typer.Option(help="The run's folder; by default runs/DATA-N.")] = None,
     data_dir: DataDir = None,
     resume: Annotated[Path | None, typer.Option(metavar="RUN", help="Continue this run from its newest checkpoint.")] = None,
+    report: Annotated[
+        bool, typer.Option("--report/--no-report", help="Scores, pictures and page at the end; --resume makes them later.")
+    ] = True,
     json: Json = False,
 ) -> None:
     """Train a model; with no argument, on the built-in faces."""
     from .train import resume_training, start_training
 
     if resume is None:
-        start_training(data, recipe, overrides or [], epochs, seed, out, data_dir, as_json=json)
+        start_training(data, recipe, overrides or [], epochs, seed, out, data_dir, report=report, as_json=json)
         return
     given = {"DATA": data, "--recipe": recipe, "--set": overrides, "--seed": seed, "--out": out}
     unwanted = [name for name, value in given.items() if value is not None and value != []]
     if unwanted:
         raise ConfigurationError(
             f"--resume continues a run as it was configured; {', '.join(unwanted)} cannot be given with it (only --epochs, "
-            "--data-dir and --json can). Start a new run instead, or leave it out."
+            "--data-dir, --no-report and --json can). Start a new run instead, or leave it out."
         )
-    resume_training(resume, epochs, data_dir, as_json=json)
+    resume_training(resume, epochs, data_dir, report=report, as_json=json)
 
 
 @app.command(

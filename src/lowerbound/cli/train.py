@@ -30,6 +30,7 @@ def start_training(
     out: Path | None,
     data_dir: Path | None,
     *,
+    report: bool,
     as_json: bool,
 ) -> None:
     """Train a new run. The configuration is checked before anything heavy is imported."""
@@ -46,10 +47,10 @@ def start_training(
     RunFolder.check_free(path)
     dataset = load_dataset(config.data.name, config.data.key, data_dir, config.data.condition)
     run = TrainingRun.begin(path, config, dataset, recipe=chosen.name, command=_command())
-    _train(run, as_json=as_json, resumed=False)
+    _train(run, report=report, as_json=as_json, resumed=False)
 
 
-def resume_training(path: Path, epochs: int | None, data_dir: Path | None, *, as_json: bool) -> None:
+def resume_training(path: Path, epochs: int | None, data_dir: Path | None, *, report: bool, as_json: bool) -> None:
     """Continue a run at its newest whole checkpoint."""
     prepare_jax()
     from ..data.datasets import load_dataset
@@ -61,11 +62,11 @@ def resume_training(path: Path, epochs: int | None, data_dir: Path | None, *, as
     data = folder.config().data
     dataset = load_dataset(data.name, data.key, data_dir, data.condition)
     run = TrainingRun.resume(path, dataset, epochs=epochs)
-    report = folder.path / REPORT
+    page = folder.path / REPORT
     if not run.is_finished:
         # It shows the run as it was before.
-        report.unlink(missing_ok=True)
-    elif folder.model.exists() and report.exists():
+        page.unlink(missing_ok=True)
+    elif folder.model.exists() and (page.exists() or not report):
         longer = (
             "To train on all the same, start a new run with --set training.early_stopping_patience=0."
             if run.progress.stop_reason == STOPPED_EARLY
@@ -73,10 +74,10 @@ def resume_training(path: Path, epochs: int | None, data_dir: Path | None, *, as
         )
         say(f"nothing to do: {path} has ended already ({run.progress.stop_reason}). {longer}")
         return
-    _train(run, as_json=as_json, resumed=True)
+    _train(run, report=report, as_json=as_json, resumed=True)
 
 
-def _train(run: TrainingRun, *, as_json: bool, resumed: bool) -> None:
+def _train(run: TrainingRun, *, report: bool, as_json: bool, resumed: bool) -> None:
     from ..report.training_log import TrainingLog
     from .progress import display, print_json
 
@@ -105,13 +106,15 @@ def _train(run: TrainingRun, *, as_json: bool, resumed: bool) -> None:
                 print_json({"event": "stopped", "run": path, "reason": reason, "step": step})
             say(f"{reason} after step {step:,}; all is saved. Continue with: lowerbound train --resume {shlex.quote(path)}")
             raise typer.Exit(1)
+        if not report:
+            return _without_report(run, as_json=as_json)
         from ..report.run import write_report
 
         evaluation, diagnosis = write_report(run.folder, model, run.spec, run.config, run.dataset, run.split)
-    report = run.folder.path / REPORT
+    page = run.folder.path / REPORT
     if as_json:
         scores = {} if evaluation is None else evaluation.to_json()
-        fields = {"run": str(run.folder.path), "report": str(report), "verdict": diagnosis.verdict}
+        fields = {"run": str(run.folder.path), "report": str(page), "verdict": diagnosis.verdict}
         print_json({"event": "finished", **fields, **scores})
         return
     from .doctor import say_verdict
@@ -120,7 +123,17 @@ def _train(run: TrainingRun, *, as_json: bool, resumed: bool) -> None:
     if evaluation is not None:
         show_evaluation(evaluation)
     say_verdict(diagnosis, run.folder.path)
-    say(f"{_how_it_ended(run)} in {run.progress.seconds:.1f} s of training. Open {report}")
+    say(f"{_how_it_ended(run)} in {run.progress.seconds:.1f} s of training. Open {page}")
+
+
+def _without_report(run: TrainingRun, *, as_json: bool) -> None:
+    from .progress import print_json
+
+    path = str(run.folder.path)
+    if as_json:
+        print_json({"event": "finished", "run": path})
+    ended = f"{_how_it_ended(run)} in {run.progress.seconds:.1f} s of training"
+    say(f"{ended}. For its report: lowerbound train --resume {shlex.quote(path)}")
 
 
 def _how_it_ended(run: TrainingRun) -> str:
