@@ -19,7 +19,7 @@ from lowerbound.likelihoods import (
     Poisson,
     QuantizedGaussian,
 )
-from lowerbound.likelihoods.support import check_support, check_values
+from lowerbound.likelihoods.support import check_values
 
 DIGITS = np.random.default_rng(0).integers(0, 17, (40, 8, 8)).astype(np.uint8)
 DIGITS[:2] = np.array([0, 16])[:, None, None]
@@ -86,7 +86,7 @@ def test_the_column_that_is_not_whole_is_named_and_not_every_column(name: str) -
     spec = describe(counts)
     assert spec.not_whole == (4,)
     with pytest.raises(DataError, match=r"the whole numbers from 0 up, but column 4 holds continuous values from 0 to \d"):
-        check_support(name, class_of("likelihood", name).support, spec)
+        class_of("likelihood", name).support.check(name, spec)
     reason = Poisson((60,), False).misfit(spec, Affine(0.0, 1.0))
     assert reason is not None
     assert "but column 4 holds continuous" in reason

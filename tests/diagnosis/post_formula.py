@@ -36,7 +36,7 @@ class PostGaussian(AbstractElementwise):
     scale_floor: np.ndarray
     mean_range: np.ndarray | None = None
     measure: ClassVar[Measure] = "lebesgue"
-    support: ClassVar[Support] = "real"
+    support: ClassVar[Support] = Support.REAL
     scaling: ClassVar[Scaling] = "any"
     given_total: ClassVar[bool] = False
 

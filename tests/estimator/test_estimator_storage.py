@@ -94,7 +94,7 @@ class MyGaussian(AbstractElementwise):
 
     event_shape: tuple[int, ...] = eqx.field(static=True)
     measure: ClassVar[Measure] = "lebesgue"
-    support: ClassVar[Support] = "real"
+    support: ClassVar[Support] = Support.REAL
     scaling: ClassVar[Scaling] = "any"
     given_total: ClassVar[bool] = False
 

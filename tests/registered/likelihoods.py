@@ -37,6 +37,7 @@ from lowerbound.likelihoods import (
     Poisson,
     QuantizedGaussian,
     StudentT,
+    Support,
     ZeroInflatedNegativeBinomial,
 )
 from lowerbound.models import split_trained
@@ -92,7 +93,7 @@ def levels_of(likelihood: AbstractLikelihood) -> tuple[float, float, int] | None
         return 0.0, 4.0, 5
     if isinstance(likelihood, Multinomial):
         return 0.0, likelihood.typical_total, round(likelihood.typical_total) + 1
-    if likelihood.support == "counts":
+    if likelihood.support is Support.COUNTS:
         # The means here stay below 13 and theta above 0.6: the mass beyond is less than (13 / 13.6)^400 < 1e-7.
         return 0.0, 400.0, 401
     return None
@@ -114,7 +115,11 @@ TYPICAL: dict[type, tuple[Any, float]] = {
     ZeroInflatedNegativeBinomial: (np.float32(1.0), 0.5),
 }
 # Values at the edge of each support.
-EDGES = {"real": (0.0, 1.0), "positive": (1e-3, 1e3), "interval": (0.0, 1.0), "open-interval": (1e-3, 0.999)}
+EDGES = {Support.REAL: (0.0, 1.0), Support.POSITIVE: (1e-3, 1e3), Support.INTERVAL: (0.0, 1.0)}
+
+
+def _support_of(part: AbstractLikelihood) -> Support:
+    return Support.POSITIVE if isinstance(part, NumPyroLikelihood) else part.support
 
 
 def typical_params(part: AbstractLikelihood, key: PRNGKeyArray) -> Array:
@@ -132,11 +137,11 @@ def with_random_numbers(part: AbstractLikelihood, key: PRNGKeyArray) -> Abstract
 def grid(part: AbstractLikelihood, distribution: Any) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...] | None]:
     """Points that hold nearly all mass of a continuous distribution of two elements, and what each stands for."""
     u = np.linspace(-1, 1, 361)
-    support = "positive" if isinstance(part, NumPyroLikelihood) else part.support
-    if support == "positive":
+    support = _support_of(part)
+    if support is Support.POSITIVE:
         log_values = np.linspace(-25, 25, 721)
         return (np.exp(log_values),) * 2, (np.exp(log_values) * (log_values[1] - log_values[0]),) * 2
-    if support in ("interval", "open-interval"):
+    if support is Support.INTERVAL:
         # Takahasi and Mori's double exponential, which needs no condition on the ends.
         values = scipy.special.expit(2 * np.sinh(2.8 * u))
         return (values,) * 2, (values * (1 - values) * 5.6 * np.cosh(2.8 * u) * (u[1] - u[0]),) * 2
@@ -155,7 +160,7 @@ def likelihood_case(make: Callable[[], AbstractLikelihood]) -> Case:
         return params, jnp.asarray(part.distribution(params).sample(sample_key), jnp.float32), sample_key
 
     def extremes(part: AbstractLikelihood) -> list[tuple[Any, ...]]:
-        low, high = (levels_of(part) or EDGES["positive" if isinstance(part, NumPyroLikelihood) else part.support])[:2]
+        low, high = (1e-3, 0.999) if isinstance(part, Beta) else (levels_of(part) or EDGES[_support_of(part)])[:2]
         num_heads = math.prod(part.param_shape) // math.prod(part.event_shape)
         one = np.ones(part.event_shape, np.float32)
         every_combination = itertools.product((-EXTREME, EXTREME), repeat=num_heads)

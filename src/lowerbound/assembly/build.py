@@ -14,7 +14,7 @@ from ..config.context import BuildContext, ObjectiveContext
 from ..data.spec import DataSpec
 from ..data.transforms import choose_transform
 from ..errors import ConfigurationError
-from ..likelihoods.support import check_support
+from ..likelihoods.support import Support
 from ..models import AbstractLatentVariableModel
 from ..objectives import AbstractObjective
 from .networks import resolve_network
@@ -33,7 +33,7 @@ def resolve(config: RunConfig, spec: DataSpec, parts: Mapping[str, Any] = {}) ->
         if "likelihood" in parts:
             return ResolvedConfig(config)
         config = config.updated({"likelihood": {"name": "bernoulli" if spec.kind == "binary" else "gaussian"}})
-    check_support(config.likelihood.name, class_of("likelihood", config.likelihood.name).support, spec.of_model)
+    class_of("likelihood", config.likelihood.name).support.check(config.likelihood.name, spec.of_model)
     return ResolvedConfig(config.updated({"data": {"scaling": _resolved_scaling(config)}}))
 
 
@@ -43,14 +43,13 @@ def _resolved_scaling(config: RunConfig) -> str:
     A free Gaussian mean wants standardised data (a decoder starts near 0), a bounded mean its range on [0, 1].
     """
     likelihood = class_of("likelihood", config.likelihood.name)
-    needed = likelihood.scaling
-    asked = config.data.scaling
+    needed, asked = likelihood.scaling, config.data.scaling
     if asked == "auto":
         if needed != "any":
             return needed
         return "standard" if config.likelihood.get("mean", "free") == "free" else "unit"
     # What matters of levels is that they are equally spaced, and the same everywhere.
-    takes_any_lattice = likelihood.support == "levels" and needed == "unit" and asked == "none"
+    takes_any_lattice = likelihood.support is Support.LEVELS and needed == "unit" and asked == "none"
     if needed not in ("any", asked) and not takes_any_lattice:
         raise ConfigurationError(
             f"data.scaling is {asked!r}, but the likelihood {config.likelihood.name!r} is about data scaled as {needed!r}; set "

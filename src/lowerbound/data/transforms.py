@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal, get_args
+from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -13,7 +13,6 @@ from jaxtyping import Array, Float, Num
 from ..errors import ConfigurationError, unknown_name_message
 from .spec import DataSpec
 
-Scaling = Literal["unit", "open-unit", "standard", "none"]
 SMALLEST_SHARE_OF_TYPICAL_STD = 0.1
 
 
@@ -71,6 +70,28 @@ class Affine(eqx.Module):
         return -jnp.broadcast_to(jnp.log(jnp.abs(self.scale)), event_shape).sum()
 
 
+def _unit(spec: DataSpec) -> Affine:
+    width = spec.high - spec.low
+    return Affine(shift=spec.low, scale=width if width > 0 and math.isfinite(width) else 1.0)
+
+
+def _open_unit(spec: DataSpec) -> Affine:
+    half = 0.5 * max(spec.step)
+    return Affine(shift=spec.low - half, scale=spec.high - spec.low + 2 * half)
+
+
+def _standard(spec: DataSpec) -> Affine:
+    std = np.asarray(spec.std, np.float64).reshape(spec.event_shape)
+    if spec.is_image:
+        std = np.maximum(std, SMALLEST_SHARE_OF_TYPICAL_STD * np.sqrt(np.mean(std**2)))
+    # A deviation too small for float32 would become a division by zero.
+    varies = std > np.finfo(np.float32).tiny
+    return Affine(shift=np.asarray(spec.mean).reshape(spec.event_shape), scale=np.where(varies, std, 1.0))
+
+
+_SCALINGS = {"unit": _unit, "open-unit": _open_unit, "standard": _standard, "none": lambda _: Affine(shift=0.0, scale=1.0)}
+
+
 def choose_transform(spec: DataSpec, scaling: str) -> Affine:
     """The transform of the data that `spec` describes.
 
@@ -82,19 +103,6 @@ def choose_transform(spec: DataSpec, scaling: str) -> Affine:
 
     Raises `ConfigurationError` for another name.
     """
-    if scaling not in get_args(Scaling):
-        raise ConfigurationError(unknown_name_message("data.scaling", scaling, get_args(Scaling)))
-    if scaling == "none":
-        return Affine(shift=0.0, scale=1.0)
-    if scaling == "unit":
-        width = spec.high - spec.low
-        return Affine(shift=spec.low, scale=width if width > 0 and math.isfinite(width) else 1.0)
-    if scaling == "open-unit":
-        half = 0.5 * max(spec.step)
-        return Affine(shift=spec.low - half, scale=spec.high - spec.low + 2 * half)
-    std = np.asarray(spec.std, np.float64).reshape(spec.event_shape)
-    if spec.is_image:
-        std = np.maximum(std, SMALLEST_SHARE_OF_TYPICAL_STD * np.sqrt(np.mean(std**2)))
-    # A deviation too small for float32 would become a division by zero.
-    varies = std > np.finfo(np.float32).tiny
-    return Affine(shift=np.asarray(spec.mean).reshape(spec.event_shape), scale=np.where(varies, std, 1.0))
+    if scaling not in _SCALINGS:
+        raise ConfigurationError(unknown_name_message("data.scaling", scaling, tuple(_SCALINGS)))
+    return _SCALINGS[scaling](spec)

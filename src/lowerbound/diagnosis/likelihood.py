@@ -8,7 +8,7 @@ import numpy as np
 
 from ..config import catalogue
 from ..likelihoods.remedies import Misfit, better_likelihoods
-from ..likelihoods.support import fits, fitting_likelihoods, outside
+from ..likelihoods.support import Support, fitting_likelihoods
 from ..summaries import RunSummary
 from .collapse import is_collapsed
 from .finding import Check, Finding, named_elements, retrain, short
@@ -56,9 +56,8 @@ def _floor(summary: RunSummary) -> Finding | None:
 
 def _support(summary: RunSummary) -> Finding | None:
     name, spec = summary.config.likelihood.name, summary.spec
-    support = catalogue.class_of("likelihood", name).support
-    elements = outside(support, spec)
-    if elements is not None and not fits(support, spec):
+    elements = catalogue.class_of("likelihood", name).support.outside(spec)
+    if elements is not None:
         fitting = fitting_likelihoods(spec)
         return Finding(
             "serious",
@@ -128,7 +127,7 @@ def _cause(summary: RunSummary, wrong: np.ndarray) -> tuple[str, list[str], str]
     def choose(misfit: Misfit) -> list[str]:
         return better_likelihoods(misfit, summary.spec, tried)
 
-    if catalogue.class_of("likelihood", likelihood.name).support == "counts" and math.isfinite(dispersion):
+    if catalogue.class_of("likelihood", likelihood.name).support is Support.COUNTS and math.isfinite(dispersion):
         # A wider law has more zeros too, so the spread is asked first.
         if dispersion > _OVERDISPERSED:
             better = choose("overdispersed")

@@ -17,16 +17,12 @@ from ..data.spec import DataSpec
 from ..data.transforms import Affine
 from ..errors import ConfigurationError
 from .location_scale import arguments_from_data
-from .support import misfit
+from .support import Support, misfit
 
 Measure = Literal["counting", "lebesgue"]
 # What a density of counts may be given beside z: their sum, and it is a law of the x with that sum; or their sum as no more than
 # a size to expect, and it is a law of all x. Neither is log p(x), and the second is not even the law of x given its sum.
 Given = Literal["total", "total as size"]
-# Which values have a probability: any number; numbers above 0; [low, high] with known limits, with or without its ends; 0 and 1;
-# the whole numbers from low to high; whole numbers from 0 up; those in the support of the distribution of each element, which
-# only an instance knows.
-Support = Literal["real", "positive", "interval", "open-interval", "binary", "levels", "counts", "own"]
 # What can be left out of an example: any elements; whole pixels of an image with colours; nothing.
 Hides = Literal["elements", "pixels", "nothing"]
 # The scaling of the data that a likelihood works in: any of them, or the one that its support asks for.

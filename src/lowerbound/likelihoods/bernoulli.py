@@ -50,7 +50,7 @@ class Bernoulli(AbstractElementwise):
 
     event_shape: tuple[int, ...] = eqx.field(static=True)
     measure: ClassVar[Measure] = "counting"
-    support: ClassVar[Support] = "binary"
+    support: ClassVar[Support] = Support.BINARY
     scaling: ClassVar[Scaling] = "none"
     given_total: ClassVar[bool] = False
 

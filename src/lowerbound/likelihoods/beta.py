@@ -108,7 +108,7 @@ class Beta(AbstractElementwise):
     event_shape: tuple[int, ...] = eqx.field(static=True)
     scale_floor: np.ndarray = eqx.field(converter=as_float32)  # pyright: ignore[reportAssignmentType]
     measure: ClassVar[Measure] = "lebesgue"
-    support: ClassVar[Support] = "open-interval"
+    support: ClassVar[Support] = Support.INTERVAL
     scaling: ClassVar[Scaling] = "open-unit"
     given_total: ClassVar[bool] = False
 

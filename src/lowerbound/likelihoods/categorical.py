@@ -81,7 +81,7 @@ class Categorical(AbstractElementwise):
     event_shape: tuple[int, ...] = eqx.field(static=True)
     num_categories: Categories = eqx.field(static=True, converter=as_categories)
     measure: ClassVar[Measure] = "counting"
-    support: ClassVar[Support] = "levels"
+    support: ClassVar[Support] = Support.LEVELS
     code: ClassVar[str] = "{name}({shape}, {num_levels})"
     scaling: ClassVar[Scaling] = "none"
     given_total: ClassVar[bool] = False

@@ -101,7 +101,7 @@ class ContinuousBernoulli(AbstractElementwise):
     event_shape: tuple[int, ...] = eqx.field(static=True)
     scale_floor: np.ndarray = eqx.field(converter=as_float32)  # pyright: ignore[reportAssignmentType]
     measure: ClassVar[Measure] = "lebesgue"
-    support: ClassVar[Support] = "interval"
+    support: ClassVar[Support] = Support.INTERVAL
     scaling: ClassVar[Scaling] = "unit"
     given_total: ClassVar[bool] = False
 

@@ -39,7 +39,7 @@ class AbstractCounts(AbstractElementwise):
     library_size: eqx.AbstractVar[bool]
     typical_total: eqx.AbstractVar[float]
     measure: ClassVar[Measure] = "counting"
-    support: ClassVar[Support] = "counts"
+    support: ClassVar[Support] = Support.COUNTS
     scaling: ClassVar[Scaling] = "none"
 
     def __check_init__(self) -> None:

@@ -50,7 +50,7 @@ class DiscretizedLogisticMixture(AbstractJoint):
     colour: bool = eqx.field(static=True, default=False)
     unit: float = eqx.field(static=True, default=1.0)
     measure: ClassVar[Measure] = "counting"
-    support: ClassVar[Support] = "levels"
+    support: ClassVar[Support] = Support.LEVELS
     code: ClassVar[str] = "{name}({shape}, {low:g}, {high:g}, {num_levels})"
     scaling: ClassVar[Scaling] = "unit"
     given_total: ClassVar[bool] = False

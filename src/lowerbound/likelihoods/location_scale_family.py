@@ -36,7 +36,7 @@ class AbstractLocationScale(AbstractElementwise):
     scale_floor: eqx.AbstractVar[np.ndarray]
     mean_range: eqx.AbstractVar[np.ndarray | None]
     measure: ClassVar[Measure] = "lebesgue"
-    support: ClassVar[Support] = "real"
+    support: ClassVar[Support] = Support.REAL
     scaling: ClassVar[Scaling] = "any"
     given_total: ClassVar[bool] = False
 

@@ -35,7 +35,7 @@ class LogNormal(AbstractElementwise):
     event_shape: tuple[int, ...] = eqx.field(static=True)
     scale_floor: np.ndarray = eqx.field(converter=as_float32)
     measure: ClassVar[Measure] = "lebesgue"
-    support: ClassVar[Support] = "positive"
+    support: ClassVar[Support] = Support.POSITIVE
     scaling: ClassVar[Scaling] = "none"
     given_total: ClassVar[bool] = False
 

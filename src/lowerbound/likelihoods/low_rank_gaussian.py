@@ -111,7 +111,7 @@ class LowRankGaussian(AbstractJoint):
     scale_floor: np.ndarray = eqx.field(converter=as_float32)
     rank: int = eqx.field(static=True, default=5)
     measure: ClassVar[Measure] = "lebesgue"
-    support: ClassVar[Support] = "real"
+    support: ClassVar[Support] = Support.REAL
     scaling: ClassVar[Scaling] = "any"
     given_total: ClassVar[bool] = False
     hides: ClassVar[Hides] = "elements"

@@ -34,7 +34,7 @@ class Multinomial(AbstractJoint):
     event_shape: tuple[int, ...] = eqx.field(static=True)
     typical_total: float = eqx.field(static=True)
     measure: ClassVar[Measure] = "counting"
-    support: ClassVar[Support] = "counts"
+    support: ClassVar[Support] = Support.COUNTS
     scaling: ClassVar[Scaling] = "none"
     given_total: ClassVar[bool] = True
     has_that_total: ClassVar[bool] = True

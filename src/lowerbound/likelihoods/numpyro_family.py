@@ -194,7 +194,7 @@ class NumPyroLikelihood(AbstractElementwise):
 
     event_shape: tuple[int, ...] = eqx.field(static=True)
     family: str = eqx.field(static=True)
-    support: ClassVar[Support] = "own"
+    support: ClassVar[Support] = Support.OWN
     scaling: ClassVar[Scaling] = "none"
     given_total: ClassVar[bool] = False
 

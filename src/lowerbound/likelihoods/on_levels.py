@@ -35,7 +35,7 @@ class AbstractOnLevels(AbstractElementwise):
     num_levels: int = eqx.field(static=True, default=256)
     bounded_mean: bool = eqx.field(static=True, default=True)
     measure: ClassVar[Measure] = "counting"
-    support: ClassVar[Support] = "levels"
+    support: ClassVar[Support] = Support.LEVELS
     code: ClassVar[str] = "{name}({shape}, {low:g}, {high:g}, {num_levels})"
     scaling: ClassVar[Scaling] = "unit"
     given_total: ClassVar[bool] = False

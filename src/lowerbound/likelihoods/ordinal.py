@@ -120,7 +120,7 @@ class Ordinal(AbstractElementwise):
     num_categories: Categories = eqx.field(static=True, converter=as_categories)
     raw_cutpoints: Array = eqx.field(converter=lambda value: jnp.asarray(value, jnp.float32))
     measure: ClassVar[Measure] = "counting"
-    support: ClassVar[Support] = "levels"
+    support: ClassVar[Support] = Support.LEVELS
     code: ClassVar[str] = "{name}.of_moments({shape}, {num_levels}, mean, std)"
     scaling: ClassVar[Scaling] = "none"
     given_total: ClassVar[bool] = False

@@ -7,7 +7,7 @@ from typing import Literal
 
 from ..config import catalogue
 from ..data.spec import DataSpec
-from .support import fitting_likelihoods
+from .support import Support, fitting_likelihoods
 
 Misfit = Literal["levels", "overdispersed", "more-zeros", "positive-skew", "heavy-tails", "other-shape"]
 
@@ -31,4 +31,6 @@ def better_likelihoods(misfit: Misfit, spec: DataSpec, tried: Collection[str] = 
     parts = {name: catalogue.class_of("likelihood", name) for name in REMEDIES[misfit] if name in allowed}
     measure = "counting" if spec.is_whole or spec.is_discrete else "lebesgue"
     # Pixels are levels with two ends, not counts without one.
-    return [name for name, part in parts.items() if part.measure == measure and not (spec.is_image and part.support == "counts")]
+    return [
+        name for name, part in parts.items() if part.measure == measure and not (spec.is_image and part.support is Support.COUNTS)
+    ]

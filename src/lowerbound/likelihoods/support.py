@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,18 +17,8 @@ from ..errors import DataError
 from .lattice import Lattice
 
 if TYPE_CHECKING:
-    from .base import AbstractLikelihood, Support
+    from .base import AbstractLikelihood
 
-_SUPPORTS: dict[Support, str] = {
-    "real": "any number",
-    "positive": "numbers above 0",
-    "interval": "an interval with known limits",
-    "open-interval": "an interval with known limits",
-    "binary": "{0, 1}",
-    "levels": "equally spaced levels, whole numbers from 0 up to a known limit",
-    "counts": "the whole numbers from 0 up",
-    "own": "that of its distribution",
-}
 _CONSTRAINTS: tuple[tuple[Any, str], ...] = (
     (constraints.positive, "numbers above 0"),
     (constraints.unit_interval, "[0, 1]"),
@@ -49,46 +41,44 @@ def described(constraint: Any) -> str:
     return f"{'numbers' if levels is None else f'{levels} levels'} from {limits[0]:g} to {limits[1]:g}"
 
 
-def outside(support: Support, spec: DataSpec) -> np.ndarray | None:
-    """Which elements (of the flattened example) hold training values outside the support; None when all data are inside.
+class Support(Enum):
+    """Which values have a probability, in words, and which data have others; `OWN` is known to an instance only."""
 
-    What is in a distribution's own support its likelihood finds out when built.
-    Where the data as a whole do not fit (a limit is not known, say), every element is outside.
-    """
-    low, high = (np.asarray(values, np.float64) for values in (spec.element_low, spec.element_high))
-    everywhere = np.ones(spec.num_elements, bool)
-    if support in ("real", "own"):
-        return None
-    if support == "positive":
-        found = low <= 0
-    elif support in ("interval", "open-interval"):
-        found = everywhere & (not (spec.limits_known or spec.is_discrete) or spec.high <= spec.low)
-    elif support == "binary":
-        found = ((low != 0) & (low != 1)) | ((high != 0) & (high != 1)) | ~spec.whole_elements
-        found &= spec.kind != "binary"
-    elif support == "levels":
-        found = everywhere & (not spec.is_discrete)
-    else:
-        found = (low < 0) | ~spec.whole_elements
-    return found if found.any() else None
+    def __init__(self, words: str, wrong: Callable[[DataSpec], Any]) -> None:
+        self.words, self._wrong = words, wrong
 
+    REAL = "any number", lambda _: False
+    POSITIVE = "numbers above 0", lambda s: np.asarray(s.element_low) <= 0
+    # With or without its ends.
+    INTERVAL = "an interval with known limits", lambda s: not (s.limits_known or s.is_discrete) or s.high <= s.low
+    BINARY = (
+        "{0, 1}",
+        lambda s: s.kind != "binary" and ~(np.isin((s.element_low, s.element_high), (0, 1)).all(0) & s.whole_elements),
+    )
+    LEVELS = "equally spaced levels, whole numbers from 0 up to a known limit", lambda s: not s.is_discrete
+    COUNTS = "the whole numbers from 0 up", lambda s: (np.asarray(s.element_low) < 0) | ~s.whole_elements
+    OWN = "that of its distribution", lambda _: False
 
-def fits(support: Support, spec: DataSpec) -> bool:
-    """Whether all the data lie in the support."""
-    return outside(support, spec) is None
+    def outside(self, spec: DataSpec) -> np.ndarray | None:
+        """Which elements (of the flattened example) hold training values outside the support; None when all data are inside.
+
+        What is in a distribution's own support its likelihood finds out when built.
+        Where the data as a whole do not fit (a limit is not known, say), every element is outside.
+        """
+        wrong = np.asarray(self._wrong(spec))
+        return np.broadcast_to(wrong, spec.num_elements) if wrong.any() else None
+
+    def check(self, name: str, spec: DataSpec) -> None:
+        """Raise `DataError` when the data are outside that of the likelihood `name`: where, and the likelihoods that fit."""
+        found = self.outside(spec)
+        if found is not None:
+            raise outside_error(name, self.words, found, spec)
 
 
 def fitting_likelihoods(spec: DataSpec) -> list[str]:
     """The names of the likelihoods in whose support the data lie."""
     names = [name for name in catalogue.names_of("likelihood") if name not in ("auto", "numpyro")]
-    return [name for name in names if fits(catalogue.class_of("likelihood", name).support, spec)]
-
-
-def check_support(name: str, support: Support, spec: DataSpec) -> None:
-    """Raise `DataError` when the data are outside, naming where, and the likelihoods that fit."""
-    found = outside(support, spec)
-    if found is not None:
-        raise outside_error(name, _SUPPORTS[support], found, spec)
+    return [name for name in names if catalogue.class_of("likelihood", name).support.outside(spec) is None]
 
 
 def outside_error(name: str, expected: str, found: np.ndarray, spec: DataSpec) -> DataError:
@@ -126,7 +116,7 @@ def _fitting(likelihood: AbstractLikelihood, spec: DataSpec, scaled: np.ndarray 
     cls = type(likelihood)
     name = catalogue.name_of("likelihood", cls)
     by_name = "" if name in (None, "numpyro") else f", or the name {name!r}, which finds them"
-    if outside(cls.support, spec) is not None or cls.support == "own":
+    if cls.support is Support.OWN or cls.support.outside(spec) is not None:
         return f"one of the likelihoods that fit these data: {', '.join(fitting_likelihoods(spec))}"
     if not cls.code:
         return f"data.scaling={cls.scaling!r}{by_name.replace('them', 'it')}"
@@ -172,7 +162,7 @@ def check_values(
 
     Raises `DataError` that says how many, where the first one is, and which likelihood takes such values.
     """
-    if likelihood.support == "real":
+    if likelihood.support is Support.REAL:
         return
     rows = np.arange(len(array)) if rows is None else rows
     count, first, values, step = 0, None, likelihood.values, chunks_of_rows(array).step
