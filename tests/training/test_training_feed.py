@@ -45,12 +45,12 @@ def test_a_streamed_feed_gives_the_resident_ones_bits() -> None:
 
 _TWO_DEVICES = """
 import jax, numpy as np
+from lowerbound.assembly.build import build_model, resolve
 from lowerbound.config import RunConfig
 from lowerbound.config.sections import TrainingConfig
 from lowerbound.data.describe import describe
 from lowerbound.errors import ConfigurationError
 from lowerbound.objectives import ELBO
-from support.built import build_model
 from lowerbound.training import Trainer
 from lowerbound.training.devices import mesh
 assert len(jax.devices()) == 2
@@ -58,7 +58,7 @@ x = np.random.default_rng(0).normal(size=(80, 5)).astype(np.float32)
 sections = {"model": {"latent_dim": 2}, "network": {"hidden_widths": [8]}, "likelihood": {"name": "gaussian"}}
 config = RunConfig.from_dict(sections)
 for count in (1, 2):
-    model = build_model(config, describe(x), jax.random.key(0))
+    model = build_model(resolve(config, describe(x)), describe(x), jax.random.key(0))
     options = TrainingConfig(epochs=4, batch_size=8, learning_rate=0.01, validate_every=1)
     trainer = Trainer(model, x[:64], x[64:], ELBO(), options, mesh=mesh(count))
     records = []
