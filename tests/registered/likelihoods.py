@@ -51,7 +51,7 @@ LIKELIHOODS: dict[str, Callable[[], AbstractLikelihood]] = {
     "gaussian-floor-per-element": lambda: Gaussian((2,), np.array([0.01, 0.5])),
     "gaussian-per-element": lambda: GaussianLearnedScale((2,), np.float32(0.01), np.array([0.0, -1.0])),
     "gaussian-shared": lambda: GaussianLearnedScale((1, 2), np.float32(0.01), mean_range=np.array([[[0.0, -1.0]], [[1.0, 3.0]]])),
-    "gaussian-fixed": lambda: GaussianFixedScale((2,), np.float32(0.01), np.array([0.7, 2.0])),
+    "gaussian-fixed": lambda: GaussianFixedScale((2,), np.float32(0.01), scale=np.array([0.7, 2.0])),
     "gaussian-optimal": lambda: GaussianOptimalScale((2,), np.float32(0.01)),
     "low-rank-gaussian": lambda: LowRankGaussian((1, 2), np.float32(0.01), rank=2),
     "laplace": lambda: Laplace((2,), np.float32(0.01)),
