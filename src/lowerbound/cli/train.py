@@ -132,6 +132,7 @@ def _without_report(run: TrainingRun, *, as_json: bool) -> None:
     path = str(run.folder.path)
     if as_json:
         print_json({"event": "finished", "run": path})
+        return
     ended = f"{_how_it_ended(run)} in {run.progress.seconds:.1f} s of training"
     say(f"{ended}. For its report: lowerbound train --resume {shlex.quote(path)}")
 
