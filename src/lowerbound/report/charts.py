@@ -226,6 +226,9 @@ def _mark_spikes(axes: Axes, summary: RunSummary, columns: tuple[str, str], low:
     for column, colour in zip(columns, (BLUE, ORANGE), strict=True):
         epochs, values = summary.finite(column)
         left = (values < low) & (epochs > _first_above(summary, column, low))
+        if not left.any():
+            # An empty line that is not clipped stands at the figure's corner, and the layout would make room for it.
+            continue
         below += zip(values[left].tolist(), epochs[left].tolist(), strict=True)
         foot = np.full(left.sum(), 0.02)
         axes.plot(epochs[left], foot, "v", color=colour, markersize=6, transform=axes.get_xaxis_transform(), clip_on=False)
