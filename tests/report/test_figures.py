@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.patches import Rectangle
 from PIL import Image
 from support_report import healthy_faces, history, settled_bound, table
@@ -209,6 +210,18 @@ def test_a_spike_does_not_squash_the_curve_and_is_marked() -> None:
     np.testing.assert_array_equal(arrows, [[41, 42], [41, 42]])
     # Where nothing leaves the axis, nothing is said.
     assert not axes_of(draw_bound, healthy_faces()).texts
+
+
+def test_the_layout_leaves_the_curve_its_height() -> None:
+    """Whether or not something lies below the axis: nothing that is drawn reaches out of it to the figure's corner."""
+    spiked = settled_bound(60)
+    spiked[40] = -1.7e8
+    for bound in (settled_bound(60), spiked):
+        with sheet(800, 540) as figure:
+            upper, _ = figure.subplots(2, 1)
+            draw_bound(upper, healthy_faces(history=history(bound)))
+            FigureCanvasAgg(figure).draw()
+            assert upper.get_position().height > 0.3
 
 
 def test_a_tick_stands_where_its_label_says() -> None:
