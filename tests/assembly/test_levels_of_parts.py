@@ -90,6 +90,10 @@ def test_the_column_that_is_not_whole_is_named_and_not_every_column(name: str) -
     reason = Poisson((60,), False).misfit(spec, Affine(0.0, 1.0))
     assert reason is not None
     assert "but column 4 holds continuous" in reason
+    # Whole numbers and others side by side are neither.
+    counts[:, 7] -= 5
+    with pytest.raises(DataError, match=r"but columns 4, 7 hold numbers from -5 to"):
+        class_of("likelihood", name).support.check(name, describe(counts))
 
 
 def test_a_description_of_a_release_that_looked_at_no_single_columns_is_about_all_of_them() -> None:

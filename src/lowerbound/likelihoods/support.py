@@ -137,7 +137,8 @@ def _held_outside(found: np.ndarray, spec: DataSpec) -> str:
         names = ", ".join(spec.element_name(int(i)) for i in where[:_SHOWN])
         places = f"{word} {names} holds" if len(where) == 1 else f"{word}s {names}{more} hold"
     low, high = min(spec.element_low[i] for i in where), max(spec.element_high[i] for i in where)
-    kind = "whole numbers" if spec.whole_elements[where].all() else "continuous values"
+    whole = spec.whole_elements[where]
+    kind = "whole numbers" if whole.all() else "numbers" if whole.any() else "continuous values"
     limits = "" if spec.limits_known or spec.is_discrete else ", of which no limit is known"
     return f"{places} {kind} from {low:g} to {high:g}{limits}"
 
