@@ -30,7 +30,7 @@ OWN_NUMBERS = (
     "log_scale",
     "log_inverse_dispersion",
     "raw_cutpoints",
-    "tracked_log_variance",
+    "tracked_log_variance.value",
     "params",
     "logits",
     "means",

@@ -13,6 +13,7 @@ from registry import DENSITIES
 
 from lowerbound.data.describe import describe
 from lowerbound.data.transforms import Affine
+from lowerbound.likelihoods.support import Support
 
 # Hundreds of traced programs; the other oracles run the same code under the measurement of coverage, which costs a quarter.
 pytestmark = pytest.mark.no_cover
@@ -57,7 +58,7 @@ def test_levels_are_those_of_the_data_and_nothing_else_has_a_probability(name: s
     as_seen = Affine(-low / step, 1 / step)
     assert part.misfit(describe(data, num_levels=num_levels), as_seen) is None
     one_more = np.concatenate([data, np.full_like(data[:1], num_levels)])
-    is_bounded = part.support != "counts"
+    is_bounded = part.support is not Support.COUNTS
     assert (part.misfit(describe(one_more, num_levels=num_levels + 1), as_seen) is not None) == is_bounded
     log_prob = jax.jit(density.log_prob)
     for wrong in (low - step, low + step / 2, low + 0.9 * step, *([high + step] if is_bounded else [])):
