@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.special
+from support.chance import agrees, differs, not_above
 
 from lowerbound.config.sections import TrainingConfig
 from lowerbound.data.examples import Example
@@ -66,12 +67,12 @@ def test_with_a_wrong_posterior_the_mean_weight_is_the_evidence() -> None:
     for x in TRUTH.draw(3, seed=2):
         ratio, error = mean_and_error(np.exp(_log_weights(TRUTH.model(**WRONG), x, 400_000) - TRUTH.log_evidence(x)))
         assert error < 0.01
-        assert ratio == pytest.approx(1.0, abs=4 * error)
+        assert agrees(ratio, 1.0, error)
         # The negative control: a likelihood whose sigma is 3 percent off gives another evidence.
         ratio, error = mean_and_error(
             np.exp(_log_weights(TRUTH.model(**WRONG, log_scale_error=0.03), x, 400_000) - TRUTH.log_evidence(x))
         )
-        assert abs(ratio - 1.0) > 4 * error
+        assert differs(ratio, 1.0, error)
 
 
 @pytest.mark.usefixtures("double_precision")
@@ -87,12 +88,12 @@ def test_bounds_rise_with_the_number_of_samples_and_their_gap_falls_as_one_over_
         # E[mean w / p(x)] = 1 exactly, so subtracting it changes no expectation and takes nearly all the noise away.
         gaps[num_samples] = mean_and_error(-(log_means - (np.exp(log_means) - 1)))
     elbo_gap = TRUTH.log_evidence(x) - TRUTH.elbo(x, TRUTH.model(**WRONG))
-    assert gaps[1][0] == pytest.approx(elbo_gap, abs=4 * gaps[1][1])
+    assert agrees(gaps[1][0], elbo_gap, gaps[1][1])
     sizes = list(gaps)
     for smaller, larger in itertools.pairwise(sizes):
-        difference, error = gaps[smaller][0] - gaps[larger][0], np.hypot(gaps[smaller][1], gaps[larger][1])
-        assert difference > 4 * error
-        assert gaps[larger][0] > 4 * gaps[larger][1]
+        assert gaps[smaller][0] > gaps[larger][0] > 0
+        assert differs(gaps[smaller][0], gaps[larger][0], np.hypot(gaps[smaller][1], gaps[larger][1]))
+        assert differs(gaps[larger][0], 0.0, gaps[larger][1])
     half_variance = 0.5 * np.exp(log_ratios).var()
     assert 64 * gaps[64][0] == pytest.approx(half_variance, rel=0.06)
     slope = np.polyfit(np.log(sizes[3:]), np.log([gaps[size][0] for size in sizes[3:]]), 1)[0]
@@ -104,15 +105,16 @@ def test_evidence_of_the_package_is_between_the_elbo_and_the_truth_and_rises() -
     model = TRUTH.model(**WRONG)
     x = TRUTH.draw(1, seed=3)[0]
     exact, exact_elbo = float(TRUTH.log_evidence(x)), TRUTH.elbo(x, model)
-    copies = np.tile(x, (5000, 1))
+    copies = np.tile(x, (6000, 1))
     previous, previous_error = -np.inf, 0.0
     for num_samples in (1, 8, 100):
         estimate = estimate_evidence(model, copies, num_samples)
         elbo, elbo_error = mean_and_error(np.asarray(estimate.elbo))
-        assert elbo == pytest.approx(exact_elbo, abs=4 * elbo_error)
+        assert agrees(elbo, exact_elbo, elbo_error)
         bound, error = mean_and_error(np.asarray(estimate.log_evidence))
-        assert bound > previous + 2 * np.hypot(error, previous_error)
-        assert bound < exact + 4 * error
+        assert bound > previous
+        assert differs(bound, previous, np.hypot(error, previous_error))
+        assert not_above(bound, exact, error)
         previous, previous_error = bound, error
     assert previous == pytest.approx(exact, abs=0.01)
     # A shuffled copy of the weights' axes would not know the difference between examples.

@@ -1,0 +1,82 @@
+"""How often a right program fails a random test: one threshold, and the number of comparisons that each file makes with it.
+
+A test with a fixed seed passes always or never with the same versions. The rates are for a change of the seed, or of a version
+that draws other numbers from it. A mean of many draws is taken for normal; of fewer than a thousand it is Student's t.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy.stats
+
+from lowerbound.verification.figure import STANDARD_ERRORS
+
+# Of one comparison: 3.8e-8.
+RATE = float(2 * scipy.stats.norm.sf(STANDARD_ERRORS))
+# Of one run of all tests.
+MOST_A_RUN = 1e-4
+# At least as many comparisons as each file makes, its negative controls among them: those of every parameter, and of every number
+# of an array. Whoever adds some raises the figure.
+COMPARISONS = {
+    "evaluation/test_estimates.py": 2,
+    "oracles/test_bounds.py": 40,
+    "oracles/test_densities.py": 400,
+    "oracles/test_gaussian_posteriors.py": 60,
+    "oracles/test_gradient_estimators.py": 80,
+    "oracles/test_latent_statistics.py": 40,
+    "oracles/test_linear_gaussian.py": 60,
+    "oracles/test_objectives_moments.py": 10,
+    "oracles/test_posteriors.py": 100,
+    "training/test_training_losses.py": 2,
+    # Through the figures of `lowerbound verify`, which have the same threshold.
+    "oracles/test_units.py": 20,
+    "test_verify.py": 200,
+}
+# How often the other random tests of a file fail a right program, where they say something else than 5.5 standard errors.
+OTHER_RATES: dict[str, float] = {}
+
+
+def agrees(value: Any, truth: Any, error: Any, slack: float = 0.0, num_draws: int | None = None) -> bool:
+    """Whether random numbers are their truths, all within 5.5 standard errors (and a bias of `slack`).
+
+    `num_draws`: how many gave `error`, where that is fewer than a thousand.
+    """
+    distance = np.abs(np.subtract(value, truth))
+    return bool((distance <= _allowed(num_draws) * np.asarray(error) + slack).all())
+
+
+def not_above(value: Any, bound: Any, error: Any, slack: float = 0.0, num_draws: int | None = None) -> bool:
+    """Whether random numbers that are at most their bounds in the mean are no further above than chance brings them."""
+    return bool((np.subtract(value, bound) <= _allowed(num_draws) * np.asarray(error) + slack).all())
+
+
+def differs(value: Any, truth: Any, error: Any) -> bool:
+    """A negative control: whether `agrees` would notice that each of these is something else.
+
+    Make the mistake so large that it is about eleven errors away: then it is noticed with other seeds too, but for one in RATE.
+    """
+    return bool((np.abs(np.subtract(value, truth)) > STANDARD_ERRORS * np.asarray(error)).all())
+
+
+def is_likely(p_value: float) -> bool:
+    """Whether a p-value is one that chance brings, as often as a number within 5.5 standard errors."""
+    return p_value > RATE
+
+
+def _allowed(num_draws: int | None) -> float:
+    return STANDARD_ERRORS if num_draws is None else float(scipy.stats.t.isf(RATE / 2, num_draws - 1))
+
+
+def rate_of(file: str) -> float:
+    """How often a right program fails one of the random tests of a file."""
+    return COMPARISONS.get(file, 0) * RATE + OTHER_RATES.get(file, 0.0)
+
+
+def table() -> str:
+    """What CONTRIBUTING.md says of the rates, file by file."""
+    files = sorted(COMPARISONS.keys() | OTHER_RATES.keys())
+    rows = [f"| `tests/{file}` | {COMPARISONS.get(file, 0)} | {rate_of(file):.1e} |" for file in files]
+    total = f"| all | {sum(COMPARISONS.values())} | {sum(map(rate_of, files)):.1e} |"
+    return "\n".join(["| File | Comparisons, at most | Rate, at most |", "|---|---|---|", *rows, total])
