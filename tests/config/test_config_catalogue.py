@@ -26,7 +26,8 @@ def test_a_part_is_its_class_and_its_keys_have_the_class_s_own_defaults(kind: st
         assert len(known.help) > 10
         assert known.rule.convert(f"{kind}.{key}", known.default) == known.default
         if key in arguments and arguments[key].default is not inspect.Parameter.empty:
-            assert arguments[key].default == known.default, (name, key)
+            default = arguments[key].default
+            assert (getattr(cls, f"usual_{key}") if default is None else default) == known.default, (name, key)
     assert PartConfig(kind, name).changed == {}
 
 

@@ -1,9 +1,7 @@
 from .base import AbstractNetwork, with_condition
-from .conv import ConvNetwork
-from .gated import GatedMLP
+from .image_network import ConvNetwork, ResNet
 from .layers import ACTIVATIONS, LayerNorm, Linear
-from .mlp import MLP
-from .resnet import ResNet
+from .mlp import MLP, GatedMLP
 
 __all__ = [
     "ACTIVATIONS",

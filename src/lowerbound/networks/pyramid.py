@@ -1,6 +1,6 @@
 """Maps of an image at falling resolutions: the encoder goes down them, the decoder up.
 
-With `blocks` 0 these are plain stacks of convolutions, otherwise residual networks; `conv.py` and `resnet.py` give both a name.
+With `blocks` 0 these are plain stacks of convolutions, otherwise residual networks; `image_network.py` gives both a name.
 """
 
 from __future__ import annotations
