@@ -80,8 +80,8 @@ MUTATIONS = (
     Mutation(
         "MIWAE with its axes swapped",
         "objectives/importance_weighted.py",
-        "log_mean_exp(log_weight.reshape(num_groups, num_samples))",
-        "log_mean_exp(log_weight.reshape(num_groups, num_samples).T)",
+        "log_mean_exp(log_weight.reshape(self.num_groups, self.num_samples))",
+        "log_mean_exp(log_weight.reshape(self.num_groups, self.num_samples).T)",
         "oracles/test_bounds.py::test_miwae_is_the_mean_over_groups_of_logarithms_of_means_in_a_group",
         "bounds of the objectives",
     ),
@@ -161,8 +161,8 @@ MUTATIONS = (
     Mutation(
         "dreg with v in place of v squared",
         "objectives/importance_weighted.py",
-        "log_mean_exp, jax.nn.softmax, self.gradient",
-        "log_mean_exp, jnp.ones_like, self.gradient",
+        "jax.nn.softmax(log_weight.reshape(self.num_groups, self.num_samples), axis=1).reshape(-1)",
+        "jnp.ones_like(log_weight)",
         "oracles/test_gradient_estimators.py::test_estimator_agrees_with_the_brute_force_gradient[iwae-dreg]",
         "gradients of importance weights",
     ),

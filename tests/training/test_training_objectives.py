@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jaxtyping import Array, Float
+from jaxtyping import Array
 from registry import DATA, model_of
 
 from lowerbound.config.sections import TrainingConfig
@@ -29,7 +29,7 @@ from lowerbound.objectives import (
     RenyiBound,
     WassersteinAutoencoder,
 )
-from lowerbound.objectives.base import Need, batch_terms, kl_of, record_of
+from lowerbound.objectives.base import batch_terms, kl_of, record_of
 from lowerbound.runs.checkpoints import latest_checkpoint, load_checkpoint_into, save_checkpoint
 from lowerbound.training import Progress, Record, Trainer
 
@@ -42,22 +42,11 @@ class HeldToItsAverage(AbstractObjective):
     """The ELBO, and the distance of each batch's KL from its moving average."""
 
     num_samples: int = eqx.field(static=True, default=1)
+    is_bound: ClassVar[bool] = False
 
     @classmethod
     def build(cls, config: Any, context: Any) -> "HeldToItsAverage":
         return cls()
-
-    @property
-    def needs(self) -> tuple[Need, ...]:
-        return ("density",)
-
-    @property
-    def bound_name(self) -> str:
-        return "ELBO"
-
-    @property
-    def is_bound(self) -> bool:
-        return False
 
     def initial_state(self, num_examples: int) -> dict[str, Array]:
         return {"average": jnp.float32(0), "examples": jnp.float32(num_examples)}
@@ -68,9 +57,6 @@ class HeldToItsAverage(AbstractObjective):
         average = 0.9 * state["average"] + 0.1 * jax.lax.stop_gradient(kl)
         record = record_of(model, batch, terms, kl - terms.log_likelihood.mean() + jnp.abs(kl - average))
         return eqx.tree_at(lambda r: r.state, record, {**state, "average": average}, is_leaf=lambda leaf: leaf is None)
-
-    def kl_weight(self, step: Any) -> Float[Array, ""]:
-        return jnp.float32(1)
 
 
 def _trainer(objective: AbstractObjective, weights_seed: int = 0) -> Trainer:

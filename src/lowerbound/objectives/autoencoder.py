@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from typing import ClassVar
 
 import equinox as eqx
@@ -24,28 +23,18 @@ class AbstractAutoencoder(AbstractStatelessObjective):
     loss = mean over the batch of -log p(x|z) - log p(stop(z)), + penalty,   z = z(encoded x)
     """
 
-    @abstractmethod
+    num_samples: ClassVar[int] = 1
+    needs: ClassVar[tuple[Need, ...]] = ("deterministic-posterior",)
+    bound_name: ClassVar[str] = ""
+    is_bound: ClassVar[bool] = False
+
     def encoded(self, model: AbstractLatentVariableModel, batch: Example, key: PRNGKeyArray) -> Float[Array, "batch ..."] | None:
         """What the encoder sees in place of x; None for x itself."""
+        return None
 
-    @abstractmethod
     def penalty(self, model: AbstractLatentVariableModel, batch: Example, terms: LogTerms) -> Float[Array, ""]:
         """What is added to the loss."""
-
-    @property
-    def needs(self) -> tuple[Need, ...]:
-        """A deterministic code."""
-        return ("deterministic-posterior",)
-
-    @property
-    @override
-    def is_bound(self) -> bool:
-        return False
-
-    @property
-    def bound_name(self) -> str:
-        """None."""
-        return ""
+        return jnp.float32(0.0)
 
     @override
     def estimate(
@@ -56,8 +45,8 @@ class AbstractAutoencoder(AbstractStatelessObjective):
         terms, loss = reconstruction_and_prior(model, batch, key, draws)
         return terms, loss + self.penalty(model, batch, terms), None
 
+    @override
     def kl_weight(self, step: Step) -> Float[Array, ""]:
-        """0: there is no KL term."""
         return jnp.float32(0.0)
 
 
@@ -73,16 +62,6 @@ class Autoencoder(AbstractAutoencoder):
     There is no density of x, so no bound and no KL are reported.
     """
 
-    num_samples: ClassVar[int] = 1
-
-    def encoded(self, model: AbstractLatentVariableModel, batch: Example, key: PRNGKeyArray) -> None:
-        """x itself."""
-        return None
-
-    def penalty(self, model: AbstractLatentVariableModel, batch: Example, terms: LogTerms) -> Float[Array, ""]:
-        """0."""
-        return jnp.float32(0.0)
-
 
 class DenoisingAutoencoder(AbstractAutoencoder):
     r"""The reconstruction of x from the code of a corrupted x + s * noise * epsilon, epsilon ~ N(0, I) (Vincent et al. 2008).
@@ -96,15 +75,10 @@ class DenoisingAutoencoder(AbstractAutoencoder):
     """
 
     noise: float = eqx.field(converter=float, default=0.1)
-    num_samples: ClassVar[int] = 1
 
+    @override
     def encoded(self, model: AbstractLatentVariableModel, batch: Example, key: PRNGKeyArray) -> Float[Array, "batch ..."]:
-        """x with noise."""
         return corrupted(jnp.asarray(batch.known), model.encoder_units, self.noise, key)
-
-    def penalty(self, model: AbstractLatentVariableModel, batch: Example, terms: LogTerms) -> Float[Array, ""]:
-        """0."""
-        return jnp.float32(0.0)
 
 
 class SparseAutoencoder(AbstractAutoencoder):
@@ -116,14 +90,9 @@ class SparseAutoencoder(AbstractAutoencoder):
     """
 
     sparsity_weight: float = eqx.field(converter=float, default=0.01)
-    num_samples: ClassVar[int] = 1
 
-    def encoded(self, model: AbstractLatentVariableModel, batch: Example, key: PRNGKeyArray) -> None:
-        """x itself."""
-        return None
-
+    @override
     def penalty(self, model: AbstractLatentVariableModel, batch: Example, terms: LogTerms) -> Float[Array, ""]:
-        """w times the batch's mean of sum_j |z_j|."""
         return self.sparsity_weight * batch.mean(jnp.abs(terms.z).sum(axis=-1))
 
 
@@ -140,14 +109,9 @@ class RegularisedAutoencoder(AbstractAutoencoder):
 
     latent_weight: float = eqx.field(converter=float, default=1.0)
     decoder_weight: float = eqx.field(converter=float, default=1e-4)
-    num_samples: ClassVar[int] = 1
 
-    def encoded(self, model: AbstractLatentVariableModel, batch: Example, key: PRNGKeyArray) -> None:
-        """x itself."""
-        return None
-
+    @override
     def penalty(self, model: AbstractLatentVariableModel, batch: Example, terms: LogTerms) -> Float[Array, ""]:
-        """The costs of the code and of the decoder."""
         of_code = 0.5 * batch.mean(jnp.square(terms.z).sum(axis=-1))
         theta = jax.tree.leaves(split_trained(model.decoder_params)[0])
         of_decoder = sum((jnp.square(leaf).sum() for leaf in theta), jnp.float32(0.0))

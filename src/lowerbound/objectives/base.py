@@ -5,6 +5,7 @@ from typing import Any, ClassVar, Literal
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 from typing_extensions import override
 
@@ -48,9 +49,15 @@ class AbstractObjective(eqx.Module):
     other program; static is what chooses a branch. A weight of 0 stays a constant: see `is_on`.
 
     - `num_samples`: draws of z for each example in a step.
+    - `needs`: what the model must be able to do.
+    - `bound_name`: what `bound` is, for people: "ELBO", "IWAE bound, 5 samples"; "" where there is none.
+    - `made_for`: how many training examples it was made for, a row of weight 2 counted twice; None where that does not matter.
     """
 
     num_samples: eqx.AbstractVar[int]
+    needs: ClassVar[tuple[Need, ...]] = ("density",)
+    bound_name: ClassVar[str] = "ELBO"
+    made_for: ClassVar[int | None] = None
 
     def __check_init__(self) -> None:
         check_values("objective", type(self), vars(self))
@@ -64,23 +71,8 @@ class AbstractObjective(eqx.Module):
 
     @property
     @abstractmethod
-    def needs(self) -> tuple[Need, ...]:
-        """What the model must be able to do."""
-
-    @property
-    @abstractmethod
-    def bound_name(self) -> str:
-        """What `bound` is, for people: "ELBO", "IWAE bound, 5 samples"; "" where there is none."""
-
-    @property
-    @abstractmethod
     def is_bound(self) -> bool:
         """Whether the loss, with its weights at the end of their schedule, is minus a lower bound on log p(x)."""
-
-    @property
-    def made_for(self) -> int | None:
-        """How many training examples it was made for, a row of weight 2 counted twice; None where that does not matter."""
-        return None
 
     def initial_state(self, num_examples: int) -> Any:
         """What the objective remembers from step to step (a moving average, a chain), before the first of them: a PyTree of
@@ -104,9 +96,9 @@ class AbstractObjective(eqx.Module):
         A state that goes on is the record's `state`; that of a call without `training` is not kept.
         """
 
-    @abstractmethod
     def kl_weight(self, step: Step) -> Float[Array, ""]:
-        """The weight of the KL term in the loss at this step; 1 where the loss is a bound's negative."""
+        """The weight of the KL term in the loss at this step; 1 where the loss is a bound's negative, or has no such term."""
+        return jnp.float32(1.0)
 
 
 class AbstractStatelessObjective(AbstractObjective):
@@ -138,16 +130,11 @@ class AbstractPenalisedELBO(AbstractStatelessObjective):
     - `draws_too`: whether that term has random draws of its own.
     """
 
-    draws_too: ClassVar[bool]
+    draws_too: ClassVar[bool] = False
 
     @abstractmethod
     def loss(self, model: AbstractLatentVariableModel, batch: Example, terms: LogTerms, key: PRNGKeyArray) -> Float[Array, ""]:
         """What is minimised, from the terms of a batch."""
-
-    @property
-    @override
-    def bound_name(self) -> str:
-        return "ELBO"
 
     @override
     def estimate(

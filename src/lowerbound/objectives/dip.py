@@ -12,7 +12,6 @@ from typing_extensions import override
 from ..data.examples import Example
 from ..models import AbstractLatentVariableModel, LogTerms
 from .base import AbstractPenalisedELBO, Need, is_on, kl_of
-from .schedule import Step
 
 Weight = float | Float[Array, ""]
 
@@ -22,7 +21,6 @@ class AbstractDIPVAE(AbstractPenalisedELBO):
 
     off_diagonal_weight: eqx.AbstractVar[float]
     diagonal_weight: eqx.AbstractVar[float]
-    draws_too: ClassVar[bool] = False
 
     @abstractmethod
     def covariance(self, batch: Example, terms: LogTerms) -> Float[Array, "latent latent"]:
@@ -37,10 +35,6 @@ class AbstractDIPVAE(AbstractPenalisedELBO):
     def loss(self, model: AbstractLatentVariableModel, batch: Example, terms: LogTerms, key: PRNGKeyArray) -> Float[Array, ""]:
         penalty = distance_from_identity(self.covariance(batch, terms), self.off_diagonal_weight, self.diagonal_weight)
         return penalty - batch.mean(terms.log_likelihood.mean(axis=1) - kl_of(terms))
-
-    @override
-    def kl_weight(self, step: Step) -> Float[Array, ""]:
-        return jnp.float32(1.0)
 
 
 class DIPVAEI(AbstractDIPVAE):
@@ -58,13 +52,8 @@ class DIPVAEI(AbstractDIPVAE):
     off_diagonal_weight: float = eqx.field(converter=float, default=10.0)
     diagonal_weight: float = eqx.field(converter=float, default=5.0)
 
-    @property
-    def needs(self) -> tuple[Need, ...]:
-        """A density."""
-        return ("density",)
-
+    @override
     def covariance(self, batch: Example, terms: LogTerms) -> Float[Array, "latent latent"]:
-        """Cov_x[mu(x)]."""
         return covariance(jax.vmap(lambda posterior: posterior.mean)(terms.posterior), batch)
 
 
@@ -82,14 +71,11 @@ class DIPVAEII(AbstractDIPVAE):
     num_samples: int = eqx.field(static=True, default=1)
     off_diagonal_weight: float = eqx.field(converter=float, default=10.0)
     diagonal_weight: float = eqx.field(converter=float, default=5.0)
+    # Of which the variances are known.
+    needs: ClassVar[tuple[Need, ...]] = ("density", "factorised-posterior")
 
-    @property
-    def needs(self) -> tuple[Need, ...]:
-        """A density that is a product over latents, of which the variances are known."""
-        return ("density", "factorised-posterior")
-
+    @override
     def covariance(self, batch: Example, terms: LogTerms) -> Float[Array, "latent latent"]:
-        """E_x[Cov[z|x]] + Cov_x[mu(x)]."""
         mean, variance = jax.vmap(lambda posterior: (posterior.mean, posterior.variance))(terms.posterior)
         return covariance(mean, batch) + jnp.diag(batch.mean(variance, axis=0))
 

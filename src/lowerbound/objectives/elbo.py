@@ -69,19 +69,14 @@ class ELBO(AbstractStatelessObjective):
             )
 
     @property
+    @override
     def needs(self) -> tuple[Need, ...]:
-        """A density, and the KL of each latent for free nats."""
         return ("density", "kl-by-latent") if is_on(self.free_nats) else ("density",)
 
     @property
     @override
     def is_bound(self) -> bool:
         return self.beta == 1 and not is_on(self.free_nats) and not is_on(self.capacity_nats)
-
-    @property
-    def bound_name(self) -> str:
-        """The ELBO."""
-        return "ELBO"
 
     @override
     def estimate(
@@ -104,6 +99,7 @@ class ELBO(AbstractStatelessObjective):
             cost = kl
         return terms, -batch.mean(log_likelihood - weight * cost), None
 
+    @override
     def kl_weight(self, step: Step) -> Float[Array, ""]:
         """w = beta * warm-up(step)."""
         return self.beta * WarmUp(self.warmup_steps, self.warmup)(step)

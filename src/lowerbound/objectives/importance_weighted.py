@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from abc import abstractmethod
+from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -12,33 +13,66 @@ from typing_extensions import override
 
 from ..data.examples import Example
 from ..models import AbstractLatentVariableModel, Draws, LogTerms
-from .base import AbstractStatelessObjective, Estimated, GradientEstimator, Need, batch_terms, log_weight_of
+from .base import AbstractStatelessObjective, Estimated, GradientEstimator, batch_terms, log_weight_of
 from .schedule import Step
-
-# A function of one example's log-weights, all draws side by side; the draws of a group lie next to each other.
-Bound = Callable[[Float[Array, " draws"]], Float[Array, ""]]
-PathScale = Callable[[Float[Array, " draws"]], Float[Array, " draws"]]
 
 
 class AbstractImportanceWeighted(AbstractStatelessObjective):
-    """What all bounds of importance weights are: they need a density, and have no KL term to weigh."""
+    """Bounds that are a function of one example's log-weights, all draws side by side; those of a group lie next to each other."""
+
+    num_groups: eqx.AbstractClassVar[int]
+    is_bound: ClassVar[bool] = True
 
     @property
+    @abstractmethod
+    def gradient(self) -> GradientEstimator:
+        """How the gradient of q reaches the encoder; see `IWAE`."""
+
+    @abstractmethod
+    def bound(self, log_weight: Float[Array, " draws"]) -> Float[Array, ""]:
+        """The bound of one example."""
+
+    @abstractmethod
+    def path_scale(self, log_weight: Float[Array, " draws"]) -> Float[Array, " draws"]:
+        """For "dreg": how much of each draw's gradient goes on to the encoder."""
+
+    def values(
+        self, model: AbstractLatentVariableModel, batch: Example, key: PRNGKeyArray, *, training: bool
+    ) -> tuple[LogTerms, Float[Array, " batch"]]:
+        """The terms of a batch and the bound of each example, with the gradient that the estimator gives it."""
+        num_draws = self.num_groups * self.num_samples
+        if self.gradient != "dreg":
+            terms = batch_terms(model, batch, key, Draws(num_draws, training, path_only=self.gradient == "stl"))
+            return terms, jax.vmap(self.bound)(log_weight_of(terms))
+        # The factors must be known before the pass that they act in, so it comes twice with the same draws: a quarter more work.
+        first = batch_terms(model, batch, key, Draws(num_draws, training, path_only=True))
+        log_weight = jax.lax.stop_gradient(log_weight_of(first))
+        scale = jax.vmap(self.path_scale)(log_weight)
+        terms = batch_terms(model, batch, key, Draws(num_draws, training, path_only=True, path_scale=scale))
+        weighted = jnp.sum(jax.vmap(jax.grad(self.bound))(log_weight) * log_weight_of(terms), axis=1)
+        return terms, jax.vmap(self.bound)(log_weight) + weighted - jax.lax.stop_gradient(weighted)
+
+
+class AbstractMeanOfGroups(AbstractImportanceWeighted):
+    """(1/M) sum_m log (1/K) sum_k w_{m,k} of M groups of K draws, which is what is reported too."""
+
     @override
-    def is_bound(self) -> bool:
-        return True
+    def bound(self, log_weight: Float[Array, " draws"]) -> Float[Array, ""]:
+        return log_mean_exp(log_weight.reshape(self.num_groups, self.num_samples)).mean()
 
-    @property
-    def needs(self) -> tuple[Need, ...]:
-        """A density."""
-        return ("density",)
+    @override
+    def path_scale(self, log_weight: Float[Array, " draws"]) -> Float[Array, " draws"]:
+        return jax.nn.softmax(log_weight.reshape(self.num_groups, self.num_samples), axis=1).reshape(-1)
 
-    def kl_weight(self, step: Step) -> Float[Array, ""]:
-        """1: the loss is a bound's negative."""
-        return jnp.float32(1.0)
+    @override
+    def estimate(
+        self, model: AbstractLatentVariableModel, batch: Example, key: PRNGKeyArray, step: Step, *, training: bool
+    ) -> Estimated:
+        terms, values = self.values(model, batch, key, training=training)
+        return terms, -batch.mean(values), values
 
 
-class IWAE(AbstractImportanceWeighted):
+class IWAE(AbstractMeanOfGroups):
     r"""log p(x) >= IWAE_K(x) = E[log (1/K) sum_k w_k]  (Burda et al. 2016, arXiv 1509.00519, eq. 8).
 
     w_k = p(x, z_k) / q(z_k|x) are the importance weights of K draws from q(z|x).
@@ -59,23 +93,15 @@ class IWAE(AbstractImportanceWeighted):
 
     num_samples: int = eqx.field(static=True, default=5)
     gradient: GradientEstimator = eqx.field(static=True, default="plain")
+    num_groups: ClassVar[int] = 1
 
     @property
+    @override
     def bound_name(self) -> str:
-        """The IWAE bound and its number of draws."""
         return iwae_name(self.num_samples)
 
-    @override
-    def estimate(
-        self, model: AbstractLatentVariableModel, batch: Example, key: PRNGKeyArray, step: Step, *, training: bool
-    ) -> Estimated:
-        terms, values = estimate_bound(
-            model, batch, key, self.num_samples, log_mean_exp, jax.nn.softmax, self.gradient, training=training
-        )
-        return terms, -batch.mean(values), values
 
-
-class MIWAE(AbstractImportanceWeighted):
+class MIWAE(AbstractMeanOfGroups):
     r"""MIWAE_{M,K}(x) = E[(1/M) sum_m log (1/K) sum_k w_{m,k}]  (Rainforth et al. 2018, arXiv 1802.04537).
 
     In expectation it is IWAE_K; M averages the noise of its gradient, where a larger K drowns the encoder's signal in it. The
@@ -90,16 +116,9 @@ class MIWAE(AbstractImportanceWeighted):
     gradient: GradientEstimator = eqx.field(static=True, default="plain")
 
     @property
-    def bound_name(self) -> str:
-        """The MIWAE bound and its groups."""
-        return f"MIWAE bound, {self.num_groups} x {_samples(self.num_samples)}"
-
     @override
-    def estimate(
-        self, model: AbstractLatentVariableModel, batch: Example, key: PRNGKeyArray, step: Step, *, training: bool
-    ) -> Estimated:
-        terms, values = _miwae(model, batch, key, self.num_groups, self.num_samples, self.gradient, training=training)
-        return terms, -batch.mean(values), values
+    def bound_name(self) -> str:
+        return f"MIWAE bound, {self.num_groups} x {_samples(self.num_samples)}"
 
 
 class CIWAE(AbstractImportanceWeighted):
@@ -117,31 +136,32 @@ class CIWAE(AbstractImportanceWeighted):
     num_samples: int = eqx.field(static=True, default=5)
     elbo_weight: float = eqx.field(converter=float, default=0.5)
     gradient: GradientEstimator = eqx.field(static=True, default="plain")
+    num_groups: ClassVar[int] = 1
 
     @property
+    @override
     def bound_name(self) -> str:
-        """The IWAE bound and its number of draws."""
         return iwae_name(self.num_samples)
+
+    @override
+    def bound(self, log_weight: Float[Array, " draws"]) -> Float[Array, ""]:
+        return self.elbo_weight * log_weight.mean() + (1 - self.elbo_weight) * log_mean_exp(log_weight)
+
+    @override
+    def path_scale(self, log_weight: Float[Array, " draws"]) -> Float[Array, " draws"]:
+        b, share = self.elbo_weight, jax.nn.softmax(log_weight)
+        of_decoder, of_encoder = b / len(share) + (1 - b) * share, b / len(share) + (1 - b) * share**2
+        return of_encoder / jnp.maximum(of_decoder, jnp.finfo(share.dtype).tiny)
 
     @override
     def estimate(
         self, model: AbstractLatentVariableModel, batch: Example, key: PRNGKeyArray, step: Step, *, training: bool
     ) -> Estimated:
-        b = self.elbo_weight
-
-        def mixture(log_weight: Float[Array, " draws"]) -> Float[Array, ""]:
-            return b * log_weight.mean() + (1 - b) * log_mean_exp(log_weight)
-
-        def path_scale(log_weight: Float[Array, " draws"]) -> Float[Array, " draws"]:
-            share = jax.nn.softmax(log_weight)
-            of_decoder, of_encoder = b / len(share) + (1 - b) * share, b / len(share) + (1 - b) * share**2
-            return of_encoder / jnp.maximum(of_decoder, jnp.finfo(share.dtype).tiny)
-
-        terms, values = estimate_bound(model, batch, key, self.num_samples, mixture, path_scale, self.gradient, training=training)
+        terms, values = self.values(model, batch, key, training=training)
         return terms, -batch.mean(values), log_mean_exp(log_weight_of(terms))
 
 
-class PIWAE(AbstractImportanceWeighted):
+class PIWAE(AbstractStatelessObjective):
     r"""The decoder by IWAE_{MK}, the encoder by MIWAE_{M,K}, of the same M K draws (Rainforth et al. 2018, arXiv 1802.04537).
 
     A tighter bound is better for the decoder and the prior, and worse for the signal that reaches the encoder, so each has its
@@ -153,20 +173,21 @@ class PIWAE(AbstractImportanceWeighted):
     num_samples: int = eqx.field(static=True, default=5)
     num_groups: int = eqx.field(static=True, default=1)
     gradient: GradientEstimator = eqx.field(static=True, default="plain")
+    is_bound: ClassVar[bool] = True
 
     @property
+    @override
     def bound_name(self) -> str:
-        """The IWAE bound of all draws."""
         return iwae_name(self.num_groups * self.num_samples)
 
     @override
     def estimate(
         self, model: AbstractLatentVariableModel, batch: Example, key: PRNGKeyArray, step: Step, *, training: bool
     ) -> Estimated:
-        groups, size = self.num_groups, self.num_samples
+        of_groups, of_all = MIWAE(self.num_samples, self.num_groups, self.gradient), IWAE(self.num_groups * self.num_samples)
         # The same key, so the same draws.
-        _, of_encoder = _miwae(model.detached("generative"), batch, key, groups, size, self.gradient, training=training)
-        terms, of_decoder = _miwae(model.detached("recognition"), batch, key, 1, groups * size, "plain", training=training)
+        _, of_encoder = of_groups.values(model.detached("generative"), batch, key, training=training)
+        terms, of_decoder = of_all.values(model.detached("recognition"), batch, key, training=training)
         # Each half's gradient from its own bound; the value is the decoder's, so that the loss stays minus the reported bound.
         loss = -batch.mean(of_decoder + of_encoder - jax.lax.stop_gradient(of_encoder))
         return terms, loss, of_decoder
@@ -175,54 +196,6 @@ class PIWAE(AbstractImportanceWeighted):
 def log_mean_exp(log_weight: Float[Array, "*batch draws"]) -> Float[Array, "*batch"]:
     """log (1/K) sum_k exp(log w_k) over the last axis."""
     return jax.nn.logsumexp(log_weight, axis=-1) - jnp.log(jnp.float32(log_weight.shape[-1]))
-
-
-def estimate_bound(
-    model: AbstractLatentVariableModel,
-    batch: Example,
-    key: PRNGKeyArray,
-    num_draws: int,
-    bound: Bound,
-    path_scale: PathScale,
-    gradient: GradientEstimator,
-    *,
-    training: bool,
-) -> tuple[LogTerms, Float[Array, " batch"]]:
-    """The terms of a batch and `bound` of each example's log-weights, with the gradient that the estimator gives it.
-
-    - `path_scale`: for "dreg", how much of each draw's gradient goes on to the encoder, a function of one example's log-weights.
-    """
-    if gradient != "dreg":
-        terms = batch_terms(model, batch, key, Draws(num_draws, training, path_only=gradient == "stl"))
-        return terms, jax.vmap(bound)(log_weight_of(terms))
-    # The factors must be known before the pass that they act in, so it comes twice with the same draws: a quarter more work.
-    first = batch_terms(model, batch, key, Draws(num_draws, training, path_only=True))
-    log_weight = jax.lax.stop_gradient(log_weight_of(first))
-    scale = jax.vmap(path_scale)(log_weight)
-    terms = batch_terms(model, batch, key, Draws(num_draws, training, path_only=True, path_scale=scale))
-    weighted = jnp.sum(jax.vmap(jax.grad(bound))(log_weight) * log_weight_of(terms), axis=1)
-    return terms, jax.vmap(bound)(log_weight) + weighted - jax.lax.stop_gradient(weighted)
-
-
-def _miwae(
-    model: AbstractLatentVariableModel,
-    batch: Example,
-    key: PRNGKeyArray,
-    num_groups: int,
-    num_samples: int,
-    gradient: GradientEstimator,
-    *,
-    training: bool,
-) -> tuple[LogTerms, Float[Array, " batch"]]:
-    """The terms and MIWAE_{M,K} of each example."""
-
-    def bound(log_weight: Float[Array, " draws"]) -> Float[Array, ""]:
-        return log_mean_exp(log_weight.reshape(num_groups, num_samples)).mean()
-
-    def path_scale(log_weight: Float[Array, " draws"]) -> Float[Array, " draws"]:
-        return jax.nn.softmax(log_weight.reshape(num_groups, num_samples), axis=1).reshape(-1)
-
-    return estimate_bound(model, batch, key, num_groups * num_samples, bound, path_scale, gradient, training=training)
 
 
 def iwae_name(num_samples: int) -> str:

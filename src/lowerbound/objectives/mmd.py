@@ -47,11 +47,6 @@ class InfoVAE(AbstractPenalisedELBO):
             )
 
     @property
-    def needs(self) -> tuple[Need, ...]:
-        """A density."""
-        return ("density",)
-
-    @property
     @override
     def is_bound(self) -> bool:
         return self.alpha == 0 and self.mmd_weight == 1
@@ -62,8 +57,8 @@ class InfoVAE(AbstractPenalisedELBO):
         cost = (1 - self.alpha) * batch.mean(kl_of(terms)) + (self.alpha + self.mmd_weight - 1) * discrepancy
         return cost - batch.mean(terms.log_likelihood)
 
+    @override
     def kl_weight(self, step: Step) -> Float[Array, ""]:
-        """1 - alpha."""
         return jnp.float32(1 - self.alpha)
 
 
@@ -82,25 +77,18 @@ class WassersteinAutoencoder(AbstractPenalisedELBO):
     num_samples: int = eqx.field(static=True, default=1)
     mmd_weight: float = eqx.field(converter=float, default=10.0)
     kernel: Kernel = eqx.field(static=True, default="imq")
+    # It takes a deterministic code as well.
+    needs: ClassVar[tuple[Need, ...]] = ()
+    is_bound: ClassVar[bool] = False
     draws_too: ClassVar[bool] = True
-
-    @property
-    def needs(self) -> tuple[Need, ...]:
-        """Nothing: it takes a deterministic code as well."""
-        return ()
-
-    @property
-    @override
-    def is_bound(self) -> bool:
-        return False
 
     @override
     def loss(self, model: AbstractLatentVariableModel, batch: Example, terms: LogTerms, key: PRNGKeyArray) -> Float[Array, ""]:
         discrepancy = mmd_to_prior(model, batch, terms.z, key, self.kernel)
         return self.mmd_weight * discrepancy - batch.mean(terms.log_likelihood)
 
+    @override
     def kl_weight(self, step: Step) -> Float[Array, ""]:
-        """0: there is no KL term."""
         return jnp.float32(0.0)
 
 
@@ -141,27 +129,16 @@ def mmd(
 
     - `weight`: of how many equal rows each row of x, and of y beside it, takes the place.
     """
-    if weight is not None:
-        return _weighted_mmd(_kernel_matrix(x, x, kernel), _kernel_matrix(y, y, kernel), _kernel_matrix(x, y, kernel), weight)
+    of_x, of_y = (jnp.ones(len(each), each.dtype) if weight is None else weight for each in (x, y))
 
-    def mean_of_pairs(a: Float[Array, "n latent"]) -> Float[Array, ""]:
-        values = _kernel_matrix(a, a, kernel)
-        return (values.sum() - jnp.trace(values)) / max(1, len(a) * (len(a) - 1))
-
-    return mean_of_pairs(x) + mean_of_pairs(y) - 2 * _kernel_matrix(x, y, kernel).mean()
-
-
-def _weighted_mmd(
-    of_x: Float[Array, "n n"], of_y: Float[Array, "n n"], between: Float[Array, "n n"], weight: Float[Array, " n"]
-) -> Float[Array, ""]:
-    pairs, count = weight[:, None] * weight, weight.sum()
-
-    def mean_of_pairs(values: Float[Array, "n n"]) -> Float[Array, ""]:
+    def mean_of_pairs(a: Float[Array, "n latent"], weight: Float[Array, " n"]) -> Float[Array, ""]:
+        values, count = _kernel_matrix(a, a, kernel), weight.sum()
         # Of the w_i^2 pairs within a row, w_i are of an example with itself.
-        total = (pairs * values).sum() - (weight * jnp.diag(values)).sum()
+        total = (weight[:, None] * weight * values).sum() - (weight * jnp.diag(values)).sum()
         return jnp.where(count > 1, total / jnp.maximum(count * (count - 1), 1e-6), 0.0)
 
-    return mean_of_pairs(of_x) + mean_of_pairs(of_y) - 2 * (pairs * between).sum() / jnp.maximum(count**2, 1e-6)
+    between = (of_x[:, None] * of_y * _kernel_matrix(x, y, kernel)).sum() / jnp.maximum(of_x.sum() * of_y.sum(), 1e-6)
+    return mean_of_pairs(x, of_x) + mean_of_pairs(y, of_y) - 2 * between
 
 
 def _kernel_matrix(x: Float[Array, "n latent"], y: Float[Array, "m latent"], kernel: Kernel) -> Float[Array, "n m"]:

@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from ..data.examples import Example
 from ..models import AbstractLatentVariableModel, Draws
-from .base import AbstractStatelessObjective, Estimated, Need, batch_terms, kl_of, log_weight_of
+from .base import AbstractStatelessObjective, Estimated, batch_terms, kl_of, log_weight_of
 from .importance_weighted import iwae_name, log_mean_exp
 from .schedule import Step
 
@@ -33,18 +33,13 @@ class RenyiBound(AbstractStatelessObjective):
     alpha: float = eqx.field(converter=float, default=0.5)
 
     @property
-    def needs(self) -> tuple[Need, ...]:
-        """A density."""
-        return ("density",)
-
-    @property
     @override
     def is_bound(self) -> bool:
         return self.alpha >= 0
 
     @property
+    @override
     def bound_name(self) -> str:
-        """The IWAE bound and its number of draws."""
         return iwae_name(self.num_samples)
 
     @override
@@ -58,10 +53,6 @@ class RenyiBound(AbstractStatelessObjective):
         of_order = log_power_mean(log_weight_of(terms), order)
         values = jnp.where(is_elbo, terms.log_likelihood.mean(axis=1) - kl_of(terms), of_order)
         return terms, -batch.mean(values), log_mean_exp(log_weight_of(terms))
-
-    def kl_weight(self, step: Step) -> Float[Array, ""]:
-        """1: there is no KL term to weigh."""
-        return jnp.float32(1.0)
 
 
 def log_power_mean(log_weight: Float[Array, "*batch draws"], order: float | Float[Array, ""]) -> Float[Array, "*batch"]:

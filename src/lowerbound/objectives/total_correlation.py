@@ -52,7 +52,7 @@ class BetaTCVAE(AbstractPenalisedELBO):
     alpha: float = eqx.field(converter=float, default=1.0)
     beta: float = eqx.field(converter=float, default=6.0)
     gamma: float = eqx.field(converter=float, default=1.0)
-    draws_too: ClassVar[bool] = False
+    needs: ClassVar[tuple[Need, ...]] = ("density", "factorised-posterior")
 
     def __check_init__(self) -> None:
         if self.num_examples < 2:
@@ -66,11 +66,6 @@ class BetaTCVAE(AbstractPenalisedELBO):
         return self.num_examples
 
     @property
-    def needs(self) -> tuple[Need, ...]:
-        """A density that is a product over latents."""
-        return ("density", "factorised-posterior")
-
-    @property
     @override
     def is_bound(self) -> bool:
         return self.alpha == self.beta == self.gamma == 1
@@ -81,6 +76,7 @@ class BetaTCVAE(AbstractPenalisedELBO):
         cost = self.alpha * parts.mutual_information + self.beta * parts.total_correlation + self.gamma * parts.by_latent
         return cost - batch.mean(terms.log_likelihood)
 
+    @override
     def kl_weight(self, step: Step) -> Float[Array, ""]:
         """beta, the total correlation's."""
         return jnp.float32(self.beta)
