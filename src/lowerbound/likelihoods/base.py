@@ -44,6 +44,7 @@ class AbstractLikelihood(eqx.Module):
 
     - `support`: which data have a probability, in the user's units; `scaling`: the scale of y that the likelihood needs.
     - `code`: how the part that fits data of `shape` is written, where it depends on their levels.
+    - `heads`: how many numbers of the decoder each element takes, along the first axis; None for one, without that axis.
     - `given_total`: True for a density of counts given their sum (a document's length, a cell's library size), which
       `distribution` then needs; `given` says so beside every number that comes of it.
     - `has_that_total`: whether such a density is normalised over the x with that sum, and not over all x.
@@ -53,6 +54,8 @@ class AbstractLikelihood(eqx.Module):
     support: eqx.AbstractClassVar[Support]
     scaling: eqx.AbstractClassVar[Scaling]
     code: ClassVar[str] = ""
+    heads: ClassVar[int | None] = None
+    given_total: ClassVar[bool] = False
     has_that_total: ClassVar[bool] = False
 
     def __check_init__(self) -> None:
@@ -72,11 +75,6 @@ class AbstractLikelihood(eqx.Module):
         """The base measure of the density; a class for which that never changes has it as a constant."""
 
     @property
-    @abstractmethod
-    def given_total(self) -> bool:
-        """Whether the density is one of counts given their sum; a class for which that never changes has it as a constant."""
-
-    @property
     def given(self) -> Given | None:
         """What the density is given beside z; None for p(x|z) itself."""
         if not self.given_total:
@@ -84,9 +82,9 @@ class AbstractLikelihood(eqx.Module):
         return "total" if self.has_that_total else "total as size"
 
     @property
-    @abstractmethod
     def param_shape(self) -> tuple[int, ...]:
-        """The shape of the unconstrained parameters needed from the decoder for one example."""
+        """The shape of the unconstrained parameters needed from the decoder for one example: `heads`, and the event's."""
+        return self.event_shape if self.heads is None else (self.heads, *self.event_shape)
 
     @abstractmethod
     def distribution(self, params: Float[Array, "..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
@@ -195,9 +193,9 @@ class AbstractLikelihood(eqx.Module):
         before the mean is learned. `mean` and `std` have the event's shape, in the model's scale of the data.
         """
 
-    @abstractmethod
     def monitors(self, params: Float[Array, "..."]) -> dict[str, Float[Array, ""]]:
         """Fractions in [0, 1] worth watching while training, such as `fraction_at_floor`; empty where there is none."""
+        return {}
 
 
 class AbstractElementwise(AbstractLikelihood):

@@ -52,12 +52,6 @@ class Bernoulli(AbstractElementwise):
     measure: ClassVar[Measure] = "counting"
     support: ClassVar[Support] = Support.BINARY
     scaling: ClassVar[Scaling] = "none"
-    given_total: ClassVar[bool] = False
-
-    @property
-    def param_shape(self) -> tuple[int, ...]:
-        """`event_shape`: one logit for each element."""
-        return self.event_shape
 
     def elements(self, params: Float[Array, "..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
         """BernoulliLogits."""

@@ -41,11 +41,9 @@ class BetaDistribution(dist.Distribution):
         loc: Float[Array, "..."],
         co_loc: Float[Array, "..."],
         concentration: Float[Array, "..."],
-        *,
-        validate_args: bool | None = None,
     ) -> None:
         self.loc, self.co_loc, self.concentration = loc, co_loc, concentration
-        super().__init__(batch_shape=loc.shape, validate_args=validate_args)
+        super().__init__(batch_shape=loc.shape)
 
     def log_prob(self, value: Any, intermediates: Any = None) -> Array:
         """The log-density in nats, of each element, for 0 < value < 1."""
@@ -107,15 +105,10 @@ class Beta(AbstractElementwise):
 
     event_shape: tuple[int, ...] = eqx.field(static=True)
     scale_floor: np.ndarray = eqx.field(converter=as_float32)  # pyright: ignore[reportAssignmentType]
+    heads: ClassVar[int | None] = 2
     measure: ClassVar[Measure] = "lebesgue"
     support: ClassVar[Support] = Support.INTERVAL
     scaling: ClassVar[Scaling] = "open-unit"
-    given_total: ClassVar[bool] = False
-
-    @property
-    def param_shape(self) -> tuple[int, ...]:
-        """(2, *event_shape): the mean's and the log-concentration's numbers."""
-        return (2, *self.event_shape)
 
     def elements(self, params: Float[Array, "two ..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
         """BetaDistribution."""

@@ -11,6 +11,7 @@ import numpy as np
 import numpyro.distributions as dist
 from jaxtyping import Array, Float, PRNGKeyArray
 from numpyro.distributions import constraints
+from typing_extensions import override
 
 from .base import AbstractElementwise, Measure, Scaling, Support
 from .level_masses import Categories, as_categories, check_categories, exists, largest_of, normal_log_masses
@@ -26,9 +27,9 @@ class CategoricalLevels(dist.Distribution):
     arg_constraints: ClassVar[dict[str, Any]] = {}
     pytree_data_fields = ("logits",)
 
-    def __init__(self, logits: Float[Array, "levels ..."], *, validate_args: bool | None = None) -> None:
+    def __init__(self, logits: Float[Array, "levels ..."]) -> None:
         self.logits = logits
-        super().__init__(batch_shape=logits.shape[1:], validate_args=validate_args)
+        super().__init__(batch_shape=logits.shape[1:])
 
     @property
     def support(self) -> Any:
@@ -84,15 +85,15 @@ class Categorical(AbstractElementwise):
     support: ClassVar[Support] = Support.LEVELS
     code: ClassVar[str] = "{name}({shape}, {num_levels})"
     scaling: ClassVar[Scaling] = "none"
-    given_total: ClassVar[bool] = False
 
     def __check_init__(self) -> None:
         check_categories(self.num_categories, self.event_shape)
 
     @property
-    def param_shape(self) -> tuple[int, ...]:
+    @override
+    def heads(self) -> int:
         """(largest number of categories, *event_shape): a logit for each level of each element."""
-        return (largest_of(self.num_categories), *self.event_shape)
+        return largest_of(self.num_categories)
 
     def elements(self, params: Float[Array, "levels ..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
         """CategoricalLevels."""
@@ -104,7 +105,3 @@ class Categorical(AbstractElementwise):
         """The log-masses of a normal law of this mean and deviation, rounded to the levels."""
         log_masses = normal_log_masses(self.num_categories, mean, std)
         return np.where(np.isfinite(log_masses), log_masses, 0.0).astype(np.float32)
-
-    def monitors(self, params: Float[Array, "levels ..."]) -> dict[str, Float[Array, ""]]:
-        """None."""
-        return {}

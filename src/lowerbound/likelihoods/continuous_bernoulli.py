@@ -36,9 +36,9 @@ class ContinuousBernoulliDistribution(dist.Distribution):
     support = dist.constraints.unit_interval  # pyright: ignore[reportAssignmentType]
     reparametrized_params: ClassVar[list[str]] = ["logits"]
 
-    def __init__(self, logits: Float[Array, "..."], *, validate_args: bool | None = None) -> None:
+    def __init__(self, logits: Float[Array, "..."]) -> None:
         self.logits = logits
-        super().__init__(batch_shape=logits.shape, validate_args=validate_args)
+        super().__init__(batch_shape=logits.shape)
 
     def log_prob(self, value: Any, intermediates: Any = None) -> Array:
         """The log-density in nats, of each element; -inf outside [0, 1]."""
@@ -103,12 +103,6 @@ class ContinuousBernoulli(AbstractElementwise):
     measure: ClassVar[Measure] = "lebesgue"
     support: ClassVar[Support] = Support.INTERVAL
     scaling: ClassVar[Scaling] = "unit"
-    given_total: ClassVar[bool] = False
-
-    @property
-    def param_shape(self) -> tuple[int, ...]:
-        """`event_shape`: one logit for each element."""
-        return self.event_shape
 
     def elements(self, params: Float[Array, "..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
         """ContinuousBernoulliDistribution."""

@@ -27,9 +27,9 @@ class PoissonCounts(dist.Distribution):
     arg_constraints: ClassVar[dict[str, Any]] = {"log_mean": constraints.real}
     support = constraints.nonnegative_integer  # pyright: ignore[reportAssignmentType]
 
-    def __init__(self, log_mean: Float[Array, "..."], *, validate_args: bool | None = None) -> None:
+    def __init__(self, log_mean: Float[Array, "..."]) -> None:
         self.log_mean = log_mean
-        super().__init__(batch_shape=log_mean.shape, validate_args=validate_args)
+        super().__init__(batch_shape=log_mean.shape)
 
     def log_prob(self, value: Float[Array, "..."]) -> Float[Array, "..."]:
         """log P(x = value) in nats."""
@@ -60,11 +60,9 @@ class NegativeBinomialCounts(dist.Distribution):
     arg_constraints: ClassVar[dict[str, Any]] = {"log_mean": constraints.real, "log_inverse_dispersion": constraints.real}
     support = constraints.nonnegative_integer  # pyright: ignore[reportAssignmentType]
 
-    def __init__(
-        self, log_mean: Float[Array, "..."], log_inverse_dispersion: Float[Array, "..."], *, validate_args: bool | None = None
-    ) -> None:
+    def __init__(self, log_mean: Float[Array, "..."], log_inverse_dispersion: Float[Array, "..."]) -> None:
         self.log_mean, self.log_inverse_dispersion = log_mean, jnp.broadcast_to(log_inverse_dispersion, log_mean.shape)
-        super().__init__(batch_shape=log_mean.shape, validate_args=validate_args)
+        super().__init__(batch_shape=log_mean.shape)
 
     def log_prob(self, value: Float[Array, "..."]) -> Float[Array, "..."]:
         """log P(x = value) in nats."""
@@ -103,9 +101,9 @@ class ZeroInflatedCounts(dist.Distribution):
     support = constraints.nonnegative_integer  # pyright: ignore[reportAssignmentType]
     pytree_data_fields = ("base", "zero_logits")
 
-    def __init__(self, base: dist.Distribution, zero_logits: Float[Array, "..."], *, validate_args: bool | None = None) -> None:
+    def __init__(self, base: dist.Distribution, zero_logits: Float[Array, "..."]) -> None:
         self.base, self.zero_logits = base, zero_logits
-        super().__init__(batch_shape=base.batch_shape, validate_args=validate_args)
+        super().__init__(batch_shape=base.batch_shape)
 
     def log_prob(self, value: Float[Array, "..."]) -> Float[Array, "..."]:
         """log P(x = value) in nats."""
@@ -140,11 +138,9 @@ class MultinomialCounts(dist.Distribution):
 
     arg_constraints: ClassVar[dict[str, Any]] = {"log_proportions": constraints.real, "total": constraints.nonnegative}
 
-    def __init__(
-        self, total: Float[Array, ""], log_proportions: Float[Array, "..."], *, validate_args: bool | None = None
-    ) -> None:
+    def __init__(self, total: Float[Array, ""], log_proportions: Float[Array, "..."]) -> None:
         self.total, self.log_proportions = total, log_proportions
-        super().__init__(batch_shape=(), event_shape=log_proportions.shape, validate_args=validate_args)
+        super().__init__(batch_shape=(), event_shape=log_proportions.shape)
 
     @property
     def support(self) -> Any:

@@ -75,12 +75,6 @@ class Poisson(AbstractCounts):
     library_size: bool = eqx.field(static=True, default=True)
     typical_total: float = eqx.field(static=True, default=0.0)
 
-    @property
-    @override
-    def param_shape(self) -> tuple[int, ...]:
-        """`event_shape`: one number for each element."""
-        return self.event_shape
-
     @override
     def elements(self, params: Float[Array, "..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
         return PoissonCounts(self.log_mean(params, total))
@@ -90,18 +84,14 @@ class Poisson(AbstractCounts):
         """The logarithm of the mean."""
         return initial_log_mean(mean)
 
-    @override
-    def monitors(self, params: Float[Array, "..."]) -> dict[str, Float[Array, ""]]:
-        return {}
-
 
 class AbstractNegativeBinomial(AbstractCounts):
     """What the negative binomial shares with the zero-inflated one: mean, dispersion and their numbers.
 
-    - `zero_heads`: decoder outputs of each element for more zeros.
+    - `is_inflated`: whether each count is 0 besides with a probability of its own.
     """
 
-    zero_heads: eqx.AbstractClassVar[int]
+    is_inflated: eqx.AbstractClassVar[bool]
     event_shape: tuple[int, ...] = eqx.field(static=True)
     library_size: bool = eqx.field(static=True, default=True)
     typical_total: float = eqx.field(static=True, default=0.0)
@@ -119,27 +109,38 @@ class AbstractNegativeBinomial(AbstractCounts):
 
     @property
     @override
-    def param_shape(self) -> tuple[int, ...]:
-        """Arrays of the event's shape for the mean, the dispersion where it is from z, and the zeros where there are more."""
-        return ((2 if self.dispersion == "from-z" else 1) + self.zero_heads, *self.event_shape)
+    def heads(self) -> int:
+        """For the mean, the dispersion where it is from z, and the zeros where there are more."""
+        return (2 if self.dispersion == "from-z" else 1) + self.is_inflated
 
-    def log_theta(self, params: Array) -> Array:
+    @override
+    def elements(self, params: Float[Array, "heads ..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
+        log_theta = held(self._log_theta(params), *LOG_DISPERSION_RANGE)
+        counts = NegativeBinomialCounts(self.log_mean(params[0], total), log_theta)
+        return ZeroInflatedCounts(counts, params[-1]) if self.is_inflated else counts
+
+    @override
+    def initial_params(self, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
+        """log mu, with the zeros made up for where mu is free; log theta by the method of moments; a twentieth of zeros."""
+        heads = [initial_log_mean(mean)]
+        if self.dispersion == "from-z":
+            heads.append(initial_log_inverse_dispersion(mean, std))
+        if self.is_inflated:
+            heads[0] = heads[0] + np.float32(np.log1p(np.exp(_INITIAL_ZERO_LOGIT)))
+            heads.append(np.full(self.event_shape, _INITIAL_ZERO_LOGIT, np.float32))
+        return np.stack(heads)
+
+    @override
+    def monitors(self, params: Float[Array, "heads ..."]) -> dict[str, Float[Array, ""]]:
+        """`fraction_dispersion_held`: elements whose dispersion is held at an end of its range; `fraction_inflated`: mean pi."""
+        (low, high), log_theta = LOG_DISPERSION_RANGE, self._log_theta(params)
+        held_share = ((log_theta <= low) | (log_theta >= high)).mean(dtype=jnp.float32)
+        inflated = {"fraction_inflated": jnp.mean(jax.nn.sigmoid(params[-1]))} if self.is_inflated else {}
+        return {"fraction_dispersion_held": held_share, **inflated}
+
+    def _log_theta(self, params: Array) -> Array:
         """The logarithm of the inverse dispersion, not yet held within its range."""
         return params[1] if self.log_inverse_dispersion is None else self.log_inverse_dispersion
-
-    def negative_binomial(self, params: Array, total: Array | None) -> NegativeBinomialCounts:
-        """The counts without more zeros."""
-        return NegativeBinomialCounts(self.log_mean(params[0], total), held(self.log_theta(params), *LOG_DISPERSION_RANGE))
-
-    def initial_heads(self, mean: np.ndarray, std: np.ndarray) -> list[np.ndarray]:
-        """log mu, and log theta by the method of moments where it is from z."""
-        by_moments = [initial_log_inverse_dispersion(mean, std)] if self.dispersion == "from-z" else []
-        return [initial_log_mean(mean), *by_moments]
-
-    def fraction_held(self, params: Array) -> Float[Array, ""]:
-        """The fraction of elements whose dispersion is held at an end of its range."""
-        (low, high), log_theta = LOG_DISPERSION_RANGE, self.log_theta(params)
-        return ((log_theta <= low) | (log_theta >= high)).mean(dtype=jnp.float32)
 
 
 class NegativeBinomial(AbstractNegativeBinomial):
@@ -161,21 +162,7 @@ class NegativeBinomial(AbstractNegativeBinomial):
     Raises `ConfigurationError` where these do not fit together.
     """
 
-    zero_heads: ClassVar[int] = 0
-
-    @override
-    def elements(self, params: Float[Array, "heads ..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
-        return self.negative_binomial(params, total)
-
-    @override
-    def initial_params(self, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
-        """log mu, and log theta by the method of moments."""
-        return np.stack(self.initial_heads(mean, std))
-
-    @override
-    def monitors(self, params: Float[Array, "heads ..."]) -> dict[str, Float[Array, ""]]:
-        """`fraction_dispersion_held`: elements whose dispersion is held at an end of its range."""
-        return {"fraction_dispersion_held": self.fraction_held(params)}
+    is_inflated: ClassVar[bool] = False
 
 
 class ZeroInflatedNegativeBinomial(AbstractNegativeBinomial):
@@ -191,21 +178,4 @@ class ZeroInflatedNegativeBinomial(AbstractNegativeBinomial):
     Raises `ConfigurationError` where these do not fit together.
     """
 
-    zero_heads: ClassVar[int] = 1
-
-    @override
-    def elements(self, params: Float[Array, "heads ..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
-        return ZeroInflatedCounts(self.negative_binomial(params, total), params[-1])
-
-    @override
-    def initial_params(self, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
-        """log mu with the zeros made up for where mu is free, log theta by the method of moments, a twentieth of zeros."""
-        log_mean, *rest = self.initial_heads(mean, std)
-        made_up = log_mean + np.float32(np.log1p(np.exp(_INITIAL_ZERO_LOGIT)))
-        return np.stack([made_up, *rest, np.full(self.event_shape, _INITIAL_ZERO_LOGIT, np.float32)])
-
-    @override
-    def monitors(self, params: Float[Array, "heads ..."]) -> dict[str, Float[Array, ""]]:
-        """`fraction_dispersion_held`, as in `NegativeBinomial`, and `fraction_inflated`: the mean of pi."""
-        inflated = jnp.mean(jax.nn.sigmoid(params[-1]))
-        return {"fraction_dispersion_held": self.fraction_held(params), "fraction_inflated": inflated}
+    is_inflated: ClassVar[bool] = True

@@ -9,18 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ..config.context import BuildContext
 from ..errors import ConfigurationError
 
 # A mean beyond e^20 could not be drawn as a 32-bit whole number; one below e^-30 is 0 to any data.
 LOG_MEAN_RANGE = (-30.0, 20.0)
 # Beyond e^15 a negative binomial is Poisson; below e^-15 it is 0 but once in millions.
 LOG_DISPERSION_RANGE = (-15.0, 15.0)
-
-
-def typical_total(context: BuildContext) -> float:
-    """The training data's mean sum over an example's elements."""
-    return float(np.sum(context.spec.mean))
 
 
 def check_typical_total(library_size: bool, typical_total: float) -> None:

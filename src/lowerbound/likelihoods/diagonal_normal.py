@@ -39,9 +39,9 @@ class DiagonalNormal(dist.Distribution):
     reparametrized_params: ClassVar[list[str]] = ["loc", "log_scale"]
     support = dist.constraints.real  # pyright: ignore[reportAssignmentType]
 
-    def __init__(self, loc: Float[Array, "..."], log_scale: Float[Array, "..."], *, validate_args: bool | None = None) -> None:
+    def __init__(self, loc: Float[Array, "..."], log_scale: Float[Array, "..."]) -> None:
         self.loc, self.log_scale = loc, log_scale
-        super().__init__(batch_shape=loc.shape, validate_args=validate_args)
+        super().__init__(batch_shape=loc.shape)
 
     def to_event(self, reinterpreted_batch_ndims: int | None = None) -> dist.Distribution:
         """An event of all elements."""
@@ -92,11 +92,9 @@ class TrackedNormal(dist.Distribution):
         normal: DiagonalNormal,
         tracked_log_variance: Float[Array, ""],
         smallest_variance: Any,
-        *,
-        validate_args: bool | None = None,
     ) -> None:
         self.normal, self.tracked_log_variance, self.smallest_variance = normal, tracked_log_variance, smallest_variance
-        super().__init__(batch_shape=normal.batch_shape, validate_args=validate_args)
+        super().__init__(batch_shape=normal.batch_shape)
 
     @property
     def support(self) -> Any:

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
 import scipy.special
 from jaxtyping import Array, Float
+from typing_extensions import override
 
-from ..config.context import BuildContext
-from ..config.part import PartConfig
 from ..errors import ConfigurationError
-from .base import AbstractJoint, Hides, Measure, Scaling, Support
-from .lattice import Lattice
+from .base import AbstractJoint, Hides
 from .location_scale import LARGEST_LOG_SCALE
 from .logistic_mixtures import ColourLogisticMixture, LogisticMixture
+from .on_levels import AbstractLevels
 
 
-class DiscretizedLogisticMixture(AbstractJoint):
+class DiscretizedLogisticMixture(AbstractLevels, AbstractJoint):
     r"""A mixture of K discretised logistics for each element, or for the three colours of each pixel together.
 
     The masses are those of `LogisticMixture` and, with `colour`, of `ColourLogisticMixture` (PixelCNN++, Salimans et al. 2017,
@@ -34,26 +31,17 @@ class DiscretizedLogisticMixture(AbstractJoint):
     their whole tails, without which the masses do not sum to 1.
 
     - `low`, `high`: lowest and highest level in the model's scale of the data; `num_levels`: how many there are.
-    - `unit`: what a raw location of 1 stands for, in the model's scale of the data; `build` takes the data's typical standard
-      deviation. An optimiser moves raw outputs by steps of one size: in units of the whole range they would be too coarse for
-      locations that matter to a level.
+    - `unit`: what a raw location of 1 stands for, in the model's scale of the data; where it is built for data, their typical
+      standard deviation. An optimiser moves raw outputs by steps of one size: in units of the whole range they would be too
+      coarse for locations that matter to a level.
     - `num_components`: K. `colour`: the event is (height, width, 3), and green depends on red, and blue on both.
 
     Raises `ConfigurationError` for fewer than 1 component, and for `colour` with another event.
     """
 
-    event_shape: tuple[int, ...] = eqx.field(static=True)
-    low: float = eqx.field(static=True, default=0.0)
-    high: float = eqx.field(static=True, default=1.0)
-    num_levels: int = eqx.field(static=True, default=256)
     num_components: int = eqx.field(static=True, default=3)
     colour: bool = eqx.field(static=True, default=False)
     unit: float = eqx.field(static=True, default=1.0)
-    measure: ClassVar[Measure] = "counting"
-    support: ClassVar[Support] = Support.LEVELS
-    code: ClassVar[str] = "{name}({shape}, {low:g}, {high:g}, {num_levels})"
-    scaling: ClassVar[Scaling] = "unit"
-    given_total: ClassVar[bool] = False
 
     def __check_init__(self) -> None:
         if self.colour and (len(self.event_shape) != 3 or self.event_shape[-1] != 3):
@@ -61,30 +49,16 @@ class DiscretizedLogisticMixture(AbstractJoint):
                 f"colour is True, but the event shape is {self.event_shape}; expected (height, width, 3), or colour=False."
             )
 
-    @classmethod
-    def build(cls, config: PartConfig, context: BuildContext) -> DiscretizedLogisticMixture:
-        """On the data's own levels; in colour for images of three channels."""
-        spec = context.spec
-        colour = len(spec.event_shape) == 3 and spec.event_shape[-1] == 3
-        low, high = float(context.low), float(context.high)
-        std = np.asarray(spec.std).reshape(spec.event_shape) / np.abs(context.transform.scale)
-        unit = float(np.sqrt(np.mean(std**2))) or 1.0
-        return cls(spec.event_shape, low, high, spec.num_levels, config.num_components, colour=colour, unit=unit)
-
     @property
     def num_logit_arrays(self) -> int:
         """How many arrays of the event's shape hold the mixture's logits."""
         return -(-self.num_components // 3) if self.colour else self.num_components
 
     @property
-    def param_shape(self) -> tuple[int, ...]:
+    @override
+    def heads(self) -> int:
         """(3 K, *event_shape), or (3 K + ceil(K / 3), height, width, 3) in colour."""
-        return (self.num_logit_arrays + (3 if self.colour else 2) * self.num_components, *self.event_shape)
-
-    @property
-    def levels(self) -> Lattice:
-        """The levels in the model's scale of the data."""
-        return Lattice(self.low, self.high, self.num_levels)
+        return self.num_logit_arrays + (3 if self.colour else 2) * self.num_components
 
     def distribution(self, params: Float[Array, "heads ..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
         """LogisticMixture or ColourLogisticMixture over the event."""

@@ -36,10 +36,6 @@ class Gaussian(AbstractScaleFromZ):
     - `event_shape`: shape of one example.
     """
 
-    event_shape: tuple[int, ...] = eqx.field(static=True)
-    scale_floor: np.ndarray = eqx.field(converter=as_float32)
-    mean_range: np.ndarray | None = eqx.field(converter=as_float32_or_none, default=None)
-
     @classmethod
     @override
     def build(cls, config: PartConfig, context: BuildContext) -> AbstractLikelihood:
@@ -75,12 +71,6 @@ class AbstractGaussianOwnScale(AbstractLocationScale):
     def own_log_scale(self) -> Array:
         """log sigma, before the floor: a number, or one for each element."""
 
-    @property
-    @override
-    def param_shape(self) -> tuple[int, ...]:
-        """`event_shape`: the mean's numbers alone."""
-        return self.event_shape
-
     @override
     def _raw(self, params: Array) -> tuple[Array, ...]:
         return params, self.own_log_scale
@@ -105,8 +95,6 @@ class GaussianLearnedScale(AbstractGaussianOwnScale):
     Raises `ConfigurationError` when `log_scale` has another shape.
     """
 
-    event_shape: tuple[int, ...] = eqx.field(static=True)
-    scale_floor: np.ndarray = eqx.field(converter=as_float32)
     log_scale: Float[Array, "..."] = eqx.field(converter=_trained, default=0.0)  # pyright: ignore[reportAssignmentType]
     mean_range: np.ndarray | None = eqx.field(converter=as_float32_or_none, default=None)
 
@@ -148,8 +136,6 @@ class GaussianFixedScale(AbstractGaussianOwnScale):
     Raises `ConfigurationError` when a scale is not above 0.
     """
 
-    event_shape: tuple[int, ...] = eqx.field(static=True)
-    scale_floor: np.ndarray = eqx.field(converter=as_float32)
     scale: np.ndarray = eqx.field(converter=as_float32)
     mean_range: np.ndarray | None = eqx.field(converter=as_float32_or_none, default=None)
 
@@ -190,8 +176,6 @@ class GaussianOptimalScale(AbstractGaussianOwnScale):
       not to the average. The rest is as for `Gaussian`.
     """
 
-    event_shape: tuple[int, ...] = eqx.field(static=True)
-    scale_floor: np.ndarray = eqx.field(converter=as_float32)
     tracked_log_variance: Tracked = eqx.field(converter=Tracked.of, default=0.0)  # pyright: ignore[reportAssignmentType]
     mean_range: np.ndarray | None = eqx.field(converter=as_float32_or_none, default=None)
 

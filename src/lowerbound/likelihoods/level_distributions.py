@@ -32,10 +32,10 @@ class AbstractRounded(dist.Distribution):
     pytree_data_fields = ("loc", "scale")
     pytree_aux_fields = ("levels",)
 
-    def __init__(self, loc: Any, scale: Any, levels: Lattice, *, validate_args: bool | None = None) -> None:
+    def __init__(self, loc: Any, scale: Any, levels: Lattice) -> None:
         self.loc, self.scale = jnp.broadcast_arrays(loc, scale)
         self.levels = levels
-        super().__init__(self.loc.shape, validate_args=validate_args)
+        super().__init__(self.loc.shape)
 
     @constraints.dependent_property(is_discrete=True, event_dim=0)  # pyright: ignore[reportArgumentType]
     def support(self) -> Any:

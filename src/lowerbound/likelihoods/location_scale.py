@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 from ..config.context import BuildContext
 from ..config.part import PartConfig
 from ..data.spec import DataSpec
-from .counts import initial_log_inverse_dispersion, typical_total
+from .counts import initial_log_inverse_dispersion
 
 # The scale stays below e^30, so that an example far from all training data gets a very low score and not an infinite one.
 LARGEST_LOG_SCALE = 30.0
@@ -63,11 +63,21 @@ def arguments_from_data(config: PartConfig, context: BuildContext) -> dict[str, 
     them, the last one by the method of moments.
     """
     spec = context.spec
-    arguments = {"event_shape": spec.event_shape, "num_categories": spec.num_levels, "typical_total": typical_total(context)}
+    arguments = {
+        "event_shape": spec.event_shape,
+        "num_categories": spec.num_levels,
+        "num_levels": spec.num_levels,
+        "low": context.low,
+        "high": context.high,
+        "typical_total": float(np.sum(spec.mean)),
+        "colour": len(spec.event_shape) == 3 and spec.event_shape[-1] == 3,
+        "unit": float(np.sqrt(np.mean(standard_deviation(context) ** 2))) or 1.0,
+    }
     if "scale_floor" in config.values:
         arguments["scale_floor"] = scale_floor(config, context)
     if "mean" in config.values:
         arguments["mean_range"] = mean_range(config, context)
+        arguments["bounded_mean"] = config.mean == "sigmoid"
     if config.get("dispersion", "from-z") == "per-element":
         moments = (np.asarray(values, np.float64).reshape(spec.event_shape) for values in (spec.mean, spec.std))
         arguments["log_inverse_dispersion"] = initial_log_inverse_dispersion(*moments)

@@ -33,12 +33,12 @@ class AbstractLocationScale(AbstractElementwise):
     - `mean_range`: (low, high) of the location, in the model's scale of the data, stacked along the first axis; or None.
     """
 
-    scale_floor: eqx.AbstractVar[np.ndarray]
+    event_shape: tuple[int, ...] = eqx.field(static=True)
+    scale_floor: np.ndarray = eqx.field(converter=as_float32)
     mean_range: eqx.AbstractVar[np.ndarray | None]
     measure: ClassVar[Measure] = "lebesgue"
     support: ClassVar[Support] = Support.REAL
     scaling: ClassVar[Scaling] = "any"
-    given_total: ClassVar[bool] = False
 
     @abstractmethod
     def _raw(self, params: Array) -> tuple[Array, ...]:
@@ -72,14 +72,15 @@ class AbstractScaleFromZ(AbstractLocationScale):
     - `scale_of_unit_std`: the scale at which the standard deviation is 1, with the others at their start.
     """
 
+    mean_range: np.ndarray | None = eqx.field(converter=as_float32_or_none, default=None)
     scale_of_unit_std: ClassVar[float] = 1.0
     starts: ClassVar[tuple[float, ...]] = ()
 
     @property
     @override
-    def param_shape(self) -> tuple[int, ...]:
+    def heads(self) -> int:
         """(2 or more, *event_shape): the location's numbers, the log-scale's and the others'."""
-        return (2 + len(self.starts), *self.event_shape)
+        return 2 + len(self.starts)
 
     @override
     def _raw(self, params: Array) -> tuple[Array, ...]:
@@ -103,9 +104,6 @@ class Laplace(AbstractScaleFromZ):
     `AbstractLocationScale`. The variance is 2 b^2.
     """
 
-    event_shape: tuple[int, ...] = eqx.field(static=True)
-    scale_floor: np.ndarray = eqx.field(converter=as_float32)
-    mean_range: np.ndarray | None = eqx.field(converter=as_float32_or_none, default=None)
     scale_of_unit_std: ClassVar[float] = 1 / np.sqrt(2.0)
 
     @override
@@ -124,9 +122,6 @@ class StudentT(AbstractScaleFromZ):
     `AbstractLocationScale`.
     """
 
-    event_shape: tuple[int, ...] = eqx.field(static=True)
-    scale_floor: np.ndarray = eqx.field(converter=as_float32)
-    mean_range: np.ndarray | None = eqx.field(converter=as_float32_or_none, default=None)
     scale_of_unit_std: ClassVar[float] = np.sqrt(INITIAL_EXCESS / (2 + INITIAL_EXCESS))
     starts: ClassVar[tuple[float, ...]] = (np.log(INITIAL_EXCESS),)
 

@@ -34,21 +34,16 @@ class LogNormal(AbstractElementwise):
 
     event_shape: tuple[int, ...] = eqx.field(static=True)
     scale_floor: np.ndarray = eqx.field(converter=as_float32)
+    heads: ClassVar[int | None] = 2
     measure: ClassVar[Measure] = "lebesgue"
     support: ClassVar[Support] = Support.POSITIVE
     scaling: ClassVar[Scaling] = "none"
-    given_total: ClassVar[bool] = False
 
     @classmethod
     def build(cls, config: PartConfig, context: BuildContext) -> LogNormal:
         """With the floor of a Gaussian for the data, relative to each element's mean."""
         floor = scale_floor(config, context) / np.asarray(context.spec.mean).reshape(context.spec.event_shape)
         return cls(context.spec.event_shape, floor)
-
-    @property
-    def param_shape(self) -> tuple[int, ...]:
-        """(2, *event_shape): the mean and the log-deviation of the logarithm."""
-        return (2, *self.event_shape)
 
     def elements(self, params: Float[Array, "two ..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
         """LogNormal(mu, sigma)."""

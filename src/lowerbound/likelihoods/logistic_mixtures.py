@@ -36,12 +36,10 @@ class LogisticMixture(dist.Distribution):
         loc: Float[Array, "components ..."],
         scale: Float[Array, "components ..."],
         levels: Lattice,
-        *,
-        validate_args: bool | None = None,
     ) -> None:
         self.logits = logits
         self.component = DiscretizedLogisticDistribution(loc, scale, levels)
-        super().__init__(batch_shape=logits.shape[1:], validate_args=validate_args)
+        super().__init__(batch_shape=logits.shape[1:])
 
     @property
     def support(self) -> Any:
@@ -91,12 +89,10 @@ class ColourLogisticMixture(dist.Distribution):
         scale: Float[Array, "components height width 3"],
         coefficients: Float[Array, "components height width 3"],
         levels: Lattice,
-        *,
-        validate_args: bool | None = None,
     ) -> None:
         self.logits, self.coefficients = logits, coefficients
         self.component = DiscretizedLogisticDistribution(loc, scale, levels)
-        super().__init__(batch_shape=logits.shape[1:], event_shape=(3,), validate_args=validate_args)
+        super().__init__(batch_shape=logits.shape[1:], event_shape=(3,))
 
     @property
     def support(self) -> Any:

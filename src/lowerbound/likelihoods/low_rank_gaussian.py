@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
 from jaxtyping import Array, Float, PRNGKeyArray
+from typing_extensions import override
 
 from .base import AbstractJoint, Hides, Measure, Scaling, Support
 from .location_scale import as_float32, floored_log_scale
@@ -39,11 +40,9 @@ class LowRankNormal(dist.Distribution):
         loc: Float[Array, "..."],
         factor: Float[Array, "rank ..."],
         log_scale: Float[Array, "..."],
-        *,
-        validate_args: bool | None = None,
     ) -> None:
         self.loc, self.factor, self.log_scale = loc, factor, log_scale
-        super().__init__(batch_shape=(), event_shape=loc.shape, validate_args=validate_args)
+        super().__init__(batch_shape=(), event_shape=loc.shape)
 
     @property
     def support(self) -> Any:
@@ -113,13 +112,13 @@ class LowRankGaussian(AbstractJoint):
     measure: ClassVar[Measure] = "lebesgue"
     support: ClassVar[Support] = Support.REAL
     scaling: ClassVar[Scaling] = "any"
-    given_total: ClassVar[bool] = False
     hides: ClassVar[Hides] = "elements"
 
     @property
-    def param_shape(self) -> tuple[int, ...]:
+    @override
+    def heads(self) -> int:
         """(2 + rank, *event_shape): the mean's and the log-scale's numbers, and the columns of W."""
-        return (2 + self.rank, *self.event_shape)
+        return 2 + self.rank
 
     def distribution(self, params: Float[Array, "heads ..."], total: Float[Array, ""] | None = None) -> LowRankNormal:
         """LowRankNormal(mu, W, log sigma)."""

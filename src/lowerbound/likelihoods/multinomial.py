@@ -43,11 +43,6 @@ class Multinomial(AbstractJoint):
     def __check_init__(self) -> None:
         check_typical_total(True, self.typical_total)
 
-    @property
-    def param_shape(self) -> tuple[int, ...]:
-        """`event_shape`: one logit for each element."""
-        return self.event_shape
-
     def distribution(self, params: Float[Array, "..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
         """MultinomialCounts over the event."""
         size = jnp.asarray(self.typical_total, params.dtype) if total is None else total
@@ -65,7 +60,3 @@ class Multinomial(AbstractJoint):
     def initial_params(self, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
         """The logarithm of the mean counts; softmax takes out their sum."""
         return initial_log_mean(mean)
-
-    def monitors(self, params: Float[Array, "..."]) -> dict[str, Float[Array, ""]]:
-        """None."""
-        return {}

@@ -14,6 +14,7 @@ import numpy as np
 import numpyro.distributions as dist
 from jaxtyping import Array, Float, PRNGKeyArray
 from numpyro.distributions import constraints
+from typing_extensions import override
 
 from ..config.context import BuildContext
 from ..config.part import PartConfig
@@ -196,7 +197,6 @@ class NumPyroLikelihood(AbstractElementwise):
     family: str = eqx.field(static=True)
     support: ClassVar[Support] = Support.OWN
     scaling: ClassVar[Scaling] = "none"
-    given_total: ClassVar[bool] = False
 
     def __check_init__(self) -> None:
         family_of(self.family)
@@ -212,9 +212,10 @@ class NumPyroLikelihood(AbstractElementwise):
         return "counting" if family_of(self.family).is_discrete else "lebesgue"
 
     @property
-    def param_shape(self) -> tuple[int, ...]:
+    @override
+    def heads(self) -> int:
         """(arguments, *event_shape), in the order of the class's own signature."""
-        return (len(family_of(self.family).arguments), *self.event_shape)
+        return len(family_of(self.family).arguments)
 
     def elements(self, params: Float[Array, "arguments ..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
         """The family."""
@@ -224,7 +225,3 @@ class NumPyroLikelihood(AbstractElementwise):
     def initial_params(self, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
         """By moments, solved numerically: the mean and, with two arguments or more, the deviation as well as it can be met."""
         return fit_moments(family_of(self.family).of, self.param_shape, mean, std)
-
-    def monitors(self, params: Float[Array, "arguments ..."]) -> dict[str, Float[Array, ""]]:
-        """None."""
-        return {}

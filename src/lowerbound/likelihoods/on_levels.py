@@ -9,60 +9,51 @@ import numpyro.distributions as dist
 from jaxtyping import Array, Float
 from typing_extensions import override
 
-from ..config.context import BuildContext
-from ..config.part import PartConfig
-from .base import AbstractElementwise, Measure, Scaling, Support
+from .base import AbstractElementwise, AbstractLikelihood, Measure, Scaling, Support
 from .lattice import Lattice
 from .level_distributions import AbstractRounded, DiscretizedLogisticDistribution, QuantizedGaussianDistribution
 from .location_scale import LARGEST_LOG_SCALE, squeeze, unsqueeze
 
 
-class AbstractOnLevels(AbstractElementwise):
-    r"""Independent rounded variables of one family, with location and scale from z.
-
-    Decoder outputs (a, s): loc = low + (high - low) sigmoid(a) (or a itself when `bounded_mean` is False),
-    scale = max(exp(s), floor), and at most e^30. The floor is a tenth of a step: there nearly all mass is on one level already.
+class AbstractLevels(AbstractLikelihood):
+    """Elements on equally spaced levels.
 
     - `low`, `high`: lowest and highest level in the model's scale of the data; `num_levels`: how many there are.
-    - `family`: the distribution of an element. `scale_of_unit_std`: its scale where its standard deviation is 1.
     """
 
-    family: ClassVar[type[AbstractRounded]]
-    scale_of_unit_std: ClassVar[float]
     event_shape: tuple[int, ...] = eqx.field(static=True)
-    low: float = eqx.field(static=True, default=0.0)
-    high: float = eqx.field(static=True, default=1.0)
+    low: float = eqx.field(static=True, converter=float, default=0.0)
+    high: float = eqx.field(static=True, converter=float, default=1.0)
     num_levels: int = eqx.field(static=True, default=256)
-    bounded_mean: bool = eqx.field(static=True, default=True)
     measure: ClassVar[Measure] = "counting"
     support: ClassVar[Support] = Support.LEVELS
     code: ClassVar[str] = "{name}({shape}, {low:g}, {high:g}, {num_levels})"
     scaling: ClassVar[Scaling] = "unit"
-    given_total: ClassVar[bool] = False
-
-    @classmethod
-    @override
-    def build(cls, config: PartConfig, context: BuildContext) -> "AbstractOnLevels":
-        """On the data's own levels."""
-        spec = context.spec
-        bounded = config.mean == "sigmoid"
-        return cls(spec.event_shape, float(context.low), float(context.high), spec.num_levels, bounded_mean=bounded)
-
-    @property
-    def mean(self) -> str:
-        """ "sigmoid" for a bounded location, or "free"."""
-        return "sigmoid" if self.bounded_mean else "free"
 
     @property
     def levels(self) -> Lattice:
         """The levels in the model's scale of the data."""
         return Lattice(self.low, self.high, self.num_levels)
 
+
+class AbstractOnLevels(AbstractLevels, AbstractElementwise):
+    r"""Independent rounded variables of one family, with location and scale from z.
+
+    Decoder outputs (a, s): loc = low + (high - low) sigmoid(a) (or a itself when `bounded_mean` is False),
+    scale = max(exp(s), floor), and at most e^30. The floor is a tenth of a step: there nearly all mass is on one level already.
+
+    - `family`: the distribution of an element. `scale_of_unit_std`: its scale where its standard deviation is 1.
+    """
+
+    family: ClassVar[type[AbstractRounded]]
+    scale_of_unit_std: ClassVar[float]
+    bounded_mean: bool = eqx.field(static=True, default=True)
+    heads: ClassVar[int | None] = 2
+
     @property
-    @override
-    def param_shape(self) -> tuple[int, ...]:
-        """(2, *event_shape): the location's and the log-scale's numbers."""
-        return (2, *self.event_shape)
+    def mean(self) -> str:
+        """ "sigmoid" for a bounded location, or "free"."""
+        return "sigmoid" if self.bounded_mean else "free"
 
     @override
     def elements(self, params: Float[Array, "two ..."], total: Float[Array, ""] | None = None) -> dist.Distribution:

@@ -45,11 +45,9 @@ class OrderedLevels(dist.Distribution):
         location: Float[Array, "..."],
         first: Float[Array, "..."],
         increments: Float[Array, "levels ..."],
-        *,
-        validate_args: bool | None = None,
     ) -> None:
         self.location, self.first, self.increments = location, first, increments
-        super().__init__(batch_shape=location.shape, validate_args=validate_args)
+        super().__init__(batch_shape=location.shape)
 
     @property
     def support(self) -> Any:
@@ -123,7 +121,6 @@ class Ordinal(AbstractElementwise):
     support: ClassVar[Support] = Support.LEVELS
     code: ClassVar[str] = "{name}.of_moments({shape}, {num_levels}, mean, std)"
     scaling: ClassVar[Scaling] = "none"
-    given_total: ClassVar[bool] = False
 
     def __check_init__(self) -> None:
         check_categories(self.num_categories, self.event_shape)
@@ -156,11 +153,6 @@ class Ordinal(AbstractElementwise):
         moments = (np.reshape(values, spec.event_shape) for values in (spec.mean, spec.std))
         return cls.of_moments(spec.event_shape, spec.num_levels, *moments)
 
-    @property
-    def param_shape(self) -> tuple[int, ...]:
-        """`event_shape`: one location for each element."""
-        return self.event_shape
-
     def elements(self, params: Float[Array, "..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
         """OrderedLevels."""
         return OrderedLevels(params, *self._cutpoints())
@@ -174,10 +166,6 @@ class Ordinal(AbstractElementwise):
             is_below = scipy.special.expit(middle - cutpoints).sum(axis=0) < mean
             low, high = np.where(is_below, middle, low), np.where(is_below, high, middle)
         return (0.5 * (low + high)).astype(np.float32)
-
-    def monitors(self, params: Float[Array, "..."]) -> dict[str, Float[Array, ""]]:
-        """None."""
-        return {}
 
     def _cutpoints(self) -> tuple[Float[Array, "..."], Float[Array, "levels ..."]]:
         raw = self.raw_cutpoints

@@ -18,10 +18,14 @@ from .schedule import Step
 
 
 class AbstractImportanceWeighted(AbstractStatelessObjective):
-    """Bounds that are a function of one example's log-weights, all draws side by side; those of a group lie next to each other."""
+    """Bounds that are a function of one example's log-weights, all draws side by side, those of a group next to each other."""
 
-    num_groups: eqx.AbstractClassVar[int]
     is_bound: ClassVar[bool] = True
+
+    @property
+    @abstractmethod
+    def num_groups(self) -> int:
+        """M; 1 where the draws are one group."""
 
     @property
     @abstractmethod
