@@ -18,7 +18,7 @@ from lowerbound.densities import AbstractLatentDensity, Space
 from lowerbound.models import SingleLayer
 from lowerbound.objectives import CIWAE, ELBO, IWAE, PIWAE, AbstractObjective
 from lowerbound.priors import AbstractPrior
-from lowerbound.verification.linear_gaussian import LinearDecoder, LinearEncoder, LinearGaussian
+from lowerbound.verification.linear_gaussian import LinearGaussian, LinearNetwork
 
 TRUTH = LinearGaussian.random(3, 1, orthogonal=True, seed=1)
 X = TRUTH.draw(1, seed=8)[0]
@@ -50,10 +50,10 @@ class PseudoInput(AbstractPrior):
 
 def model_at(start: SingleLayer, numbers: Numbers) -> SingleLayer:
     encoder, decoder = start.encoder, start.decoder
-    assert isinstance(encoder, LinearEncoder)
-    assert isinstance(decoder, LinearDecoder)
+    assert isinstance(encoder, LinearNetwork)
+    assert isinstance(decoder, LinearNetwork)
     return eqx.tree_at(
-        lambda model: (model.encoder.bias, model.encoder.log_variance, model.decoder.weight, model.decoder.log_scale),
+        lambda model: (model.encoder.bias, model.encoder.log_spread, model.decoder.weight, model.decoder.log_spread),
         start,
         (numbers[:1], numbers[1:2], decoder.weight.at[0, 0].set(numbers[2]), numbers[3]),
     )
@@ -61,9 +61,9 @@ def model_at(start: SingleLayer, numbers: Numbers) -> SingleLayer:
 
 def numbers_of(model: SingleLayer) -> np.ndarray:
     encoder, decoder = model.encoder, model.decoder
-    assert isinstance(encoder, LinearEncoder)
-    assert isinstance(decoder, LinearDecoder)
-    parts = (encoder.bias[0], encoder.log_variance[0], decoder.weight[0, 0], decoder.log_scale)
+    assert isinstance(encoder, LinearNetwork)
+    assert isinstance(decoder, LinearNetwork)
+    parts = (encoder.bias[0], encoder.log_spread[0], decoder.weight[0, 0], decoder.log_spread)
     return np.array([float(part) for part in parts])
 
 

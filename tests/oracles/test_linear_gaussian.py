@@ -26,11 +26,32 @@ from lowerbound.objectives import ELBO
 from lowerbound.posteriors import DiagonalGaussian
 from lowerbound.priors import StandardNormal
 from lowerbound.training import Trainer
-from lowerbound.verification.linear_gaussian import LinearDecoder, LinearGaussian, maximum_likelihood_log_evidence, of_decoder
+from lowerbound.verification.linear_gaussian import LinearGaussian, LinearNetwork
 
 TRUTH = LinearGaussian.random(6, 2, orthogonal=True)
 # A posterior that is off by 0.3 in every mean, and wider than the truth so that the weights have a variance.
 WRONG = {"mean_shift": 0.3, "variance_factor": 1.5}
+
+
+def maximum_likelihood_log_evidence(data: np.ndarray, latent_dim: int) -> float:
+    """The largest mean log p(x) that any probabilistic PCA gives the data (Tipping and Bishop 1999, eqs. 3.7 and 3.8).
+
+    With l_1 >= ... >= l_D the eigenvalues of the data's covariance, s^2 is the mean of the D - J smallest, and
+
+        mean log p(x) = -(D log(2 pi) + sum_{j <= J} log l_j + (D - J) log s^2 + D) / 2
+    """
+    data = np.asarray(data, np.float64)
+    eigenvalues = np.linalg.eigvalsh(np.cov(data.T, bias=True))[::-1]
+    dimensions = len(eigenvalues)
+    noise = eigenvalues[latent_dim:].mean()
+    log_determinant = np.log(eigenvalues[:latent_dim]).sum() + (dimensions - latent_dim) * np.log(noise)
+    return float(-0.5 * (dimensions * np.log(2 * np.pi) + log_determinant + dimensions))
+
+
+def of_decoder(decoder: LinearNetwork) -> LinearGaussian:
+    """The truth that a (trained) decoder stands for."""
+    weight, bias, log_scale = (np.asarray(jax.device_get(leaf), np.float64) for leaf in jax.tree.leaves(decoder))
+    return LinearGaussian(weight, bias, float(np.exp(log_scale)))
 
 
 @pytest.fixture
@@ -129,10 +150,10 @@ def test_trained_by_elbo_the_evidence_reaches_the_maximum_likelihood_optimum() -
     data_dim, latent_dim = 6, 2
     data = LinearGaussian.random(data_dim, latent_dim, orthogonal=False, seed=5).draw(1000, seed=6)
     rng = np.random.default_rng(7)
-    decoder = LinearDecoder(
+    decoder = LinearNetwork(
         weight=jnp.asarray(0.1 * rng.normal(size=(data_dim, latent_dim)), jnp.float32),
         bias=jnp.zeros(data_dim),
-        log_scale=jnp.float32(0.0),
+        log_spread=jnp.float32(0.0),
         in_shape=(latent_dim,),
         out_shape=(2, data_dim),
     )
@@ -147,7 +168,7 @@ def test_trained_by_elbo_the_evidence_reaches_the_maximum_likelihood_optimum() -
     trainer = Trainer(start, data, data[:0], ELBO(num_samples=4), options)
     model = trainer.model_of(trainer.run(trainer.start()))
     assert isinstance(model, SingleLayer)
-    assert isinstance(model.decoder, LinearDecoder)
+    assert isinstance(model.decoder, LinearNetwork)
 
     optimum = maximum_likelihood_log_evidence(data, latent_dim)
     trained = of_decoder(model.decoder)

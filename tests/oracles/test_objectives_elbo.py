@@ -14,7 +14,7 @@ from lowerbound.data.examples import Example
 from lowerbound.errors import ConfigurationError
 from lowerbound.models import SingleLayer
 from lowerbound.objectives import ELBO, AbstractObjective, LossRecord, WarmUp
-from lowerbound.verification.linear_gaussian import LinearEncoder, LinearGaussian
+from lowerbound.verification.linear_gaussian import LinearGaussian, LinearNetwork
 
 # q(z|x) = N(x, I): KL_j = x_j^2 / 2, so by example and latent [[2, 0.5], [8, 0], [0, 0.02]].
 X = np.array([[2.0, 1.0], [-4.0, 0.0], [0.0, 0.2]], np.float32)
@@ -23,7 +23,7 @@ KL = np.array([2.5, 8.0, 0.02])
 
 def model() -> SingleLayer:
     start = LinearGaussian.random(2, 2, orthogonal=True).model()
-    encoder = LinearEncoder(weight=jnp.eye(2), bias=jnp.zeros(2), log_variance=jnp.zeros(2), in_shape=(2,), out_shape=(2, 2))
+    encoder = LinearNetwork(weight=jnp.eye(2), bias=jnp.zeros(2), log_spread=jnp.zeros(2), in_shape=(2,), out_shape=(2, 2))
     return eqx.tree_at(lambda model: model.encoder, start, encoder)
 
 

@@ -18,7 +18,7 @@ from lowerbound.models import SingleLayer
 from lowerbound.objectives import DIPVAEI, DIPVAEII, AbstractObjective, InfoVAE, LossRecord, WassersteinAutoencoder
 from lowerbound.objectives.dip import covariance
 from lowerbound.objectives.mmd import IMQ_SCALES, mmd
-from lowerbound.verification.linear_gaussian import LinearEncoder, LinearGaussian
+from lowerbound.verification.linear_gaussian import LinearGaussian, LinearNetwork
 
 # Means 0; Cov with 1/B: [[1, 0.5], [0.5, 3.5]].
 X = np.array([[1, 0], [-1, 0], [1, 1], [-1, -1], [1, 3], [-1, -3], [1, -2], [-1, 2]], np.float32)
@@ -30,7 +30,7 @@ def model() -> SingleLayer:
     """q(z|x) = N(x, diag(1/4, 1/2))."""
     start = LinearGaussian.random(2, 2, orthogonal=True).model()
     log_variance = jnp.asarray(np.log(VARIANCES), jnp.float32)
-    encoder = LinearEncoder(weight=jnp.eye(2), bias=jnp.zeros(2), log_variance=log_variance, in_shape=(2,), out_shape=(2, 2))
+    encoder = LinearNetwork(weight=jnp.eye(2), bias=jnp.zeros(2), log_spread=log_variance, in_shape=(2,), out_shape=(2, 2))
     return eqx.tree_at(lambda model: model.encoder, start, encoder)
 
 

@@ -18,7 +18,7 @@ from lowerbound.models import Draws, LogTerms, SingleLayer
 from lowerbound.objectives import BetaTCVAE, total_correlation
 from lowerbound.objectives.base import batch_terms, log_weight_of
 from lowerbound.objectives.total_correlation import kl_parts, stratified_log_weights
-from lowerbound.verification.linear_gaussian import LinearEncoder, LinearGaussian
+from lowerbound.verification.linear_gaussian import LinearGaussian, LinearNetwork
 
 LOG_VARIANCE, NUM_SAMPLES = -3.0, 100
 X = np.random.default_rng(1).normal(size=(8, 2)).astype(np.float32)
@@ -27,10 +27,10 @@ X = np.random.default_rng(1).normal(size=(8, 2)).astype(np.float32)
 def encoding_itself() -> SingleLayer:
     """q(z|x) = N(x, e^-3 I) in two dimensions."""
     model = LinearGaussian.random(2, 2, orthogonal=True).model()
-    encoder = LinearEncoder(
+    encoder = LinearNetwork(
         weight=jnp.eye(2),
         bias=jnp.zeros(2),
-        log_variance=jnp.full(2, LOG_VARIANCE),
+        log_spread=jnp.full(2, LOG_VARIANCE),
         in_shape=(2,),
         out_shape=(2, 2),
     )

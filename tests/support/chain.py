@@ -81,7 +81,6 @@ class Chain(AbstractLatentVariableModel):
         encoder = {"to_2": jnp.zeros(size), "to_1": jnp.zeros(size), "mean_2": zero, "mean_1": zero}
         return cls(zero + 0.5, zero, decoder, {**encoder, "slope": zero, "log_scale_2": zero, "log_scale_1": zero}, size)
 
-    latent_dim = property(lambda self: 2)
     event_shape = property(lambda self: (self.size,))
     condition_dim = property(lambda self: 0)
     measure = property(lambda self: "lebesgue")
@@ -105,7 +104,7 @@ class Chain(AbstractLatentVariableModel):
     def log_terms(self, example: Example, key: PRNGKeyArray, draws: Draws) -> LogTerms:
         assert draws.path_scale is None
         seen = example if draws.encoded_x is None else dataclasses.replace(example, x=draws.encoded_x)
-        posterior = self.encode(seen)
+        posterior = self.posterior_from(self.posterior_params(seen))
         z, log_posterior = jax.vmap(posterior.sample_and_log_prob)(jax.random.split(key, draws.num_samples))
         if draws.path_only:
             log_posterior = jax.vmap(stopped(posterior).log_prob)(z)
@@ -121,9 +120,6 @@ class Chain(AbstractLatentVariableModel):
             posterior=posterior,
             monitors={},
         )
-
-    def encode(self, example: Example) -> ChainPosterior:
-        return self.posterior_from(self.posterior_params(example))
 
     def posterior_params(self, example: Example) -> dict[str, Number]:
         params = {name: value for name, value in self.encoder.items() if not name.startswith("to_")}

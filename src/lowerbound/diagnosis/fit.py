@@ -11,11 +11,10 @@ from ..training import NOT_FINITE
 from .finding import FEWEST_RECORDS, STANDARD_ERRORS, Check, Finding, retrain, short
 
 # A gap of 0.05 nats an element: each element is 5 % less probable on new data. Bounds on log-probabilities have a natural zero,
-# so there the gap is compared with the bound itself.
-GAP_NATS_PER_ELEMENT, SERIOUS_GAP_NATS_PER_ELEMENT = 0.05, 0.2
-GAP_SHARE_OF_BOUND, SERIOUS_GAP_SHARE_OF_BOUND = 0.05, 0.2
+# so there the gap is compared with the bound itself, of which it is a share.
+GAP, SERIOUS_GAP = 0.05, 0.2
 # The last tenth of training still added this much (per element, or as a share of the bound for log-probabilities).
-RISE_NATS_PER_ELEMENT, RISE_SHARE_OF_BOUND = 0.002, 0.005
+RISE = {"lebesgue": 0.002, "counting": 0.005}
 # Of Adam. After a divergence no higher one is proposed.
 USUAL_RATE = 1e-3
 # The bound ended this share of its whole climb below its best.
@@ -57,11 +56,7 @@ def _overfitting(summary: RunSummary) -> Finding | None:
     if not gap > STANDARD_ERRORS * error:
         return None
     relative = _per_element(summary, gap, held_out)
-    counting = summary.measure == "counting"
-    least, serious = (
-        (GAP_SHARE_OF_BOUND, SERIOUS_GAP_SHARE_OF_BOUND) if counting else (GAP_NATS_PER_ELEMENT, SERIOUS_GAP_NATS_PER_ELEMENT)
-    )
-    if relative < least:
+    if relative < GAP:
         return None
     keep, settings = "", []
     if summary.config.training.early_stopping_patience == 0 and summary.has_validation:
@@ -71,9 +66,9 @@ def _overfitting(summary: RunSummary) -> Finding | None:
     dropout = summary.config.network.get("dropout", None)
     if dropout == 0:
         settings.append("network.dropout=0.2")
-    how_much = f"{relative:.0%} of the bound" if counting else f"{relative:.2f} nats an element"
+    how_much = f"{relative:.0%} of the bound" if summary.measure == "counting" else f"{relative:.2f} nats an element"
     return Finding(
-        "serious" if relative > serious else "warning",
+        "serious" if relative > SERIOUS_GAP else "warning",
         f"Overfitting: the model explains its training examples better than new ones ({split}).",
         f"gap {short(gap)} ± {short(error)} nats: train {short(train)}, {split} {short(held_out)} ({how_much})",
         f"{keep}Use {'' if dropout else 'dropout, '}a smaller network, or more data. Report the bound on data that were not "
@@ -86,9 +81,8 @@ def _past_best(summary: RunSummary) -> Finding | None:
     epochs, bounds = summary.finite("validation_elbo_nats")
     kept, best = _kept_index(summary, epochs), int(np.argmax(bounds))
     lost = float(bounds[best] - bounds[kept])
-    least = RISE_SHARE_OF_BOUND if summary.measure == "counting" else RISE_NATS_PER_ELEMENT
     # The validation examples are the same at each look, so what is left of chance is the draw of z alone.
-    if len(bounds) < FEWEST_RECORDS or _per_element(summary, lost, float(bounds[best])) < 5 * least:
+    if len(bounds) < FEWEST_RECORDS or _per_element(summary, lost, float(bounds[best])) < 5 * RISE[summary.measure]:
         return None
     if lost < STANDARD_ERRORS * _noise(bounds):
         return None
@@ -109,9 +103,8 @@ def _undertrained(summary: RunSummary) -> Finding | None:
         return None
     last, before = bounds[-tenth:], bounds[-2 * tenth : -tenth]
     rise = float(last.mean() - before.mean())
-    least = RISE_SHARE_OF_BOUND if summary.measure == "counting" else RISE_NATS_PER_ELEMENT
     chance = _noise(bounds) * math.sqrt(2 / tenth)
-    if rise < STANDARD_ERRORS * chance or _per_element(summary, rise, float(last.mean())) < least:
+    if rise < STANDARD_ERRORS * chance or _per_element(summary, rise, float(last.mean())) < RISE[summary.measure]:
         return None
     return Finding(
         "warning",

@@ -39,27 +39,14 @@ def _unused(summary: RunSummary) -> Finding | None:
     figure = f"{active} of {dim} latents active{carrying}{kl}{information_text(summary)}; dead: {dead}"
     smaller = retrain(summary, *_latent_dim_settings(summary, number))
     if number < FEW_ACTIVE_SHARE * dim:
-        warmup = (
-            "If the samples look too alike, raise the KL weight slowly (objective.warmup_epochs); "
-            if "warmup_epochs" in summary.config.objective.values
-            else ""
-        )
-        advice = f"{warmup}otherwise" if warmup else "Otherwise"
-        return Finding(
-            "warning",
-            f"Most latents are dead: {unused} of {dim} carry nothing, and the decoder ignores them.",
-            figure,
-            f"{advice} a model with {number} does as well.",
-            smaller,
-        )
+        sentence = f"Most latents are dead: {unused} of {dim} carry nothing, and the decoder ignores them."
+        otherwise = "Otherwise"
+        if "warmup_epochs" in summary.config.objective.values:
+            otherwise = "If the samples look too alike, raise the KL weight slowly (objective.warmup_epochs); otherwise"
+        return Finding("warning", sentence, figure, f"{otherwise} a model with {number} does as well.", smaller)
     are = "latent is" if unused == 1 else "latents are"
-    return Finding(
-        "note",
-        f"{unused} {are} not used. This is harmless: the model has switched off what it does not need.",
-        figure,
-        f"A model with {number} would give much the same bound.",
-        smaller,
-    )
+    sentence = f"{unused} {are} not used. This is harmless: the model has switched off what it does not need."
+    return Finding("note", sentence, figure, f"A model with {number} would give much the same bound.", smaller)
 
 
 def _too_few(summary: RunSummary) -> Finding | None:

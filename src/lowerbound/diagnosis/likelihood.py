@@ -71,22 +71,14 @@ def _support(summary: RunSummary) -> Finding | None:
     better, levels = better_likelihoods("levels", spec)[0], spec.num_levels
     figure = f"the data have {levels} levels from {spec.low:g} to {spec.high:g}, and {name} is a density"
     advice = f"Likelihoods of levels give bits per dimension, and need no floor: {better}."
-    if levels <= FEW_LEVELS:
-        return Finding(
-            "warning",
-            f"Wrong likelihood: a density for data of {levels} levels. It is largest where it falls between the levels' spikes, "
-            "and its number cannot be compared with a probability.",
-            figure,
-            advice,
-            _with_likelihood(summary, better),
-        )
-    return Finding(
-        "note",
-        "The likelihood is a density, and the data are levels: the number is a log-density that has no bits per dimension.",
-        figure,
-        advice,
-        _with_likelihood(summary, better),
+    sentence = (
+        f"Wrong likelihood: a density for data of {levels} levels. It is largest where it falls between the levels' spikes, "
+        "and its number cannot be compared with a probability."
+        if levels <= FEW_LEVELS
+        else "The likelihood is a density, and the data are levels: the number is a log-density that has no bits per dimension."
     )
+    severity = "warning" if levels <= FEW_LEVELS else "note"
+    return Finding(severity, sentence, figure, advice, _with_likelihood(summary, better))
 
 
 def _predictive(summary: RunSummary) -> Finding | None:
@@ -122,6 +114,7 @@ def _cause(summary: RunSummary, wrong: np.ndarray) -> tuple[str, list[str], str]
     check, likelihood = summary.examination.predictive, summary.config.likelihood
     dispersion = float(np.median(check.dispersion[wrong]))
     kurtosis, skewness = (float(np.median(values[wrong])) for values in (check.excess_kurtosis, check.skewness))
+    spread = f"; the data's variance is {short(dispersion)} times the likelihood's"
     tried = {config.likelihood.name for config in (summary.config, *summary.tried)}
 
     def choose(misfit: Misfit) -> list[str]:
@@ -130,16 +123,10 @@ def _cause(summary: RunSummary, wrong: np.ndarray) -> tuple[str, list[str], str]
     if catalogue.class_of("likelihood", likelihood.name).support is Support.COUNTS and math.isfinite(dispersion):
         # A wider law has more zeros too, so the spread is asked first.
         if dispersion > _OVERDISPERSED:
-            better = choose("overdispersed")
-            figure = f"; the data's variance is {short(dispersion)} times the likelihood's"
-            return "the counts scatter more than it allows", better, figure
+            return "the counts scatter more than it allows", choose("overdispersed"), spread
         more_zeros = float(np.median((check.zeros - check.expected_zeros)[wrong]))
         if more_zeros > _MORE_ZEROS:
-            return (
-                "there are more zeros than it allows",
-                choose("more-zeros"),
-                f"; {more_zeros:.0%} more zeros",
-            )
+            return "there are more zeros than it allows", choose("more-zeros"), f"; {more_zeros:.0%} more zeros"
     figure = f"; residuals have skewness {short(skewness)} and excess kurtosis {short(kurtosis)}"
     if abs(skewness) > _SKEWED and min(np.asarray(summary.spec.element_low or (0.0,))) > 0:
         return "the noise is positive and skewed", choose("positive-skew"), figure
@@ -148,8 +135,7 @@ def _cause(summary: RunSummary, wrong: np.ndarray) -> tuple[str, list[str], str]
     if math.isfinite(dispersion) and not _UNDERDISPERSED < dispersion < _OVERDISPERSED:
         wide = "narrower" if dispersion > 1 else "wider"
         scale = likelihood.get("scale", "from-z")
-        figure = f"; the data's variance is {short(dispersion)} times the likelihood's"
-        return f"it is {wide} than the data" + (f" (likelihood.scale={scale})" if scale != "from-z" else ""), [], figure
+        return f"it is {wide} than the data" + (f" (likelihood.scale={scale})" if scale != "from-z" else ""), [], spread
     return "the noise has another shape", choose("other-shape"), figure
 
 

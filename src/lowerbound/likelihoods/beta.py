@@ -6,13 +6,13 @@ import math
 from typing import Any, ClassVar
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from .base import AbstractElementwise, Measure, Scaling, Support
+from .count_masses import log_one_plus, stirling_error
 from .location_scale import as_float32, squeeze, unsqueeze
 
 SMALLEST_CONCENTRATION = 0.2
@@ -51,11 +51,11 @@ class BetaDistribution(dist.Distribution):
         alpha, beta = self.loc * c, self.co_loc * c
         log_value, log_co_value = jnp.log(value), jnp.log1p(-value)
         distance = value - self.loc
-        powers = alpha * _log_ratio(distance / self.loc, log_value - jnp.log(self.loc))
-        powers += beta * _log_ratio(-distance / self.co_loc, log_co_value - jnp.log(self.co_loc))
+        powers = alpha * log_one_plus(distance / self.loc, log_value - jnp.log(self.loc))
+        powers += beta * log_one_plus(-distance / self.co_loc, log_co_value - jnp.log(self.co_loc))
         # log(alpha beta / c) / 2, in factors that neither overflow nor underflow.
         peak = 0.5 * (jnp.log(self.loc) + jnp.log(beta) - math.log(2 * math.pi))
-        corrections = _stirling_rest(c) - _stirling_rest(alpha) - _stirling_rest(beta)
+        corrections = stirling_error(c) - stirling_error(alpha) - stirling_error(beta)
         return powers - log_value - log_co_value + peak + corrections
 
     def sample(self, key: PRNGKeyArray, sample_shape: tuple[int, ...] = ()) -> Array:
@@ -72,22 +72,6 @@ class BetaDistribution(dist.Distribution):
     def variance(self) -> Array:
         """m (1 - m) / (c + 1)."""
         return self.loc * self.co_loc / (self.concentration + 1)
-
-
-def _log_ratio(relative_distance: Array, plain: Array) -> Array:
-    """log(1 + d): exactly where d is small, from the difference of two logarithms elsewhere."""
-    is_near = jnp.abs(relative_distance) < 0.5
-    return jnp.where(is_near, jnp.log1p(jnp.where(is_near, relative_distance, 0.0)), plain)
-
-
-def _stirling_rest(x: Array) -> Array:
-    """S(x) = log Gamma(x) - [(x - 1/2) log x - x + log(2 pi) / 2]."""
-    is_large = x >= 8
-    small, large = jnp.where(is_large, 8.0, x), jnp.where(is_large, x, 8.0)
-    inverse = 1 / large
-    series = inverse * (1 / 12 - inverse**2 * (1 / 360 - inverse**2 / 1260))
-    plain = jax.scipy.special.gammaln(small) - (small - 0.5) * jnp.log(small) + small - 0.5 * math.log(2 * math.pi)
-    return jnp.where(is_large, series, plain)
 
 
 class Beta(AbstractElementwise):

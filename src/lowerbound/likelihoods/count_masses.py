@@ -53,10 +53,8 @@ def log_negative_binomial(
     log_number, log_sum = jnp.log(number), jnp.log(mean + theta)
     second = theta * _log_ratio(number, excess, log_sum)
     # log[x (mu + theta) / (mu (x + theta))].
-    change = excess / mean * (theta / number)
-    is_near = jnp.abs(change) < 0.5
     far = jnp.log(count) - log_mean + log_sum - log_number
-    first = count * jnp.where(is_near, jnp.log1p(jnp.where(is_near, change, 0.0)), far)
+    first = count * log_one_plus(excess / mean * (theta / number), far)
     width = 0.5 * (_LOG_TWO_PI + jnp.log(count) + jnp.log1p(count / theta))
     error = stirling_error(number) - stirling_error(theta) - stirling_error(count)
     return jnp.where(is_zero, -theta * jnp.log1p(jnp.exp(log_mean - log_inverse_dispersion)), second - first - width + error)
@@ -101,6 +99,10 @@ def _series(t: Float[Array, "..."]) -> Float[Array, "..."]:
 
 def _log_ratio(x: Float[Array, "..."], excess: Float[Array, "..."], log_mean: Float[Array, "..."]) -> Float[Array, "..."]:
     """log(x / mean) with excess = x - mean: with all its digits where the two are close, finite where the mean underflows."""
-    is_close = jnp.abs(excess) < 0.5 * x
-    near = -jnp.log1p(-jnp.where(is_close, excess, 0.0) / x)
-    return jnp.where(is_close, near, jnp.log(x) - log_mean)
+    return -log_one_plus(-excess / x, log_mean - jnp.log(x))
+
+
+def log_one_plus(d: Float[Array, "..."], plain: Float[Array, "..."]) -> Float[Array, "..."]:
+    """log(1 + d), from d itself where it is small, and elsewhere `plain`, the difference of two logarithms."""
+    is_near = jnp.abs(d) < 0.5
+    return jnp.where(is_near, jnp.log1p(jnp.where(is_near, d, 0.0)), plain)

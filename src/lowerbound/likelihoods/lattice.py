@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool
+from jaxtyping import Array, Bool, Float
 from numpyro.distributions import constraints
 
 _SINGLE_EPS = float(np.finfo(np.float32).eps)
@@ -70,3 +70,9 @@ class Lattice(constraints.Constraint):
 def is_count(x: Array) -> Bool[Array, "..."]:
     """Whether each number is a whole number from 0 up; a remainder, as in NumPyro's constraint, would cost more."""
     return (x >= 0) & (x - jnp.floor(x) == 0)
+
+
+def picked(table: Float[Array, "entries ..."], index: Array) -> Float[Array, "..."]:
+    """The entry of each element's index, of shape (*samples, *shape of an entry); beyond an end of the table, the one there."""
+    samples = (1,) * (index.ndim - table.ndim + 1)
+    return jnp.take_along_axis(table.reshape(len(table), *samples, *table.shape[1:]), index[None], axis=0, mode="clip")[0]

@@ -10,7 +10,7 @@ import numpyro.distributions as dist
 from jaxtyping import Array, Float, PRNGKeyArray
 from numpyro.distributions import constraints
 
-from .lattice import Lattice
+from .lattice import Lattice, picked
 from .level_distributions import DiscretizedLogisticDistribution
 
 # The mean of green and blue is taken over this many equally likely values of each colour before.
@@ -58,7 +58,7 @@ class LogisticMixture(dist.Distribution):
         component_key, level_key = jax.random.split(key)
         shape = self.shape(sample_shape)
         chosen = jax.random.categorical(component_key, self.logits, axis=0, shape=shape)
-        loc, scale = (_chosen(array, chosen) for array in (self.component.loc, self.component.scale))
+        loc, scale = (picked(array, chosen) for array in (self.component.loc, self.component.scale))
         return self.component.levels.nearest(loc + scale * jax.random.logistic(level_key, shape))
 
     @property
@@ -128,7 +128,7 @@ class ColourLogisticMixture(dist.Distribution):
         shape = (*sample_shape, *self.batch_shape)
         chosen = jax.random.categorical(component_key, self.logits, axis=0, shape=shape)
         loc, scale, coefficients = (
-            jnp.stack([_chosen(array[..., colour], chosen) for colour in range(3)], axis=-1)
+            jnp.stack([picked(array[..., colour], chosen) for colour in range(3)], axis=-1)
             for array in (self.component.loc, self.component.scale, self.coefficients)
         )
         noise = scale * jax.random.logistic(level_key, (*shape, 3))
@@ -178,9 +178,3 @@ def clipped_mean(loc: Float[Array, "..."], scale: Float[Array, "..."], levels: L
     """E[x] of a logistic variable cut off at the ends of the range: within half a level of the rounded variable's."""
     below, above = jax.nn.softplus((loc - levels.low) / scale), jax.nn.softplus((loc - levels.high) / scale)
     return levels.low + scale * (below - above)
-
-
-def _chosen(components: Float[Array, "components ..."], chosen: Array) -> Float[Array, "..."]:
-    """Each element's number of its chosen component."""
-    numbers = components.reshape(len(components), *(1,) * (chosen.ndim - components.ndim + 1), *components.shape[1:])
-    return jnp.take_along_axis(numbers, chosen[None], axis=0)[0]

@@ -17,6 +17,7 @@ from ..config.context import BuildContext
 from ..config.part import PartConfig
 from ..errors import ConfigurationError
 from .base import AbstractElementwise, Measure, Scaling, Support
+from .lattice import picked
 from .level_masses import Categories, as_categories, check_categories, exists, largest_of, normal_log_masses
 
 # Two cutpoints stay at least e^-15 apart, so that every level keeps a mass with a finite logarithm.
@@ -68,12 +69,12 @@ class OrderedLevels(dist.Distribution):
         there = (value >= 0) & (value <= self._highest) & (value == jnp.round(value))
         level = jnp.where(there, value, 0).astype(jnp.int32)
         cutpoints = self.cutpoints
-        upper = _picked(cutpoints, level)
+        upper = picked(cutpoints, level)
         is_lowest, is_highest = level == 0, (level > len(self.increments)) | jnp.isinf(upper)
         # Levels at the ends look at a finite cutpoint too, whose term is then left out: no gradient meets an infinite number.
         upper = jnp.where(is_highest, 0.0, upper - self.location)
-        lower = jnp.where(is_lowest, 0.0, _picked(cutpoints, level - 1) - self.location)
-        width = _picked(self.increments, level - 1) if len(self.increments) else jnp.ones_like(value)
+        lower = jnp.where(is_lowest, 0.0, picked(cutpoints, level - 1) - self.location)
+        width = picked(self.increments, level - 1) if len(self.increments) else jnp.ones_like(value)
         is_inner = ~(is_lowest | is_highest)
         log_width = jnp.log(-jnp.expm1(-jnp.where(is_inner, width, 1.0)))
         log_mass = (
@@ -93,12 +94,6 @@ class OrderedLevels(dist.Distribution):
     def mean(self) -> Float[Array, "..."]:
         """sum_k P(x > k)."""
         return jax.nn.sigmoid(self.location - self.cutpoints).sum(axis=0)
-
-
-def _picked(table: Float[Array, "levels ..."], level: Array) -> Float[Array, "..."]:
-    """The entry of each element's level; for the neighbour that an end has not, any entry, which is then left out."""
-    samples = (1,) * (level.ndim - table.ndim + 1)
-    return jnp.take_along_axis(table.reshape(len(table), *samples, *table.shape[1:]), level[None], axis=0, mode="clip")[0]
 
 
 class Ordinal(AbstractElementwise):

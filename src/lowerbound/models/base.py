@@ -123,9 +123,9 @@ class AbstractLatentVariableModel(eqx.Module):
         """
 
     @property
-    @abstractmethod
     def latent_dim(self) -> int:
         """J, the number of latents."""
+        return sum(block.dim for block in self.latent_blocks)
 
     @property
     @abstractmethod
@@ -189,13 +189,13 @@ class AbstractLatentVariableModel(eqx.Module):
     def log_terms(self, example: Example, key: PRNGKeyArray, draws: Draws) -> LogTerms:
         """The logarithms of which every bound on log p(x) is made, from these draws of z."""
 
-    @abstractmethod
     def encode(self, example: Example) -> AbstractPosterior:
         """q(z|x); deterministic."""
+        return self.posterior_from(self.posterior_params(example))
 
     @abstractmethod
     def posterior_params(self, example: Example) -> PyTree[Float[Array, "..."]]:
-        """The unconstrained parameters of q(z|x) for one example; `posterior_from` of them is `encode(x)`."""
+        """The unconstrained parameters of q(z|x) for one example."""
 
     @abstractmethod
     def posterior_from(self, params: PyTree[Float[Array, "..."]]) -> AbstractPosterior:

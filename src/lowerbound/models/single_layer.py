@@ -91,38 +91,33 @@ class SingleLayer(AbstractLatentVariableModel):
         return cls(context.transform, context.input_transform, encoder, posterior, prior, decoder, likelihood, refinement)
 
     @property
-    def latent_dim(self) -> int:
-        """J, the number of latents."""
-        return self.prior.latent_dim
-
-    @property
+    @override
     def event_shape(self) -> tuple[int, ...]:
-        """The shape of one example."""
         return self.likelihood.event_shape
 
     @property
+    @override
     def condition_dim(self) -> int:
-        """The length of the condition; 0 where no part takes one."""
         return max(self.encoder.condition_dim, self.decoder.condition_dim)
 
     @property
+    @override
     def measure(self) -> Measure:
-        """The base measure of p(x)."""
         return self.likelihood.measure
 
     @property
+    @override
     def given(self) -> Given | None:
-        """What the likelihood is given."""
         return self.likelihood.given
 
     @property
+    @override
     def has_density(self) -> bool:
-        """False for a deterministic code."""
         return self.posterior.has_density
 
     @property
+    @override
     def space(self) -> Space:
-        """Where z lives."""
         return self.posterior.space
 
     @property
@@ -130,7 +125,7 @@ class SingleLayer(AbstractLatentVariableModel):
     def latent_blocks(self) -> tuple[LatentBlock, ...]:
         return (
             LatentBlock(
-                self.latent_dim,
+                self.prior.latent_dim,
                 self.space,
                 type(self.posterior).__name__,
                 self.posterior.is_factorised,
@@ -168,13 +163,13 @@ class SingleLayer(AbstractLatentVariableModel):
             if reason is not None:
                 raise ConfigurationError(f"observed is False for some elements, but {reason}")
 
+    @override
     def log_terms(self, example: Example, key: PRNGKeyArray, draws: Draws) -> LogTerms:
-        """The logarithms of which every bound on log p(x) is made, from these draws of z."""
         condition = example.condition
         draw_keys, encoder_key, decoder_keys = self._keys(key, draws)
         encoded = example if draws.encoded_x is None else dataclasses.replace(example, x=draws.encoded_x)
         with jax.named_scope("X_encoder"):
-            posterior = self.posterior.at(self._posterior_params(encoded, encoder_key))
+            posterior = self.posterior.at(self.posterior_params(encoded, encoder_key))
         with jax.named_scope("reparametrization"):
             z, log_posterior = _each_draw(posterior.sample_and_log_prob, draw_keys)
             if draws.path_scale is not None:
@@ -195,67 +190,9 @@ class SingleLayer(AbstractLatentVariableModel):
                 monitors=jax.tree.map(jnp.mean, _each_draw(self.likelihood.monitors, params)),
             )
 
-    def encode(self, example: Example) -> AbstractPosterior:
-        """q(z|x); deterministic."""
-        return self.posterior.at(self._posterior_params(example, None))
-
-    def posterior_params(self, example: Example) -> Float[Array, "..."]:
-        """The unconstrained parameters of q(z|x), refined where the model refines them."""
-        return self._posterior_params(example, None)
-
-    def posterior_from(self, params: Float[Array, "..."]) -> AbstractPosterior:
-        """The member of the posterior's family with these parameters."""
-        return self.posterior.at(params)
-
-    def log_prior(self, z: Float[Array, " latent"], condition: Condition = None) -> Float[Array, ""]:
-        """log p(z) in nats."""
-        return self._prior(condition).log_prob(z)
-
-    def log_likelihood(self, example: Example, z: Float[Array, " latent"]) -> Float[Array, ""]:
-        """log p(x|z) in nats, about x in the user's own units."""
-        y = self.transform.forward(example.known)
-        return self._log_likelihood(self.decoder(z, condition=example.condition), y, example.observed)
-
-    def decode_mean(self, z: Float[Array, " latent"], condition: Condition = None) -> Float[Array, "..."]:
-        """E[x|z] in the user's units."""
-        return self.transform.inverse(self.likelihood.mean_of(self.decoder(z, condition=condition)))
-
-    def decode_draw(self, z: Float[Array, " latent"], key: PRNGKeyArray, condition: Condition = None) -> Float[Array, "..."]:
-        """One draw x ~ p(x|z) in the user's units, noise and all."""
-        return self.transform.inverse(self.likelihood.draw(self.decoder(z, condition=condition), key))
-
-    def replicate(
-        self, example: Example, z: Float[Array, " latent"], keys: Key[Array, " draws"]
-    ) -> tuple[Float[Array, "..."], Float[Array, "draws ..."]]:
-        """E[x'|z] and draws x' ~ p(x'|z), with x's own total where the likelihood is given it."""
-        total = self._total(self.transform.forward(example.known), example.observed)
-        params = self.decoder(z, condition=example.condition)
-        mean = self.likelihood.mean_of(params, total)
-        draws = jax.vmap(lambda key: self.likelihood.draw(params, key, total))(keys)
-        dtype = jnp.result_type(float)
-        return self.transform.inverse(mean).astype(dtype), jax.vmap(self.transform.inverse)(draws).astype(dtype)
-
-    def sample_latent(self, key: PRNGKeyArray, condition: Condition = None) -> Float[Array, " latent"]:
-        """One draw z ~ p(z)."""
-        return self._prior(condition).sample(key)
-
-    def detached(self, half: Half) -> SingleLayer:
-        """The same model, through one half of whose trained numbers no gradient flows."""
-
-        def parts(model: SingleLayer) -> tuple[Any, ...]:
-            if half == "recognition":
-                return model.encoder, model.posterior
-            return model.prior, model.decoder, model.likelihood
-
-        return eqx.tree_at(parts, self, _stopped(parts(self)))
-
-    def _recognise(self, encoder_input: Float[Array, "..."], condition: Condition) -> AbstractPosterior:
-        return self.posterior.at(self.encoder(encoder_input, condition=condition))
-
-    def _prior(self, condition: Condition) -> AbstractLatentDensity:
-        return self.prior.bind(self._recognise, condition)
-
-    def _posterior_params(self, example: Example, key: PRNGKeyArray | None) -> Float[Array, "..."]:
+    @override
+    def posterior_params(self, example: Example, key: PRNGKeyArray | None = None) -> Float[Array, "..."]:
+        """Refined where the model refines them; `key` turns on what is random in training."""
         condition = example.condition
         seen = self.input_transform.forward(example.known)
         if example.observed is not None:
@@ -270,6 +207,58 @@ class SingleLayer(AbstractLatentVariableModel):
 
             return self.refinement(params, self.posterior, log_joint)
         return params
+
+    @override
+    def posterior_from(self, params: Float[Array, "..."]) -> AbstractPosterior:
+        return self.posterior.at(params)
+
+    @override
+    def log_prior(self, z: Float[Array, " latent"], condition: Condition = None) -> Float[Array, ""]:
+        return self._prior(condition).log_prob(z)
+
+    @override
+    def log_likelihood(self, example: Example, z: Float[Array, " latent"]) -> Float[Array, ""]:
+        y = self.transform.forward(example.known)
+        return self._log_likelihood(self.decoder(z, condition=example.condition), y, example.observed)
+
+    @override
+    def decode_mean(self, z: Float[Array, " latent"], condition: Condition = None) -> Float[Array, "..."]:
+        return self.transform.inverse(self.likelihood.mean_of(self.decoder(z, condition=condition)))
+
+    @override
+    def decode_draw(self, z: Float[Array, " latent"], key: PRNGKeyArray, condition: Condition = None) -> Float[Array, "..."]:
+        return self.transform.inverse(self.likelihood.draw(self.decoder(z, condition=condition), key))
+
+    @override
+    def replicate(
+        self, example: Example, z: Float[Array, " latent"], keys: Key[Array, " draws"]
+    ) -> tuple[Float[Array, "..."], Float[Array, "draws ..."]]:
+        total = self._total(self.transform.forward(example.known), example.observed)
+        params = self.decoder(z, condition=example.condition)
+        mean = self.likelihood.mean_of(params, total)
+        draws = jax.vmap(lambda key: self.likelihood.draw(params, key, total))(keys)
+        dtype = jnp.result_type(float)
+        return self.transform.inverse(mean).astype(dtype), jax.vmap(self.transform.inverse)(draws).astype(dtype)
+
+    @override
+    def sample_latent(self, key: PRNGKeyArray, condition: Condition = None) -> Float[Array, " latent"]:
+        return self._prior(condition).sample(key)
+
+    @override
+    def detached(self, half: Half) -> SingleLayer:
+
+        def parts(model: SingleLayer) -> tuple[Any, ...]:
+            if half == "recognition":
+                return model.encoder, model.posterior
+            return model.prior, model.decoder, model.likelihood
+
+        return eqx.tree_at(parts, self, _stopped(parts(self)))
+
+    def _recognise(self, encoder_input: Float[Array, "..."], condition: Condition) -> AbstractPosterior:
+        return self.posterior.at(self.encoder(encoder_input, condition=condition))
+
+    def _prior(self, condition: Condition) -> AbstractLatentDensity:
+        return self.prior.bind(self._recognise, condition)
 
     def _log_likelihood(
         self, params: Float[Array, "..."], y: Float[Array, "..."], observed: Bool[Any, "..."] | None

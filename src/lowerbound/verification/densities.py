@@ -15,6 +15,7 @@ import scipy.stats
 from jaxtyping import Array, Float
 
 from ..densities import AbstractLatentDensity, AbstractPosterior, SphericalUniformDensity, StandardNormalDensity, Transformed, kl
+from ..evaluation.estimates import mean_and_error
 from ..likelihoods import (
     AbstractLikelihood,
     Bernoulli,
@@ -130,8 +131,8 @@ def draws_of(name: str, sample: Callable[[Array], Array], log_prob: Callable[[Ar
     centre, width = draws.mean(axis=0), 0.5 * draws.std(axis=0)
     log_target = -0.5 * (((draws - centre) / width) ** 2 + np.log(2 * np.pi * width**2)).sum(axis=1)
     weights = np.exp(log_target - np.asarray(log_densities, np.float64))
-    tolerance = STANDARD_ERRORS * float(weights.std(ddof=1)) / math.sqrt(DRAWS)
-    yield Figure(name, f"mean weight of {DRAWS:,} draws towards a narrower law", float(weights.mean()), 1.0, tolerance)
+    mean, error = mean_and_error(weights)
+    yield Figure(name, f"mean weight of {DRAWS:,} draws towards a narrower law", mean, 1.0, STANDARD_ERRORS * error)
 
 
 @eqx.filter_jit
@@ -179,9 +180,9 @@ def divergences() -> Iterator[Figure]:
     }.items():
         posterior = family.at(jax.random.normal(jax.random.key(5), family.param_shape))
         closed, ratios = _closed_and_ratios(posterior, prior, jax.random.split(jax.random.key(6), DRAWS))
-        ratios = np.asarray(ratios, np.float64)
-        tolerance = STANDARD_ERRORS * float(ratios.std(ddof=1)) / math.sqrt(DRAWS)
-        yield Figure(name, f"KL in closed form, beside {DRAWS:,} draws", float(closed), float(ratios.mean()), tolerance, "nats")
+        mean, error = mean_and_error(np.asarray(ratios, np.float64))
+        tolerance = STANDARD_ERRORS * error
+        yield Figure(name, f"KL in closed form, beside {DRAWS:,} draws", float(closed), mean, tolerance, "nats")
 
 
 def laws_by_hand() -> Iterator[Figure]:

@@ -8,14 +8,14 @@ with M = W^T W + s^2 I. Where the columns of W are orthogonal, M is diagonal and
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.stats
 from jaxtyping import Array, Float, PRNGKeyArray
+from typing_extensions import override
 
 from ..data.transforms import Affine
 from ..likelihoods import Gaussian
@@ -25,67 +25,32 @@ from ..posteriors import DiagonalGaussian
 from ..priors import StandardNormal
 
 
-class LinearDecoder(AbstractNetwork):
-    """(W z + b, log s for every element): the scale does not depend on z."""
+class LinearNetwork(AbstractNetwork):
+    """(W x + b, a logarithm of spreads that does not depend on x), a decoder or an encoder.
 
-    weight: Float[Array, "data latent"]
-    bias: Float[Array, " data"]
-    log_scale: Float[Array, ""]
+    - `log_spread`: log s, for every element of the data; or log-variances of the latents: with an orthogonal W of the truth such
+      an encoder holds the exact posterior.
+    """
+
+    weight: Float[Array, "out in"]
+    bias: Float[Array, " out"]
+    log_spread: Float[Array, "..."]
     in_shape: tuple[int, ...] = eqx.field(static=True)
     out_shape: tuple[int, ...] = eqx.field(static=True)
     condition_dim: int = eqx.field(static=True, default=0)
+    is_random_in_training: ClassVar[bool] = False
 
-    @classmethod
-    def build(cls, *arguments: Any, **keywords: Any) -> AbstractNetwork:
-        """Never called: no configuration names it."""
-        raise NotImplementedError
-
-    @property
-    def is_random_in_training(self) -> bool:
-        """False."""
-        return False
-
+    @override
     def __call__(
-        self, x: Float[Array, " latent"], *, condition: Array | None = None, key: PRNGKeyArray | None = None
-    ) -> Float[Array, "two data"]:
-        """The parameters of the Gaussian likelihood at z."""
+        self, x: Float[Array, " in"], *, condition: Array | None = None, key: PRNGKeyArray | None = None
+    ) -> Float[Array, "two out"]:
         mean = self.weight @ x + self.bias
-        return jnp.stack([mean, jnp.broadcast_to(self.log_scale, mean.shape)])
+        return jnp.stack([mean, jnp.broadcast_to(self.log_spread, mean.shape)])
 
-    def with_output_bias(self, bias: np.ndarray) -> LinearDecoder:
-        """The same, with another b and s."""
-        return dataclasses.replace(self, bias=jnp.asarray(bias[0]), log_scale=jnp.asarray(bias[1].mean()))
-
-
-class LinearEncoder(AbstractNetwork):
-    """(V x + c, log-variances that do not depend on x): holds the exact posterior of an orthogonal W."""
-
-    weight: Float[Array, "latent data"]
-    bias: Float[Array, " latent"]
-    log_variance: Float[Array, " latent"]
-    in_shape: tuple[int, ...] = eqx.field(static=True)
-    out_shape: tuple[int, ...] = eqx.field(static=True)
-    condition_dim: int = eqx.field(static=True, default=0)
-
-    @classmethod
-    def build(cls, *arguments: Any, **keywords: Any) -> AbstractNetwork:
-        """Never called: no configuration names it."""
-        raise NotImplementedError
-
-    @property
-    def is_random_in_training(self) -> bool:
-        """False."""
-        return False
-
-    def __call__(
-        self, x: Float[Array, " data"], *, condition: Array | None = None, key: PRNGKeyArray | None = None
-    ) -> Float[Array, "two latent"]:
-        """The parameters of the diagonal Gaussian posterior at x."""
-        return jnp.stack([self.weight @ x + self.bias, self.log_variance])
-
-    def with_output_bias(self, bias: np.ndarray) -> LinearEncoder:
-        """The same, with another c and other log-variances."""
-        return dataclasses.replace(self, bias=jnp.asarray(bias[0]), log_variance=jnp.asarray(bias[1]))
+    @override
+    def with_output_bias(self, bias: np.ndarray) -> LinearNetwork:
+        log_spread = bias[1] if self.log_spread.ndim else bias[1].mean()
+        return dataclasses.replace(self, bias=jnp.asarray(bias[0]), log_spread=jnp.asarray(log_spread))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -135,17 +100,17 @@ class LinearGaussian:
         data_dim, latent_dim = self.weight.shape
         m = np.sum(self.weight**2, axis=0) + self.scale**2
         encoder_weight = self.weight.T / m[:, None]
-        encoder = LinearEncoder(
+        encoder = LinearNetwork(
             weight=jnp.asarray(encoder_weight),
             bias=jnp.asarray(mean_shift - encoder_weight @ self.bias),
-            log_variance=jnp.asarray(np.log(variance_factor * self.scale**2 / m)),
+            log_spread=jnp.asarray(np.log(variance_factor * self.scale**2 / m)),
             in_shape=(data_dim,),
             out_shape=(2, latent_dim),
         )
-        decoder = LinearDecoder(
+        decoder = LinearNetwork(
             weight=jnp.asarray(self.weight),
             bias=jnp.asarray(self.bias),
-            log_scale=jnp.asarray(np.log(self.scale) + log_scale_error),
+            log_spread=jnp.asarray(np.log(self.scale) + log_scale_error),
             in_shape=(latent_dim,),
             out_shape=(2, data_dim),
         )
@@ -162,27 +127,6 @@ class LinearGaussian:
         log_ratio = np.linalg.slogdet(covariance)[1] - np.log(q_variance).sum()
         kl = 0.5 * (np.sum(np.diag(precision) * q_variance) + shift @ precision @ shift - len(shift) + log_ratio)
         return float(self.log_evidence(x) - kl)
-
-
-def maximum_likelihood_log_evidence(data: np.ndarray, latent_dim: int) -> float:
-    """The largest mean log p(x) that any probabilistic PCA gives the data (Tipping and Bishop 1999, eqs. 3.7 and 3.8).
-
-    With l_1 >= ... >= l_D the eigenvalues of the data's covariance, s^2 is the mean of the D - J smallest, and
-
-        mean log p(x) = -(D log(2 pi) + sum_{j <= J} log l_j + (D - J) log s^2 + D) / 2
-    """
-    data = np.asarray(data, np.float64)
-    eigenvalues = np.linalg.eigvalsh(np.cov(data.T, bias=True))[::-1]
-    dimensions = len(eigenvalues)
-    noise = eigenvalues[latent_dim:].mean()
-    log_determinant = np.log(eigenvalues[:latent_dim]).sum() + (dimensions - latent_dim) * np.log(noise)
-    return float(-0.5 * (dimensions * np.log(2 * np.pi) + log_determinant + dimensions))
-
-
-def of_decoder(decoder: LinearDecoder) -> LinearGaussian:
-    """The truth that a (trained) decoder stands for."""
-    weight, bias, log_scale = (np.asarray(jax.device_get(leaf), np.float64) for leaf in jax.tree.leaves(decoder))
-    return LinearGaussian(weight, bias, float(np.exp(log_scale)))
 
 
 TRUTH = LinearGaussian.random(6, 2, orthogonal=True)

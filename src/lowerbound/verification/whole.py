@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import equinox as eqx
 import jax
@@ -37,11 +37,21 @@ from ..training import Trainer
 from .figure import STANDARD_ERRORS, Figure
 from .linear_gaussian import TRUTH
 
-_SMALL: dict[str, dict[str, Any]] = {"model": {"latent_dim": 2}, "network": {"hidden_widths": [8]}}
+_Tree = TypeVar("_Tree")
 
 
-def _built(config: RunConfig, spec: DataSpec) -> AbstractLatentVariableModel:
-    return build_model(resolve(config, spec), spec, jax.random.key(0))
+def _described_and_built(data: np.ndarray, likelihood: str = "gaussian", **network: Any) -> tuple[DataSpec, SingleLayer]:
+    """What data are, and a small model with fresh weights for them."""
+    sections = {"model": {"latent_dim": 2}, "network": {"hidden_widths": [8], **network}, "likelihood": {"name": likelihood}}
+    spec = describe(data)
+    model = build_model(resolve(RunConfig.from_dict(sections), spec), spec, jax.random.key(0))
+    assert isinstance(model, SingleLayer)
+    return spec, model
+
+
+def _silenced(tree: _Tree) -> _Tree:
+    """The same networks, with weights and biases of 0."""
+    return jax.tree.map(lambda leaf: jnp.zeros_like(leaf) if eqx.is_inexact_array(leaf) else leaf, tree)
 
 
 def uniform_levels(logits: np.ndarray | None = None) -> Iterator[Figure]:
@@ -51,16 +61,12 @@ def uniform_levels(logits: np.ndarray | None = None) -> Iterator[Figure]:
     """
     data = np.random.default_rng(0).integers(0, 256, (20, 3, 2)).astype(np.uint8)
     data.flat[:2] = 0, 255
-    config = RunConfig.from_dict({**_SMALL, "likelihood": {"name": "categorical"}})
-    spec = describe(data)
-    model = _built(config, spec)
-    assert isinstance(model, SingleLayer)
+    spec, model = _described_and_built(data, "categorical")
     shape = model.decoder.out_shape
     found = np.zeros(shape, np.float32) if logits is None else np.broadcast_to(logits, shape).astype(np.float32)
     # Networks without weights: q(z|x) is the prior, and the decoder says its bias.
-    networks = (model.encoder, model.decoder)
-    silent = jax.tree.map(lambda leaf: jnp.zeros_like(leaf) if eqx.is_inexact_array(leaf) else leaf, networks)
-    model = eqx.tree_at(lambda model: (model.encoder, model.decoder), model, (silent[0], silent[1].with_output_bias(found)))
+    encoder, decoder = _silenced((model.encoder, model.decoder))
+    model = eqx.tree_at(lambda model: (model.encoder, model.decoder), model, (encoder, decoder.with_output_bias(found)))
     scores = evaluate(model, spec, data, num_samples=10)
     bits = math.nan if scores.bits_per_dim is None else scores.bits_per_dim
     yield Figure("uniform law over 256 levels", "bits per dimension", bits, 8.0, 1e-5, "bits")
@@ -69,12 +75,9 @@ def uniform_levels(logits: np.ndarray | None = None) -> Iterator[Figure]:
 def unit_scale() -> Iterator[Figure]:
     """The figure for data scaled to [0, 1] is the one that the same independent normals give in those units, by SciPy."""
     data = np.random.default_rng(2).integers(0, 256, (40, 2, 3)).astype(np.uint8)
-    spec = describe(data)
-    model = _built(RunConfig.from_dict({**_SMALL, "likelihood": {"name": "gaussian"}}), spec)
-    assert isinstance(model, SingleLayer)
+    spec, model = _described_and_built(data)
     # q(z|x) is the prior, and a fresh decoder that z says nothing to stands for the data's own means and deviations.
-    encoder = jax.tree.map(lambda leaf: jnp.zeros_like(leaf) if eqx.is_inexact_array(leaf) else leaf, model.encoder)
-    model = eqx.tree_at(lambda model: model.encoder, model, encoder)
+    model = eqx.tree_at(lambda model: model.encoder, model, _silenced(model.encoder))
     model = eqx.tree_at(lambda model: model.decoder.layers[-1].weight, model, replace_fn=jnp.zeros_like)
     scores = evaluate(model, spec, data, num_samples=10)
     scaled = data.reshape(40, -1) / 255
@@ -88,11 +91,9 @@ def unit_scale() -> Iterator[Figure]:
 def change_of_units(factor: float = 1000.0, expected: float | None = None) -> Iterator[Figure]:
     """Data in another unit: the log-density shifts by -D log c, and nothing else changes."""
     data = np.random.default_rng(1).standard_normal((50, 4)).astype(np.float32) * np.float32(3) + np.float32(1)
-    config = RunConfig.from_dict({**_SMALL, "likelihood": {"name": "gaussian"}})
     found: list[float] = []
     for scale in (1.0, factor):
-        spec = describe(data * np.float32(scale))
-        model = _built(config, spec)
+        spec, model = _described_and_built(data * np.float32(scale))
         found.append(evaluate(model, spec, data * np.float32(scale), num_samples=10).log_evidence_nats)
     truth = -data.shape[1] * math.log(factor) if expected is None else expected
     yield Figure(f"data multiplied by {factor:g}", "shift of the log-density", found[1] - found[0], truth, 2e-3, "nats")
@@ -125,9 +126,7 @@ def training_and_validation(dropout: float = 0.0) -> Iterator[Figure]:
     - `dropout`: what may differ, being on in training alone.
     """
     data = np.random.default_rng(6).standard_normal((20, 4)).astype(np.float32)
-    network = {**_SMALL["network"], "dropout": dropout}
-    config = RunConfig.from_dict({**_SMALL, "network": network, "likelihood": {"name": "gaussian"}})
-    model = _built(config, describe(data))
+    _, model = _described_and_built(data, dropout=dropout)
     objective, batch = ELBO(num_samples=3), Example(jnp.asarray(data))
     both = [_record(objective, model, batch, training=training) for training in (True, False)]
     difference = max(float(jnp.abs(a - b).max()) for a, b in zip(*map(jax.tree.leaves, both), strict=True))
@@ -142,12 +141,10 @@ def _record(objective: ELBO, model: AbstractLatentVariableModel, batch: Example,
 def same_seed_same_numbers(seeds: tuple[int, int] = (0, 0)) -> Iterator[Figure]:
     """Two trainings from one seed end in the same weights, bit for bit, and codes are the same each time."""
     data = np.random.default_rng(2).standard_normal((60, 4)).astype(np.float32)
-    config = RunConfig.from_dict({**_SMALL, "likelihood": {"name": "gaussian"}})
-    spec = describe(data)
     models: list[AbstractLatentVariableModel] = []
     for seed in seeds:
         options = TrainingConfig(epochs=2, batch_size=20, seed=seed)
-        trainer = Trainer(_built(config, spec), data[:40], data[40:], ELBO(), options)
+        trainer = Trainer(_described_and_built(data)[1], data[:40], data[40:], ELBO(), options)
         models.append(trainer.model_of(trainer.run(trainer.start())))
     leaves = zip(*(jax.tree.leaves(split_trained(model)[0]) for model in models), strict=True)
     difference = max(float(np.abs(np.asarray(a) - np.asarray(b)).max()) for a, b in leaves)
