@@ -86,7 +86,7 @@ def test_one_that_was_stopped_goes_on(bits_run: Path, tmp_path: Path, name: str,
         (["--proposal", "refined", "--refine-rate", -1], "--refine-rate is -1; it must be above 0, for example 0.02."),
         (
             ["--proposal", "refined", "--refine-steps", 0],
-            "--refine-steps is 0; it must be a whole number from 1 up, such as 100.",
+            "--refine-steps is 0; it must be a whole number from 1 up, for example 100.",
         ),
         (["--prior-share", 1], "--prior-share is 1; it must be between 0 and 1, for example 0.1 for a tenth of the draws."),
         (["--refine-steps", 5], "--refine-steps is read with --proposal refined alone; got --proposal posterior."),

@@ -3,76 +3,72 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
+import typer
 
 from ..errors import ConfigurationError
-from .console import show_table, show_text
-from .evaluate import ProposalOptions, check_samples, counting, keeping
-from .opening import check_split, open_run, own_examples
+from .app import DataDir, Json, SampleSeed, Split, app
+from .console import counting, print_json, show_table, show_text
+from .evaluate import build_proposal, check_options, keeping
+from .opening import OpenRun, open_run
 
 if TYPE_CHECKING:
     from ..evaluation import Comparison, Subject
-    from ..models import AbstractLatentVariableModel
-    from ..runs.folder import RunFolder
 
 
-def compare_runs(
-    runs: list[Path], num_samples: int, split: str, data_dir: Path | None, seed: int, options: ProposalOptions, *, as_json: bool
+@app.command(epilog="Example: lowerbound compare runs/faces-1 runs/faces-2 --samples 1000")
+def compare(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN RUN...", help="The folders of two runs or more.")],
+    samples: Annotated[int, typer.Option(help="Importance samples per example, K.")] = 1000,
+    split: Split = "test",
+    proposal: Annotated[str, typer.Option(metavar="NAME", help="As for evaluate: posterior, widened, refined.")] = "posterior",
+    data_dir: DataDir = None,
+    seed: SampleSeed = 0,
+    json: Json = False,
 ) -> None:
-    """Print the log-evidence of the same examples under each run's model, and the paired differences."""
-    check_split(split)
-    check_samples(num_samples)
-    options.check()
+    """Rank runs by the evidence of the same examples, with paired error bars; refused where the numbers are not comparable."""
+    check_options({"--samples": samples}, proposal=proposal)
     if len(runs) < 2:
         raise ConfigurationError(f"compare needs at least two runs and got {len(runs)}, for example: lowerbound compare A B")
     if len({str(run.resolve()) for run in runs}) < len(runs):
         raise ConfigurationError("compare was given the same run twice; give different ones.")
     opened = {str(run): open_run(run) for run in runs}
+    import numpy as np
+
     from ..evaluation import Estimate, compare, estimate_evidence
     from ..evaluation.comparison import check_comparable
     from ..evaluation.estimates import BoundCurve, importance_estimate
 
     # Before anything is computed.
-    subjects = {name: _subject(*parts, split) for name, parts in opened.items()}
+    subjects = {name: _subject(each, split) for name, each in opened.items()}
     check_comparable(subjects)
 
     evidence: dict[str, np.ndarray] = {}
     records: dict[str, Estimate] = {}
-    proposal = options.build()
-    for name, (folder, model, spec, config) in opened.items():
-        data = own_examples(folder, config, spec, split, data_dir)
-        with counting(len(data), quiet=as_json, what=name) as advance:
-            found = estimate_evidence(
-                model,
-                data,
-                num_samples,
-                seed=seed,
-                proposal=proposal,
-                unfinished=keeping(folder, len(data)),
-                on_progress=advance,
-            )
+    drawn_from = build_proposal(proposal)
+    for name, each in opened.items():
+        data, model = each.examples(split, data_dir), each.model
+        with counting(len(data), quiet=json, what=name) as advance:
+            kept = keeping(each.folder, len(data))
+            found = estimate_evidence(model, data, samples, seed=seed, proposal=drawn_from, unfinished=kept, on_progress=advance)
         evidence[name] = np.asarray(found.log_evidence)
-        curve = BoundCurve.of(found, num_samples)
-        records[name] = importance_estimate(found, curve, model, proposal.description)
+        records[name] = importance_estimate(found, BoundCurve.of(found, samples), model, drawn_from.description)
     comparison = compare(evidence, records, subjects)
-    if as_json:
-        from .progress import print_json
-
-        print_json({"split": split, **comparison.to_json()}, indent=2)
+    if json:
+        print_json({"split": split, **comparison.to_json()})
     else:
         _show(comparison, split)
 
 
-def _subject(folder: RunFolder, model: AbstractLatentVariableModel, spec: Any, config: Any, split: str) -> Subject:
+def _subject(run: OpenRun, split: str) -> Subject:
     """What the run's log-evidence is about."""
     from ..evaluation import Subject
     from ..evaluation.latents import check_density
 
-    check_density(model, "log p(x) to compare", str(folder.path))
-    record = folder.info()["data"]
-    rows = getattr(folder.split(), split).tolist()
+    model, record = run.model, run.folder.info()["data"]
+    check_density(model, "log p(x) to compare", str(run.folder.path))
+    rows = getattr(run.folder.split(), split).tolist()
     return Subject(model.measure, model.given, record["data_sha256"], split, tuple(rows), record["condition_sha256"])
 
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import math
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
+
+import typer
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,6 +40,15 @@ def result_console(width: int = 120) -> Console:
     return Console(width=None if is_terminal(sys.stdout) else width, markup=False, emoji=False, highlight=False)
 
 
+def print_json(fields: Any, *, indent: int | None = 2) -> None:
+    """One JSON value on stdout; what is not a finite number in an object becomes null."""
+    if isinstance(fields, dict):
+        fields = {
+            name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in fields.items()
+        }
+    typer.echo(json.dumps(fields, indent=indent, default=str))
+
+
 def show_text(text: str) -> None:
     """Print a paragraph of a result."""
     result_console().print(visible(text))
@@ -61,3 +75,18 @@ def show_numbers(title: str, rows: Sequence[tuple[str, Any, float | None, str]],
         if value is not None
     ]
     show_table(title, columns, shown, numbers=columns[1:3])
+
+
+@contextlib.contextmanager
+def counting(total: int, *, quiet: bool, what: str = "evaluating") -> Iterator[Callable[[int], None]]:
+    """A bar over examples with the time left, on a terminal; nothing elsewhere. Gives the function that moves it."""
+    if quiet or not is_terminal(sys.stderr):
+        yield lambda done: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    columns = TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(visible(what), total=total)
+        yield lambda done: progress.update(task, completed=done)

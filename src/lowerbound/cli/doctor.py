@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from ..errors import DataError, LowerboundError, ModelFolderError
-from .console import result_console, visible
-from .opening import check_split, open_run
+from .app import DataDir, Json, Run, app, check_split
+from .console import print_json, result_console, visible
+from .opening import open_run
 from .runtime import say
 
 if TYPE_CHECKING:
-    from ..config import RunConfig
-    from ..data.dataset import Dataset
-    from ..data.splits import Split
     from ..diagnosis import Diagnosis
     from ..runs.folder import RunFolder
     from ..summaries import RunSummary
@@ -22,44 +22,45 @@ if TYPE_CHECKING:
 _COLOURS = {"serious": "bold red", "warning": "bold yellow", "note": "bold cyan"}
 
 
-def doctor_run(run: Path, split: str | None, data_dir: Path | None, *, as_json: bool) -> None:
-    """Print the diagnosis of a run; its exit status does not depend on what is found."""
-    if split is not None:
-        check_split(split)
-    folder, model, spec, config = open_run(run)
+@app.command(epilog="Example: lowerbound doctor runs/faces-1")
+def doctor(
+    run: Run,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            "--split",
+            help="The part of the data to examine: train, validation, test; one held out if possible.",
+            callback=check_split,
+        ),
+    ] = None,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Say what is the matter with a run, the most important first, with the figure behind it and what to try."""
+    opened = open_run(run)
+    folder, model, spec, config = opened
     from ..diagnosis import diagnose
     from ..summaries import summarize
 
     rows = folder.split()
-    shown = split or next(name for name in ("test", "validation", "train") if rows.sizes[name])
+    shown = split or rows.best_held_out
     if rows.sizes[shown] == 0:
         raise DataError(
             f"the {shown} split of {folder.path} is empty: nothing was held out for it. Leave out --split, or use --split train."
         )
-    dataset, problem = _own_data(folder, config, rows, data_dir)
+    dataset, problem = None, ""
+    try:
+        dataset = opened.dataset(data_dir)
+    except LowerboundError as error:
+        problem = str(error)
     evaluation = _evaluation(folder, shown)
     summary = summarize(folder, model, spec, config, dataset, rows, shown, evaluation, data_problem=problem)
     diagnosis = diagnose(summary)
-    if as_json:
-        from .progress import print_json
-
+    if json:
         about = {"run": str(folder.path), "split": shown, "data_problem": problem or None}
-        print_json({**about, **diagnosis.to_json(), "figures": figures_of(summary)}, indent=2)
-        return
-    show_diagnosis(summary, diagnosis)
-
-
-def _own_data(folder: RunFolder, config: RunConfig, rows: Split, data_dir: Path | None) -> tuple[Dataset | None, str]:
-    """The run's own data; or None, and why they cannot be used."""
-    from ..data.datasets import load_dataset
-    from ..data.splits import check_same_data, split_record
-
-    try:
-        dataset = load_dataset(config.data.name, config.data.key, data_dir, config.data.condition)
-        check_same_data(folder.info()["data"], split_record(dataset.examples, rows, dataset.condition))
-    except LowerboundError as error:
-        return None, str(error)
-    return dataset, ""
+        print_json({**about, **diagnosis.to_json(), "figures": _figures_of(summary)})
+    else:
+        _show_diagnosis(summary, diagnosis)
 
 
 def _evaluation(folder: RunFolder, split: str) -> dict[str, Any] | None:
@@ -71,30 +72,28 @@ def _evaluation(folder: RunFolder, split: str) -> dict[str, Any] | None:
     return scores if scores and scores["split"] == split else None
 
 
-def figures_of(summary: RunSummary) -> dict[str, Any]:
+def _figures_of(summary: RunSummary) -> dict[str, Any]:
     """The statistics behind the findings, as plain numbers; None for those that were not measured."""
-    examination = summary.examination
+    examined: Any = summary.examination
+    aggregate, predictive = getattr(examined, "aggregate", None), getattr(examined, "predictive", None)
     figures: dict[str, Any] = {
         "latent_dim": summary.latent_dim,
         "active_latents": [int(index) for index in summary.latent_is_active.nonzero()[0]] if len(summary.latent_means) else None,
         "kl_by_latent_nats": None if summary.kl_by_latent_nats is None else [float(value) for value in summary.kl_by_latent_nats],
     }
-    aggregate = None if examination is None else examination.aggregate
     for name in ("mutual_information_nats", "mutual_information_error", "aggregate_kl_nats", "aggregate_kl_error", "most_nats"):
-        figures[name] = None if aggregate is None else getattr(aggregate, name)
-    tests = {} if examination is None else {"mmd": examination.discrepancy, "neighbour_agreement": examination.neighbours}
-    for name in ("mmd", "neighbour_agreement"):
-        test = tests.get(name)
-        figures[name] = None if test is None else test.value
-        figures[f"{name}_p_value"] = None if test is None else test.p_value
-    figures["far_share"] = None if examination is None else examination.far_share
-    figures["likelihood_distance"] = None if examination is None else examination.predictive.overall_distance
-    figures["num_examples"] = None if examination is None else examination.num_examples
+        figures[name] = getattr(aggregate, name, None)
+    for name, field in (("mmd", "discrepancy"), ("neighbour_agreement", "neighbours")):
+        test = getattr(examined, field, None)
+        figures |= {name: getattr(test, "value", None), f"{name}_p_value": getattr(test, "p_value", None)}
+    figures["far_share"] = getattr(examined, "far_share", None)
+    figures["likelihood_distance"] = getattr(predictive, "overall_distance", None)
+    figures["num_examples"] = getattr(examined, "num_examples", None)
     # What is not a finite number becomes null, which JSON can carry.
     return {name: None if isinstance(value, float) and value * 0 != 0 else value for name, value in figures.items()}
 
 
-def show_diagnosis(summary: RunSummary, diagnosis: Diagnosis) -> None:
+def _show_diagnosis(summary: RunSummary, diagnosis: Diagnosis) -> None:
     """The verdict, then each finding: what, by which figure, what to do, and the command."""
     from rich.table import Table
     from rich.text import Text

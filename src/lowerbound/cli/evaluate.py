@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from ..errors import ConfigurationError, unknown_name_message
-from .console import is_terminal, show_numbers, show_table, show_text, visible
-from .opening import check_split, open_run, own_examples
+from .app import DataDir, Json, Overwrite, Run, SampleSeed, Split, app
+from .console import counting, print_json, show_numbers, show_table, show_text
+from .opening import open_run
 from .outputs import check_out
 from .runtime import say
 
@@ -19,105 +19,179 @@ if TYPE_CHECKING:
     from ..evaluation import AbstractProposal, BoundCurve, Evaluation, Unfinished
     from ..runs.folder import RunFolder
 
+METHODS = ("importance", "ais", "bdmc", "gap")
 PROPOSALS = ("posterior", "widened", "refined")
+STARTS = ("prior", "posterior")
 
 
-@dataclasses.dataclass(frozen=True)
-class ProposalOptions:
-    """The options that say where importance samples are drawn from; None where one was not given."""
-
-    name: str = "posterior"
-    widen: float | None = None
-    refine_steps: int | None = None
-    refine_rate: float | None = None
-    prior_share: float | None = None
-
-    def check(self) -> None:
-        """Raise `ConfigurationError` for values that cannot be, and for options that this proposal does not read."""
-        if self.name not in PROPOSALS:
-            raise ConfigurationError(unknown_name_message("--proposal", self.name, PROPOSALS))
-        for option, value, example in (("--widen", self.widen, "1.2"), ("--refine-rate", self.refine_rate, "0.02")):
-            if value is not None and not 0 < value < float("inf"):
-                raise ConfigurationError(f"{option} is {value:g}; it must be above 0, for example {example}.")
-        if self.refine_steps is not None and self.refine_steps < 1:
-            raise ConfigurationError(f"--refine-steps is {self.refine_steps}; it must be a whole number from 1 up, such as 100.")
-        if self.prior_share is not None and not 0 < self.prior_share < 1:
-            raise ConfigurationError(
-                f"--prior-share is {self.prior_share:g}; it must be between 0 and 1, for example 0.1 for a tenth of the draws."
-            )
-        refining = {"--refine-steps": self.refine_steps, "--refine-rate": self.refine_rate}
-        unread = [option for option, value in refining.items() if value is not None and self.name != "refined"]
-        if unread:
-            raise ConfigurationError(f"{unread[0]} is read with --proposal refined alone; got --proposal {self.name}.")
-        if self.widen is not None and self.name == "posterior":
-            raise ConfigurationError(
-                "--widen spreads a proposal, and --proposal posterior is taken as it is. Use --proposal widened, or "
-                "--proposal refined to widen what refinement finds."
-            )
-
-    def build(self) -> AbstractProposal:
-        """The proposal itself."""
-        from ..evaluation import Amortised, Defensive, Refined, Widened
-
-        proposal: AbstractProposal = Amortised()
-        if self.name == "refined":
-            standard = Refined()
-            proposal = Refined(
-                num_steps=standard.num_steps if self.refine_steps is None else self.refine_steps,
-                rate=standard.rate if self.refine_rate is None else self.refine_rate,
-            )
-        if self.name == "widened" or self.widen is not None:
-            proposal = Widened(Widened().factor if self.widen is None else self.widen, proposal)
-        return proposal if self.prior_share is None else Defensive(self.prior_share, proposal)
+def _is_count(value: int) -> bool:
+    return value >= 1
 
 
-def evaluate_run(
-    run: Path,
-    num_samples: int,
-    split: str,
-    data_dir: Path | None,
-    seed: int,
-    options: ProposalOptions | None = None,
-    bound_figure: Path | None = None,
-    *,
-    overwrite: bool = False,
-    as_json: bool,
+def _is_positive(value: float) -> bool:
+    return 0 < value < float("inf")
+
+
+# Of each option: the methods that read it, which values can be, and that in words.
+_OPTIONS: dict[str, tuple[tuple[str, ...], Callable[[Any], bool], str]] = {
+    "--samples": (("importance", "gap"), _is_count, "a whole number from 1 up, for example 1000"),
+    "--temperatures": (("ais", "bdmc"), _is_count, "a whole number from 1 up, for example 500"),
+    "--chains": (("ais", "bdmc"), _is_count, "a whole number from 1 up, for example 8"),
+    "--start": (("ais", "bdmc"), STARTS.__contains__, "prior or posterior"),
+    "--examples": (("gap", "ais", "bdmc"), _is_count, "a whole number from 1 up, for example 100"),
+    "--proposal": (("importance",), PROPOSALS.__contains__, "posterior, widened or refined"),
+    "--widen": (("importance",), _is_positive, "above 0, for example 1.2"),
+    "--refine-steps": (("importance",), _is_count, "a whole number from 1 up, for example 100"),
+    "--refine-rate": (("importance",), _is_positive, "above 0, for example 0.02"),
+    "--prior-share": (("importance",), lambda value: 0 < value < 1, "between 0 and 1, for example 0.1 for a tenth of the draws"),
+    "--bound-figure": (("importance",), lambda value: True, "a file"),
+}
+
+
+def check_options(given: Mapping[str, Any], method: str = "importance", proposal: str = "posterior") -> None:
+    """Raise `ConfigurationError` for values that cannot be, and for options that the method or the proposal does not read.
+
+    - `given`: the value of each option; None where it was not given.
+    """
+    for option, name, names in (
+        ("--method", method, METHODS),
+        ("--proposal", proposal, PROPOSALS),
+        ("--start", given.get("--start") or STARTS[0], STARTS),
+    ):
+        if name not in names:
+            raise ConfigurationError(unknown_name_message(option, name, names))
+    given = {option: value for option, value in given.items() if value is not None}
+    for option, value in given.items():
+        readers, is_possible, expected = _OPTIONS[option]
+        if method not in readers:
+            *others, last = readers
+            names = f"{', '.join(others)} or {last}" if others else f"{last} alone"
+            raise ConfigurationError(f"{option} is read with --method {names}; got --method {method}.")
+        if not is_possible(value):
+            raise ConfigurationError(f"{option} is {value:g}; it must be {expected}.")
+    for option in ("--refine-steps", "--refine-rate"):
+        if option in given and proposal != "refined":
+            raise ConfigurationError(f"{option} is read with --proposal refined alone; got --proposal {proposal}.")
+    if "--widen" in given and proposal == "posterior":
+        raise ConfigurationError(
+            "--widen spreads a proposal, and --proposal posterior is taken as it is. Use --proposal widened, or "
+            "--proposal refined to widen what refinement finds."
+        )
+
+
+def not_none(**values: Any) -> dict[str, Any]:
+    """The arguments that were given; the others keep the defaults of what is called."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def build_proposal(
+    name: str,
+    widen: float | None = None,
+    refine_steps: int | None = None,
+    refine_rate: float | None = None,
+    prior_share: float | None = None,
+) -> AbstractProposal:
+    """Where importance samples are drawn from."""
+    from ..evaluation import Amortised, Defensive, Refined, Widened
+
+    proposal = Refined(**not_none(num_steps=refine_steps, rate=refine_rate)) if name == "refined" else Amortised()
+    if name == "widened" or widen is not None:
+        proposal = Widened(of=proposal, **not_none(factor=widen))
+    return proposal if prior_share is None else Defensive(prior_share, proposal)
+
+
+@app.command(
+    epilog="Examples: lowerbound evaluate runs/faces-1 --samples 5000 --json · "
+    "lowerbound evaluate runs/faces-1 --proposal refined --bound-figure bound.png · "
+    "lowerbound evaluate runs/faces-1 --method bdmc"
+)
+def evaluate(
+    run: Run,
+    samples: Annotated[int | None, typer.Option(help="Importance samples per example, K; 1000.")] = None,
+    split: Split = "test",
+    data_dir: DataDir = None,
+    seed: SampleSeed = 0,
+    proposal: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="Where samples are drawn from: posterior, widened (spread about its mean), refined (fitted to each example).",
+        ),
+    ] = "posterior",
+    widen: Annotated[float | None, typer.Option(help="How many times wider; 1.2 with --proposal widened.")] = None,
+    refine_steps: Annotated[int | None, typer.Option(help="Steps of --proposal refined; 100.")] = None,
+    refine_rate: Annotated[float | None, typer.Option(help="The first step size of --proposal refined; 0.02.")] = None,
+    prior_share: Annotated[
+        float | None, typer.Option(help="A share of the samples from the prior, which bounds the weights.")
+    ] = None,
+    bound_figure: Annotated[
+        Path | None, typer.Option(metavar="FILE.png", help="Draw the bound against the number of samples.")
+    ] = None,
+    method: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="importance (the default); ais, annealing; bdmc, bounds from both sides on examples that the model makes; "
+            "gap, what the encoder and the family of posteriors cost.",
+        ),
+    ] = "importance",
+    temperatures: Annotated[int | None, typer.Option(help="Steps of --method ais and bdmc; 500.")] = None,
+    chains: Annotated[int | None, typer.Option(help="Chains for each example of --method ais and bdmc; 8.")] = None,
+    start: Annotated[str | None, typer.Option(help="Where ais and bdmc start: prior (the default) or posterior.")] = None,
+    examples: Annotated[int | None, typer.Option(help="Random examples for --method ais, bdmc and gap; 100.")] = None,
+    overwrite: Overwrite = False,
+    json: Json = False,
 ) -> None:
-    """Print the scores of a run on one of its splits."""
-    options = ProposalOptions() if options is None else options
-    check_split(split)
-    check_samples(num_samples)
-    options.check()
+    """Score a run: the ELBO, the evidence log p(x) by importance sampling, and whether K samples are enough for it."""
+    given = {
+        "--samples": samples,
+        "--temperatures": temperatures,
+        "--chains": chains,
+        "--start": start,
+        "--examples": examples,
+        "--proposal": None if proposal == "posterior" else proposal,
+        "--widen": widen,
+        "--refine-steps": refine_steps,
+        "--refine-rate": refine_rate,
+        "--prior-share": prior_share,
+        "--bound-figure": bound_figure,
+    }
+    check_options(given, method, proposal)
     if bound_figure is not None:
         check_out(bound_figure, (".png",), overwrite=overwrite, option="--bound-figure")
-    folder, model, spec, config = open_run(run)
-    data = own_examples(folder, config, spec, split, data_dir)
+    opened = open_run(run)
+    data = opened.examples(split, data_dir)
+    if method != "importance":
+        from .annealing import evaluate_by
+
+        annealing = not_none(num_temperatures=temperatures, num_chains=chains, start=start)
+        return evaluate_by(
+            method, opened.model, data, split, seed, examples or 100, not_none(num_samples=samples), annealing, json
+        )
     from ..evaluation import evaluate
 
-    with counting(len(data), quiet=as_json) as advance:
+    with counting(len(data), quiet=json) as advance:
         evaluation = evaluate(
-            model,
-            spec,
+            opened.model,
+            opened.spec,
             data,
-            num_samples=num_samples,
             split=split,
             seed=seed,
-            proposal=options.build(),
-            unfinished=keeping(folder, len(data)),
+            proposal=build_proposal(proposal, widen, refine_steps, refine_rate, prior_share),
+            unfinished=keeping(opened.folder, len(data)),
             on_progress=advance,
+            **not_none(num_samples=samples),
         )
     if bound_figure is not None:
         from ..report.bound_figure import save_bound_figure
 
         save_bound_figure(evaluation, bound_figure)
         say(f"wrote the bound against the number of samples to {bound_figure}")
-    if as_json:
-        from .progress import print_json
-
-        print_json(evaluation.to_json(), indent=2)
+    if json:
+        print_json(evaluation.to_json())
     else:
         show_evaluation(evaluation)
-        show_bounds(evaluation.bounds)
+        _show_bounds(evaluation.bounds)
 
 
 def keeping(folder: RunFolder, total: int) -> Unfinished:
@@ -128,12 +202,6 @@ def keeping(folder: RunFolder, total: int) -> Unfinished:
         say(f"going on with an evaluation that was stopped: {done:,} of {total:,} examples are done")
 
     return Unfinished(folder.path / "unfinished", on_found=tell)
-
-
-def check_samples(num_samples: int) -> None:
-    """Raise `ConfigurationError` when there is not even one sample."""
-    if num_samples < 1:
-        raise ConfigurationError(f"--samples is {num_samples}; it must be a whole number from 1 up, for example 1000.")
 
 
 def show_evaluation(evaluation: Evaluation) -> None:
@@ -157,7 +225,7 @@ def show_evaluation(evaluation: Evaluation) -> None:
     show_text(evidence.verdict)
 
 
-def show_bounds(curve: BoundCurve) -> None:
+def _show_bounds(curve: BoundCurve) -> None:
     """The bound against the number of samples, as a table."""
     columns = ("K", "bound [nats]", "rise per doubling [nats]", "its standard error")
     rows = [
@@ -165,18 +233,3 @@ def show_bounds(curve: BoundCurve) -> None:
         for size, nats, rise, error in zip(curve.num_samples, curve.nats, curve.rises, curve.rise_errors, strict=True)
     ]
     show_table("the bound against the number of samples, from the same weights", columns, rows, numbers=columns)
-
-
-@contextlib.contextmanager
-def counting(total: int, *, quiet: bool, what: str = "evaluating") -> Iterator[Callable[[int], None]]:
-    """A bar over examples with the time left, on a terminal; nothing elsewhere. Gives the function that moves it."""
-    if quiet or not is_terminal(sys.stderr):
-        yield lambda done: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-    columns = TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(visible(what), total=total)
-        yield lambda done: progress.update(task, completed=done)

@@ -2,81 +2,85 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
+import typer
 
-from .console import show_table, show_text
-from .opening import check_split, open_run, own_examples
+from .app import DataDir, Json, Run, Split, app
+from .console import print_json, show_table, show_text
+from .opening import open_run
 from .runtime import say
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from ..data.dataset import Render
     from ..models import AbstractLatentVariableModel
 
 # New examples for the scores that need no groups.
 GENERATED = 3000
 
+# What the estimate of all codes together calls otherwise.
+_NAMES = {"most_nats": "most_mutual_information_nats", "num_examples": "aggregate_num_examples"}
 
-def latents_run(run: Path, split: str, data_dir: Path | None, seed: int, *, as_json: bool) -> None:
-    """Print the figures of each latent, of all together, and the supervised scores."""
-    check_split(split)
-    folder, model, spec, config = open_run(run)
-    data = own_examples(folder, config, spec, split, data_dir)
-    from ..data.datasets import load_dataset
+
+@app.command(epilog="Example: lowerbound latents runs/faces-1 --split train")
+def latents(
+    run: Run,
+    split: Split = "test",
+    data_dir: DataDir = None,
+    seed: Annotated[int, typer.Option(help="The seed of the draws, groups and forests.")] = 0,
+    json: Json = False,
+) -> None:
+    """Say what each latent carries, and score the code against the factors of the data where they are known (faces)."""
+    opened = open_run(run)
+    model, data, dataset = opened.model, opened.examples(split, data_dir), opened.dataset(data_dir)
+    import numpy as np
+
     from ..errors import DataError
     from ..evaluation import active_units, kl_by_latent, posterior_means
-    from ..evaluation.aggregate import aggregate_posterior
+    from ..evaluation.aggregate import AggregateEstimate, aggregate_posterior
     from ..evaluation.disentanglement import disentanglement_scores, independent_factors
     from ..evaluation.disentanglement.fixed_factor import GENERATED_GROUP, GENERATED_VOTES
 
     means = posterior_means(model, data)
     kl = kl_by_latent(model, data) if model.has_density else None
     aggregate = aggregate_posterior(model, data, seed=seed) if model.has_density else None
-    dataset = load_dataset(config.data.name, config.data.key, data_dir, config.data.condition)
     scores, why = None, "the data have no known factors"
     if dataset.factors is not None:
-        factors, codes = np.asarray(dataset.factors)[getattr(folder.split(), split)], means
+        factors, codes = np.asarray(dataset.factors)[getattr(opened.folder.split(), split)], means
         # The set's own generator makes as many examples as the scores need, whatever the split holds.
         encode = None if dataset.render is None or model.condition_dim else _encoder(model, dataset.render, seed)
         if encode is not None:
             factors = independent_factors(factors, GENERATED, np.random.default_rng(seed))
-            say(f"drawing {GENERATED + GENERATED_VOTES * GENERATED_GROUP:,} new examples of {config.data.name} for the scores")
+            say(f"drawing {GENERATED + GENERATED_VOTES * GENERATED_GROUP:,} new examples of {dataset.name} for the scores")
             codes = encode(factors)
         try:
             scores = disentanglement_scores(codes, factors, tuple(dataset.factor_names), encode=encode, seed=seed)
         except DataError as error:
             why = str(error)
+    of_aggregate = {field.name: getattr(aggregate, field.name, None) for field in dataclasses.fields(AggregateEstimate)}
     found: dict[str, Any] = {
         "split": split,
         "num_examples": len(data),
         "variance_of_means": np.var(means, axis=0, dtype=np.float64).tolist(),
         "is_active": active_units(means).tolist(),
         "kl_by_latent_nats": None if kl is None else kl.tolist(),
-        "mutual_information_nats": None if aggregate is None else aggregate.mutual_information_nats,
-        "mutual_information_standard_error": None if aggregate is None else aggregate.mutual_information_error,
-        "most_mutual_information_nats": None if aggregate is None else aggregate.most_nats,
-        "aggregate_kl_nats": None if aggregate is None else aggregate.aggregate_kl_nats,
-        "aggregate_kl_standard_error": None if aggregate is None else aggregate.aggregate_kl_error,
-        "total_correlation_nats": None if aggregate is None else aggregate.total_correlation_nats,
-        "total_correlation_standard_error": None if aggregate is None else aggregate.total_correlation_error,
-        "dimension_wise_kl_nats": None if aggregate is None else aggregate.dimension_wise_kl_nats,
-        "dimension_wise_kl_standard_error": None if aggregate is None else aggregate.dimension_wise_kl_error,
-        "aggregate_num_examples": None if aggregate is None else aggregate.num_examples,
+        **{_NAMES.get(name, name.replace("_error", "_standard_error")): value for name, value in of_aggregate.items()},
         "scores": None if scores is None else scores.to_json(),
     }
-    if as_json:
-        from .progress import print_json
-
-        print_json(found, indent=2)
+    if json:
+        print_json(found)
     else:
         _show(found, why)
 
 
 def _encoder(model: AbstractLatentVariableModel, render: Render, seed: int) -> Callable[[np.ndarray], np.ndarray]:
     """From factors, through examples that are drawn anew, to codes."""
+    import numpy as np
+
     from ..data.levels import for_device
     from ..evaluation import posterior_means
 
@@ -85,6 +89,8 @@ def _encoder(model: AbstractLatentVariableModel, render: Render, seed: int) -> C
 
 
 def _show(found: dict[str, Any], why_no_scores: str) -> None:
+    import numpy as np
+
     kl, scores = found["kl_by_latent_nats"], found["scores"]
     columns = ("latent", "KL [nats]", "variance of E[z|x]", "active")
     carried = found["variance_of_means"] if kl is None else kl

@@ -7,20 +7,38 @@ import io
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
+import typer
 
 from ..errors import ConfigurationError
-from .opening import check_split, open_run, other_examples, own_examples
+from .app import DataDir, Key, Overwrite, Run, Split, app
+from .opening import open_run
 from .runtime import say
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from ..data.spec import DataSpec
 
 
-def sample_run(run: Path, out: Path, count: int, mean: bool, seed: int, condition: str = "", *, overwrite: bool) -> None:
-    """Write new examples to a picture or an array."""
+@app.command(
+    epilog="Examples: lowerbound sample runs/faces-1 --out faces.png · lowerbound sample runs/faces-1 -n 1000 --out new.npy"
+)
+def sample(
+    run: Run,
+    out: Annotated[Path, typer.Option(help="A .png picture, a .npy array, or a .csv table.")],
+    count: Annotated[int, typer.Option("-n", help="How many examples to draw.")] = 100,
+    mean: Annotated[
+        bool, typer.Option("--mean/--draw", help="E[x|z] of z ~ p(z), or a draw x ~ p(x|z), noise and all (the default).")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="The seed of the draws.")] = 0,
+    condition: Annotated[
+        str, typer.Option(metavar="VALUES", help="For a conditional model: a category, `all` in turn, or numbers with commas.")
+    ] = "",
+    overwrite: Overwrite = False,
+) -> None:
+    """Draw new examples from a run's model."""
     if count < 1:
         raise ConfigurationError(f"-n is {count}; it must be a whole number from 1 up, for example 100.")
     check_out(out, (".png", ".npy", ".csv"), overwrite=overwrite)
@@ -38,49 +56,60 @@ def sample_run(run: Path, out: Path, count: int, mean: bool, seed: int, conditio
     say(f"wrote {count:,} {'decoder means E[x|z]' if mean else 'draws x ~ p(x|z)'} of z ~ p(z) to {out}")
 
 
-def reconstruct_run(
-    run: Path, data: str | None, out: Path, split: str, key: str, data_dir: Path | None, *, overwrite: bool
+@app.command(epilog="Example: lowerbound reconstruct runs/faces-1 --out pairs.png")
+def reconstruct(
+    run: Run,
+    out: Annotated[
+        Path,
+        typer.Option(help="A .png picture (originals above reconstructions), or their array (.npy) or table (.csv)."),
+    ],
+    data: Annotated[str | None, typer.Argument(metavar="DATA", help="Other data than the run's own.")] = None,
+    split: Split = "test",
+    key: Key = "",
+    data_dir: DataDir = None,
+    overwrite: Overwrite = False,
 ) -> None:
-    """Write reconstructions to a picture, beside their originals, or to an array."""
-    check_split(split)
+    """Encode examples and decode them again."""
     check_out(out, (".png", ".npy", ".csv"), overwrite=overwrite)
-    folder, model, spec, config = open_run(run)
+    opened = open_run(run)
+    model, spec = opened.model, opened.spec
     require_kind(spec, out)
-    if data is None:
-        examples = own_examples(folder, config, spec, split, data_dir)
-    else:
-        examples = other_examples(data, key, data_dir, model, spec, config)
+    examples = opened.examples(split, data_dir) if data is None else opened.other_examples(data, key, data_dir)
+    import numpy as np
+
     from ..evaluation import decode, posterior_means
+    from ..report.figures import MOST_PAIRS, pair_picture
 
-    if out.suffix != ".png":
-        means = decode(model, posterior_means(model, examples), condition=_rows(examples.condition))
-        _write_array(out, spec.to_user(means), spec)
-    else:
-        from ..report.figures import MOST_PAIRS, pair_picture
-
+    if out.suffix == ".png":
         examples = examples[:MOST_PAIRS]
-        means = decode(model, posterior_means(model, examples), condition=_rows(examples.condition))
+    means = decode(model, posterior_means(model, examples), condition=examples.condition)
+    if out.suffix == ".png":
         _write_png(out, pair_picture(np.asarray(examples.x), means, spec))
+    else:
+        _write_array(out, spec.to_user(means), spec)
     say(f"wrote {len(examples):,} reconstructions E[x | z = E[z|x]] to {out}")
 
 
-def encode_run(run: Path, data: str, out: Path, key: str, data_dir: Path | None, *, overwrite: bool) -> None:
-    """Write posterior means, one row for each example."""
+@app.command(epilog="Example: lowerbound encode runs/faces-1 faces --out codes.csv")
+def encode(
+    run: Run,
+    data: Annotated[str, typer.Argument(metavar="DATA", help="A named set, a file or a folder of images.")],
+    out: Annotated[Path, typer.Option(help="A .npy or .csv file: one row of posterior means per example.")],
+    key: Key = "",
+    data_dir: DataDir = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Write the latent code E[z|x] of each example; the same every time."""
     check_out(out, (".npy", ".csv"), overwrite=overwrite)
-    _, model, spec, config = open_run(run)
-    examples = other_examples(data, key, data_dir, model, spec, config)
+    opened = open_run(run)
     from ..evaluation import posterior_means
 
-    means = posterior_means(model, examples)
+    means = posterior_means(opened.model, opened.other_examples(data, key, data_dir))
     if out.suffix == ".npy":
         write_npy(out, means)
     else:
         _write_table(out, means, [f"z{index}" for index in range(means.shape[1])])
     say(f"wrote the codes E[z|x] of {len(means):,} examples, {means.shape[1]} latents each, to {out}")
-
-
-def _rows(condition: Any) -> np.ndarray | None:
-    return None if condition is None else np.asarray(condition)
 
 
 def condition_rows(text: str, count: int, spec: DataSpec) -> np.ndarray | None:
@@ -96,6 +125,8 @@ def condition_rows(text: str, count: int, spec: DataSpec) -> np.ndarray | None:
             f"--condition {f'{given.categories[0]:g}' if given.categories else ','.join(f'{value:.3g}' for value in given.mean)}"
             f"{', or --condition all for every category in turn' if given.categories else ''}."
         )
+    import numpy as np
+
     if text == "all" and given.categories:
         return given.encode(np.resize(np.asarray(given.categories), count))
     try:
@@ -130,6 +161,8 @@ def require_kind(spec: DataSpec, out: Path) -> None:
 
 def write_npy(path: Path, array: np.ndarray) -> None:
     """Write an array, or leave the file as it was."""
+    import numpy as np
+
     from ..storage.atomic import write_bytes
 
     buffer = io.BytesIO()
@@ -153,7 +186,7 @@ def _write_table(path: Path, rows: np.ndarray, names: Sequence[str]) -> None:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(names)
     # All the digits of the type, and a whole number keeps its form.
-    digits = 9 if rows.dtype == np.float32 else 15
+    digits = 9 if rows.dtype == "float32" else 15
     writer.writerows([f"{value:.{digits}g}" for value in row] for row in rows.tolist())
     write_text(path, text.getvalue())
 

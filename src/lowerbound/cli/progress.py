@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import math
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import typer
 
 from ..runs.training import TrainingRun
 from ..training import Record
+from .console import print_json
 
 Show = Callable[[Record, TrainingRun], None]
 
@@ -20,7 +19,7 @@ Show = Callable[[Record, TrainingRun], None]
 def display(*, as_json: bool, is_terminal: bool) -> Iterator[Show]:
     """The function that shows a record: JSON lines where asked for, a bar on a terminal, plain lines elsewhere."""
     if as_json:
-        yield lambda record, run: print_json({"event": "progress", **record.figures})
+        yield lambda record, run: print_json({"event": "progress", **record.figures}, indent=None)
     elif is_terminal:
         with _bar() as show:
             yield show
@@ -96,9 +95,3 @@ class _PlainLines:
         names = (name.lower().replace(",", "").replace(" ", "_").replace("/", "_per_") for name in figures)
         pairs = [f"{name}={value.replace(',', '')}" for name, value in zip(names, figures.values(), strict=True)]
         typer.echo(f"epoch={record.epoch:g}/{epochs} " + " ".join(pairs))
-
-
-def print_json(fields: dict[str, Any], *, indent: int | None = None) -> None:
-    """One JSON object on stdout; what is not a finite number becomes null."""
-    clean = {name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in fields.items()}
-    typer.echo(json.dumps(clean, indent=indent))

@@ -1,30 +1,33 @@
-"""`info`, `datasets` and `recipes`: what there is, as tables or JSON."""
+"""`info`, `datasets`, `recipes`, `parts` and `cite`: what there is, as tables or JSON."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
+from json import dumps
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..config import PartConfig
-from ..config.layers import widths_of_decoder
 from ..errors import ConfigurationError, unknown_name_message
-from .console import show_table
+from .app import DataDir, Json, Run, app
+from .console import print_json, show_table
+
+if TYPE_CHECKING:
+    from ..config import PartConfig
 
 
-def show_info(run: Path, *, as_json: bool) -> None:
-    """Say what a run is, from its files alone."""
+@app.command(epilog="Example: lowerbound info runs/faces-1")
+def info(run: Run, json: Json = False) -> None:
+    """Say what a run is: its data, model, training and files."""
     from ..runs.folder import RunFolder
 
     folder = RunFolder.open(run)
     record, config = folder.info(), folder.config()
     scores = folder.scores()
-    if as_json:
-        _print({"path": str(folder.path), **record, "config": config.to_dict(), "scores": scores})
+    if json:
+        print_json({"path": str(folder.path), **record, "config": config.to_dict(), "scores": scores})
         return
     data, sizes = record["data"], record["data"]["sizes"]
     shape = " x ".join(str(size) for size in data["event_shape"])
@@ -53,6 +56,8 @@ def show_info(run: Path, *, as_json: bool) -> None:
 
 def _in_words(network: PartConfig) -> str:
     """Its kind and its sizes."""
+    from ..config.layers import widths_of_decoder
+
     if "hidden_widths" in network.values:
         decoder = list(widths_of_decoder(network.values))
         return f"{network.name}, encoder {list(network.hidden_widths)}, decoder {decoder}"
@@ -60,14 +65,15 @@ def _in_words(network: PartConfig) -> str:
     return ", ".join([network.name, *sizes])
 
 
-def show_datasets(data_dir: Path | None, *, as_json: bool) -> None:
-    """List the named data sets."""
+@app.command(epilog="Example: lowerbound datasets --data-dir ~/data")
+def datasets(data_dir: DataDir = None, json: Json = False) -> None:
+    """List the named data sets, and which are present."""
     from ..data.cache import data_directory
     from ..data.datasets import dataset_status
 
     statuses = dataset_status(data_dir)
-    if as_json:
-        _print([dataclasses.asdict(status) for status in statuses])
+    if json:
+        print_json([dataclasses.asdict(status) for status in statuses])
         return
     rows = [
         (
@@ -84,15 +90,16 @@ def show_datasets(data_dir: Path | None, *, as_json: bool) -> None:
     typer.echo("Your own data: lowerbound train FILE.npy|FILE.npz|FILE.mat|FILE.csv|FOLDER_OF_IMAGES")
 
 
-def show_recipes(*, as_json: bool) -> None:
-    """List the recipes."""
+@app.command(epilog="Example: lowerbound train --recipe post-2018")
+def recipes(json: Json = False) -> None:
+    """List the recipes, with their papers and published figures."""
     from ..recipes import list_recipes
     from ..recipes.bibliography import one_line
 
     found = list_recipes()
-    if as_json:
+    if json:
         whole = [(recipe, {**dataclasses.asdict(recipe.info), "citation": dict(recipe.info.reference)}) for recipe in found]
-        _print([{"name": recipe.name, **info, "config": recipe.config} for recipe, info in whole])
+        print_json([{"name": recipe.name, **info, "config": recipe.config} for recipe, info in whole])
         return
     for recipe in found:
         info = recipe.info
@@ -109,8 +116,14 @@ def show_recipes(*, as_json: bool) -> None:
     typer.echo("Use one: lowerbound train --recipe NAME; see its keys: lowerbound recipes --json")
 
 
-def show_parts(name: str, *, as_json: bool) -> None:
-    """List the parts of one kind, or of all; for the name of a part, its keys with their defaults, rules and help."""
+@app.command(epilog="Examples: lowerbound parts · lowerbound parts iwae · lowerbound train digits --set prior.name=vamp")
+def parts(
+    name: Annotated[
+        str, typer.Argument(metavar="[KIND|NAME]", help="A kind (prior, ...), or a part, whose keys are explained then.")
+    ] = "",
+    json: Json = False,
+) -> None:
+    """List the parts by name, with the configuration keys that each reads and the papers it comes from."""
     from ..config.catalogue import CATALOGUE, entries_of
     from ..recipes.bibliography import references
 
@@ -119,13 +132,13 @@ def show_parts(name: str, *, as_json: bool) -> None:
         known_names = {*CATALOGUE, *(part for kind in CATALOGUE for part in CATALOGUE[kind])}
         raise ConfigurationError(unknown_name_message("KIND or NAME", name, known_names))
     kinds = named or ([name] if name else list(CATALOGUE))
-    if as_json:
+    if json:
         chosen = {each: [part for part in CATALOGUE[each] if not named or part == name] for each in kinds}
-        _print({each: {part: CATALOGUE[each][part].to_json() for part in parts} for each, parts in chosen.items()})
+        print_json({each: {part: CATALOGUE[each][part].to_json() for part in parts} for each, parts in chosen.items()})
         return
     for each in named:
         keys = CATALOGUE[each][name].keys.items()
-        rows = [(key, json.dumps(what.to_json()["default"]), what.rule.describe(), what.help) for key, what in keys]
+        rows = [(key, dumps(what.to_json()["default"]), what.rule.describe(), what.help) for key, what in keys]
         show_table(f"{each}.name = {name}", ("key", "default", "allowed", "what it is"), rows)
     if named:
         return
@@ -148,8 +161,11 @@ def _short(reference: Any) -> str:
     return f"{names} {reference['year']}"
 
 
-def show_citations(run: Path) -> None:
-    """The BibTeX of the papers behind exactly the parts that a run, or a recipe named in its place, uses."""
+@app.command(epilog="Examples: lowerbound cite runs/faces-1 · lowerbound cite vamp-2018")
+def cite(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run, or the name of a recipe.")],
+) -> None:
+    """Print the BibTeX of the papers behind exactly the parts that a run uses."""
     from ..recipes import load_recipe, recipe_names
     from ..recipes.bibliography import bibtex, papers_of, references
 
@@ -170,7 +186,3 @@ def _how_it_went(record: dict[str, Any]) -> str:
     if not record["stop_reason"]:
         return "not ended yet"
     return f"{record['epochs_done']:g} epochs in {record['seconds']:.1f} s: {record['stop_reason']}"
-
-
-def _print(fields: Any) -> None:
-    typer.echo(json.dumps(fields, indent=2, default=str))

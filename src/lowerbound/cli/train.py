@@ -6,36 +6,67 @@ import itertools
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..config import RunConfig
-from ..recipes import resolve_config
-from .console import is_terminal
+from ..errors import ConfigurationError
+from .app import DataDir, Json, app
+from .console import is_terminal, print_json
+from .doctor import say_verdict
+from .evaluate import show_evaluation
 from .runtime import StopRequest, prepare_jax, say
 
 if TYPE_CHECKING:
+    from ..config import RunConfig
     from ..runs.training import TrainingRun
 
 REPORT = "report.html"
 
 
-def start_training(
-    data: str | None,
-    recipe: str | None,
-    overrides: list[str],
-    epochs: int | None,
-    seed: int | None,
-    out: Path | None,
-    data_dir: Path | None,
-    *,
-    report: bool,
-    as_json: bool,
+@app.command(
+    epilog="Examples: lowerbound train · lowerbound train digits --epochs 50 --set model.latent_dim=10 · "
+    "lowerbound train my_images/ --out runs/mine · lowerbound train --resume runs/mine"
+)
+def train(
+    data: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="DATA",
+            help="A named set (`lowerbound datasets`), a .npy, .npz, .mat or .csv file, or a folder of images.",
+        ),
+    ] = None,
+    recipe: Annotated[
+        str | None, typer.Option(metavar="NAME|FILE.toml", help="A recipe (see `lowerbound recipes`) or a TOML file.")
+    ] = None,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="section.key=value", help="Set one key of the configuration; repeatable.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the training data.")] = None,
+    seed: Annotated[int | None, typer.Option(help="The seed of the weights, the batches and the noise.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The run's folder; by default runs/DATA-N.")] = None,
+    data_dir: DataDir = None,
+    resume: Annotated[Path | None, typer.Option(metavar="RUN", help="Continue this run from its newest checkpoint.")] = None,
+    report: Annotated[
+        bool, typer.Option("--report/--no-report", help="Scores, pictures and page at the end; --resume makes them later.")
+    ] = True,
+    json: Json = False,
 ) -> None:
-    """Train a new run. The configuration is checked before anything heavy is imported."""
+    """Train a model; with no argument, on the built-in faces."""
+    if resume is not None:
+        given = {"DATA": data, "--recipe": recipe, "--set": overrides, "--seed": seed, "--out": out}
+        unwanted = [name for name, value in given.items() if value is not None and value != []]
+        if unwanted:
+            raise ConfigurationError(
+                f"--resume continues a run as it was configured; {', '.join(unwanted)} cannot be given with it (only --epochs, "
+                "--data-dir, --no-report and --json can). Start a new run instead, or leave it out."
+            )
+        return _resume(resume, epochs, data_dir, report=report, as_json=json)
+    from ..recipes import resolve_config
+
+    # The configuration is checked before anything heavy is imported.
     flags = {"training": {name: value for name, value in (("epochs", epochs), ("seed", seed)) if value is not None}}
-    config, chosen = resolve_config(data, recipe, overrides, flags)
+    config, chosen = resolve_config(data, recipe, overrides or [], flags)
     config = _with_absolute_path(config)
     path = out or _free_folder(config.data.name)
 
@@ -46,11 +77,12 @@ def start_training(
 
     RunFolder.check_free(path)
     dataset = load_dataset(config.data.name, config.data.key, data_dir, config.data.condition)
-    run = TrainingRun.begin(path, config, dataset, recipe=chosen.name, command=_command())
-    _train(run, report=report, as_json=as_json, resumed=False)
+    command = shlex.join(["lowerbound", *sys.argv[1:]])
+    run = TrainingRun.begin(path, config, dataset, recipe=chosen.name, command=command)
+    _train(run, report=report, as_json=json, resumed=False)
 
 
-def resume_training(path: Path, epochs: int | None, data_dir: Path | None, *, report: bool, as_json: bool) -> None:
+def _resume(path: Path, epochs: int | None, data_dir: Path | None, *, report: bool, as_json: bool) -> None:
     """Continue a run at its newest whole checkpoint."""
     prepare_jax()
     from ..data.datasets import load_dataset
@@ -79,7 +111,7 @@ def resume_training(path: Path, epochs: int | None, data_dir: Path | None, *, re
 
 def _train(run: TrainingRun, *, report: bool, as_json: bool, resumed: bool) -> None:
     from ..report.training_log import TrainingLog
-    from .progress import display, print_json
+    from .progress import display
 
     for note in run.notes:
         say(f"note: {note}")
@@ -103,38 +135,24 @@ def _train(run: TrainingRun, *, report: bool, as_json: bool, resumed: bool) -> N
         if not run.is_finished:
             step, reason, path = int(run.progress.state.step), run.progress.stop_reason, str(run.folder.path)
             if as_json:
-                print_json({"event": "stopped", "run": path, "reason": reason, "step": step})
+                print_json({"event": "stopped", "run": path, "reason": reason, "step": step}, indent=None)
             say(f"{reason} after step {step:,}; all is saved. Continue with: lowerbound train --resume {shlex.quote(path)}")
             raise typer.Exit(1)
-        if not report:
-            return _without_report(run, as_json=as_json)
-        from ..report.run import write_report
+        page, evaluation, diagnosis = run.folder.path / REPORT, None, None
+        if report:
+            from ..report.run import write_report
 
-        evaluation, diagnosis = write_report(run.folder, model, run.spec, run.config, run.dataset, run.split)
-    page = run.folder.path / REPORT
+            evaluation, diagnosis = write_report(run.folder, model, run.spec, run.config, run.dataset, run.split)
     if as_json:
+        about = {} if diagnosis is None else {"report": str(page), "verdict": diagnosis.verdict}
         scores = {} if evaluation is None else evaluation.to_json()
-        fields = {"run": str(run.folder.path), "report": str(page), "verdict": diagnosis.verdict}
-        print_json({"event": "finished", **fields, **scores})
-        return
-    from .doctor import say_verdict
-    from .evaluate import show_evaluation
-
+        return print_json({"event": "finished", "run": str(run.folder.path), **about, **scores}, indent=None)
     if evaluation is not None:
         show_evaluation(evaluation)
-    say_verdict(diagnosis, run.folder.path)
-    say(f"{_how_it_ended(run)} in {run.progress.seconds:.1f} s of training. Open {page}")
-
-
-def _without_report(run: TrainingRun, *, as_json: bool) -> None:
-    from .progress import print_json
-
-    path = str(run.folder.path)
-    if as_json:
-        print_json({"event": "finished", "run": path})
-        return
-    ended = f"{_how_it_ended(run)} in {run.progress.seconds:.1f} s of training"
-    say(f"{ended}. For its report: lowerbound train --resume {shlex.quote(path)}")
+    if diagnosis is not None:
+        say_verdict(diagnosis, run.folder.path)
+    again = f"For its report: lowerbound train --resume {shlex.quote(str(run.folder.path))}"
+    say(f"{_how_it_ended(run)} in {run.progress.seconds:.1f} s of training. {f'Open {page}' if report else again}")
 
 
 def _how_it_ended(run: TrainingRun) -> str:
@@ -153,16 +171,8 @@ def _free_folder(data_name: str) -> Path:
 
 def _with_absolute_path(config: RunConfig) -> RunConfig:
     """A file is found again from any folder; a named set keeps its name."""
-    path = Path(config.data.name).expanduser()
-    is_own = path.exists() and ("/" in config.data.name or path.suffix or not _is_named(config.data.name))
-    return config.updated({"data": {"name": str(path.resolve())}}) if is_own else config
-
-
-def _is_named(name: str) -> bool:
     from ..data.named import NAMED_SETS
 
-    return name in NAMED_SETS
-
-
-def _command() -> str:
-    return shlex.join(["lowerbound", *sys.argv[1:]])
+    path = Path(config.data.name).expanduser()
+    is_own = path.exists() and ("/" in config.data.name or path.suffix or config.data.name not in NAMED_SETS)
+    return config.updated({"data": {"name": str(path.resolve())}}) if is_own else config

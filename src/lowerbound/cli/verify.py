@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 
 from ..errors import VerificationError
-from .console import result_console
+from .app import Json, app
+from .console import print_json, result_console
 from .runtime import prepare_jax
 
 
-def verify_machine(*, as_json: bool) -> None:
-    """Run all checks and print their figures; raises `VerificationError` when one is off."""
+@app.command(epilog="Example: lowerbound verify")
+def verify(json: Json = False) -> None:
+    """Check on this machine and device that the numbers are right: figures whose truth is known, each beside it."""
     prepare_jax()
     import jax
     from rich.text import Text
@@ -24,7 +26,7 @@ def verify_machine(*, as_json: bool) -> None:
 
     def show(check: str, figure: Figure) -> None:
         nonlocal last
-        if as_json:
+        if json:
             return
         if check != last:
             console.print(Text(f"\n{check}", "bold"), soft_wrap=True)
@@ -39,11 +41,9 @@ def verify_machine(*, as_json: bool) -> None:
     seconds = time.perf_counter() - start
     figures = [figure for group in found.values() for figure in group]
     wrong = [figure for figure in figures if not figure.is_right]
-    if as_json:
-        from .progress import print_json
-
+    if json:
         checks = {name: [figure.to_json() for figure in group] for name, group in found.items()}
-        print_json({"device": where, "seconds": seconds, "num_wrong": len(wrong), "checks": checks}, indent=2)
+        print_json({"device": where, "seconds": seconds, "num_wrong": len(wrong), "checks": checks})
     else:
         console.print(
             f"\n{len(figures) - len(wrong)} of {len(figures)} figures are right, on {where}, in {seconds:.0f} s.", soft_wrap=True

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
+import typer
 
 from ..errors import ConfigurationError
-from .opening import check_split, open_run, own_examples
+from .app import DataDir, MeansFile, Overwrite, Run, Split, app
+from .opening import open_run
 from .outputs import check_out, condition_rows, require_kind, write_npy
 from .runtime import say
 
@@ -16,24 +16,29 @@ if TYPE_CHECKING:
     from ..data.examples import Example
 
 
-def traverse_run(
-    run: Path,
-    out: Path,
-    start: int | None,
-    num_latents: int,
-    num_columns: int,
-    split: str,
-    condition: str,
-    data_dir: Path | None,
-    *,
-    grid: bool,
-    overwrite: bool,
+@app.command(
+    epilog="Examples: lowerbound traverse runs/faces-1 --out latents.png · "
+    "lowerbound traverse runs/digits-1 --grid --out plane.png (for a model of two latents)"
+)
+def traverse(
+    run: Run,
+    out: MeansFile,
+    start: Annotated[
+        int | None, typer.Option("--from", help="Start at the code of this example; by default at the mean of all codes.")
+    ] = None,
+    latents: Annotated[int, typer.Option(help="How many latents, those that carry most first.")] = 10,
+    columns: Annotated[int | None, typer.Option(help="Steps of each latent; 9, or 15 with --grid.")] = None,
+    grid: Annotated[bool, typer.Option("--grid", help="The plane of a model with two latents.")] = False,
+    split: Split = "test",
+    condition: Annotated[str, typer.Option(metavar="VALUES", help="For a conditional model: a category, or numbers.")] = "",
+    data_dir: DataDir = None,
+    overwrite: Overwrite = False,
 ) -> None:
-    """Write what the decoder says as one latent at a time moves, or over a grid of two."""
+    """Show what each latent does: decoder means as one latent moves and the others stay."""
     check_out(out, (".png", ".npy"), overwrite=overwrite)
-    check_split(split)
-    folder, model, spec, config = open_run(run)
-    data = own_examples(folder, config, spec, split, data_dir)
+    columns = (15 if grid else 9) if columns is None else columns
+    opened = open_run(run)
+    model, spec, data = opened.model, opened.spec, opened.examples(split, data_dir)
     from ..evaluation import posterior_means
     from ..evaluation.walks import manifold, traverse
 
@@ -43,17 +48,17 @@ def traverse_run(
     row = None if given is None else given[0]
     if grid:
         require_kind(spec, out)
-        plane = manifold(model, data, condition=row, size=num_columns)
+        plane = manifold(model, data, condition=row, size=columns)
         if out.suffix == ".npy":
             write_npy(out, spec.to_user(plane.means))
         else:
             from ..report.walk_figures import save_manifold
 
             save_manifold(plane, spec.of_model, out)
-        say(f"wrote the decoder's means over a grid of {num_columns} x {num_columns} codes to {out}")
+        say(f"wrote the decoder's means over a grid of {columns} x {columns} codes to {out}")
         return
     base = None if start is None else posterior_means(model, data[start : start + 1])[0]
-    found = traverse(model, data, base=base, condition=row, num_latents=num_latents, num_columns=num_columns)
+    found = traverse(model, data, base=base, condition=row, num_latents=latents, num_columns=columns)
     if out.suffix == ".npy":
         write_npy(out, spec.to_user(found.means))
     else:
@@ -62,28 +67,29 @@ def traverse_run(
         save_traversal(
             found, spec.of_model, out, "the mean of all codes" if start is None else f"the code of {split} example {start}"
         )
-    say(f"wrote traversals of {len(found.latents)} latents, {num_columns} steps each, to {out}")
+    say(f"wrote traversals of {len(found.latents)} latents, {columns} steps each, to {out}")
     if model.latent_dim == 2 and spec.is_image:
         say(f"this model has two latents; see the whole plane with: lowerbound traverse {run} --grid --out {out}")
 
 
-def interpolate_run(
-    run: Path,
-    out: Path,
-    start: int,
-    end: int,
-    num_steps: int,
-    split: str,
-    data_dir: Path | None,
-    *,
-    spherical: bool,
-    overwrite: bool,
+@app.command(epilog="Example: lowerbound interpolate runs/faces-1 --from 3 --to 17 --out strip.png")
+def interpolate(
+    run: Run,
+    start: Annotated[int, typer.Option("--from", help="The example whose code is the start.")],
+    end: Annotated[int, typer.Option("--to", help="The example whose code is the end.")],
+    out: MeansFile,
+    steps: Annotated[int, typer.Option(help="Codes on the way, both ends among them.")] = 11,
+    spherical: Annotated[bool, typer.Option("--spherical", help="Along a great circle instead of a straight line.")] = False,
+    split: Split = "test",
+    data_dir: DataDir = None,
+    overwrite: Overwrite = False,
 ) -> None:
-    """Write what the decoder says between the codes of two examples."""
+    """Show what lies between two examples: decoder means from the code of one to the code of the other."""
     check_out(out, (".png", ".npy"), overwrite=overwrite)
-    check_split(split)
-    folder, model, spec, config = open_run(run)
-    data = own_examples(folder, config, spec, split, data_dir)
+    opened = open_run(run)
+    model, spec, data = opened.model, opened.spec, opened.examples(split, data_dir)
+    import numpy as np
+
     from ..evaluation import decode, posterior_means
     from ..evaluation.walks import interpolate
 
@@ -92,12 +98,12 @@ def interpolate_run(
     pair = data[np.array([start, end])]
     spherical = spherical or model.space == "hypersphere"
     first_code, last_code = posterior_means(model, pair)
-    codes = interpolate(first_code, last_code, num_steps, spherical=spherical)
+    codes = interpolate(first_code, last_code, steps, spherical=spherical)
     condition = None
     if pair.condition is not None:
         # The condition walks too, from one example's to the other's.
         first, last = np.asarray(pair.condition)
-        share = np.linspace(0, 1, num_steps)[:, None]
+        share = np.linspace(0, 1, steps)[:, None]
         condition = ((1 - share) * first + share * last).astype(np.float32)
     means = decode(model, codes, condition=condition)
     if out.suffix == ".npy":
@@ -108,7 +114,7 @@ def interpolate_run(
 
         names = (f"{split} {start}", f"{split} {end}")
         save_interpolation(means, np.asarray(pair.x), names, spec.of_model, out, spherical=spherical)
-    say(f"wrote {num_steps} decoder means between the codes of {split} examples {start} and {end} to {out}")
+    say(f"wrote {steps} decoder means between the codes of {split} examples {start} and {end} to {out}")
 
 
 def _check_index(option: str, index: int, data: Example, split: str) -> None:

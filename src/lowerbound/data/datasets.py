@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from pathlib import Path
 
 import numpy as np
@@ -113,24 +114,18 @@ class DatasetStatus:
 
 def dataset_status(data_dir: str | Path | None = None) -> list[DatasetStatus]:
     """What named sets there are and which are present; looks at names and sizes only, so it is quick."""
-    return [_status(named, data_directory(data_dir)) for named in NAMED_SETS.values()]
+    return [
+        DatasetStatus(named.name, named.what, named.num_examples, named.event_shape, *_place(named, data_directory(data_dir)))
+        for named in NAMED_SETS.values()
+    ]
 
 
-def _status(named: NamedSet, directory: Path) -> DatasetStatus:
+def _place(named: NamedSet, directory: Path) -> tuple[bool, str, int]:
+    """`present`, `where` and `size_bytes`."""
     if not named.files:
-        size = int(np.prod(named.event_shape, dtype=int)) * named.num_examples
-        return DatasetStatus(named.name, named.what, named.num_examples, named.event_shape, True, "built in", size)
+        return True, "built in", math.prod(named.event_shape) * named.num_examples
     paths = [directory / file.path for file in named.files]
-    alternative = directory / named.alternative if named.alternative else None
-    if alternative is not None and alternative.is_file():
-        paths = [alternative]
+    if named.alternative and (directory / named.alternative).is_file():
+        paths = [directory / named.alternative]
     there = [path for path in paths if path.is_file()]
-    return DatasetStatus(
-        name=named.name,
-        what=named.what,
-        num_examples=named.num_examples,
-        event_shape=named.event_shape,
-        present=len(there) == len(paths),
-        where=str(paths[0].parent),
-        size_bytes=sum(path.stat().st_size for path in there),
-    )
+    return len(there) == len(paths), str(paths[0].parent), sum(path.stat().st_size for path in there)

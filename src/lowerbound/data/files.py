@@ -28,7 +28,7 @@ def load_array_file(path: Path, key: str = "") -> np.ndarray:
         raise MissingDataError(
             f"there is no file {path}; expected a .npy, .npz, .mat, .csv or .tsv file, or a folder of PNG or JPEG images."
         )
-    readers: dict[str, Callable[[Path, str], np.ndarray]] = {".npy": _load_npy, ".npz": _load_npz, ".mat": _load_mat}
+    readers: dict[str, Callable[[Path, str], np.ndarray]] = {".npy": _load_numpy, ".npz": _load_numpy, ".mat": _load_mat}
     reader = readers.get(path.suffix.lower())
     if reader is None:
         hint = ""
@@ -43,33 +43,25 @@ def load_array_file(path: Path, key: str = "") -> np.ndarray:
     return reader(path, key)
 
 
-def _load_npy(path: Path, key: str) -> np.ndarray:
-    if key:
+def _load_numpy(path: Path, key: str) -> np.ndarray:
+    is_single = path.suffix.lower() == ".npy"
+    if key and is_single:
         raise DataError(
             f"data.key is {key!r}, but {path} is a .npy file, which holds one array without a name; leave the key out."
         )
     try:
         with path.open("rb") as file:
-            array = np.load(file, allow_pickle=False)
-    except (ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
-        raise _unreadable(path, error) from error
-    if not isinstance(array, np.ndarray):
-        array.close()
-        raise DataError(f"{path} ends in .npy but is a .npz archive; rename it.")
-    return array
-
-
-def _load_npz(path: Path, key: str) -> np.ndarray:
-    try:
-        with path.open("rb") as file:
-            archive = np.load(file, allow_pickle=False)
-            if isinstance(archive, np.ndarray):
-                raise DataError(f"{path} ends in .npz but holds a single .npy array; rename it.")
-            name = _choose_key(path, key, {name: _form_of_member(archive, name) for name in archive.files})
-            value = archive[name]
+            stored = np.load(file, allow_pickle=False)
+            if isinstance(stored, np.ndarray) != is_single:
+                what = "ends in .npy but is a .npz archive" if is_single else "ends in .npz but holds a single .npy array"
+                raise DataError(f"{path} {what}; rename it.")
+            if is_single:
+                return stored
+            name = _choose_key(path, key, {name: _form_of_member(stored, name) for name in stored.files})
+            value = stored[name]
+    except DataError:
+        raise
     except (ValueError, EOFError, OSError, zipfile.BadZipFile, KeyError) as error:
-        if isinstance(error, DataError):
-            raise
         raise _unreadable(path, error) from error
     if not isinstance(value, np.ndarray):
         raise DataError(f"{path}: {name} is not an array; expected members that numpy.savez wrote.")
@@ -100,9 +92,9 @@ def _load_mat(path: Path, key: str) -> np.ndarray:
         raise DataError(
             f"{path} is a MATLAB 7.3 (HDF5) file, which is not read here; save it again in MATLAB with save(..., '-v7')."
         ) from error
+    except DataError:
+        raise
     except (MatReadError, ValueError, TypeError, EOFError, OSError) as error:
-        if isinstance(error, DataError):
-            raise
         raise _unreadable(path, error) from error
     return value
 

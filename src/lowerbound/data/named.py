@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import gzip
 import hashlib
-import os
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from ..errors import ChecksumError
+from ..errors import ChecksumError, SavingError
+from ..storage.npz import read_npz, write_npz
 from .cache import RemoteFile, fetch, file_sha256
 from .dataset import Dataset
 from .faces import Faces, generate_faces, render_faces
@@ -80,13 +80,8 @@ class NamedSet:
 
 def _load_faces(data_dir: Path) -> Dataset:
     faces = _default_faces()
-    return Dataset(
-        "faces",
-        faces.images.copy(),
-        factors=faces.factors.copy(),
-        factor_names=faces.factor_names,
-        render=render_faces,
-    )
+    images, factors = faces.images.copy(), faces.factors.copy()
+    return Dataset("faces", images, factors=factors, factor_names=faces.factor_names, render=render_faces)
 
 
 @functools.cache
@@ -175,12 +170,10 @@ def pack_amat(path: Path) -> np.ndarray:
 
 def _read_packed(path: Path) -> dict[str, np.ndarray]:
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            bits = {part: archive[part] for part in _BINARIZED_SIZES}
+        bits = dict(zip(_BINARIZED_SIZES, read_npz(path, *_BINARIZED_SIZES), strict=True))
         got = _bits_sha256(bits)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        got = f"none that can be computed ({error})"
-        bits = {}
+    except ValueError as error:
+        got, bits = f"none that can be computed ({error})", {}
     if got != _PACKED_SHA256:
         raise ChecksumError(
             f"the bits in {path} have SHA-256 {got}; expected {_PACKED_SHA256}. The file is torn or is not the original. "
@@ -198,15 +191,8 @@ def _bits_sha256(bits: dict[str, np.ndarray]) -> str:
 
 def _write_packed(path: Path, bits: dict[str, np.ndarray]) -> None:
     """Keep the packed form, which loads fifty times faster than the text; without room for it, the text still serves."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            np.savez_compressed(file, **bits)  # pyright: ignore[reportArgumentType]
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
+    with contextlib.suppress(SavingError):
+        write_npz(path, bits)
 
 
 NAMED_SETS = {

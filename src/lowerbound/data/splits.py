@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import os
-import zipfile
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from ..errors import ConfigurationError, DataError, SavingError
+from ..errors import ConfigurationError, DataError
+from ..storage.npz import read_npz, write_npz
 
 _PARTS = ("train", "validation", "test")
 _SMALLEST_TRAINING_PART = 2
@@ -36,6 +35,11 @@ class Split:
         """The number of examples in each part."""
         return {part: len(getattr(self, part)) for part in _PARTS}
 
+    @property
+    def best_held_out(self) -> str:
+        """The part that says most of a model: test, validation, or where nothing was held out train."""
+        return next(part for part in reversed(_PARTS) if self.sizes[part])
+
     def sha256(self) -> str:
         """A fingerprint of the row numbers, in their order."""
         digest = hashlib.sha256()
@@ -47,33 +51,20 @@ class Split:
 
     def save(self, path: str | Path) -> None:
         """Write the row numbers to an `.npz` file, atomically; raises `SavingError` when that is not possible."""
-        path = Path(path)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        try:
-            with temporary.open("wb") as file:
-                np.savez_compressed(
-                    file, **{part: getattr(self, part) for part in _PARTS}, seed=-1 if self.seed is None else self.seed
-                )
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except OSError as error:
-            temporary.unlink(missing_ok=True)
-            raise SavingError(
-                f"the split could not be written to {path}: {error.strerror}. What was there is untouched."
-            ) from error
+        seed = np.asarray(-1 if self.seed is None else self.seed)
+        write_npz(path, {**{part: getattr(self, part) for part in _PARTS}, "seed": seed})
 
     @classmethod
     def load(cls, path: str | Path) -> Split:
         """Read what `save` wrote; raises `DataError` when the file is not that."""
         try:
-            with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
-                seed = int(arrays["seed"])
-                train, validation, test = (arrays[part].astype(np.int64) for part in _PARTS)
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            *parts, stored = read_npz(path, *_PARTS, "seed")
+            seed = int(stored)
+        except (ValueError, TypeError) as error:
             raise DataError(
                 f"{path} does not hold a split ({error}); expected the arrays {', '.join(_PARTS)} and seed, as Split.save writes."
             ) from error
+        train, validation, test = (part.astype(np.int64) for part in parts)
         return cls(train, validation, test, "as given" if seed < 0 else "shuffled", None if seed < 0 else seed)
 
 

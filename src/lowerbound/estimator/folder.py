@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -32,14 +32,17 @@ class _Document:
     version: int
 
 
-def save_estimator(
-    path: str | Path,
-    model: AbstractLatentVariableModel,
-    spec: DataSpec,
-    config: RunConfig,
-    parts: Mapping[str, Any],
-    history: Mapping[str, np.ndarray],
-) -> None:
+class Fitted(NamedTuple):
+    """What a fit leaves: the model, its data's description, its configuration, its parts given as objects, its history."""
+
+    model: AbstractLatentVariableModel
+    spec: DataSpec
+    config: RunConfig
+    parts: Mapping[str, Any]
+    history: Mapping[str, np.ndarray]
+
+
+def save_estimator(path: str | Path, fitted: Fitted) -> None:
     """Make `path` this estimator's folder, in place of one that was there before, at once.
 
     Raises `ConfigurationError` when anything else is there or a part is of a class that cannot be stored, and `SavingError`;
@@ -47,26 +50,24 @@ def save_estimator(
     """
     check_replaceable(path, {**MODEL_DOCUMENTS, _FILE: ESTIMATOR})
     fields = {
-        "parts": {name: part_to_json(name, part) for name, part in parts.items()},
-        "history": {name: [None if np.isnan(value) else value for value in column] for name, column in history.items()},
+        "parts": {name: part_to_json(name, part) for name, part in fitted.parts.items()},
+        "history": {name: [None if np.isnan(value) else value for value in column] for name, column in fitted.history.items()},
     }
-    weights = arrays_to_bytes(model)
+    weights = arrays_to_bytes(fitted.model)
     with new_folder(path) as folder:
-        write_model_files(folder, config.to_dict(), spec, weights)
+        write_model_files(folder, fitted.config.to_dict(), fitted.spec, weights)
         write_and_sync(folder / _FILE, document_bytes(ESTIMATOR, fields))
 
 
-def load_estimator(
-    path: str | Path,
-) -> tuple[AbstractLatentVariableModel, DataSpec, RunConfig, dict[str, Any], dict[str, np.ndarray]]:
-    """The model, the description of its data, its configuration, its parts given as objects, and its history.
+def load_estimator(path: str | Path) -> Fitted:
+    """What `save_estimator` wrote.
 
     `path` may also be the folder of a run, or of a model alone. Raises `ModelFolderError`.
     """
     path = Path(path)
     if (path / RUN_FILE).exists():
         run = RunFolder.open(path)
-        return *run.load_model(), {}, run.metrics.read()
+        return Fitted(*run.load_model(), {}, run.metrics.read())
     parts: dict[str, Any] = {}
     history: dict[str, np.ndarray] = {}
     if (path / _FILE).exists():
@@ -74,4 +75,4 @@ def load_estimator(
         check_sizes(path, document.parts)
         parts = {name: part_from_json(name, stored) for name, stored in document.parts.items()}
         history = {name: np.asarray(column, np.float64) for name, column in document.history.items()}
-    return *load_model(path, parts), parts, history
+    return Fitted(*load_model(path, parts), parts, history)

@@ -28,14 +28,12 @@ from ..data.describe import describe_dataset
 from ..data.examples import Example
 from ..data.levels import for_device
 from ..data.plausibility import check_like_training
-from ..data.spec import DataSpec
 from ..data.splits import shuffled_split
 from ..errors import ConfigurationError, ConfigurationWarning
 from ..evaluation.latents import in_blocks
-from ..models import AbstractLatentVariableModel
 from ..recipes import load_recipe
 from ..training import Progress, Record, prepare
-from .folder import load_estimator, save_estimator
+from .folder import Fitted, load_estimator, save_estimator
 from .inputs import as_numbers, checked_count, condition_values, numeric_examples, with_condition
 from .parameters import PARAMETERS, configuration_of, parameters_of
 
@@ -237,7 +235,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
 
         progress = trainer.run(trainer.start(), on_record=note)
         columns = {name: np.asarray([row[name] for row in figures]) for name in figures[0]}
-        return self._set_fitted(trainer.model_of(progress), spec, config, parts, columns)
+        return self._set_fitted(Fitted(trainer.model_of(progress), spec, config, parts, columns))
 
     def transform(self, X: Any, *, condition: Any = None) -> np.ndarray:
         """E_q[z|x] of each example: (n, latent_dim), float32. The same example gives the same numbers, bit for bit.
@@ -316,7 +314,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         part is of a class of your own, and `SavingError` when it cannot be written; what was there is untouched then.
         """
         check_is_fitted(self)
-        save_estimator(path, self.model_, self.spec_, self.config_, self._parts, self.history_)
+        save_estimator(path, Fitted(self.model_, self.spec_, self.config_, self._parts, self.history_))
 
     @classmethod
     def load(cls, path: str | Path) -> VAE:
@@ -325,8 +323,8 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         Its parameters are those of the configuration as resolved. Raises `ModelFolderError` when the folder is missing, torn,
         foreign or of a newer format.
         """
-        model, spec, config, parts, history = load_estimator(path)
-        return cls(**parameters_of(config, parts))._set_fitted(model, spec, config, parts, history)
+        fitted = load_estimator(path)
+        return cls(**parameters_of(fitted.config, fitted.parts))._set_fitted(fitted)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -350,18 +348,11 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         values = {name: getattr(self, name) for name in PARAMETERS}
         return configuration_of({**values, "random_state": seed}, self.config, _DEFAULTS)
 
-    def _set_fitted(
-        self,
-        model: AbstractLatentVariableModel,
-        spec: DataSpec,
-        config: RunConfig,
-        parts: dict[str, Any],
-        history: dict[str, np.ndarray],
-    ) -> VAE:
+    def _set_fitted(self, fitted: Fitted) -> VAE:
+        model, spec, self.config_, self._parts, self.history_ = fitted
         # Training leaves its arrays laid out on its mesh, and a program would be compiled again for one loaded or unpickled.
         self.model_ = jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf)) if isinstance(leaf, jax.Array) else leaf, model)
-        self.spec_, self.config_, self.history_ = spec, config, history
-        self._parts = parts
+        self.spec_ = spec
         self.n_features_in_ = spec.num_elements
         if spec.feature_names:
             self.feature_names_in_ = np.asarray(spec.feature_names, dtype=object)

@@ -16,8 +16,8 @@ from ..data.examples import Example
 from ..errors import ConfigurationError
 from ..models import AbstractLatentVariableModel
 from ..sampling.hamiltonian import LogDensity, Place, place_at, transition
-from .estimates import NATS, Estimate, mean_and_error, median, monte_carlo_error
-from .latents import check_condition, check_density
+from .estimates import Estimate, evidence_record, median
+from .latents import check_condition, check_density, full_batches
 
 # Wu et al. (2017) take the same; at it few gradients are wasted on refused moves.
 WANTED_ACCEPTANCE = 0.65
@@ -163,7 +163,6 @@ def anneal_back(
 def annealed_estimate(found: AnnealedEstimate, annealing: Annealing, model: AbstractLatentVariableModel) -> Estimate:
     """The mean log-evidence as a record; its verdict asks whether the chains of an example agree."""
     found = found.counted
-    value, error = mean_and_error(found.log_mean_weight, found.weight)
     chains, effective = annealing.num_chains, found.effective_sample_size
     middle = median(effective, found.weight)
     is_enough = chains > 1 and middle >= AGREEING_SHARE * chains and not found.not_finite
@@ -178,23 +177,9 @@ def annealed_estimate(found: AnnealedEstimate, annealing: Annealing, model: Abst
         verdict = (
             f"{fine} are not enough: {agreement}. Take more, for example --temperatures {4 * annealing.num_temperatures}.{lost}"
         )
-    return Estimate(
-        name="log_evidence_nats",
-        value=value,
-        unit=NATS,
-        measure=model.measure,
-        given=model.given,
-        method=f"annealed importance sampling from the {annealing.start}, {fine}, {chains} chains",
-        num_examples=len(effective),
-        num_samples=chains,
-        standard_error=error,
-        monte_carlo_error=monte_carlo_error(effective, chains, found.weight),
-        effective_sample_size=middle,
-        smallest_effective_sample_size=float(effective.min()),
-        not_finite_weights=found.not_finite,
-        is_enough=is_enough,
-        verdict=verdict,
-    )
+    method = f"annealed importance sampling from the {annealing.start}, {fine}, {chains} chains"
+    judged = is_enough, verdict
+    return evidence_record(found.log_mean_weight, effective, chains, found.not_finite, found.weight, model, method, judged)
 
 
 def check_can_anneal(model: AbstractLatentVariableModel) -> None:
@@ -225,13 +210,10 @@ def _in_batches(
     temperatures = jnp.asarray(annealing.temperatures)
     # On some devices products of float32 matrices are rounded to fewer digits unless this is asked for.
     with jax.default_matmul_precision("highest"):
-        for first in range(0, len(data), size):
-            # A batch that is not full is filled up with the data's own first rows.
-            index = np.arange(first, first + size) % len(data)
+        for index, kept in full_batches(len(data), size):
             found = batch(data[index].on_device(), index, keys[index], temperatures)
-            kept = min(size, len(data) - first)
             parts.append([np.asarray(column)[:kept] for column in found[:3]])
-            on_progress(first + kept)
+            on_progress(int(index[0]) + kept)
     log_weights, acceptance, step_sizes = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     return AnnealedEstimate(log_weights, acceptance, step_sizes, data.weight)
 

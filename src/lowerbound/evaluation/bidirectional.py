@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
 
 import equinox as eqx
 import jax
@@ -16,7 +15,7 @@ from ..errors import ConfigurationError
 from ..likelihoods import Given, Measure
 from ..models import AbstractLatentVariableModel
 from .annealing import AnnealedEstimate, Annealing, anneal, anneal_back, check_can_anneal
-from .estimates import mean_and_error, plain_json
+from .estimates import JsonRecord, mean_and_error
 from .latents import check_condition
 
 # Beyond it, a difference of a nat between two models could be the estimator's.
@@ -24,7 +23,7 @@ SMALL_GAP_NATS = 0.5
 
 
 @dataclasses.dataclass(frozen=True)
-class Sandwich:
+class Sandwich(JsonRecord):
     """Two bounds on the mean log p(x) of simulated examples, in nats per example, about x in the user's units.
 
     - `lower_nats`, `upper_nats`: each with its standard error over examples; the examples are the same for both.
@@ -50,10 +49,6 @@ class Sandwich:
     is_enough: bool
     verdict: str
     unit: str = "nats per example"
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain numbers and text."""
-        return plain_json(dataclasses.asdict(self))
 
 
 def simulate(

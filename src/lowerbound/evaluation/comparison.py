@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
 from ..errors import ConfigurationError, DataError
 from ..likelihoods import Given, Measure
-from .estimates import Estimate, mean_and_error, plain_json
+from .estimates import Estimate, JsonRecord, mean_and_error
 
 # Less than this many standard errors apart, two models are not ranked.
 CLEAR_STANDARD_ERRORS = 2.0
@@ -51,7 +50,7 @@ class Contender:
 
 
 @dataclasses.dataclass(frozen=True)
-class Comparison:
+class Comparison(JsonRecord):
     """The models, the best first; `verdict`: in words."""
 
     contenders: tuple[Contender, ...]
@@ -61,10 +60,6 @@ class Comparison:
     given: Given | None
     verdict: str
     unit: str = "nats per example"
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain numbers and text."""
-        return plain_json(dataclasses.asdict(self))
 
 
 def compare(

@@ -18,8 +18,16 @@ ENOUGH_EFFECTIVE_SAMPLES, ENOUGH_RISE_NATS = 10.0, 0.05
 NATS = "nats per example"
 
 
+class JsonRecord:
+    """A dataclass whose fields JSON can carry."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain numbers and text; what is not finite becomes None."""
+        return plain_json(dataclasses.asdict(self))  # pyright: ignore[reportArgumentType]
+
+
 @dataclasses.dataclass(frozen=True)
-class Estimate:
+class Estimate(JsonRecord):
     """A number about a set of examples, and how far it can be trusted.
 
     - `name`: carries sign and unit: "log_evidence_nats". `unit`: in words. `value`: the mean over examples.
@@ -50,13 +58,9 @@ class Estimate:
     is_enough: bool
     verdict: str
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain numbers and text; what is not finite becomes None."""
-        return plain_json(dataclasses.asdict(self))
-
 
 @dataclasses.dataclass(frozen=True)
-class BoundCurve:
+class BoundCurve(JsonRecord):
     """The bound E[log (1/K) sum_k w_k] against K, all from the same weights: the mean over examples at each K.
 
     - `num_samples`: 1, 2, 4, ... and last K itself. `nats`, `standard_errors` (over examples): one for each.
@@ -96,10 +100,6 @@ class BoundCurve:
         """Its standard error."""
         return self.rise_errors[-1]
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain numbers; what is not finite becomes None."""
-        return plain_json(dataclasses.asdict(self))
-
 
 def importance_estimate(
     estimate: EvidenceEstimate,
@@ -109,28 +109,45 @@ def importance_estimate(
     weight: np.ndarray | None = None,
 ) -> Estimate:
     """The mean log-evidence of importance sampling as a record; `proposal` describes where the draws come from."""
-    num_samples = curve.num_samples[-1]
-    value, error = mean_and_error(estimate.log_evidence, weight)
-    effective = np.asarray(estimate.effective_sample_size, np.float64)
+    num_samples, effective = curve.num_samples[-1], np.asarray(estimate.effective_sample_size, np.float64)
     not_finite = int(np.asarray(estimate.not_finite).sum())
     middle = median(effective, weight)
-    is_enough, verdict = judge(num_samples, middle, curve.rise_per_doubling, curve.rise_error, not_finite, len(effective))
+    verdict = judge(num_samples, middle, curve.rise_per_doubling, curve.rise_error, not_finite, len(effective))
+    method = f"importance sampling from {proposal}"
+    return evidence_record(estimate.log_evidence, effective, num_samples, not_finite, weight, model, method, verdict)
+
+
+def evidence_record(
+    log_evidence: Any,
+    effective_sample_size: np.ndarray,
+    num_samples: int,
+    not_finite: int,
+    weight: np.ndarray | None,
+    model: AbstractLatentVariableModel,
+    method: str,
+    judged: tuple[bool, str],
+) -> Estimate:
+    """The mean log-evidence of examples, of which each has an effective sample size, as a record.
+
+    - `not_finite`: how many weights of all examples. `judged`: `is_enough` and `verdict`.
+    """
+    value, error = mean_and_error(log_evidence, weight)
     return Estimate(
         name="log_evidence_nats",
         value=value,
         unit=NATS,
         measure=model.measure,
         given=model.given,
-        method=f"importance sampling from {proposal}",
-        num_examples=len(effective),
+        method=method,
+        num_examples=len(effective_sample_size),
         num_samples=num_samples,
         standard_error=error,
-        monte_carlo_error=monte_carlo_error(effective, num_samples, weight),
-        effective_sample_size=middle,
-        smallest_effective_sample_size=float(effective.min()),
+        monte_carlo_error=monte_carlo_error(effective_sample_size, num_samples, weight),
+        effective_sample_size=median(effective_sample_size, weight),
+        smallest_effective_sample_size=float(effective_sample_size.min()),
         not_finite_weights=not_finite,
-        is_enough=is_enough,
-        verdict=verdict,
+        is_enough=judged[0],
+        verdict=judged[1],
     )
 
 

@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 from ..data.examples import Example
 from ..errors import ConfigurationError
 from ..models import AbstractLatentVariableModel, Draws
-from .latents import check_condition, check_density
+from .latents import check_condition, check_density, full_batches
 from .proposals import AbstractProposal, Amortised, log_weight
 from .running_weights import CHUNK, RunningWeights
 from .unfinished import Unfinished, fingerprint
@@ -89,19 +89,16 @@ def estimate_evidence(
         if columns := unfinished.read(mark):
             parts, done = [EvidenceEstimate(*columns)], len(columns[0])
             on_progress(done)
-    # A batch that is not full is filled up with the data's own first rows: one compiled program serves all batches of all
-    # data, and what is said of an example does not depend on how many others come with it.
-    for start in range(done, len(data), size):
-        index = np.arange(start, start + size) % len(data)
+    for index, kept in full_batches(len(data), size, done):
         rows = data[index].on_device()
         # On some devices products of float32 matrices are rounded to fewer digits unless this is asked for.
         with jax.default_matmul_precision("highest"):
             batch = _estimate_batch(model, proposal, rows, key, jnp.asarray(streams[index]), num_samples)
-        kept = min(size, len(data) - start)
         parts.append(EvidenceEstimate(*(np.asarray(values)[:kept] for values in batch)))
-        if unfinished is not None and unfinished.is_due and start + kept < len(data):
+        done += kept
+        if unfinished is not None and unfinished.is_due and done < len(data):
             unfinished.write(mark, [np.asarray(column) for column in _joined(parts)])
-        on_progress(start + kept)
+        on_progress(done)
     if unfinished is not None:
         unfinished.remove(mark)
     return _joined(parts)

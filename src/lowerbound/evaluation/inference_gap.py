@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
@@ -12,13 +11,13 @@ from ..config.catalogue import first_with
 from ..data.examples import Example
 from ..likelihoods import Given, Measure
 from ..models import AbstractLatentVariableModel
-from .estimates import BoundCurve, importance_estimate, mean_and_error, plain_json
+from .estimates import BoundCurve, JsonRecord, importance_estimate, mean_and_error
 from .evidence import estimate_evidence
 from .proposals import Refined
 
 
 @dataclasses.dataclass(frozen=True)
-class InferenceGap:
+class InferenceGap(JsonRecord):
     r"""log p(x) - L[q] = (log p(x) - L[q*]) + (L[q*] - L[q]), means over examples in nats, each with its standard error.
 
     (Cremer et al. 2018, arXiv 1801.03558, section 3.)
@@ -50,10 +49,6 @@ class InferenceGap:
     is_enough: bool
     verdict: str
     unit: str = "nats per example"
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain numbers and text."""
-        return plain_json(dataclasses.asdict(self))
 
 
 def inference_gap(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import equinox as eqx
@@ -80,17 +80,21 @@ def sample(
 
 
 def in_blocks(function: Callable[[Any], np.ndarray], rows: Any) -> np.ndarray:
-    """`function` of all rows of a PyTree of arrays, a block at a time.
-
-    Blocks of one size, the last filled up with the first rows: one compiled program whatever the number of rows, and what is
-    said of a row does not depend on how many others there are.
-    """
-    count = len(jax.tree.leaves(rows)[0])
+    """`function` of all rows of a PyTree of arrays, a block at a time."""
     parts = []
-    for start in range(0, count, _BATCH):
-        block = jax.tree.map(lambda array, start=start: array[np.arange(start, start + _BATCH) % count], rows)
-        parts.append(function(block)[: count - start])
+    for index, kept in full_batches(len(jax.tree.leaves(rows)[0]), _BATCH):
+        parts.append(function(jax.tree.map(lambda array, index=index: array[index], rows))[:kept])
     return np.concatenate(parts)
+
+
+def full_batches(count: int, size: int, start: int = 0) -> Iterator[tuple[np.ndarray, int]]:
+    """The numbers of the rows of each batch, and how many of them are not there to fill it up.
+
+    Batches of one size, the last filled up with the data's own first rows: one compiled program serves all batches of all data,
+    and what is said of a row does not depend on how many others come with it.
+    """
+    for first in range(start, count, size):
+        yield np.arange(first, first + size) % count, min(size, count - first)
 
 
 def prior_draws(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
@@ -14,7 +13,7 @@ from ..data.spec import DataSpec
 from ..errors import DataError
 from ..likelihoods import Given, Measure
 from ..models import AbstractLatentVariableModel
-from .estimates import BoundCurve, Estimate, importance_estimate, mean_and_error, plain_json
+from .estimates import BoundCurve, Estimate, JsonRecord, importance_estimate, mean_and_error
 from .evidence import estimate_evidence
 from .latents import active_units, posterior_means
 from .proposals import AbstractProposal, Amortised
@@ -22,7 +21,7 @@ from .unfinished import Unfinished
 
 
 @dataclasses.dataclass(frozen=True)
-class Evaluation:
+class Evaluation(JsonRecord):
     """What `evaluate` found; nats per example, about x in the user's units.
 
     - `elbo_nats`: mean ELBO, a lower bound on mean log p(x); `elbo_standard_error`: its standard error over examples.
@@ -57,10 +56,6 @@ class Evaluation:
     seed: int
     evidence: Estimate
     bounds: BoundCurve
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain numbers; a value that is not finite becomes None, which JSON can carry."""
-        return plain_json(dataclasses.asdict(self))
 
 
 def evaluate(

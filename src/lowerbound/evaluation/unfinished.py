@@ -5,10 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
-import io
 import time
-import zipfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +15,7 @@ import jax
 import numpy as np
 
 from ..errors import SavingError
-from ..storage.atomic import write_bytes
+from ..storage.npz import read_npz, write_npz
 
 # Between two writes. An evaluation of fewer seconds leaves no trace.
 SECONDS = 5.0
@@ -45,10 +42,8 @@ class Unfinished:
         """The columns as far as they were found; an empty list where there are none, or the file is damaged."""
         self._written = time.monotonic()
         try:
-            content = io.BytesIO(self._file(fingerprint).read_bytes())
-            with np.load(content, allow_pickle=False) as stored:
-                columns = [stored[f"column_{number}"] for number in range(len(stored.files))]
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
+            columns = read_npz(self._file(fingerprint))
+        except ValueError:
             return []
         self.on_found(len(columns[0]))
         return columns
@@ -60,10 +55,9 @@ class Unfinished:
 
     def write(self, fingerprint: str, columns: list[np.ndarray]) -> None:
         """Keep the columns. Where nothing can be written the evaluation goes on without."""
-        content = io.BytesIO()
-        np.savez(content, **{f"column_{number}": column for number, column in enumerate(columns)})  # pyright: ignore[reportArgumentType]
+        named = {f"column_{number}": column for number, column in enumerate(columns)}
         try:
-            write_bytes(self._file(fingerprint), content.getvalue())
+            write_npz(self._file(fingerprint), named, compressed=False)
         except SavingError:
             self._is_writable = False
         self._written = time.monotonic()

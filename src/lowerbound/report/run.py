@@ -48,7 +48,7 @@ def write_report(
     """
     from .page import render_report
 
-    shown = next(name for name in ("test", "validation", "train") if len(getattr(split, name)))
+    shown = split.best_held_out
     evaluation = None
     if model.has_density:
         data = examples_of(dataset, getattr(split, shown), spec)

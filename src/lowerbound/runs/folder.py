@@ -7,15 +7,17 @@ import dataclasses
 import json
 import os
 import platform
+import typing
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from ..config import RunConfig, load_toml
+from ..data.dataset import Dataset
 from ..data.spec import DataSpec
-from ..data.splits import Split
+from ..data.splits import Split, check_same_data, split_record
 from ..errors import ConfigurationError, DataError, ModelFolderError
-from ..likelihoods import Given, Measure
+from ..evaluation import BoundCurve, Estimate, Evaluation
 from ..models import AbstractLatentVariableModel
 from ..storage.atomic import new_folder, recover_folder, write_text
 from ..storage.documents import json_object, known_version, read_file
@@ -65,28 +67,11 @@ class _RunRecord:
     best_epoch: float
 
 
-@dataclasses.dataclass(frozen=True)
-class _ScoresRecord:
-    """The fields of `evaluation.json`: those of `Evaluation`, null where a number was not finite."""
-
-    split: str
-    num_examples: int
-    elbo_nats: float | None
-    elbo_standard_error: float | None
-    log_evidence_nats: float | None
-    standard_error: float | None
-    num_samples: int
-    measure: Measure
-    given: Given | None
-    unit_scale_elbo_nats: float | None
-    unit_scale_log_evidence_nats: float | None
-    bits_per_dim: float | None
-    kl_nats: float | None
-    active_units: int
-    latent_dim: int
-    seed: int
-    evidence: dict[str, Any]
-    bounds: dict[str, Any]
+# The fields of `evaluation.json` are those of `Evaluation`, null where a number was not finite.
+_STORED: dict[Any, Any] = {float: float | None, Estimate: dict[str, Any], BoundCurve: dict[str, Any]}
+_ScoresRecord = dataclasses.make_dataclass(
+    "_ScoresRecord", [(name, _STORED.get(kind, kind)) for name, kind in typing.get_type_hints(Evaluation).items()]
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -209,8 +194,7 @@ class RunFolder:
 
     def write_info(self, fields: dict[str, Any]) -> None:
         """Replace `run.json`."""
-        document = {"format": RUN, "version": CURRENT[RUN], **fields}
-        write_text(self.path / RUN_FILE, json.dumps(document, indent=2) + "\n")
+        self._write(RUN_FILE, RUN, fields)
 
     def update_info(self, **changes: Any) -> None:
         """Replace some fields of `run.json`."""
@@ -242,12 +226,19 @@ class RunFolder:
 
     def write_scores(self, fields: dict[str, Any]) -> None:
         """Replace `evaluation.json`."""
-        document = {"format": EVALUATION, "version": CURRENT[EVALUATION], **fields}
-        write_text(self.path / "evaluation.json", json.dumps(document, indent=2) + "\n")
+        self._write("evaluation.json", EVALUATION, fields)
+
+    def _write(self, name: str, format_name: str, fields: dict[str, Any]) -> None:
+        document = {"format": format_name, "version": CURRENT[format_name], **fields}
+        write_text(self.path / name, json.dumps(document, indent=2) + "\n")
 
     def split(self) -> Split:
         """The rows of each part of the data."""
         return Split.load(self.split_file)
+
+    def check_data(self, dataset: Dataset) -> None:
+        """Raise `DataError` when these are not the data that the run began with."""
+        check_same_data(self.info()["data"], split_record(dataset.examples, self.split(), dataset.condition))
 
     def load_model(self) -> tuple[AbstractLatentVariableModel, DataSpec, RunConfig]:
         """The trained model, rebuilt and filled.

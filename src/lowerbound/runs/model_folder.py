@@ -15,6 +15,7 @@ from typing import Any
 
 from ..data.spec import DataSpec
 from ..errors import ConfigurationError, ModelFolderError
+from ..storage.arrays import arrays_from_bytes, arrays_to_bytes, entries
 from ..storage.atomic import new_folder, recover_folder, write_and_sync
 from ..storage.documents import document_bytes, is_document, read_checked, read_document, sha256
 from ..storage.upgrades import MODEL, OldLeaves
@@ -35,9 +36,6 @@ def save_model_folder(path: str | Path, config: Mapping[str, Any], spec: DataSpe
     Raises `ConfigurationError` when something else is there, and `SavingError` when it cannot be written; what was there is
     untouched then.
     """
-    # JAX is imported when arrays are touched, so that reading a configuration is quick.
-    from ..storage.arrays import arrays_to_bytes
-
     check_replaceable(path)
     weights = arrays_to_bytes(arrays)
     with new_folder(path) as folder:
@@ -102,7 +100,7 @@ def check_sizes(path: str | Path, parts: Mapping[str, Any], num_elements: int = 
     so is the product of two; the file holds at least as many numbers. Small ones are left to the comparison of each array.
     """
     file = Path(path) / WEIGHTS_FILE
-    count = sum(math.prod(entry["shape"]) for _, entry in _entries(read_weights(path), file))
+    count = sum(math.prod(entry["shape"]) for _, entry in entries(read_weights(path), file))
     made = {kind: part for kind, part in parts.items() if kind not in _WITHOUT_ARRAYS}
     sizes = sorted(_integers(made), reverse=True)[:2]
     widths = [*_integers(made.get("network", {}).get("hidden_widths", ())), 1]
@@ -129,22 +127,11 @@ def _integers(value: Any) -> Iterator[int]:
             yield from _integers(item)
 
 
-def _entries(content: bytes, file: Path) -> Any:
-    import safetensors
-
-    try:
-        return safetensors.deserialize(content)
-    except safetensors.SafetensorError as error:
-        raise ModelFolderError(f"{file} is not a readable safetensors file ({error}): it is torn, or not one of ours.") from error
-
-
 def load_arrays_into(path: str | Path, like: Any) -> Any:
     """`like` (the model rebuilt from `read_config`) with its arrays replaced by the saved ones, bit for bit.
 
     Raises `ModelFolderError` as `read_config` does, when the weights are torn or damaged, and when a leaf does not fit.
     """
-    from ..storage.arrays import arrays_from_bytes
-
     document = _read_model_document(Path(path))
     return arrays_from_bytes(read_weights(path), like, Path(path) / WEIGHTS_FILE, OldLeaves(MODEL, document.version))
 

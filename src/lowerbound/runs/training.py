@@ -21,7 +21,7 @@ from ..data.dataset import Dataset
 from ..data.describe import describe_dataset
 from ..data.examples import Example, examples_of
 from ..data.spec import DataSpec
-from ..data.splits import Split, check_same_data, shuffled_split, split_record
+from ..data.splits import Split, shuffled_split, split_record
 from ..errors import ConfigurationError, NonFiniteLossError
 from ..models import AbstractLatentVariableModel
 from ..training import ALL_EPOCHS, NOT_FINITE, STOPPED_EARLY, Progress, Record, Trainer, prepare
@@ -93,7 +93,7 @@ class TrainingRun:
         begun, info = folder.config(), folder.info()
         config = begun if epochs is None else begun.updated({"training": {"epochs": epochs}})
         split = folder.split()
-        check_same_data(info["data"], split_record(dataset.examples, split, dataset.condition))
+        folder.check_data(dataset)
         notes = _version_notes(info["versions"])
         checkpoint = latest_checkpoint(folder.checkpoints)
         if checkpoint is None:

@@ -15,21 +15,12 @@ import safetensors.numpy
 from ..errors import ModelFolderError
 from .upgrades import OldLeaves
 
-_DTYPES: dict[str, Any] = {
-    "BOOL": np.bool_,
-    "U8": np.uint8,
-    "U16": np.uint16,
-    "U32": np.uint32,
-    "U64": np.uint64,
-    "I8": np.int8,
-    "I16": np.int16,
-    "I32": np.int32,
-    "I64": np.int64,
-    "F16": np.float16,
-    "BF16": ml_dtypes.bfloat16,
-    "F32": np.float32,
-    "F64": np.float64,
+# By the names of safetensors: "U8" to "U64", "I8" to "I64", "F16" to "F64", and two more.
+_SIZES = {"U": (1, 2, 4, 8), "I": (1, 2, 4, 8), "F": (2, 4, 8)}
+_DTYPES: dict[str, Any] = {"BOOL": np.bool_} | {
+    f"{kind}{8 * size}": np.dtype(f"{kind.lower()}{size}") for kind, sizes in _SIZES.items() for size in sizes
 }
+_DTYPES["BF16"] = ml_dtypes.bfloat16
 _STORED = frozenset(np.dtype(dtype) for dtype in _DTYPES.values())
 
 
@@ -94,15 +85,19 @@ def _on_host(name: str, leaf: Any) -> np.ndarray:
     return np.require(array.astype(array.dtype.newbyteorder("<"), copy=False), requirements=["C"])
 
 
-def _parse(content: bytes, source: Path) -> dict[str, np.ndarray]:
+def entries(content: bytes, source: Path) -> Any:
+    """The names of the arrays in a file's bytes, each with its shape, dtype and data; raises `ModelFolderError`."""
     try:
-        entries = safetensors.deserialize(content)
+        return safetensors.deserialize(content)
     except safetensors.SafetensorError as error:
         raise ModelFolderError(
             f"{source} is not a readable safetensors file ({error}): it is torn, damaged, or not one of ours."
         ) from error
+
+
+def _parse(content: bytes, source: Path) -> dict[str, np.ndarray]:
     arrays = {}
-    for name, entry in entries:
+    for name, entry in entries(content, source):
         if entry["dtype"] not in _DTYPES:
             raise ModelFolderError(f"{source}: {name!r} has the dtype {entry['dtype']}; expected one of {', '.join(_DTYPES)}.")
         dtype = np.dtype(_DTYPES[entry["dtype"]])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+import scipy.stats
 
 NUM_TREES = 50
 HELD_OUT = 0.25
@@ -56,5 +57,4 @@ def _one_less_entropy(rows: np.ndarray) -> np.ndarray:
         return np.ones(len(rows))
     totals = rows.sum(axis=1, keepdims=True)
     shares = np.divide(rows, totals, out=np.full(rows.shape, 1 / rows.shape[1]), where=totals > 0)
-    logarithms = np.log(shares, out=np.zeros_like(shares), where=shares > 0)
-    return 1 + np.sum(shares * logarithms, axis=1) / np.log(rows.shape[1])
+    return 1 - scipy.stats.entropy(shares, base=rows.shape[1], axis=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import scipy.stats
 
 CODE_BINS, FACTOR_BINS = 20, 10
 # A latent or factor that never changes has no bins; one that says less than this of every factor is dead.
@@ -28,22 +29,16 @@ def mutual_information(codes: np.ndarray, factors: np.ndarray, *, code_bins: int
 
     - `codes`: (n, latents). `factors`: (n, factors), whole numbers, as `factor_bins` makes them.
     """
+    # Imported here, because scikit-learn takes seconds to import.
+    from sklearn.metrics import mutual_info_score
+
     binned = factor_bins(codes, code_bins)
-    table = np.empty((binned.shape[1], factors.shape[1]))
-    for j, code in enumerate(binned.T):
-        for k, factor in enumerate(factors.T):
-            joint = np.zeros((code.max() + 1, factor.max() + 1))
-            np.add.at(joint, (code, factor), 1 / len(code))
-            independent = joint.sum(axis=1, keepdims=True) * joint.sum(axis=0, keepdims=True)
-            seen = joint > 0
-            table[j, k] = np.sum(joint[seen] * np.log(joint[seen] / independent[seen]))
-    return np.maximum(table, 0.0)
+    return np.array([[mutual_info_score(code, factor) for factor in factors.T] for code in binned.T])
 
 
 def entropy(factors: np.ndarray) -> np.ndarray:
     """H(v_k) in nats of each column of whole numbers."""
-    shares = [np.bincount(factor) / len(factor) for factor in factors.T]
-    return np.array([-np.sum(share[share > 0] * np.log(share[share > 0])) for share in shares])
+    return np.array([scipy.stats.entropy(np.bincount(factor)) for factor in factors.T])
 
 
 def mutual_information_gap(information: np.ndarray, entropies: np.ndarray) -> float:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
 from ...errors import DataError
-from ..estimates import plain_json
+from ..estimates import JsonRecord
 from .dci import dci
 from .fixed_factor import GROUP, beta_vae_score, factor_vae_score, groups_from_generator, groups_of_data
 from .information import (
@@ -26,7 +25,7 @@ from .information import (
 
 
 @dataclasses.dataclass(frozen=True)
-class DisentanglementScores:
+class DisentanglementScores(JsonRecord):
     """Numbers in [0, 1], higher is better; see the functions of their names.
 
     - `information_nats`: I(z_j; v_k), a list for each latent. `factor_names`: their order.
@@ -49,10 +48,6 @@ class DisentanglementScores:
     code_bins: int
     factor_bins: int
     seed: int
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain numbers and text."""
-        return plain_json(dataclasses.asdict(self))
 
 
 def disentanglement_scores(

@@ -1,0 +1,42 @@
+"""The program that the commands are put into, and the options that several of them have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import ConfigurationError, unknown_name_message
+
+SPLITS = ("train", "validation", "test")
+
+
+def check_split(split: str | None) -> str | None:
+    """The name of a part of the data; raises `ConfigurationError`, with the nearest right one, for another."""
+    if split is not None and split not in SPLITS:
+        raise ConfigurationError(unknown_name_message("--split", split, SPLITS))
+    return split
+
+
+app = typer.Typer(
+    name="lowerbound",
+    help="Fit a variational autoencoder to your own data, trust the number it reports, and see what it learned.",
+    epilog="Start here: lowerbound train (on built-in faces), then open the report.html that it names.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run, as `lowerbound train` made it.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+DataDir = Annotated[
+    Path | None, typer.Option("--data-dir", help="Where data files are; else $LOWERBOUND_DATA, else the user's cache.")
+]
+Key = Annotated[str, typer.Option(help="The variable in a .npz or .mat file.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the file if it is there.")]
+Split = Annotated[str, typer.Option("--split", help="The part of the data: train, validation, test.", callback=check_split)]
+SampleSeed = Annotated[int, typer.Option(help="The seed of the importance samples.")]
+MeansFile = Annotated[Path, typer.Option(help="A .png picture or a .npy array of decoder means.")]
