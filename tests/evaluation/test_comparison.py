@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.chance import agrees
 
 from lowerbound.errors import ConfigurationError, DataError
 from lowerbound.evaluation import Estimate, Subject, compare
@@ -24,8 +25,9 @@ def test_a_difference_far_below_the_spread_of_examples_is_clear_when_paired() ->
     best, other = found.contenders
     assert (best.name, other.name) == ("b", "a")
     assert other.is_clear
-    assert other.behind_nats == pytest.approx(0.5, abs=0.1)
-    assert other.behind_standard_error == pytest.approx(0.3 / np.sqrt(200), rel=0.2)
+    error = 0.3 / np.sqrt(200)
+    assert agrees(other.behind_nats, 0.5, error)
+    assert agrees(other.behind_standard_error / error, 1.0, 1 / np.sqrt(2 * 200))
     # Each by itself is known twenty times less well.
     assert best.standard_error > 20 * other.behind_standard_error
     assert found.verdict.startswith("b is better than a by 0.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from support.chance import agrees
 
 from lowerbound.errors import DataError
 from lowerbound.evaluation.disentanglement import (
@@ -23,7 +24,7 @@ from lowerbound.evaluation.disentanglement.information import information_bias
 
 RNG = np.random.default_rng(0)
 FACTORS = RNG.uniform(size=(3000, 3))
-ROTATED = (FACTORS - 0.5) @ np.linalg.qr(RNG.standard_normal((3, 3)))[0]
+ROTATED = (FACTORS - 0.5) @ np.array([[2, -1, 2], [2, 2, -1], [-1, 2, 2]]) / 3
 INDEPENDENT = RNG.standard_normal((3000, 3))
 
 
@@ -80,7 +81,7 @@ def test_modularity_worked_by_hand() -> None:
     assert modularity(information) == pytest.approx(0.75)
 
 
-@pytest.mark.parametrize("number", [500, 1565, 3000])
+@pytest.mark.parametrize("number", [1565, 3000])
 def test_latents_that_know_nothing_do_not_lower_modularity_with_few_examples(number: int) -> None:
     factors = FACTORS[:number]
     binned = factor_bins(factors)
@@ -133,7 +134,8 @@ def test_scores_with_a_generator() -> None:
         INDEPENDENT, FACTORS, encode=lambda rows: np.random.default_rng(3).standard_normal(rows.shape)
     )
     for score in (nothing.factor_vae, nothing.beta_vae):
-        assert score == pytest.approx(1 / 3, abs=0.15)
+        # A share of at least 200 votes.
+        assert agrees(score, 1 / 3, np.sqrt(2 / 9 / 200), slack=0.03)
     # Constant factors are never fixed.
     padded = np.concatenate([np.zeros((600, 1)), few], axis=1)
     assert disentanglement_scores(few, padded, encode=lambda rows: rows[:, 1:]).factor_vae == 1.0
@@ -157,7 +159,8 @@ def test_broken_scores_are_seen(broken: str) -> None:
         table = np.zeros((300, 3))
         np.add.at(table, (votes, many.fixed), 1)
         assert np.mean(table.argmax(axis=1)[votes] == many.fixed) > 0.45
-        assert factor_vae_score(many, np.ones(300)) == pytest.approx(1 / 3, abs=0.08)
+        # A share of 400 votes, which would be 0.63 were it taken of those that it was trained on.
+        assert agrees(factor_vae_score(many, np.ones(300)), 1 / 3, np.sqrt(2 / 9 / 400))
 
 
 def test_too_few_examples_or_factors_are_refused() -> None:

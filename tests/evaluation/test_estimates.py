@@ -45,8 +45,8 @@ def test_the_monte_carlo_error_is_the_scatter_of_repetitions() -> None:
         estimate = _estimate(rng.normal(0, spread, (20, number)))
         means.append(np.mean(estimate.log_evidence))
         errors.append(monte_carlo_error(np.asarray(estimate.effective_sample_size), number))
-    # A scatter from 400 repetitions is known to 3.5 percent.
-    assert np.mean(errors) == pytest.approx(np.std(means), rel=0.12)
+    # A scatter from 400 repetitions is known to 3.5 percent; the formula is right to the first order in 1/K.
+    assert agrees(np.mean(errors) / np.std(means), 1.0, 0.035, slack=0.01)
     assert monte_carlo_error(np.ones(20), 1) is None
     assert monte_carlo_error(np.full(20, 50.0), 50) == 0
 
@@ -58,9 +58,9 @@ def test_a_curve_holds_every_doubling_and_k_itself() -> None:
     assert math.isnan(curve.rises[0])
     assert all(rise > 0 for rise in curve.rises[1:])
     assert curve.rises[3] == pytest.approx(curve.nats[3] - curve.nats[2])
-    # The gap is Var(w) / (2 K E[w]^2) = (e - 1) / 200, and so is what the last doubling added.
-    assert agrees(curve.rise_per_doubling, (math.e - 1) / 200, curve.rise_error)
-    assert curve.rise_error < 0.001 < curve.standard_errors[-1]
+    # The gap is Var(w) / (2 K E[w]^2) = (e - 1) / 200, and so is what the last doubling added, to the first order in 1/K.
+    assert agrees(curve.rise_per_doubling, (math.e - 1) / 200, curve.rise_error, slack=0.001, num_draws=300)
+    assert curve.rise_error < 0.002 < curve.standard_errors[-1]
     only = BoundCurve.of(_estimate(log_weights[:, :1]), 1)
     assert (only.num_samples, len(only.nats)) == ((1,), 1)
     assert only.to_json()["rises"] == [None]

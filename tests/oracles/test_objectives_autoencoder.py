@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from registry import DATA, model_of
+from support.chance import agrees
 
 from lowerbound.data.examples import Example
 from lowerbound.data.transforms import Affine
@@ -106,8 +107,8 @@ def test_noise_is_in_the_elements_own_deviations() -> None:
     scale = np.array([1.0, 100.0])
     x = jnp.asarray(np.random.default_rng(0).integers(0, 255, (20_000, 2)), jnp.uint8)
     noise = np.asarray(corrupted(x, Affine(shift=np.array([3.0, 7.0]), scale=scale), 0.3, jax.random.key(0))) - np.asarray(x)
-    np.testing.assert_allclose(noise.std(axis=0), 0.3 * scale, rtol=0.02)
-    np.testing.assert_allclose(noise.mean(axis=0) / scale, 0, atol=0.01)
+    assert agrees(noise.std(axis=0) / (0.3 * scale), 1.0, 1 / np.sqrt(2 * len(noise)))
+    assert agrees(noise.mean(axis=0) / scale, 0.0, 0.3 / np.sqrt(len(noise)))
 
 
 def test_a_code_and_a_density_are_each_refused_where_they_do_not_fit() -> None:

@@ -9,6 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.stats
+from support.chance import is_likely
 
 from lowerbound.config.sections import TrainingConfig
 from lowerbound.training import Schedule
@@ -102,13 +104,24 @@ def test_an_epoch_is_a_fresh_permutation() -> None:
 
 
 def test_every_example_is_as_likely_in_every_place() -> None:
-    """Chi-squared over (example, step): 400 epochs of 20 examples in batches of 5."""
+    """Chi-squared over (example, step): 400 epochs of 20 examples in batches of 5.
+
+    Both margins of an epoch's table are fixed, so that the statistic's mean is 20/19 of its 57 degrees of freedom.
+    """
     schedule = Schedule.plan(TrainingConfig(epochs=400, batch_size=5), 20)
     epochs = _epochs_of(schedule, 20)
-    counts = np.stack([np.bincount(epochs[:, step].ravel(), minlength=20) for step in range(4)])
-    statistic = np.sum((counts - 100) ** 2 / 100)
-    # 57 degrees of freedom, mean 57 and standard deviation about 10.7 (less, because batches are drawn without repeats).
-    assert 15 < statistic < 57 + 4 * 10.7
+    law = scipy.stats.chi2(57, scale=20 / 19)
+
+    def p_value(epochs: np.ndarray) -> float:
+        counts = np.stack([np.bincount(epochs[:, step].ravel(), minlength=20) for step in range(4)])
+        statistic = np.sum((counts - 100) ** 2 / 100)
+        return float(2 * min(law.sf(statistic), law.cdf(statistic)))
+
+    assert is_likely(p_value(epochs))
+    # The control, whose p-value is 1e-35: every ninth epoch repeats the first.
+    repeated = epochs.copy()
+    repeated[::9] = epochs[0]
+    assert not is_likely(p_value(repeated))
 
 
 @pytest.mark.parametrize("num_examples", [103, 2600])
