@@ -31,6 +31,13 @@ KINDS: dict[str, type] = {
     "posterior": AbstractPosteriorFamily,
     "objective": AbstractObjective,
 }
+# How such a part is written.
+_EXAMPLES = {
+    "likelihood": "Bernoulli((64,))",
+    "prior": "StandardNormal(20)",
+    "posterior": "DiagonalGaussian(20)",
+    "objective": "ELBO(num_samples=5)",
+}
 
 
 def check_kinds(parts: Mapping[str, Any]) -> None:
@@ -44,18 +51,8 @@ def check_kinds(parts: Mapping[str, Any]) -> None:
             hint = " Make an instance of it." if isinstance(part, type) and issubclass(part, KINDS[argument]) else ""
             raise ConfigurationError(
                 f"{argument} is {got}; expected a name, or a part of lowerbound.{KINDS[argument].__module__.split('.')[1]} "
-                f"such as {example_of(argument)}.{hint}"
+                f"such as {_EXAMPLES[argument]}.{hint}"
             )
-
-
-def example_of(argument: str) -> str:
-    """How such a part is written."""
-    return {
-        "likelihood": "Bernoulli((64,))",
-        "prior": "StandardNormal(20)",
-        "posterior": "DiagonalGaussian(20)",
-        "objective": "ELBO(num_samples=5)",
-    }[argument]
 
 
 def sections_of(parts: Mapping[str, Any], steps_per_epoch: int = 1) -> dict[str, dict[str, Any]]:

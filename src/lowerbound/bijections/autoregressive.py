@@ -41,7 +41,6 @@ class MaskedAutoregressive(AbstractBijection):
 
     latent_dim: int = eqx.field(static=True)
     context_dim: int = eqx.field(static=True)
-    num_layers: int = eqx.field(static=True)
     hidden_width: int = eqx.field(static=True)
     form: Form = eqx.field(static=True)
     conditioners: Conditioners
@@ -56,8 +55,7 @@ class MaskedAutoregressive(AbstractBijection):
             num_layers=num_layers,
             hidden_width=hidden_width,
         )
-        self.latent_dim, self.context_dim, self.form = latent_dim, context_dim, form
-        self.num_layers, self.hidden_width = num_layers, hidden_width
+        self.latent_dim, self.context_dim, self.hidden_width, self.form = latent_dim, context_dim, hidden_width, form
         bias = np.repeat([INITIAL_GATE if form == "gate" else 0.0, 0.0], latent_dim)
         self.conditioners = Conditioners.initial(
             num_layers, latent_dim + context_dim, hidden_width, bias, np.random.default_rng(seed_of(key))

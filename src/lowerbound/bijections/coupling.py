@@ -34,8 +34,6 @@ class SplineCoupling(AbstractBijection):
 
     latent_dim: int = eqx.field(static=True)
     context_dim: int = eqx.field(static=True)
-    num_layers: int = eqx.field(static=True)
-    hidden_width: int = eqx.field(static=True)
     num_bins: int = eqx.field(static=True)
     conditioners: Conditioners
     permutations: np.ndarray
@@ -53,7 +51,6 @@ class SplineCoupling(AbstractBijection):
         if num_bins < 2:
             raise ConfigurationError(f"SplineCoupling: num_bins is {num_bins}; it must be a whole number from 2 up.")
         self.latent_dim, self.context_dim, self.num_bins = latent_dim, context_dim, num_bins
-        self.num_layers, self.hidden_width = num_layers, hidden_width
         passed = latent_dim // 2
         bias = np.zeros((latent_dim - passed) * (3 * num_bins - 1))
         random = np.random.default_rng(seed_of(key))

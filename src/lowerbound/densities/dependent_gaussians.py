@@ -25,9 +25,14 @@ class AbstractDependentGaussian(AbstractPosterior):
         """The diagonal of C."""
 
     @property
-    @abstractmethod
+    @override
+    def mean(self) -> Float[Array, " latent"]:
+        return self.base.mu
+
+    @property
     def log_determinant(self) -> Float[Array, ""]:
-        """log|C|."""
+        """log|C|; that of the base where what ties the latents keeps volumes."""
+        return jnp.sum(self.base.log_variance)
 
     @property
     def scale(self) -> Float[Array, " latent"]:
@@ -57,18 +62,8 @@ class FullGaussianDensity(AbstractDependentGaussian):
 
     @property
     @override
-    def mean(self) -> Float[Array, " latent"]:
-        return self.base.mu
-
-    @property
-    @override
     def variance(self) -> Float[Array, " latent"]:
         return self.base.variance * jnp.sum(jnp.square(self.lower), axis=1)
-
-    @property
-    @override
-    def log_determinant(self) -> Float[Array, ""]:
-        return jnp.sum(self.base.log_variance)
 
     def _log_prob(self, epsilon: Float[Array, " latent"]) -> Float[Array, ""]:
         return -0.5 * jnp.sum(jnp.square(epsilon) + self.base.log_variance + jnp.log(2 * jnp.pi))
@@ -99,11 +94,6 @@ class LowRankGaussianDensity(AbstractDependentGaussian):
     @override
     def log_prob(self, z: Float[Array, " latent"]) -> Float[Array, ""]:
         return self._log_prob((z - self.base.mu) / self.scale)
-
-    @property
-    @override
-    def mean(self) -> Float[Array, " latent"]:
-        return self.base.mu
 
     @property
     @override
@@ -157,8 +147,3 @@ class ReflectedGaussianDensity(AbstractDependentGaussian):
     @override
     def variance(self) -> Float[Array, " latent"]:
         return jnp.sum(jnp.square(product_of_reflections(jnp.diag(self.scale), self.vectors)), axis=1)
-
-    @property
-    @override
-    def log_determinant(self) -> Float[Array, ""]:
-        return jnp.sum(self.base.log_variance)

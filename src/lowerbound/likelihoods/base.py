@@ -50,7 +50,7 @@ class AbstractLikelihood(eqx.Module):
     - `has_that_total`: whether such a density is normalised over the x with that sum, and not over all x.
     """
 
-    event_shape: eqx.AbstractVar[tuple[int, ...]]
+    event_shape: tuple[int, ...] = eqx.field(static=True)
     support: eqx.AbstractClassVar[Support]
     scaling: eqx.AbstractClassVar[Scaling]
     code: ClassVar[str] = ""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
 from jaxtyping import Array, Float
+from typing_extensions import override
 
 from .base import AbstractElementwise, Measure, Scaling, Support
 from .diagonal_normal import SummedEvent
@@ -48,13 +48,12 @@ class Bernoulli(AbstractElementwise):
     A probability mass: values between 0 and 1 are not in its support (grey levels need another likelihood).
     """
 
-    event_shape: tuple[int, ...] = eqx.field(static=True)
     measure: ClassVar[Measure] = "counting"
     support: ClassVar[Support] = Support.BINARY
     scaling: ClassVar[Scaling] = "none"
 
+    @override
     def elements(self, params: Float[Array, "..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
-        """BernoulliLogits."""
         return StableBernoulli(params)
 
     def initial_params(self, mean: np.ndarray, std: np.ndarray) -> np.ndarray:

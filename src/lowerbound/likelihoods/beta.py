@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
 from jaxtyping import Array, Float, PRNGKeyArray
+from typing_extensions import override
 
 from .base import AbstractElementwise, Measure, Scaling, Support
 from .count_masses import log_one_plus, stirling_error
@@ -36,12 +37,7 @@ class BetaDistribution(dist.Distribution):
     arg_constraints: ClassVar[dict[str, Any]] = {}
     support = dist.constraints.open_interval(0.0, 1.0)  # pyright: ignore[reportAssignmentType]
 
-    def __init__(
-        self,
-        loc: Float[Array, "..."],
-        co_loc: Float[Array, "..."],
-        concentration: Float[Array, "..."],
-    ) -> None:
+    def __init__(self, loc: Float[Array, "..."], co_loc: Float[Array, "..."], concentration: Float[Array, "..."]) -> None:
         self.loc, self.co_loc, self.concentration = loc, co_loc, concentration
         super().__init__(batch_shape=loc.shape)
 
@@ -87,15 +83,14 @@ class Beta(AbstractElementwise):
       for each element.
     """
 
-    event_shape: tuple[int, ...] = eqx.field(static=True)
     scale_floor: np.ndarray = eqx.field(converter=as_float32)  # pyright: ignore[reportAssignmentType]
     heads: ClassVar[int | None] = 2
     measure: ClassVar[Measure] = "lebesgue"
     support: ClassVar[Support] = Support.INTERVAL
     scaling: ClassVar[Scaling] = "open-unit"
 
+    @override
     def elements(self, params: Float[Array, "two ..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
-        """BetaDistribution."""
         loc, co_loc = (squeeze(raw, SMALLEST_MEAN, 1 - SMALLEST_MEAN) for raw in (params[0], -params[0]))
         log_concentration = jnp.clip(params[1], math.log(SMALLEST_CONCENTRATION), self._largest_log_concentration)
         return BetaDistribution(loc, co_loc, jnp.exp(log_concentration))

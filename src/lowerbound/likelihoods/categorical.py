@@ -79,7 +79,6 @@ class Categorical(AbstractElementwise):
     Raises `ConfigurationError` for numbers of categories that are not those of the event.
     """
 
-    event_shape: tuple[int, ...] = eqx.field(static=True)
     num_categories: Categories = eqx.field(static=True, converter=as_categories)
     measure: ClassVar[Measure] = "counting"
     support: ClassVar[Support] = Support.LEVELS
@@ -95,8 +94,8 @@ class Categorical(AbstractElementwise):
         """(largest number of categories, *event_shape): a logit for each level of each element."""
         return largest_of(self.num_categories)
 
+    @override
     def elements(self, params: Float[Array, "levels ..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
-        """CategoricalLevels."""
         if isinstance(self.num_categories, tuple):
             params = jnp.where(exists(self.num_categories, self.event_shape), params, -jnp.inf)
         return CategoricalLevels(params)

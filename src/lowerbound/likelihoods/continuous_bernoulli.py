@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
 from jaxtyping import Array, Float, PRNGKeyArray
+from typing_extensions import override
 
 from .base import AbstractElementwise, Measure, Scaling, Support
 from .location_scale import as_float32
@@ -98,14 +99,13 @@ class ContinuousBernoulli(AbstractElementwise):
       each element.
     """
 
-    event_shape: tuple[int, ...] = eqx.field(static=True)
     scale_floor: np.ndarray = eqx.field(converter=as_float32)  # pyright: ignore[reportAssignmentType]
     measure: ClassVar[Measure] = "lebesgue"
     support: ClassVar[Support] = Support.INTERVAL
     scaling: ClassVar[Scaling] = "unit"
 
+    @override
     def elements(self, params: Float[Array, "..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
-        """ContinuousBernoulliDistribution."""
         logits = jnp.clip(params, -1 / self.scale_floor, 1 / self.scale_floor)
         return ContinuousBernoulliDistribution(logits)
 

@@ -71,7 +71,6 @@ class Poisson(AbstractCounts):
     Raises `ConfigurationError` with `library_size` and no typical total above 0.
     """
 
-    event_shape: tuple[int, ...] = eqx.field(static=True)
     library_size: bool = eqx.field(static=True, default=True)
     typical_total: float = eqx.field(static=True, default=0.0)
 
@@ -92,7 +91,6 @@ class AbstractNegativeBinomial(AbstractCounts):
     """
 
     is_inflated: eqx.AbstractClassVar[bool]
-    event_shape: tuple[int, ...] = eqx.field(static=True)
     library_size: bool = eqx.field(static=True, default=True)
     typical_total: float = eqx.field(static=True, default=0.0)
     dispersion: Dispersion = eqx.field(static=True, default="per-element")

@@ -86,20 +86,11 @@ class TrackedNormal(dist.Distribution):
     """
 
     arg_constraints: ClassVar[dict[str, Any]] = {}
+    support = dist.constraints.real  # pyright: ignore[reportAssignmentType]
 
-    def __init__(
-        self,
-        normal: DiagonalNormal,
-        tracked_log_variance: Float[Array, ""],
-        smallest_variance: Any,
-    ) -> None:
+    def __init__(self, normal: DiagonalNormal, tracked_log_variance: Float[Array, ""], smallest_variance: Any) -> None:
         self.normal, self.tracked_log_variance, self.smallest_variance = normal, tracked_log_variance, smallest_variance
         super().__init__(batch_shape=normal.batch_shape)
-
-    @property
-    def support(self) -> Any:
-        """Any real number."""
-        return self.normal.support
 
     def to_event(self, reinterpreted_batch_ndims: int | None = None) -> dist.Distribution:
         """An event of all elements."""

@@ -53,10 +53,6 @@ class Gaussian(AbstractScaleFromZ):
         }.get(config.scale)
         return cls(**given) if own is None else own.of_data(given, config, context)
 
-    @override
-    def _of(self, loc: Array, log_scale: Array) -> DiagonalNormal:
-        return DiagonalNormal(loc, log_scale)
-
 
 class AbstractGaussianOwnScale(AbstractLocationScale):
     """Independent Gaussians whose mean is a function of z and whose scale is a number of the part."""
@@ -118,10 +114,6 @@ class GaussianLearnedScale(AbstractGaussianOwnScale):
     def own_log_scale(self) -> Array:
         return self.log_scale
 
-    @override
-    def _of(self, loc: Array, log_scale: Array) -> DiagonalNormal:
-        return DiagonalNormal(loc, log_scale)
-
 
 class GaussianFixedScale(AbstractGaussianOwnScale):
     r"""Independent Gaussians whose mean is a function of z and whose scale is given.
@@ -155,10 +147,6 @@ class GaussianFixedScale(AbstractGaussianOwnScale):
     @override
     def own_log_scale(self) -> Array:
         return jnp.log(self.scale)
-
-    @override
-    def _of(self, loc: Array, log_scale: Array) -> DiagonalNormal:
-        return DiagonalNormal(loc, log_scale)
 
 
 class GaussianOptimalScale(AbstractGaussianOwnScale):

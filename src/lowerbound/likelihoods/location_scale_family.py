@@ -11,6 +11,7 @@ from jaxtyping import Array, Float
 from typing_extensions import override
 
 from .base import AbstractElementwise, Measure, Scaling, Support
+from .diagonal_normal import DiagonalNormal
 from .location_scale import as_float32, as_float32_or_none, floored_log_scale, location, raw_location
 
 # Degrees of freedom from 2 + e^-5, with a variance just finite, to 2 + e^5 = 150, where the tails are a Gaussian's for any data.
@@ -33,7 +34,6 @@ class AbstractLocationScale(AbstractElementwise):
     - `mean_range`: (low, high) of the location, in the model's scale of the data, stacked along the first axis; or None.
     """
 
-    event_shape: tuple[int, ...] = eqx.field(static=True)
     scale_floor: np.ndarray = eqx.field(converter=as_float32)
     mean_range: eqx.AbstractVar[np.ndarray | None]
     measure: ClassVar[Measure] = "lebesgue"
@@ -44,9 +44,9 @@ class AbstractLocationScale(AbstractElementwise):
     def _raw(self, params: Array) -> tuple[Array, ...]:
         """a, s and what else the family needs."""
 
-    @abstractmethod
     def _of(self, loc: Array, log_scale: Array, *others: Array) -> dist.Distribution:
-        """The distribution of each element."""
+        """The distribution of each element: a normal one where the family is no other."""
+        return DiagonalNormal(loc, log_scale)
 
     @property
     def mean(self) -> str:

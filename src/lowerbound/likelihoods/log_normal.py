@@ -32,7 +32,6 @@ class LogNormal(AbstractElementwise):
     - `scale_floor`: smallest sigma, which is relative: 0.01 is a hundredth of the value; a number or one for each element.
     """
 
-    event_shape: tuple[int, ...] = eqx.field(static=True)
     scale_floor: np.ndarray = eqx.field(converter=as_float32)
     heads: ClassVar[int | None] = 2
     measure: ClassVar[Measure] = "lebesgue"

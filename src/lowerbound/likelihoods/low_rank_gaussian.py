@@ -35,12 +35,7 @@ class LowRankNormal(dist.Distribution):
 
     arg_constraints: ClassVar[dict[str, Any]] = {}
 
-    def __init__(
-        self,
-        loc: Float[Array, "..."],
-        factor: Float[Array, "rank ..."],
-        log_scale: Float[Array, "..."],
-    ) -> None:
+    def __init__(self, loc: Float[Array, "..."], factor: Float[Array, "rank ..."], log_scale: Float[Array, "..."]) -> None:
         self.loc, self.factor, self.log_scale = loc, factor, log_scale
         super().__init__(batch_shape=(), event_shape=loc.shape)
 
@@ -106,7 +101,6 @@ class LowRankGaussian(AbstractJoint):
     Raises `ConfigurationError` for a rank below 1.
     """
 
-    event_shape: tuple[int, ...] = eqx.field(static=True)
     scale_floor: np.ndarray = eqx.field(converter=as_float32)
     rank: int = eqx.field(static=True, default=5)
     measure: ClassVar[Measure] = "lebesgue"

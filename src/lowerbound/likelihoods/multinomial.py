@@ -31,7 +31,6 @@ class Multinomial(AbstractJoint):
     Raises `ConfigurationError` where that is not above 0.
     """
 
-    event_shape: tuple[int, ...] = eqx.field(static=True)
     typical_total: float = eqx.field(static=True)
     measure: ClassVar[Measure] = "counting"
     support: ClassVar[Support] = Support.COUNTS

@@ -57,12 +57,6 @@ class Family:
         """Some unconstrained arguments: a family may have a mean, or a density at an end, for some only."""
         return jnp.broadcast_to(jnp.linspace(-1.0, 3.0, 5), (len(self.arguments), 5))
 
-    @property
-    def is_discrete(self) -> bool:
-        """True where it is a probability mass."""
-        support: Any = self.cls.support
-        return bool(support.is_discrete)
-
     def of(self, params: Float[Array, "arguments ..."]) -> dist.Distribution:
         """The distributions with these unconstrained arguments, one for each element."""
         values = {}
@@ -193,7 +187,6 @@ class NumPyroLikelihood(AbstractElementwise):
     (2, 3)
     """
 
-    event_shape: tuple[int, ...] = eqx.field(static=True)
     family: str = eqx.field(static=True)
     support: ClassVar[Support] = Support.OWN
     scaling: ClassVar[Scaling] = "none"
@@ -209,7 +202,7 @@ class NumPyroLikelihood(AbstractElementwise):
     @property
     def measure(self) -> Measure:
         """Counting measure for a discrete family."""
-        return "counting" if family_of(self.family).is_discrete else "lebesgue"
+        return "counting" if family_of(self.family).support.is_discrete else "lebesgue"
 
     @property
     @override
@@ -217,8 +210,8 @@ class NumPyroLikelihood(AbstractElementwise):
         """(arguments, *event_shape), in the order of the class's own signature."""
         return len(family_of(self.family).arguments)
 
+    @override
     def elements(self, params: Float[Array, "arguments ..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
-        """The family."""
         family = family_of(self.family)
         return SupportedDistribution(family.of(params), family.support)
 

@@ -21,7 +21,6 @@ class AbstractLevels(AbstractLikelihood):
     - `low`, `high`: lowest and highest level in the model's scale of the data; `num_levels`: how many there are.
     """
 
-    event_shape: tuple[int, ...] = eqx.field(static=True)
     low: float = eqx.field(static=True, converter=float, default=0.0)
     high: float = eqx.field(static=True, converter=float, default=1.0)
     num_levels: int = eqx.field(static=True, default=256)

@@ -12,6 +12,7 @@ import numpyro.distributions as dist
 import scipy.special
 from jaxtyping import Array, Float, PRNGKeyArray
 from numpyro.distributions import constraints
+from typing_extensions import override
 
 from ..config.context import BuildContext
 from ..config.part import PartConfig
@@ -41,12 +42,7 @@ class OrderedLevels(dist.Distribution):
     arg_constraints: ClassVar[dict[str, Any]] = {"location": constraints.real}
     pytree_data_fields = ("location", "first", "increments")
 
-    def __init__(
-        self,
-        location: Float[Array, "..."],
-        first: Float[Array, "..."],
-        increments: Float[Array, "levels ..."],
-    ) -> None:
+    def __init__(self, location: Float[Array, "..."], first: Float[Array, "..."], increments: Float[Array, "levels ..."]) -> None:
         self.location, self.first, self.increments = location, first, increments
         super().__init__(batch_shape=location.shape)
 
@@ -109,7 +105,6 @@ class Ordinal(AbstractElementwise):
     Raises `ConfigurationError` for shapes that do not fit together.
     """
 
-    event_shape: tuple[int, ...] = eqx.field(static=True)
     num_categories: Categories = eqx.field(static=True, converter=as_categories)
     raw_cutpoints: Array = eqx.field(converter=lambda value: jnp.asarray(value, jnp.float32))
     measure: ClassVar[Measure] = "counting"
@@ -148,8 +143,8 @@ class Ordinal(AbstractElementwise):
         moments = (np.reshape(values, spec.event_shape) for values in (spec.mean, spec.std))
         return cls.of_moments(spec.event_shape, spec.num_levels, *moments)
 
+    @override
     def elements(self, params: Float[Array, "..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
-        """OrderedLevels."""
         return OrderedLevels(params, *self._cutpoints())
 
     def initial_params(self, mean: np.ndarray, std: np.ndarray) -> np.ndarray:

@@ -72,21 +72,16 @@ class Support(Enum):
         """Raise `DataError` when the data are outside that of the likelihood `name`: where, and the likelihoods that fit."""
         found = self.outside(spec)
         if found is not None:
-            raise outside_error(name, self.words, found, spec)
+            raise DataError(
+                f"likelihood.name is {name!r}, whose support is {self.words}, but {_held_outside(found, spec)}. Likelihoods that "
+                f"fit these data: {', '.join(fitting_likelihoods(spec))}; or bring the data into the support first."
+            )
 
 
 def fitting_likelihoods(spec: DataSpec) -> list[str]:
     """The names of the likelihoods in whose support the data lie."""
     names = [name for name in catalogue.names_of("likelihood") if name not in ("auto", "numpyro")]
     return [name for name in names if catalogue.class_of("likelihood", name).support.outside(spec) is None]
-
-
-def outside_error(name: str, expected: str, found: np.ndarray, spec: DataSpec) -> DataError:
-    """What to raise for a likelihood with the support `expected`, in words, where `found` says which elements are outside."""
-    return DataError(
-        f"likelihood.name is {name!r}, whose support is {expected}, but {_held_outside(found, spec)}. Likelihoods that fit these "
-        f"data: {', '.join(fitting_likelihoods(spec))}; or bring the data into the support first."
-    )
 
 
 def misfit(likelihood: AbstractLikelihood, spec: DataSpec, transform: Affine) -> str | None:

@@ -18,9 +18,9 @@ class AbstractNetwork(eqx.Module):
     With `condition_dim` 0 a condition that is given is not looked at; `with_condition` does both.
     """
 
-    in_shape: eqx.AbstractVar[tuple[int, ...]]
-    out_shape: eqx.AbstractVar[tuple[int, ...]]
-    condition_dim: eqx.AbstractVar[int]
+    in_shape: tuple[int, ...] = eqx.field(static=True)
+    out_shape: tuple[int, ...] = eqx.field(static=True)
+    condition_dim: int = eqx.field(static=True)
 
     @classmethod
     def build(

@@ -20,15 +20,12 @@ class AbstractImageNetwork(AbstractNetwork):
 
     usual_blocks: eqx.AbstractClassVar[int]
     body: ImageEncoder | ImageDecoder
-    in_shape: tuple[int, ...] = eqx.field(static=True)
-    out_shape: tuple[int, ...] = eqx.field(static=True)
     image_shape: tuple[int, ...] = eqx.field(static=True)
     channels: tuple[int, ...] = eqx.field(static=True)
     blocks: int = eqx.field(static=True)
     activations: str = eqx.field(static=True)
     dropout: float = eqx.field(static=True)
     layer_norm: bool = eqx.field(static=True)
-    condition_dim: int = eqx.field(static=True)
 
     def __init__(
         self,

@@ -84,9 +84,6 @@ class MLP(AbstractPerceptron):
     layers: tuple[Linear, ...]
     norms: tuple[LayerNorm, ...]
     dropout: eqx.nn.Dropout
-    in_shape: tuple[int, ...] = eqx.field(static=True)
-    out_shape: tuple[int, ...] = eqx.field(static=True)
-    condition_dim: int = eqx.field(static=True)
     activations: tuple[str, ...] = eqx.field(static=True)
     residual: bool = eqx.field(static=True)
 
@@ -149,9 +146,6 @@ class GatedMLP(AbstractPerceptron):
 
     layers: tuple[Linear, ...]
     dropout: eqx.nn.Dropout
-    in_shape: tuple[int, ...] = eqx.field(static=True)
-    out_shape: tuple[int, ...] = eqx.field(static=True)
-    condition_dim: int = eqx.field(static=True)
     residual: ClassVar[bool] = False
 
     def __init__(

@@ -42,7 +42,10 @@ class AbstractAutoencoder(AbstractStatelessObjective):
     ) -> Estimated:
         noise_key, key = jax.random.split(key)
         draws = Draws(1, training, encoded_x=self.encoded(model, batch, noise_key))
-        terms, loss = reconstruction_and_prior(model, batch, key, draws)
+        terms = batch_terms(model, batch, key, draws)
+        # The same code again, with the encoder stopped: XLA computes it once.
+        stopped = batch_terms(model.detached("recognition"), batch, key, draws)
+        loss = -batch.mean(terms.log_likelihood + stopped.log_prior)
         return terms, loss + self.penalty(model, batch, terms), None
 
     @override
@@ -116,16 +119,6 @@ class RegularisedAutoencoder(AbstractAutoencoder):
         theta = jax.tree.leaves(split_trained(model.decoder_params)[0])
         of_decoder = sum((jnp.square(leaf).sum() for leaf in theta), jnp.float32(0.0))
         return self.latent_weight * of_code + self.decoder_weight * of_decoder
-
-
-def reconstruction_and_prior(
-    model: AbstractLatentVariableModel, batch: Example, key: PRNGKeyArray, draws: Draws
-) -> tuple[LogTerms, Float[Array, ""]]:
-    """The terms of a batch, and the batch's mean of -log p(x|z) - log p(stop(z))."""
-    terms = batch_terms(model, batch, key, draws)
-    # The same code again, with the encoder stopped: XLA computes it once.
-    stopped = batch_terms(model.detached("recognition"), batch, key, draws)
-    return terms, -batch.mean(terms.log_likelihood + stopped.log_prior)
 
 
 def corrupted(

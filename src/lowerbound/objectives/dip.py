@@ -19,8 +19,9 @@ Weight = float | Float[Array, ""]
 class AbstractDIPVAE(AbstractPenalisedELBO):
     """What both forms are: the ELBO, and the distance of a covariance of the latents from the identity."""
 
-    off_diagonal_weight: eqx.AbstractVar[float]
-    diagonal_weight: eqx.AbstractVar[float]
+    num_samples: int = eqx.field(static=True, default=1)
+    off_diagonal_weight: float = eqx.field(converter=float, default=10.0)
+    diagonal_weight: float = eqx.field(converter=float, default=5.0)
 
     @abstractmethod
     def covariance(self, batch: Example, terms: LogTerms) -> Float[Array, "latent latent"]:
@@ -48,10 +49,6 @@ class DIPVAEI(AbstractDIPVAE):
     - `off_diagonal_weight`: od. `diagonal_weight`: d; the paper takes d = 10 od for this form.
     """
 
-    num_samples: int = eqx.field(static=True, default=1)
-    off_diagonal_weight: float = eqx.field(converter=float, default=10.0)
-    diagonal_weight: float = eqx.field(converter=float, default=5.0)
-
     @override
     def covariance(self, batch: Example, terms: LogTerms) -> Float[Array, "latent latent"]:
         return covariance(jax.vmap(lambda posterior: posterior.mean)(terms.posterior), batch)
@@ -68,9 +65,6 @@ class DIPVAEII(AbstractDIPVAE):
     - `off_diagonal_weight`: od. `diagonal_weight`: d; the paper takes d = od for this form.
     """
 
-    num_samples: int = eqx.field(static=True, default=1)
-    off_diagonal_weight: float = eqx.field(converter=float, default=10.0)
-    diagonal_weight: float = eqx.field(converter=float, default=5.0)
     # Of which the variances are known.
     needs: ClassVar[tuple[Need, ...]] = ("density", "factorised-posterior")
 

@@ -23,7 +23,7 @@ class AbstractPosteriorFamily(eqx.Module):
     - `least_latents`: the fewest latents that it can have.
     """
 
-    latent_dim: eqx.AbstractVar[int]
+    latent_dim: int = eqx.field(static=True)
     space: ClassVar[Space] = "euclidean"
     has_density: ClassVar[bool] = True
     is_factorised: ClassVar[bool] = False

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 from typing_extensions import override
@@ -38,7 +37,6 @@ class Deterministic(AbstractPosteriorFamily):
     There is no q(z|x) with a density, so no lower bound on log p(x) either: only the objectives of autoencoders take it.
     """
 
-    latent_dim: int = eqx.field(static=True)
     has_density: ClassVar[bool] = False
 
     @property

@@ -71,7 +71,6 @@ class Planar(AbstractStepwiseFlow):
     Raises `ConfigurationError` when it is below 1.
     """
 
-    latent_dim: int = eqx.field(static=True)
     num_flows: int = eqx.field(static=True, default=4)
 
     @property
@@ -100,7 +99,6 @@ class OrthogonalSylvester(AbstractStepwiseFlow):
     Raises `ConfigurationError` when either is out of range.
     """
 
-    latent_dim: int = eqx.field(static=True)
     num_flows: int = eqx.field(static=True, default=4)
     num_directions: int = eqx.field(static=True, default=8)
 
@@ -136,7 +134,6 @@ class HouseholderSylvester(AbstractStepwiseFlow):
     Raises `ConfigurationError` when either is below 1.
     """
 
-    latent_dim: int = eqx.field(static=True)
     num_flows: int = eqx.field(static=True, default=4)
     num_reflections: int = eqx.field(static=True, default=8)
 
@@ -166,7 +163,6 @@ class TriangularSylvester(AbstractStepwiseFlow):
     Raises `ConfigurationError` when it is below 1.
     """
 
-    latent_dim: int = eqx.field(static=True)
     num_flows: int = eqx.field(static=True, default=4)
 
     @property

@@ -20,7 +20,6 @@ class DiagonalGaussian(AbstractPosteriorFamily):
     The encoder puts out (mu, log sigma^2). The log-variance is clipped to +-15, so that no encoder output can overflow.
     """
 
-    latent_dim: int = eqx.field(static=True)
     is_factorised: ClassVar[bool] = True
 
     @property
@@ -40,8 +39,6 @@ class FullGaussian(AbstractPosteriorFamily):
     The encoder puts out mu, log sigma^2 and the strictly lower triangle of T, L = diag(sigma) T: so a narrow latent stays narrow.
     The diagonal of L is sigma, positive, its logarithm clipped to +-7.5 (log sigma^2 to +-15).
     """
-
-    latent_dim: int = eqx.field(static=True)
 
     @property
     def _num_below(self) -> int:
@@ -73,7 +70,6 @@ class LowRankGaussian(AbstractPosteriorFamily):
     Raises `ConfigurationError` when it is below 1.
     """
 
-    latent_dim: int = eqx.field(static=True)
     rank: int = eqx.field(static=True, default=2)
 
     @property
@@ -100,7 +96,6 @@ class Householder(AbstractPosteriorFamily):
     Raises `ConfigurationError` when it is below 1.
     """
 
-    latent_dim: int = eqx.field(static=True)
     num_flows: int = eqx.field(static=True, default=4)
 
     @property

@@ -46,7 +46,6 @@ class InverseAutoregressive(AbstractNetworkFlow):
     Raises `ConfigurationError` for a size that cannot be.
     """
 
-    latent_dim: int = eqx.field(static=True)
     num_flows: int = eqx.field(static=True)
     hidden_width: int = eqx.field(static=True)
     context_dim: int = eqx.field(static=True)
@@ -77,7 +76,6 @@ class CouplingSpline(AbstractNetworkFlow):
     Raises `ConfigurationError` for a size that cannot be.
     """
 
-    latent_dim: int = eqx.field(static=True)
     num_flows: int = eqx.field(static=True)
     hidden_width: int = eqx.field(static=True)
     num_bins: int = eqx.field(static=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -34,7 +33,6 @@ class VonMisesFisher(AbstractPosteriorFamily):
     Raises `ConfigurationError` below that.
     """
 
-    latent_dim: int = eqx.field(static=True)
     space: ClassVar[Space] = "hypersphere"
 
     def __check_init__(self) -> None:

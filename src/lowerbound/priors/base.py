@@ -26,7 +26,7 @@ class AbstractPrior(eqx.Module):
     - `least_latents`: the fewest latents that it can have.
     """
 
-    latent_dim: eqx.AbstractVar[int]
+    latent_dim: int = eqx.field(static=True)
     space: ClassVar[Space | None] = "euclidean"
     is_made_of_posterior: ClassVar[bool] = False
     is_factorised: ClassVar[bool] = False

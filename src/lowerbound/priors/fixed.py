@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import equinox as eqx
 from jaxtyping import Array, Float
 from typing_extensions import override
 
@@ -16,7 +15,6 @@ from .base import AbstractPrior, Recognise
 class StandardNormal(AbstractPrior):
     """p(z) = N(z; 0, I), the prior of Kingma and Welling (2014, section 3)."""
 
-    latent_dim: int = eqx.field(static=True)
     is_factorised: ClassVar[bool] = True
     is_standard_normal: ClassVar[bool] = True
 
@@ -37,7 +35,6 @@ class HypersphericalUniform(AbstractPrior):
     Raises `ConfigurationError` below that.
     """
 
-    latent_dim: int = eqx.field(static=True)
     space: ClassVar[Space | None] = "hypersphere"
     least_latents: ClassVar[int] = 2
 

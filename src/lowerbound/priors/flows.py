@@ -37,7 +37,6 @@ class SplineFlow(AbstractFlowPrior):
     Raises `ConfigurationError` for a size that cannot be.
     """
 
-    latent_dim: int = eqx.field(static=True)
     num_layers: int = eqx.field(static=True)
     hidden_width: int = eqx.field(static=True)
     num_bins: int = eqx.field(static=True)
@@ -72,7 +71,6 @@ class AutoregressiveFlow(AbstractFlowPrior):
     Raises `ConfigurationError` for a size that cannot be.
     """
 
-    latent_dim: int = eqx.field(static=True)
     num_layers: int = eqx.field(static=True)
     hidden_width: int = eqx.field(static=True)
     condition_dim: int = eqx.field(static=True)

@@ -34,7 +34,6 @@ class LearnedGaussian(AbstractPrior):
     Raises `ConfigurationError` for a width below 1 or a negative length.
     """
 
-    latent_dim: int = eqx.field(static=True)
     hidden_width: int = eqx.field(static=True)
     condition_dim: int = eqx.field(static=True)
     params: Float[Array, "two latent"] | None
@@ -76,7 +75,6 @@ class MixtureOfGaussians(AbstractPrior):
     Raises `ConfigurationError` for fewer than one of either.
     """
 
-    latent_dim: int = eqx.field(static=True)
     num_components: int = eqx.field(static=True)
     logits: Float[Array, " component"]
     means: Float[Array, "component latent"]

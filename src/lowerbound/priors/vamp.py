@@ -34,7 +34,6 @@ class VampPrior(AbstractPrior):
     Raises `ConfigurationError` when there is none.
     """
 
-    latent_dim: int = eqx.field(static=True)
     pseudo_inputs: Float[Array, "component ..."] = eqx.field(converter=lambda value: jnp.asarray(value, jnp.float32))
     space: ClassVar[Space | None] = None
     is_made_of_posterior: ClassVar[bool] = True

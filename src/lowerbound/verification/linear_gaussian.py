@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, ClassVar
 
-import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 import scipy.stats
@@ -35,9 +34,7 @@ class LinearNetwork(AbstractNetwork):
     weight: Float[Array, "out in"]
     bias: Float[Array, " out"]
     log_spread: Float[Array, "..."]
-    in_shape: tuple[int, ...] = eqx.field(static=True)
-    out_shape: tuple[int, ...] = eqx.field(static=True)
-    condition_dim: int = eqx.field(static=True, default=0)
+    condition_dim: ClassVar[int] = 0
     is_random_in_training: ClassVar[bool] = False
 
     @override
