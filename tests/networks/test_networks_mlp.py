@@ -121,9 +121,9 @@ def test_a_gated_layer_is_a_linear_value_times_the_sigmoid_of_a_linear_gate() ->
 def test_gated_layers_keep_the_size_of_what_goes_through_them() -> None:
     """At the start, of inputs from N(0, 1): the mean square after each of three wide layers, to a fifth."""
     network = GatedMLP((500,), (500,), hidden_widths=(500, 500, 500), key=jax.random.key(0))
-    hidden = jnp.asarray(np.random.default_rng(0).normal(size=500), jnp.float32)
+    hidden = jnp.asarray(np.random.default_rng(0).normal(size=(64, 500)), jnp.float32)
     for layer in network.layers[:-1]:
-        value, gate = jnp.split(layer(hidden), 2)
+        value, gate = jnp.split(jax.vmap(layer)(hidden), 2, axis=1)
         hidden = value * jax.nn.sigmoid(gate)
         assert float(jnp.square(hidden).mean()) == pytest.approx(1.0, rel=0.35)
         # The negative control: values drawn like the gates would have shrunk to a third in each layer.

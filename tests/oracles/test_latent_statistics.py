@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import pytest
 import scipy.stats
-from support.chance import agrees, is_likely
+from support.chance import RATE, agrees, is_likely
 
 from lowerbound.data.examples import Example
 from lowerbound.data.transforms import Affine
@@ -143,9 +143,10 @@ class TestTwoSamples:
 class TestPredictiveRanks:
     def test_of_the_true_model_are_uniform(self) -> None:
         check = predictive_check(EXACT, DATA)
-        assert (check.distance < check.critical_distance).all()
-        assert np.abs(check.rank_spread - 1).max() < 0.2
-        assert np.abs(check.dispersion - 1).max() < 0.25
+        # What chance brings a distance to as often as a number to 5.5 standard errors (Massart 1990).
+        assert (check.distance < math.sqrt(math.log(2 / RATE) / (2 * len(DATA)))).all()
+        assert np.abs(check.rank_spread - 1).max() < 0.25
+        assert agrees(check.dispersion, 1.0, 0.09)
         assert check.num_directions == 0
 
     @pytest.mark.parametrize(("log_scale_error", "is_wider"), [(-0.7, False), (0.7, True)])
@@ -153,7 +154,8 @@ class TestPredictiveRanks:
         """A decoder whose scale is half, or twice, what it should be: the data scatter 4 times too much, or a quarter."""
         check = predictive_check(TRUTH.model(log_scale_error=log_scale_error), DATA)
         assert (check.distance > check.critical_distance).all()
-        assert check.dispersion == pytest.approx(math.exp(-2 * log_scale_error) * np.ones(6), rel=0.25)
+        # Over other seeds it varies by 7 to 9 percent.
+        assert agrees(check.dispersion / math.exp(-2 * log_scale_error), 1.0, 0.09)
         assert ((check.rank_spread < 0.8) if is_wider else (check.rank_spread > 1.2)).all()
 
     def test_recorded_values_are_compared_as_recorded(self) -> None:
@@ -178,5 +180,6 @@ def test_sensitivity_is_the_norm_of_the_encoders_columns() -> None:
     model, std = LinearGaussian(weight, TRUTH.bias, 0.7).model(), np.arange(1.0, 7.0)
     columns = np.linalg.norm(np.asarray(getattr(model.encoder, "weight")), axis=0)  # noqa: B009
     found = input_sensitivity(model, DATA, std)
-    assert found == pytest.approx(std * columns, rel=0.2)
+    # One random direction for each example: by 6 percent.
+    assert agrees(found[:-1] / (std * columns)[:-1], 1.0, 0.06)
     assert found[-1] == 0

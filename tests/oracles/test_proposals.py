@@ -25,7 +25,7 @@ from lowerbound.evaluation import (
     Widened,
     estimate_evidence,
 )
-from lowerbound.evaluation.estimates import mean_and_error
+from lowerbound.evaluation.estimates import mean_and_error, monte_carlo_error
 from lowerbound.evaluation.proposals import log_weight
 from lowerbound.evaluation.running_weights import CHUNK, RunningWeights, bound_sizes
 from lowerbound.likelihoods import Bernoulli
@@ -163,10 +163,12 @@ def curved() -> tuple[SingleLayer, np.ndarray, np.ndarray, EvidenceEstimate]:
 def test_the_evidence_agrees_with_quadrature(curved: tuple[SingleLayer, np.ndarray, np.ndarray, EvidenceEstimate]) -> None:
     model, x, exact, defensive = curved
     assert np.ptp(exact) > 1
-    assert np.mean(defensive.log_evidence) == pytest.approx(exact.mean(), abs=0.01)
-    np.testing.assert_allclose(defensive.log_evidence, exact, atol=0.15)
+    np.testing.assert_allclose(defensive.log_evidence, exact, atol=0.3)
     refined = estimate_evidence(model, x, 4096, proposal=Defensive(0.1, FEW_STEPS))
-    assert np.mean(refined.log_evidence) == pytest.approx(exact.mean(), abs=0.01)
+    for estimate in (defensive, refined):
+        error = monte_carlo_error(np.asarray(estimate.effective_sample_size, np.float64), 4096)
+        # The logarithm of a mean is too low by half its variance.
+        assert agrees(np.mean(estimate.log_evidence), exact.mean(), error, slack=0.001)
     assert np.median(refined.effective_sample_size) > np.median(defensive.effective_sample_size)
     # The negative control: the same weights in a mean of logs.
     assert np.mean(defensive.bounds[:, 0]) < exact.mean() - 0.5

@@ -18,7 +18,7 @@ RATE = float(2 * scipy.stats.norm.sf(STANDARD_ERRORS))
 # Of one run of all tests.
 MOST_A_RUN = 1e-4
 # At least as many comparisons as each file makes, its negative controls among them: those of every parameter, and of every number
-# of an array. Whoever adds some raises the figure.
+# of an array. A tolerance of its own counts where other seeds put it 5.5 deviations away. Whoever adds some raises the figure.
 COMPARISONS = {
     "cli/test_cli_latents.py": 2,
     "cli/test_cli_outputs.py": 2,
@@ -28,14 +28,15 @@ COMPARISONS = {
     "evaluation/test_disentanglement.py": 40,
     "evaluation/test_estimates.py": 6,
     "networks/test_networks_images.py": 1,
+    "networks/test_networks_mlp.py": 6,
     "oracles/test_annealing.py": 60,
-    "oracles/test_bounds.py": 40,
+    "oracles/test_bounds.py": 60,
     "oracles/test_counts.py": 20,
     "oracles/test_densities.py": 400,
     "oracles/test_errors.py": 4,
     "oracles/test_gaussian_posteriors.py": 60,
     "oracles/test_gradient_estimators.py": 80,
-    "oracles/test_latent_statistics.py": 40,
+    "oracles/test_latent_statistics.py": 100,
     "oracles/test_linear_gaussian.py": 60,
     "oracles/test_objectives_autoencoder.py": 4,
     "oracles/test_objectives_moments.py": 10,
