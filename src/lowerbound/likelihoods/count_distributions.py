@@ -45,10 +45,7 @@ class PoissonCounts(dist.Distribution):
         """mu."""
         return jnp.exp(self.log_mean)
 
-    @property
-    def variance(self) -> Float[Array, "..."]:
-        """mu."""
-        return jnp.exp(self.log_mean)
+    variance = mean
 
 
 class NegativeBinomialCounts(dist.Distribution):

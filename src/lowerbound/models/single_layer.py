@@ -246,7 +246,6 @@ class SingleLayer(AbstractLatentVariableModel):
 
     @override
     def detached(self, half: Half) -> SingleLayer:
-
         def parts(model: SingleLayer) -> tuple[Any, ...]:
             if half == "recognition":
                 return model.encoder, model.posterior
@@ -254,11 +253,8 @@ class SingleLayer(AbstractLatentVariableModel):
 
         return eqx.tree_at(parts, self, _stopped(parts(self)))
 
-    def _recognise(self, encoder_input: Float[Array, "..."], condition: Condition) -> AbstractPosterior:
-        return self.posterior.at(self.encoder(encoder_input, condition=condition))
-
     def _prior(self, condition: Condition) -> AbstractLatentDensity:
-        return self.prior.bind(self._recognise, condition)
+        return self.prior.bind(lambda x, condition: self.posterior.at(self.encoder(x, condition=condition)), condition)
 
     def _log_likelihood(
         self, params: Float[Array, "..."], y: Float[Array, "..."], observed: Bool[Any, "..."] | None
