@@ -80,19 +80,19 @@ def test_a_figure_that_is_not_a_number_is_wrong() -> None:
 def test_the_command_prints_each_figure_and_fails_loudly(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from lowerbound.cli.verify import verify_machine
+    from lowerbound.cli.verify import verify
 
     monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "")
     right, wrong = Figure("a model", "bound", 1.0, 1.001, 0.01, "nats"), Figure("a law", "total probability", 2.0, 1.0, 1e-4)
     checks = {"bounds": lambda: iter([right])}
     monkeypatch.setattr(verification.suite, "CHECKS", checks)
-    verify_machine(as_json=False)
+    verify(json=False)
     printed = capsys.readouterr().out
     assert "right  a model: bound 1 nats, truth 1.001 ± 0.01" in printed
     assert "1 of 1 figures are right" in printed
     monkeypatch.setattr(verification.suite, "CHECKS", {**checks, "laws": lambda: iter([wrong])})
     with pytest.raises(VerificationError, match=r"1 of 2 figures are WRONG .* a law: total probability is 2, but 1 ± 0.0001"):
-        verify_machine(as_json=True)
+        verify(json=True)
     said = json.loads(capsys.readouterr().out)
     assert said["num_wrong"] == 1
     assert said["checks"]["laws"][0] == {**wrong.to_json()}
