@@ -7,6 +7,7 @@ and print its text without a traceback. Each also keeps the built-in class that 
 from __future__ import annotations
 
 import difflib
+import warnings
 from collections.abc import Iterable
 
 
@@ -52,6 +53,11 @@ class DataWarning(UserWarning):
 
 class ConfigurationWarning(UserWarning):
     """The settings are possible, but deserve a look (an objective that is another, simpler one, for example)."""
+
+
+def warn_of_data(text: str, stacklevel: int = 3) -> None:
+    """A `DataWarning` that points at the caller of the function that warns."""
+    warnings.warn(text, DataWarning, stacklevel=stacklevel + 1)
 
 
 def closest_name(name: str, choices: Iterable[str]) -> str | None:

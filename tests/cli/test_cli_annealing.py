@@ -33,10 +33,10 @@ def test_annealing_and_both_bounds_and_the_gap(bits_run: Path) -> None:
         (["--method", "aiss"], "--method is 'aiss', which does not exist. Did you mean 'ais'?"),
         (["--method", "gap", "--chains", 3], "--chains is read with --method ais or bdmc; got --method gap."),
         (["--examples", 3], "--examples is read with --method gap, ais or bdmc; got --method importance."),
-        (["--method", "ais", "--temperatures", 0], "--temperatures is 0; it must be a whole number from 1 up"),
+        (["--method", "ais", "--temperatures", 0], "--temperatures is 0 (an integer); expected an integer >= 1."),
         (["--method", "ais", "--start", "priors"], "--start is 'priors', which does not exist. Did you mean 'prior'?"),
         (["--method", "ais", "--samples", 50], "--samples is read with --method importance or gap; got --method ais"),
-        (["--method", "gap", "--samples", 0], "--samples is 0; it must be a whole number from 1 up"),
+        (["--method", "gap", "--samples", 0], "--samples is 0 (an integer); expected an integer >= 1."),
         (["--method", "ais", "--widen", 2], "--widen is read with --method importance alone; got --method ais."),
     ],
 )

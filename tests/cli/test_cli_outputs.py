@@ -135,12 +135,12 @@ def test_sample_makes_a_picture(images_run: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["sample", "RUN", "-n", 0, "--out", "x.npy"], "-n is 0; it must be a whole number from 1 up, for example 100."),
+        (["sample", "RUN", "-n", 0, "--out", "x.npy"], "-n is 0 (an integer); expected an integer >= 1."),
         (["sample", "RUN", "--out", "x.jpg"], "--out is x.jpg, which ends in '.jpg'; expected .png or .npy or .csv."),
         (["sample", "RUN", "--out", "x"], "--out is x, which ends in nothing; expected .png or .npy or .csv."),
         (["reconstruct", "RUN", "--out", "x.jpg"], "--out is x.jpg, which ends in '.jpg'; expected .png or .npy or .csv."),
         (["encode", "RUN", "digits", "--out", "x.png"], "--out is x.png, which ends in '.png'; expected .npy or .csv."),
-        (["evaluate", "RUN", "--samples", 0], "--samples is 0; it must be a whole number from 1 up, for example 1000."),
+        (["evaluate", "RUN", "--samples", 0], "--samples is 0 (an integer); expected an integer >= 1."),
     ],
 )
 def test_wrong_options_are_explained(images_run: Path, arguments: list[object], message: str) -> None:

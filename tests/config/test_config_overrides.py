@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from lowerbound.config import RunConfig, apply_overrides, parse_overrides
+from lowerbound.config import RunConfig, parse_overrides
 from lowerbound.errors import ConfigurationError
 
 
@@ -31,24 +31,24 @@ from lowerbound.errors import ConfigurationError
     ],
 )
 def test_values_are_read_as_a_person_means_them(override, section, key, value):
-    got = getattr(getattr(apply_overrides(RunConfig(), [override]), section), key)
+    got = getattr(getattr(RunConfig().updated(parse_overrides([override])), section), key)
     assert got == value
     assert type(got) is type(value)
 
 
 def test_nothing_else_changes_and_the_last_one_wins():
-    config = apply_overrides(RunConfig(), ["training.epochs=3", "objective.beta=4", "training.epochs=5"])
+    config = RunConfig().updated(parse_overrides(["training.epochs=3", "objective.beta=4", "training.epochs=5"]))
     assert config.to_dict() == RunConfig().updated({"training": {"epochs": 5}, "objective": {"beta": 4.0}}).to_dict()
-    assert apply_overrides(config, []) == config
+    assert config.updated(parse_overrides([])) == config
 
 
 def test_overrides_are_checked_together():
     # Either one alone would contradict the other key.
     config = RunConfig.from_dict({"network": {"hidden_widths": [200, 200], "activations": ["elu", "tanh"]}})
-    changed = apply_overrides(config, ["network.hidden_widths=[300]", "network.activations=[relu]"])
+    changed = config.updated(parse_overrides(["network.hidden_widths=[300]", "network.activations=[relu]"]))
     assert changed.network.hidden_widths == (300,)
     with pytest.raises(ConfigurationError, match="expected one name for each hidden layer"):
-        apply_overrides(config, ["network.hidden_widths=[300]"])
+        config.updated(parse_overrides(["network.hidden_widths=[300]"]))
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_overrides_are_checked_together():
 )
 def test_a_wrong_override_is_refused(override, message):
     with pytest.raises(ConfigurationError, match=re.escape(message)):
-        apply_overrides(RunConfig(), [override])
+        RunConfig().updated(parse_overrides([override]))
 
 
 def test_bare_words_in_lists_leave_numbers_and_constants_alone():

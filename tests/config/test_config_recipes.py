@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from lowerbound.config import RunConfig, write_toml
+from lowerbound.config import RunConfig
 from lowerbound.errors import ConfigurationError
 from lowerbound.recipes import default_recipe_for, list_recipes, load_recipe, recipe_names, resolve_config
+from lowerbound.storage.atomic import write_text
 
 
 @pytest.mark.parametrize("name", recipe_names())
@@ -92,7 +93,7 @@ def test_what_comes_later_wins(tmp_path):
 
 def test_a_runs_configuration_is_a_recipe(tmp_path):
     config, _ = resolve_config(recipe="post-2018", overrides=["training.epochs=3"])
-    write_toml(tmp_path / "config.toml", config)
+    write_text(tmp_path / "config.toml", config.to_toml())
     assert resolve_config(recipe=tmp_path / "config.toml")[0] == config
 
 

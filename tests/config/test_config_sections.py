@@ -7,11 +7,12 @@ import sys
 import numpy as np
 import pytest
 
-from lowerbound.config import SECTIONS, RunConfig, keys_of_section, load_toml, write_toml
+from lowerbound.config import SECTIONS, RunConfig, keys_of_section, load_toml
 from lowerbound.config.catalogue import readers_of
 from lowerbound.config.entry import KINDS
 from lowerbound.config.layers import of_decoder, widths_of_decoder
 from lowerbound.errors import ConfigurationError
+from lowerbound.storage.atomic import write_text
 
 KEYS = [(section, key) for section in SECTIONS for key in (*keys_of_section(section), *(["name"] if section in KINDS else []))]
 POSITIVE = "expected an integer >= 1"
@@ -222,7 +223,7 @@ def test_toml_round_trip(tmp_path):
             "likelihood": {"scale_floor": 1 / 3},
         }
     )
-    write_toml(tmp_path / "config.toml", config)
+    write_text(tmp_path / "config.toml", config.to_toml())
     assert RunConfig.from_dict(load_toml(tmp_path / "config.toml")) == config
     assert [path.name for path in tmp_path.iterdir()] == ["config.toml"]
 

@@ -17,8 +17,11 @@ from matplotlib.patches import Rectangle
 from PIL import Image
 from support_report import healthy_faces, history, settled_bound, table
 
+from lowerbound.data.describe import describe
 from lowerbound.data.spec import DataSpec
 from lowerbound.errors import DataError, SavingError
+from lowerbound.evaluation.walks import Traversal
+from lowerbound.report import walk_figures
 from lowerbound.report.charts import draw_bound, draw_kl, draw_marginal, robust_limits, tick_text
 from lowerbound.report.figures import (
     WIDTH,
@@ -351,6 +354,18 @@ def test_matplotlib_is_not_imported_before_a_picture_is_drawn() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+def test_a_walk_through_a_table_names_its_columns(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    spec = describe(np.random.default_rng(0).normal(size=(50, 2)), ("height", "weight"))
+    steps, zero = np.linspace(0.1, 0.9, 3), np.zeros(1, int)
+    found = Traversal(zero, np.ones(1), "nats", steps, np.zeros((1, 3)), np.zeros((1, 3, 2)), of_prior=True)
+    names: list[str] = []
+    monkeypatch.setattr(
+        walk_figures, "save_png", lambda figure, path: names.extend(text.get_text() for text in figure.legends[0].get_texts())
+    )
+    walk_figures.save_traversal(found, spec, tmp_path / "walk.png", "the mean")
+    assert names == ["height", "weight"]
+
+
 def test_arrays_that_do_not_fit_are_refused() -> None:
     with pytest.raises(DataError, match=r"RunSummary\.samples has shape \(3, 4\); expected \(n, 28, 20\)"):
         healthy_faces(samples=np.zeros((3, 4)))
@@ -358,5 +373,5 @@ def test_arrays_that_do_not_fit_are_refused() -> None:
         healthy_faces(labels=np.zeros(3))
     with pytest.raises(DataError, match=r"RunSummary\.kl_by_latent_nats has shape \(2,\); expected \(4,\)"):
         healthy_faces(kl_by_latent_nats=np.zeros(2))
-    with pytest.raises(DataError, match=r"12 originals .* 3 reconstructions"):
+    with pytest.raises(DataError, match=r"RunSummary\.reconstructions has 3 rows but originals has 12"):
         healthy_faces(reconstructions=np.zeros((3, 28, 20)))

@@ -97,7 +97,7 @@ def test_nothing_is_written_before_flush_and_flush_writes_once(tmp_path, read):
     log.flush()
     size = log.path.stat().st_size
     log.flush()
-    log.close()
+    log.flush()
     assert log.path.stat().st_size == size
     assert points(read(tmp_path), "loss") == [(0, 1.0)]
 
@@ -121,7 +121,7 @@ def test_a_full_disk_is_reported_and_loses_nothing(tmp_path, read):
     )
     assert log.path.stat().st_size == size
     assert points(read(tmp_path), "loss") == [(0, 1.0)]
-    log.close()
+    log.flush()
     assert points(read(tmp_path), "loss") == [(0, 1.0), (1, 2.0)]
 
 

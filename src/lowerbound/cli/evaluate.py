@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..errors import ConfigurationError, unknown_name_message
+from ..errors import ConfigurationError
 from .app import DataDir, Json, Overwrite, Run, SampleSeed, Split, app
 from .console import counting, print_json, show_numbers, show_table, show_text
 from .opening import open_run
@@ -24,27 +24,13 @@ PROPOSALS = ("posterior", "widened", "refined")
 STARTS = ("prior", "posterior")
 
 
-def _is_count(value: int) -> bool:
-    return value >= 1
-
-
-def _is_positive(value: float) -> bool:
-    return 0 < value < float("inf")
-
-
-# Of each option: the methods that read it, which values can be, and that in words.
-_OPTIONS: dict[str, tuple[tuple[str, ...], Callable[[Any], bool], str]] = {
-    "--samples": (("importance", "gap"), _is_count, "a whole number from 1 up, for example 1000"),
-    "--temperatures": (("ais", "bdmc"), _is_count, "a whole number from 1 up, for example 500"),
-    "--chains": (("ais", "bdmc"), _is_count, "a whole number from 1 up, for example 8"),
-    "--start": (("ais", "bdmc"), STARTS.__contains__, "prior or posterior"),
-    "--examples": (("gap", "ais", "bdmc"), _is_count, "a whole number from 1 up, for example 100"),
-    "--proposal": (("importance",), PROPOSALS.__contains__, "posterior, widened or refined"),
-    "--widen": (("importance",), _is_positive, "above 0, for example 1.2"),
-    "--refine-steps": (("importance",), _is_count, "a whole number from 1 up, for example 100"),
-    "--refine-rate": (("importance",), _is_positive, "above 0, for example 0.02"),
-    "--prior-share": (("importance",), lambda value: 0 < value < 1, "between 0 and 1, for example 0.1 for a tenth of the draws"),
-    "--bound-figure": (("importance",), lambda value: True, "a file"),
+# Of each option: the methods that read it.
+_READERS: dict[str, tuple[str, ...]] = {
+    "--samples": ("importance", "gap"),
+    "--temperatures": ("ais", "bdmc"),
+    "--chains": ("ais", "bdmc"),
+    "--start": ("ais", "bdmc"),
+    "--examples": ("gap", "ais", "bdmc"),
 }
 
 
@@ -53,22 +39,20 @@ def check_options(given: Mapping[str, Any], method: str = "importance", proposal
 
     - `given`: the value of each option; None where it was not given.
     """
-    for option, name, names in (
-        ("--method", method, METHODS),
-        ("--proposal", proposal, PROPOSALS),
-        ("--start", given.get("--start") or STARTS[0], STARTS),
-    ):
-        if name not in names:
-            raise ConfigurationError(unknown_name_message(option, name, names))
+    from ..config.rules import COUNT, POSITIVE, OneOf, Real
+
+    share = Real(0.0, below=1.0, strictly_above=True)
+    rules = {"--start": OneOf(STARTS), "--widen": POSITIVE, "--refine-rate": POSITIVE, "--prior-share": share}
+    OneOf(METHODS).convert("--method", method)
+    OneOf(PROPOSALS).convert("--proposal", proposal)
     given = {option: value for option, value in given.items() if value is not None}
     for option, value in given.items():
-        readers, is_possible, expected = _OPTIONS[option]
+        *others, last = readers = _READERS.get(option, ("importance",))
         if method not in readers:
-            *others, last = readers
             names = f"{', '.join(others)} or {last}" if others else f"{last} alone"
             raise ConfigurationError(f"{option} is read with --method {names}; got --method {method}.")
-        if not is_possible(value):
-            raise ConfigurationError(f"{option} is {value:g}; it must be {expected}.")
+        if option not in ("--proposal", "--bound-figure"):
+            rules.get(option, COUNT).convert(option, value)
     for option in ("--refine-steps", "--refine-rate"):
         if option in given and proposal != "refined":
             raise ConfigurationError(f"{option} is read with --proposal refined alone; got --proposal {proposal}.")

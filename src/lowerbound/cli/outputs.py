@@ -39,8 +39,9 @@ def sample(
     overwrite: Overwrite = False,
 ) -> None:
     """Draw new examples from a run's model."""
-    if count < 1:
-        raise ConfigurationError(f"-n is {count}; it must be a whole number from 1 up, for example 100.")
+    from ..config.rules import COUNT
+
+    COUNT.convert("-n", count)
     check_out(out, (".png", ".npy", ".csv"), overwrite=overwrite)
     _, model, spec, _ = open_run(run)
     require_kind(spec, out)
@@ -192,11 +193,7 @@ def _write_table(path: Path, rows: np.ndarray, names: Sequence[str]) -> None:
 
 
 def _write_png(path: Path, picture: np.ndarray) -> None:
-    from PIL import Image
-
-    from ..report.images import enlarge
+    from ..report.images import enlarge, png_bytes
     from ..storage.atomic import write_bytes
 
-    buffer = io.BytesIO()
-    Image.fromarray(enlarge(picture, 1000)).save(buffer, format="PNG")
-    write_bytes(path, buffer.getvalue())
+    write_bytes(path, png_bytes(enlarge(picture, 1000)))

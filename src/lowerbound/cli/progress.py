@@ -24,7 +24,7 @@ def display(*, as_json: bool, is_terminal: bool) -> Iterator[Show]:
         with _bar() as show:
             yield show
     else:
-        yield _PlainLines().show
+        yield _plain_lines()
 
 
 def describe_record(record: Record, run: TrainingRun) -> dict[str, str]:
@@ -79,19 +79,19 @@ def _bar() -> Iterator[Show]:
         yield show
 
 
-class _PlainLines:
-    """About ten lines of key=value a run: quiet in a log, and easy to search."""
+def _plain_lines() -> Show:
+    """About ten lines of key=value a run, at each tenth of it: quiet in a log, and easy to search."""
+    next_epoch = 0.0
 
-    def __init__(self) -> None:
-        self._next_epoch = 0.0
-
-    def show(self, record: Record, run: TrainingRun) -> None:
-        """Print the record if a tenth of the run has passed since the last line."""
+    def show(record: Record, run: TrainingRun) -> None:
+        nonlocal next_epoch
         epochs = run.config.training.epochs
-        if record.epoch < self._next_epoch and record.epoch < epochs:
+        if record.epoch < next_epoch and record.epoch < epochs:
             return
-        self._next_epoch = record.epoch + epochs / 10
+        next_epoch = record.epoch + epochs / 10
         figures = describe_record(record, run)
         names = (name.lower().replace(",", "").replace(" ", "_").replace("/", "_per_") for name in figures)
         pairs = [f"{name}={value.replace(',', '')}" for name, value in zip(names, figures.values(), strict=True)]
         typer.echo(f"epoch={record.epoch:g}/{epochs} " + " ".join(pairs))
+
+    return show

@@ -2,10 +2,10 @@
 
 from .catalogue import CATALOGUE, Entry
 from .keys import CHANGED, Key
-from .overrides import apply_overrides, parse_overrides, parse_value
+from .overrides import parse_overrides
 from .part import PartConfig
-from .rules import Boolean, Integer, ListOf, NameOrList, OneOf, Real, Rule, Text, WordOr
-from .run import SECTIONS, ResolvedConfig, RunConfig, check_keys, keys_of_section, layered, load_toml, merged, write_toml
+from .rules import Boolean, Integer, ListOf, OneOf, Real, Rule, Text, WordOr
+from .run import SECTIONS, ResolvedConfig, RunConfig, check_keys, keys_of_section, layered, load_toml, merged
 from .sections import DataConfig, TrainingConfig
 
 __all__ = [
@@ -18,7 +18,6 @@ __all__ = [
     "Integer",
     "Key",
     "ListOf",
-    "NameOrList",
     "OneOf",
     "PartConfig",
     "Real",
@@ -28,13 +27,10 @@ __all__ = [
     "Text",
     "TrainingConfig",
     "WordOr",
-    "apply_overrides",
     "check_keys",
     "keys_of_section",
     "layered",
     "load_toml",
     "merged",
     "parse_overrides",
-    "parse_value",
-    "write_toml",
 ]

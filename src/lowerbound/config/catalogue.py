@@ -18,39 +18,47 @@ from ..errors import ConfigurationError, ConfigurationWarning, unknown_name_mess
 from .entry import AUTO, KINDS, Entry
 from .keys import CHANGED, Key
 from .layers import ACTIVATIONS, MIRRORED, check_activations
-from .rules import Boolean, Integer, ListOf, NameOrList, OneOf, Real, Text, WordOr
+from .rules import COUNT, POSITIVE, Boolean, Integer, ListOf, OneOf, Real, Text, WordOr
 
 # The group of entry points by which an installed package brings parts of its own.
 ENTRY_POINTS = "lowerbound.parts"
 
-_POSITIVE = Real(0.0, strictly_above=True)
 _WEIGHT = Real(0.0)
 
-_COMPONENTS = Key(10, Integer(1), "components of the mixture")
-_LAYERS = Key(4, Integer(1), "layers of the flow")
-_PRIOR_WIDTH = Key(64, Integer(1), "units in the hidden layers of the prior's networks")
+_COMPONENTS = Key(10, COUNT, "components of the mixture")
+_LAYERS = Key(4, COUNT, "layers of the flow")
+_PRIOR_WIDTH = Key(64, COUNT, "units in the hidden layers of the prior's networks")
 _BINS = Key(8, Integer(2), "bins of the rational-quadratic spline")
 
 _REFINEMENT = {
     "refinement_steps": Key(
         0, Integer(0), "gradient steps on each example's posterior parameters; 0 for none", {CHANGED: ("kim2018",)}
     ),
-    "refinement_rate": Key(0.1, _POSITIVE, "the size of these steps", only_with="refinement_steps"),
+    "refinement_rate": Key(0.1, POSITIVE, "the size of these steps", only_with="refinement_steps"),
 }
-_FLOWS = Key(4, Integer(1), "steps of the flow")
-_FLOW_WIDTH = Key(128, Integer(1), "units in the hidden layers of the flow's networks")
-_CONTEXT = Key(32, Integer(1), "numbers that the encoder tells the flow's networks")
+_FLOWS = Key(4, COUNT, "steps of the flow")
+_NETWORK_FLOWS = {
+    "num_flows": _FLOWS,
+    "hidden_width": Key(128, COUNT, "units in the hidden layers of the flow's networks"),
+    "context_dim": Key(32, COUNT, "numbers that the encoder tells the flow's networks"),
+}
+
+
+def _posterior(cls: str, *papers: str, **keys: Key) -> Entry:
+    """A posterior, which can be refined for each example."""
+    return Entry(f".posteriors:{cls}", {**keys, **_REFINEMENT}, papers)
+
 
 _MEAN = Key("free", OneOf(("free", "sigmoid")), "the mean: any number, or through a sigmoid into the data's range")
-_SCALE_FLOOR = Key("auto", WordOr("auto", _POSITIVE), "the smallest scale, in the data's units; auto is half a step of the data")
+_SCALE_FLOOR = Key("auto", WordOr("auto", POSITIVE), "the smallest scale, in the data's units; auto is half a step of the data")
 _LIBRARY_SIZE = Key(True, Boolean(), "counts are given the example's own total; false for a size learned from z")
 _DISPERSION = Key("per-element", OneOf(("from-z", "per-element")), "counts' dispersion: a function of z, or learned")
 
 _WIDTHS = {
-    "hidden_widths": Key((200, 200), ListOf(Integer(1)), "units in each hidden layer of the encoder; [] for a linear map"),
+    "hidden_widths": Key((200, 200), ListOf(COUNT), "units in each hidden layer of the encoder; [] for a linear map"),
     "decoder_widths": Key(
         MIRRORED,
-        WordOr(MIRRORED, ListOf(Integer(1))),
+        WordOr(MIRRORED, ListOf(COUNT)),
         "units in each hidden layer of the decoder; mirrored: the encoder's, reversed",
     ),
 }
@@ -63,27 +71,29 @@ _DROPOUT = Key(
 _LAYER_NORM = Key(False, Boolean(), "layer normalisation before each activation", {True: ("ba2016",)})
 _MLP = {
     **_WIDTHS,
-    "activations": Key("elu", NameOrList(ACTIVATIONS), "one activation for all hidden layers, or a list with one for each"),
+    "activations": Key(
+        "elu", ListOf(OneOf(ACTIVATIONS), or_name=True), "one activation for all hidden layers, or a list with one for each"
+    ),
     "dropout": _DROPOUT,
     "layer_norm": _LAYER_NORM,
     "residual": Key(False, Boolean(), "skip connections around hidden layers of equal width"),
 }
 _IMAGES = {
-    "channels": Key((32, 64), ListOf(Integer(1)), "channels at each resolution"),
+    "channels": Key((32, 64), ListOf(COUNT), "channels at each resolution"),
     "activations": Key("elu", OneOf(ACTIVATIONS), "the activation of all hidden layers"),
     "dropout": _DROPOUT,
     "layer_norm": _LAYER_NORM,
 }
 
-_DRAWS = Key(1, Integer(1), "Monte Carlo samples per example in each step")
+_DRAWS = Key(1, COUNT, "Monte Carlo samples per example in each step")
 _GRADIENT = Key(
     "plain",
     OneOf(("plain", "stl", "dreg")),
     "the encoder's gradient estimator",
     {"stl": ("roeder2017",), "dreg": ("tucker2019",)},
 )
-_WEIGHTS = {"num_samples": Key(5, Integer(1), "K: importance weights per example in each step"), "gradient": _GRADIENT}
-_GROUPS = Key(1, Integer(1), "M: groups of num_samples importance weights")
+_WEIGHTS = {"num_samples": Key(5, COUNT, "K: importance weights per example in each step"), "gradient": _GRADIENT}
+_GROUPS = Key(1, COUNT, "M: groups of num_samples importance weights")
 _DIP = {
     "num_samples": _DRAWS,
     "off_diagonal_weight": Key(10.0, _WEIGHT, "the weight of the covariances' squares"),
@@ -119,7 +129,7 @@ _MMD = {
 
 CATALOGUE: dict[str, dict[str, Entry]] = {
     "model": {
-        "single-layer": Entry(".models:SingleLayer", {"latent_dim": Key(20, Integer(1), "the number of latent variables")}),
+        "single-layer": Entry(".models:SingleLayer", {"latent_dim": Key(20, COUNT, "the number of latent variables")}),
     },
     "prior": {
         "standard-normal": Entry(".priors:StandardNormal", papers=("kingma2014",)),
@@ -141,47 +151,29 @@ CATALOGUE: dict[str, dict[str, Entry]] = {
         "hyperspherical-uniform": Entry(".priors:HypersphericalUniform", papers=("davidson2018",)),
     },
     "posterior": {
-        "diagonal-gaussian": Entry(".posteriors:DiagonalGaussian", _REFINEMENT, ("kingma2014",)),
-        "low-rank-gaussian": Entry(
-            ".posteriors:LowRankGaussian",
-            {"rank": Key(2, Integer(1), "rank of the covariance's part beside its diagonal"), **_REFINEMENT},
-            ("rezende2014",),
+        "diagonal-gaussian": _posterior("DiagonalGaussian", "kingma2014"),
+        "low-rank-gaussian": _posterior(
+            "LowRankGaussian", "rezende2014", rank=Key(2, COUNT, "rank of the covariance's part beside its diagonal")
         ),
-        "full-gaussian": Entry(".posteriors:FullGaussian", _REFINEMENT, ("kingma2019",)),
-        "planar": Entry(".posteriors:Planar", {"num_flows": _FLOWS, **_REFINEMENT}, ("rezende2015",)),
-        "householder": Entry(".posteriors:Householder", {"num_flows": _FLOWS, **_REFINEMENT}, ("tomczak2016",)),
-        "sylvester-orthogonal": Entry(
-            ".posteriors:OrthogonalSylvester",
-            {
-                "num_flows": _FLOWS,
-                "num_directions": Key(8, Integer(1), "M, orthogonal directions of each step (at most the latents)"),
-                **_REFINEMENT,
-            },
-            ("vandenberg2018",),
+        "full-gaussian": _posterior("FullGaussian", "kingma2019"),
+        "planar": _posterior("Planar", "rezende2015", num_flows=_FLOWS),
+        "householder": _posterior("Householder", "tomczak2016", num_flows=_FLOWS),
+        "sylvester-orthogonal": _posterior(
+            "OrthogonalSylvester",
+            "vandenberg2018",
+            num_flows=_FLOWS,
+            num_directions=Key(8, COUNT, "M, orthogonal directions of each step (at most the latents)"),
         ),
-        "sylvester-householder": Entry(
-            ".posteriors:HouseholderSylvester",
-            {
-                "num_flows": _FLOWS,
-                "num_reflections": Key(8, Integer(1), "Householder reflections in each step"),
-                **_REFINEMENT,
-            },
-            ("vandenberg2018",),
+        "sylvester-householder": _posterior(
+            "HouseholderSylvester",
+            "vandenberg2018",
+            num_flows=_FLOWS,
+            num_reflections=Key(8, COUNT, "Householder reflections in each step"),
         ),
-        "sylvester-triangular": Entry(
-            ".posteriors:TriangularSylvester", {"num_flows": _FLOWS, **_REFINEMENT}, ("vandenberg2018",)
-        ),
-        "inverse-autoregressive": Entry(
-            ".posteriors:InverseAutoregressive",
-            {"num_flows": _FLOWS, "hidden_width": _FLOW_WIDTH, "context_dim": _CONTEXT, **_REFINEMENT},
-            ("kingma2016", "germain2015"),
-        ),
-        "coupling-spline": Entry(
-            ".posteriors:CouplingSpline",
-            {"num_flows": _FLOWS, "hidden_width": _FLOW_WIDTH, "num_bins": _BINS, "context_dim": _CONTEXT, **_REFINEMENT},
-            ("durkan2019",),
-        ),
-        "von-mises-fisher": Entry(".posteriors:VonMisesFisher", _REFINEMENT, ("davidson2018", "figurnov2018")),
+        "sylvester-triangular": _posterior("TriangularSylvester", "vandenberg2018", num_flows=_FLOWS),
+        "inverse-autoregressive": _posterior("InverseAutoregressive", "kingma2016", "germain2015", **_NETWORK_FLOWS),
+        "coupling-spline": _posterior("CouplingSpline", "durkan2019", num_bins=_BINS, **_NETWORK_FLOWS),
+        "von-mises-fisher": _posterior("VonMisesFisher", "davidson2018", "figurnov2018"),
         "deterministic": Entry(".posteriors:Deterministic"),
     },
     "likelihood": {
@@ -195,14 +187,14 @@ CATALOGUE: dict[str, dict[str, Entry]] = {
                     "the scale: a function of z, learned for each element, one learned number, fixed, or its analytic optimum",
                     {"optimal": ("rybkin2021",)},
                 ),
-                "fixed_scale": Key(0.1, _POSITIVE, "the scale when it is fixed, in the data's units", only_with="scale"),
+                "fixed_scale": Key(0.1, POSITIVE, "the scale when it is fixed, in the data's units", only_with="scale"),
                 "scale_floor": _SCALE_FLOOR,
             },
             ("kingma2014",),
         ),
         "low-rank-gaussian": Entry(
             ".likelihoods:LowRankGaussian",
-            {"rank": Key(5, Integer(1), "rank of the covariance's part beside its diagonal"), "scale_floor": _SCALE_FLOOR},
+            {"rank": Key(5, COUNT, "rank of the covariance's part beside its diagonal"), "scale_floor": _SCALE_FLOOR},
         ),
         "laplace": Entry(".likelihoods:Laplace", {"mean": _MEAN, "scale_floor": _SCALE_FLOOR}),
         "student-t": Entry(".likelihoods:StudentT", {"mean": _MEAN, "scale_floor": _SCALE_FLOOR}, ("takahashi2018",)),
@@ -219,7 +211,7 @@ CATALOGUE: dict[str, dict[str, Entry]] = {
         "discretized-logistic": Entry(".likelihoods:DiscretizedLogistic", {"mean": _MEAN}, ("kingma2016",)),
         "discretized-logistic-mixture": Entry(
             ".likelihoods:DiscretizedLogisticMixture",
-            {"num_components": Key(3, Integer(1), "components of the mixture")},
+            {"num_components": Key(3, COUNT, "components of the mixture")},
             ("salimans2017", "kingma2016"),
         ),
         "categorical": Entry(".likelihoods:Categorical", papers=("vandenoord2016",)),
@@ -241,7 +233,7 @@ CATALOGUE: dict[str, dict[str, Entry]] = {
         "conv": Entry(".networks:ConvNetwork", _IMAGES, ("lecun1998", "shi2016")),
         "resnet": Entry(
             ".networks:ResNet",
-            {**_IMAGES, "blocks": Key(1, Integer(1), "residual blocks at each resolution")},
+            {**_IMAGES, "blocks": Key(1, COUNT, "residual blocks at each resolution")},
             ("he2016", "shi2016"),
         ),
     },

@@ -10,22 +10,17 @@ from typing import Any
 from ..errors import ConfigurationError, unknown_name_message
 from .entry import KINDS
 from .rules import Text
-from .run import SECTIONS, RunConfig, check_keys, keys_of_section, merged, unknown_key_message
+from .run import SECTIONS, check_keys, keys_of_section, merged, unknown_key_message
 
 _BARE_WORD = re.compile(r"(?<![\w.+-])(?!(?:true|false|inf|nan)\b)[A-Za-z_][\w-]*")
 
 
-def apply_overrides(config: RunConfig, overrides: Iterable[str]) -> RunConfig:
-    """`config` with overrides such as `objective.beta=4` or `network.hidden_widths=[500,500]`, checked as a whole at the end.
-
-    >>> apply_overrides(RunConfig(), ["objective.beta=4", "network.activations=[elu,tanh]"]).objective.beta
-    4.0
-    """
-    return config.updated(parse_overrides(overrides))
-
-
 def parse_overrides(overrides: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Overrides as a nested dictionary, later ones winning; section and key are checked, values only for being TOML."""
+    """Overrides as a nested dictionary, later ones winning; section and key are checked, values only for being TOML.
+
+    >>> parse_overrides(["objective.beta=4", "network.activations=[elu,tanh]"])
+    {'objective': {'beta': 4}, 'network': {'activations': ['elu', 'tanh']}}
+    """
     nested: dict[str, dict[str, Any]] = {}
     for override in overrides:
         dotted, equals, text = (piece.strip() for piece in override.partition("="))
@@ -41,17 +36,17 @@ def parse_overrides(overrides: Iterable[str]) -> dict[str, dict[str, Any]]:
         keys = keys_of_section(section)
         if key not in keys and not (key == "name" and section in KINDS):
             raise ConfigurationError(unknown_key_message(section, key))
-        value = parse_value(dotted, text)
+        value = _parse_value(dotted, text)
         if key in keys and isinstance(keys[key].rule, Text) and not isinstance(value, str):
             value = text
         nested = merged(nested, {section: {key: value}})
     return nested
 
 
-def parse_value(where: str, text: str) -> Any:
+def _parse_value(where: str, text: str) -> Any:
     """The TOML value of `text`; a bare word is text, and so is a bare word in a list. `where` begins an error's message.
 
-    >>> parse_value("training.epochs", "500"), parse_value("training.optimizer", "adamw")
+    >>> _parse_value("training.epochs", "500"), _parse_value("training.optimizer", "adamw")
     (500, 'adamw')
     """
     for attempt in (text, _BARE_WORD.sub(r'"\g<0>"', text) if text.startswith("[") and '"' not in text else text):

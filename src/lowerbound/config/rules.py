@@ -28,6 +28,12 @@ class Rule(abc.ABC):
         raise ConfigurationError(f"{where} is {value!r} ({kind_of(value)}); expected {self.describe()}.")
 
 
+def check_fields(part: Any, **rules: Rule) -> None:
+    """Hold fields of an object that a person made to their rules; raises `ConfigurationError`, which names class and field."""
+    for name, rule in rules.items():
+        rule.convert(f"{type(part).__name__}: {name}", getattr(part, name))
+
+
 def kind_of(value: Any) -> str:
     """The kind of a value in the words of a configuration file."""
     if isinstance(value, bool):
@@ -101,6 +107,10 @@ class Real(Rule):
         return number
 
 
+# At least one of something, and what is above 0.
+COUNT, POSITIVE = Integer(1), Real(0.0, strictly_above=True)
+
+
 @dataclasses.dataclass(frozen=True)
 class Boolean(Rule):
     """True or false, and nothing that merely looks like it."""
@@ -154,38 +164,23 @@ class Text(Rule):
 
 @dataclasses.dataclass(frozen=True)
 class ListOf(Rule):
-    """A list, each of whose items obeys `item`."""
+    """A list, each of whose items obeys `item`; with `or_name` also a name alone, which `item` allows."""
 
     item: Rule
+    or_name: bool = False
 
     def describe(self) -> str:
-        """For example "a list, each item an integer >= 1"."""
-        return f"a list, each item {self.item.describe()}"
+        """For example "a list, each item an integer >= 1", or "one of 'elu', 'tanh', or a list of such names"."""
+        each = self.item.describe()
+        return f"{each}, or a list of such names" if self.or_name else f"a list, each item {each}"
 
-    def convert(self, where: str, value: Any) -> tuple[Any, ...]:
+    def convert(self, where: str, value: Any) -> Any:
         """A list becomes a tuple, so that a section stays hashable."""
+        if self.or_name and isinstance(value, str):
+            return self.item.convert(where, value)
         if not isinstance(value, list | tuple):
             self.refuse(where, value)
         return tuple(self.item.convert(f"{where}[{index}]", item) for index, item in enumerate(value))
-
-
-@dataclasses.dataclass(frozen=True)
-class NameOrList(Rule):
-    """One known name, or a list of them."""
-
-    names: tuple[str, ...]
-
-    def describe(self) -> str:
-        """For example "one of 'elu', 'tanh', or a list of such names"."""
-        return f"{OneOf(self.names).describe()}, or a list of such names"
-
-    def convert(self, where: str, value: Any) -> str | tuple[str, ...]:
-        """The name, or the names as a tuple."""
-        if isinstance(value, str):
-            return OneOf(self.names).convert(where, value)
-        if not isinstance(value, list | tuple):
-            self.refuse(where, value)
-        return ListOf(OneOf(self.names)).convert(where, value)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,7 +12,6 @@ import tomli_w
 
 from .. import __version__
 from ..errors import ConfigurationError, closest_name, unknown_name_message
-from ..storage.atomic import write_text
 from ..storage.upgrades import FIRST_LINE, upgraded_config, writing_release
 from .catalogue import entries_of, keys_of, names_of
 from .entry import AUTO, KINDS
@@ -95,8 +94,7 @@ ResolvedConfig = NewType("ResolvedConfig", RunConfig)
 
 def _section(section: str, keys: Mapping[str, Any]) -> Any:
     if section in _PLAIN:
-        rules = {key: own.rule for key, own in keys_of_section(section).items()}
-        return _PLAIN[section](**{key: rules[key].convert(f"{section}.{key}", value) for key, value in keys.items()})
+        return _PLAIN[section](**keys)
     name = OneOf(names_of(section)).convert(f"{section}.name", keys.get("name", KINDS[section].default))
     return PartConfig(section, name, {key: value for key, value in keys.items() if key != "name"})
 
@@ -104,11 +102,6 @@ def _section(section: str, keys: Mapping[str, Any]) -> Any:
 def _plain(section: Any) -> dict[str, Any]:
     values = {"name": section.name, **section.values} if isinstance(section, PartConfig) else vars(section)
     return {key: _plain_value(value) for key, value in values.items()}
-
-
-def write_toml(path: str | Path, config: RunConfig) -> None:
-    """Write `config` to a TOML file, wholly or not at all; raises `SavingError`."""
-    write_text(path, config.to_toml())
 
 
 def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

@@ -42,13 +42,13 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def require_sha256(path: Path, expected: str, advice: str = "") -> None:
+def _require_sha256(path: Path, expected: str) -> None:
     """Raise `ChecksumError` unless the file's SHA-256 is `expected`."""
     got = file_sha256(path)
     if got != expected:
         raise ChecksumError(
             f"{path} has SHA-256 {got}; expected {expected}. The file is torn or is not the original. "
-            f"{advice or 'Delete it and run again to fetch it anew.'}"
+            "Delete it and run again to fetch it anew."
         )
 
 
@@ -65,7 +65,7 @@ def fetch(files: Sequence[RemoteFile], data_dir: Path, *, name: str) -> list[Pat
     for file in files:
         path = data_dir / file.path
         if path.exists():
-            require_sha256(path, file.sha256)
+            _require_sha256(path, file.sha256)
         else:
             _download(file, path, name, [file for file in files if not (data_dir / file.path).exists()], data_dir)
         paths.append(path)

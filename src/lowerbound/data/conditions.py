@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import warnings
 from typing import Any
 
 import numpy as np
 
-from ..errors import DataError, DataWarning, MissingDataError
+from ..errors import DataError, warn_of_data
 
 # More categories than this are more likely a number stored as an integer than a kind of thing.
 MOST_CATEGORIES = 1000
@@ -105,18 +104,8 @@ def _warn_of_categories(rows: np.ndarray, dtype: np.dtype, name: str) -> None:
     whole = [column for column in rows.T if (column == np.rint(column)).all()]
     if any(2 < len(np.unique(column)) <= _MOST_LIKELY_CATEGORIES for column in whole):
         why = "there are several columns" if rows.shape[1] > 1 else f"its type is {dtype}, as that of every column of a table"
-        warnings.warn(
+        warn_of_data(
             f"the condition {name!r} holds few different whole numbers, but is taken for a quantity, because {why}. If it is a "
             "category, give integers in one dimension (from a .npz file on the command line), a number for each combination of "
-            "labels; if it is a quantity, all is well.",
-            DataWarning,
-            stacklevel=3,
+            "labels; if it is a quantity, all is well."
         )
-
-
-def require(values: np.ndarray | None, what: str, dataset: str, available: tuple[str, ...]) -> np.ndarray:
-    """The values, or a `MissingDataError` that says what the data set does have."""
-    if values is None:
-        have = ", ".join(available) or "nothing besides its examples"
-        raise MissingDataError(f"data.condition is {what!r}, but the data set {dataset} has no {what}; it has {have}.")
-    return values

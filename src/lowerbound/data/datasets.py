@@ -11,7 +11,6 @@ import numpy as np
 from ..errors import DataError, MissingDataError, closest_name
 from .cache import data_directory
 from .checks import check_array
-from .conditions import require
 from .dataset import Dataset
 from .files import load_array_file
 from .images import load_image_folder
@@ -58,9 +57,10 @@ def _load_table(name: str, path: Path, key: str, condition: str) -> Dataset:
 
 
 def _condition(dataset: Dataset, name: str) -> np.ndarray:
-    own = {"labels": dataset.labels, "factors": dataset.factors}
+    given = {"labels": dataset.labels, "factors": dataset.factors}
+    own = {each: values for each, values in given.items() if values is not None}
     path = Path(dataset.name).expanduser()
-    if own.get(name) is None and path.is_file():
+    if name not in own and path.is_file():
         values = load_array_file(path, name)
         if len(values) != len(dataset.examples):
             raise DataError(
@@ -68,7 +68,10 @@ def _condition(dataset: Dataset, name: str) -> np.ndarray:
                 "examples; expected a row for each."
             )
         return values
-    return require(own.get(name), name, dataset.name, tuple(each for each, values in own.items() if values is not None))
+    if name not in own:
+        have = ", ".join(own) or "nothing besides its examples"
+        raise MissingDataError(f"data.condition is {name!r}, but the data set {dataset.name} has no {name}; it has {have}.")
+    return own[name]
 
 
 def _load(name_or_path: str | Path, key: str, data_dir: str | Path | None) -> Dataset:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from ..errors import DataError, DataWarning
+from ..errors import DataError, warn_of_data
 from .checks import check_array, chunks_of_rows
 from .conditions import describe_condition
 from .dataset import Dataset
@@ -166,11 +165,9 @@ def _warn_constant(moments: _Moments, label: DataSpec, kind: Kind, name: str) ->
     shown = ", ".join(f"{label.element_name(int(i))} (always {moments.low[i]:g})" for i in constant[:3])
     more = f" and {len(constant) - 3} more" if len(constant) > 3 else ""
     word, floor = label.element_word, "" if kind == "binary" else ", and a scale learned there will rest on its floor"
-    warnings.warn(
+    warn_of_data(
         f"{name}: {len(constant)} of {len(moments.low)} {word}s never change: {shown}{more}. They carry no information; "
-        f"they are kept{floor}. Drop them if the score should not count them.",
-        DataWarning,
-        stacklevel=3,
+        f"they are kept{floor}. Drop them if the score should not count them."
     )
 
 
@@ -184,12 +181,10 @@ def _warn_codes(array: np.ndarray, moments: _Moments, label: DataSpec, name: str
             if len(others) == 0 or max(others.min() - code, code - others.max()) <= np.ptp(others):
                 continue
             if len(np.unique(others)) > _MOST_LEVELS:
-                warnings.warn(
+                warn_of_data(
                     f"{name}: {label.element_word} {label.element_name(int(element))} is {code:g} in "
                     f"{len(flat) - len(others)} rows, and from {others.min():g} to {others.max():g} in all others. If it stands "
-                    "for a missing value, drop those rows or fill them in: it is trained on as a value like the others.",
-                    DataWarning,
-                    stacklevel=3,
+                    "for a missing value, drop those rows or fill them in: it is trained on as a value like the others."
                 )
 
 
@@ -211,12 +206,10 @@ def _without_outliers(array: np.ndarray, moments: _Moments, label: DataSpec, nam
     element, cells = next(iter(found.items()))
     first = int(cells[0]) if rows is None else int(rows[cells[0]])
     others = sum(map(len, found.values())) - 1
-    warnings.warn(
+    warn_of_data(
         f"{name}: row {first}, {label.element_word} {label.element_name(element)} is {flat[cells[0], element]:g}, an outlier"
         f"{f' (there are {others} more)' if others else ''}: the others lie from {changed.inner_low[element]:g} to "
-        f"{changed.inner_high[element]:g}. The column is scaled without it. Correct it or drop the row if it is a mistake.",
-        DataWarning,
-        stacklevel=3,
+        f"{changed.inner_high[element]:g}. The column is scaled without it. Correct it or drop the row if it is a mistake."
     )
     return changed
 

@@ -149,17 +149,14 @@ def _load_binarized_mnist(data_dir: Path) -> Dataset:
 
 
 def _load_newsgroups(data_dir: Path) -> Dataset:
+    import scipy.sparse
+
     (path,) = fetch([_NEWSGROUPS], data_dir, name="20newsgroups")
     with np.load(path, allow_pickle=False) as archive:
-        parts = [_dense(*(archive[f"{part}_{array}"] for array in ("data", "indices", "indptr"))) for part in ("tr", "va", "ts")]
+        stored = [[archive[f"{part}_{array}"] for array in ("data", "indices", "indptr")] for part in ("tr", "va", "ts")]
+    # Rows of word counts, which are stored without their zeros.
+    parts = [scipy.sparse.csr_array(tuple(each), shape=(len(each[2]) - 1, 3072)).toarray().astype(np.uint16) for each in stored]
     return Dataset("20newsgroups", np.concatenate(parts), split=consecutive_split(*map(len, parts)))
-
-
-def _dense(counts: np.ndarray, indices: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """Rows of word counts from the compressed form in which the set is stored."""
-    rows = np.zeros((len(starts) - 1, 3072), np.uint16)
-    rows[np.repeat(np.arange(len(rows)), np.diff(starts)), indices] = counts
-    return rows
 
 
 def pack_amat(path: Path) -> np.ndarray:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 
-from ..errors import DataError, DataWarning
+from ..errors import DataError, warn_of_data
 from .layout import Layout
 from .spec import DataSpec
 
@@ -121,12 +119,10 @@ def check_like_training(array: np.ndarray, spec: DataSpec, *, name: str = "X") -
         row, element = divmod(place * columns.shape[1] + worst, spec.num_elements)
         others = f" ({len(far)} columns hold such values)" if len(far) > 1 else ""
         were = ", outliers among them" if last[worst] > above[worst] or first[worst] < below[worst] else ""
-        warnings.warn(
+        warn_of_data(
             f"{name}: row {row}, {spec.element_word} {spec.element_name(element)} is {columns[place, worst]:g}, far outside the "
             f"training data{others}: got {low[worst]:g} to {high[worst]:g}, trained on {first[worst]:g} to {last[worst]:g}"
-            f"{were}. Is it a mistake, or in other units? What the model says of that row means little.",
-            DataWarning,
-            stacklevel=3,
+            f"{were}. Is it a mistake, or in other units? What the model says of that row means little."
         )
 
 
@@ -156,4 +152,4 @@ def _check_pictures(array: np.ndarray, spec: DataSpec, low: float, high: float, 
         example = f", for example {name}{factor}" if factor and low >= 0 else ""
         raise DataError(f"{text} These are other units: bring them there{example}.")
     if is_flat:
-        warnings.warn(f"{text} Are these the same units?", DataWarning, stacklevel=4)
+        warn_of_data(f"{text} Are these the same units?", stacklevel=4)

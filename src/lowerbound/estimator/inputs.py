@@ -75,13 +75,6 @@ def as_numbers(X: Any) -> Any:
         return X
 
 
-def checked_count(argument: str, value: Any) -> int:
-    """A whole number from 1 up."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise ConfigurationError(f"{argument} is {value!r}; expected a whole number from 1 up, for example 100.")
-    return int(value)
-
-
 def condition_values(condition: Any, count: int) -> np.ndarray:
     """A row for each of `count` examples, whatever the values."""
     values = np.asarray(condition)

@@ -21,6 +21,7 @@ from sklearn.utils.validation import check_is_fitted
 from .. import evaluation
 from ..assembly.build import resolve
 from ..config import RunConfig
+from ..config.rules import COUNT
 from ..config.sections import LARGEST_SEED
 from ..data.checks import check_array
 from ..data.dataset import Dataset
@@ -34,7 +35,7 @@ from ..evaluation.latents import in_blocks
 from ..recipes import load_recipe
 from ..training import Progress, Record, prepare
 from .folder import Fitted, load_estimator, save_estimator
-from .inputs import as_numbers, checked_count, condition_values, numeric_examples, with_condition
+from .inputs import as_numbers, condition_values, numeric_examples, with_condition
 from .parameters import PARAMETERS, configuration_of, parameters_of
 
 # Importance samples of `score_samples`: enough to rank examples; a number to publish takes more.
@@ -274,7 +275,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         Raises `ConfigurationError` when `n_samples` is not a whole number from 1 up.
         """
         check_is_fitted(self)
-        count = checked_count("n_samples", n_samples)
+        count = COUNT.convert("n_samples", n_samples)
         seed = int(check_random_state(random_state).randint(2**31 - 1))
         given = with_condition(np.zeros((count, 1), np.float32), condition, self.spec_).condition
         return self.spec_.to_user(evaluation.sample(self.model_, count, condition=given, draw=not mean, seed=seed))
@@ -288,7 +289,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
 
         Raises `DataError` when the examples are not like those of `fit` or outside the likelihood's support.
         """
-        data, count = self._checked(X, condition, in_support=True), checked_count("num_samples", num_samples)
+        data, count = self._checked(X, condition, in_support=True), COUNT.convert("num_samples", num_samples)
         streams = np.asarray([zlib.crc32(row.astype(np.float32).tobytes()) >> 1 for row in np.asarray(data.x)], np.int32)
         estimate = evaluation.estimate_evidence(self.model_, data, count, seed=_EVIDENCE_SEED, streams=streams)
         return np.asarray(estimate.log_evidence, np.float64)
@@ -304,7 +305,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
 
         Raises `DataError` when the examples are not like those of `fit` or outside the likelihood's support.
         """
-        data, count = self._checked(X, condition, in_support=True), checked_count("num_samples", num_samples)
+        data, count = self._checked(X, condition, in_support=True), COUNT.convert("num_samples", num_samples)
         return evaluation.evaluate(self.model_, self.spec_, data, num_samples=count, split="X")
 
     def save(self, path: str | Path) -> None:
@@ -360,12 +361,9 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
             del self.feature_names_in_
         return self
 
-    def _check_examples(self, X: Any) -> np.ndarray:
-        check_is_fitted(self)
-        return numeric_examples(X, self, event_shape=self.spec_.event_shape)
-
     def _checked(self, X: Any, condition: Any, *, in_support: bool = False) -> Example:
-        array = self._check_examples(X)
+        check_is_fitted(self)
+        array = numeric_examples(X, self, event_shape=self.spec_.event_shape)
         if in_support:
             self.model_.check_values(array)
         check_like_training(array, self.spec_)

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key, PRNGKeyArray
 
+from ..config.rules import COUNT, OneOf, check_fields
 from ..data.examples import Example
 from ..errors import ConfigurationError
 from ..models import AbstractLatentVariableModel
@@ -47,14 +48,7 @@ class Annealing:
     start: str = "prior"
 
     def __post_init__(self) -> None:
-        for name in ("num_temperatures", "num_chains", "num_leapfrog"):
-            if getattr(self, name) < 1:
-                raise ConfigurationError(
-                    f"annealing: {name} is {getattr(self, name)}; it must be a whole number from 1 up, for example "
-                    f"{getattr(type(self), name)}."
-                )
-        if self.start not in ("prior", "posterior"):
-            raise ConfigurationError(f"annealing: start is {self.start!r}; it must be 'prior' or 'posterior'.")
+        check_fields(self, num_temperatures=COUNT, num_chains=COUNT, num_leapfrog=COUNT, start=OneOf(("prior", "posterior")))
 
     @property
     def temperatures(self) -> np.ndarray:

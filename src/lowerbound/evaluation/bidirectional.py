@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..config.rules import COUNT
 from ..data.examples import Example
-from ..errors import ConfigurationError
 from ..likelihoods import Given, Measure
 from ..models import AbstractLatentVariableModel
 from .annealing import AnnealedEstimate, Annealing, anneal, anneal_back, check_can_anneal
@@ -93,8 +93,7 @@ def sandwich(
     Raises `ConfigurationError` as `anneal` does, and when `num_examples` is below 1.
     """
     annealing = Annealing() if annealing is None else annealing
-    if num_examples < 1:
-        raise ConfigurationError(f"num_examples is {num_examples}; it must be a whole number from 1 up, for example 100.")
+    COUNT.convert("num_examples", num_examples)
     check_can_anneal(model)
     z, examples = simulate(model, num_examples, condition, seed)
     forward = anneal(model, examples, annealing, seed=seed + 1, on_progress=on_progress)

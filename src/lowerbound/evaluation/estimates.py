@@ -90,16 +90,6 @@ class BoundCurve(JsonRecord):
         means, errors = zip(*(mean_and_error(column, weight) for column in columns), strict=True)
         return cls(sizes, means, errors, *(tuple(values) for values in zip(*rises, strict=True)))
 
-    @property
-    def rise_per_doubling(self) -> float:
-        """What the last doubling added, in nats; NaN for K = 1."""
-        return self.rises[-1]
-
-    @property
-    def rise_error(self) -> float:
-        """Its standard error."""
-        return self.rise_errors[-1]
-
 
 def importance_estimate(
     estimate: EvidenceEstimate,
@@ -112,7 +102,7 @@ def importance_estimate(
     num_samples, effective = curve.num_samples[-1], np.asarray(estimate.effective_sample_size, np.float64)
     not_finite = int(np.asarray(estimate.not_finite).sum())
     middle = median(effective, weight)
-    verdict = judge(num_samples, middle, curve.rise_per_doubling, curve.rise_error, not_finite, len(effective))
+    verdict = judge(num_samples, middle, curve.rises[-1], curve.rise_errors[-1], not_finite, len(effective))
     method = f"importance sampling from {proposal}"
     return evidence_record(estimate.log_evidence, effective, num_samples, not_finite, weight, model, method, verdict)
 

@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from ..config.rules import COUNT
 from ..data.examples import Example
-from ..errors import ConfigurationError
 from ..models import AbstractLatentVariableModel, Draws
 from .latents import check_condition, check_density, full_batches
 from .proposals import AbstractProposal, Amortised, log_weight
@@ -77,8 +77,7 @@ def estimate_evidence(
     model.check_observed(data)
     check_condition(model, data.condition)
     proposal.check(model)
-    if num_samples < 1:
-        raise ConfigurationError(f"num_samples is {num_samples}; it must be a whole number from 1 up, for example 1000.")
+    COUNT.convert("num_samples", num_samples)
     size = examples_at_once(model, num_samples)
     key = jax.random.key(seed)
     streams = np.arange(len(data)) if streams is None else streams

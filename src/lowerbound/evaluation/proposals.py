@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
+from ..config.rules import COUNT, POSITIVE, OneOf, Real, check_fields
 from ..data.examples import Example
 from ..densities import AbstractPosterior, mean_of_draws
 from ..errors import ConfigurationError
@@ -75,13 +76,7 @@ class Refined(AbstractProposal):
     bound: str = eqx.field(static=True, default="elbo")
 
     def __check_init__(self) -> None:
-        for name, value in (("num_steps", self.num_steps), ("num_draws", self.num_draws)):
-            if value < 1:
-                raise ConfigurationError(f"Refined: {name} is {value}; it must be a whole number from 1 up.")
-        if not 0 < self.rate < float("inf"):
-            raise ConfigurationError(f"Refined: rate is {self.rate}; it must be above 0, for example 0.02.")
-        if self.bound not in ("elbo", "iwae"):
-            raise ConfigurationError(f"Refined: bound is {self.bound!r}; expected 'elbo' or 'iwae'.")
+        check_fields(self, num_steps=COUNT, num_draws=COUNT, rate=POSITIVE, bound=OneOf(("elbo", "iwae")))
 
     @property
     def description(self) -> str:
@@ -134,8 +129,7 @@ class Widened(AbstractProposal):
     of: AbstractProposal = Amortised()
 
     def __check_init__(self) -> None:
-        if not 0 < self.factor < float("inf"):
-            raise ConfigurationError(f"Widened: factor is {self.factor}; it must be a number above 0, for example 1.2.")
+        check_fields(self, factor=POSITIVE)
 
     @property
     def description(self) -> str:
@@ -174,10 +168,7 @@ class Defensive(AbstractProposal):
     of: AbstractProposal = Amortised()
 
     def __check_init__(self) -> None:
-        if not 0 < self.prior_share < 1:
-            raise ConfigurationError(
-                f"Defensive: prior_share is {self.prior_share}; it must be between 0 and 1, for example 0.1."
-            )
+        check_fields(self, prior_share=Real(0.0, below=1.0, strictly_above=True))
 
     @property
     def description(self) -> str:

@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import scipy.special
 
+from ..config.rules import COUNT, Integer
 from ..data.examples import Example
 from ..errors import ConfigurationError
 from ..models import AbstractLatentVariableModel
@@ -14,6 +15,8 @@ from .latents import decode, kl_by_latent, posterior_means
 
 # The ends of a walk: beyond them lie 2 percent of the latents on each side.
 LOWEST_QUANTILE = 0.02
+# A path has two ends.
+_PATH = Integer(2)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +56,8 @@ def traverse(
     Raises `ConfigurationError` on a hypersphere, where no latent moves alone, and for numbers below 1.
     """
     _check_euclidean(model)
-    _check_at_least(num_latents=(num_latents, 1), num_columns=(num_columns, 2))
+    COUNT.convert("num_latents", num_latents)
+    _PATH.convert("num_columns", num_columns)
     codes = posterior_means(model, data)
     kl = kl_by_latent(model, data) if model.has_density else None
     carried = np.var(codes, axis=0) if kl is None else kl
@@ -90,7 +94,7 @@ def manifold(
     Raises `ConfigurationError` when there are not two latents, or on a hypersphere.
     """
     _check_euclidean(model)
-    _check_at_least(size=(size, 2))
+    _PATH.convert("size", size)
     if model.latent_dim != 2:
         raise ConfigurationError(
             f"a grid shows two latents, and this model has {model.latent_dim}. Traverse them one by one (without --grid), or "
@@ -112,7 +116,7 @@ def interpolate(start: np.ndarray, end: np.ndarray, num_steps: int, *, spherical
 
     Raises `ConfigurationError` when `num_steps` is below 2, and for opposite codes, between which no path is the shortest.
     """
-    _check_at_least(num_steps=(num_steps, 2))
+    _PATH.convert("num_steps", num_steps)
     a, b = np.asarray(start, np.float64), np.asarray(end, np.float64)
     t = np.linspace(0.0, 1.0, num_steps)[:, None]
     lengths = np.linalg.norm(a) * np.linalg.norm(b)
@@ -147,9 +151,3 @@ def _check_euclidean(model: AbstractLatentVariableModel) -> None:
             "the latents of this model live on a sphere, where no latent can move while the others stay. Walk between two codes "
             "instead: lowerbound interpolate RUN --from 0 --to 1 --out FILE.png"
         )
-
-
-def _check_at_least(**numbers: tuple[int, int]) -> None:
-    for name, (number, least) in numbers.items():
-        if number < least:
-            raise ConfigurationError(f"{name} is {number}; it must be a whole number from {least} up.")

@@ -71,12 +71,29 @@ def list_recipes() -> list[Recipe]:
     return [load_recipe(name) for name in recipe_names()]
 
 
-def load_recipe(name_or_path: str | Path) -> Recipe:
+def load_recipe(name_or_path: str | Path, *, extended_by: tuple[str, ...] = ()) -> Recipe:
     """A preset by its name, or a TOML file by its path.
+
+    - `extended_by`: the recipes that lead to this one, each by the next.
 
     Raises `ConfigurationError` for an unknown name (with the nearest right one), a missing or broken file, and unknown keys.
     """
-    return _load(name_or_path, ())
+    name = str(name_or_path)
+    is_preset = name in recipe_names()
+    if not is_preset and not (name.endswith(".toml") or isinstance(name_or_path, Path) or Path(name).is_file()):
+        raise ConfigurationError(
+            f"{unknown_name_message('recipe', name, recipe_names())} The path of a TOML file is a recipe too."
+        )
+    if name in extended_by:
+        raise ConfigurationError(f"recipes extend each other in a circle: {' -> '.join([*extended_by, name])}.")
+    content = load_toml(_PRESETS / f"{name}.toml" if is_preset else Path(name))
+    info = _read_info(content.pop("recipe", {}), name)
+    check_keys(content, name)
+    if info.extends:
+        beside = Path(name).parent / info.extends
+        base = beside if info.extends.endswith(".toml") and not is_preset else info.extends
+        content = layered(load_recipe(base, extended_by=(*extended_by, name)).config, content)
+    return Recipe(name, info, content)
 
 
 def default_recipe_for(data_name: str) -> str:
@@ -113,25 +130,6 @@ def resolve_config(
     layers = [chosen.config, {"data": {"name": data}} if data else {}, changes, flags or {}]
     check_keys(layers[-1], "flags")
     return RunConfig.from_dict(functools.reduce(layered, layers, {})), chosen
-
-
-def _load(name_or_path: str | Path, seen: tuple[str, ...]) -> Recipe:
-    name = str(name_or_path)
-    is_preset = name in recipe_names()
-    if not is_preset and not (name.endswith(".toml") or isinstance(name_or_path, Path) or Path(name).is_file()):
-        raise ConfigurationError(
-            f"{unknown_name_message('recipe', name, recipe_names())} The path of a TOML file is a recipe too."
-        )
-    if name in seen:
-        raise ConfigurationError(f"recipes extend each other in a circle: {' -> '.join([*seen, name])}.")
-    content = load_toml(_PRESETS / f"{name}.toml" if is_preset else Path(name))
-    info = _read_info(content.pop("recipe", {}), name)
-    check_keys(content, name)
-    if info.extends:
-        beside = Path(name).parent / info.extends
-        base = beside if info.extends.endswith(".toml") and not is_preset else info.extends
-        content = layered(_load(base, (*seen, name)).config, content)
-    return Recipe(name, info, content)
 
 
 def _read_info(table: Any, name: str) -> RecipeInfo:

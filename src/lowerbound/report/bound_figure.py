@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, NullLocator
+from matplotlib.ticker import NullLocator
 
 from ..evaluation import Evaluation
 from ..evaluation.estimates import name_of_density
-from .charts import tick_text
+from .charts import whole_ticks
 from .score_text import number
 from .style import BLUE, INK, MUTED, ORANGE, PAPER, save_png, sheet
 
@@ -41,8 +41,7 @@ def draw_bound_against_samples(axes: Axes, evaluation: Evaluation) -> None:
     ticks = sizes[:-1][:: -(-len(sizes) // _MOST_TICKS)]
     axes.set_xticks([*ticks[ticks <= sizes[-1] / 2], sizes[-1]])
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(tick_text))
-    axes.yaxis.set_major_formatter(FuncFormatter(tick_text))
+    whole_ticks(axes)
     axes.set_title(f"Bound on {name_of_density(evaluation.given)}, {evaluation.split} split (higher is tighter)")
     axes.set_xlabel("K, importance samples for each example (log scale)")
     axes.set_ylabel("E[log mean of K weights] [nats per example]")

@@ -12,6 +12,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from ..summaries import RunSummary
 from .latent_view import LatentView
+from .score_text import MINUS
 from .style import BLUE, CATEGORIES, GRID, INK, MUTED, ORANGE, PAPER, SEQUENTIAL
 
 # The first looks of the host are far below everything that follows; the axis is fitted to the rest.
@@ -20,13 +21,18 @@ EARLY_SHARE = 0.1
 MOST_OF_SETTLED = 10 / 3
 # Beyond so many points a noisy curve is a band of ink: its running median is drawn over it.
 MOST_POINTS = 300
-MINUS = "\N{MINUS SIGN}"
 
 
 def tick_text(value: float, _position: int = 0) -> str:
     """`1,330` and `−0.5`: all digits of where a tick is, so that none stands beside the place that it names."""
     text = f"{value:,.0f}" if value == round(value) else f"{value:,.10g}"
     return text.replace("-", MINUS)
+
+
+def whole_ticks(axes: Axes) -> None:
+    """Label the ticks of both axes by `tick_text`."""
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(FuncFormatter(tick_text))
 
 
 def robust_limits(values: list[np.ndarray]) -> tuple[float, float]:
@@ -51,14 +57,11 @@ def robust_limits(values: list[np.ndarray]) -> tuple[float, float]:
 def draw_bound(axes: Axes, summary: RunSummary) -> None:
     """Train and validation ELBO against epochs, with the best epoch marked; the reconstruction where there is no bound."""
     what = "elbo_nats" if summary.has_bound else "reconstruction_nats"
-    train = _curve(axes, summary, f"train_{what}", BLUE, "train")
-    validation = _curve(axes, summary, f"validation_{what}", ORANGE, "validation")
-    drawn = [values for values in (train, validation) if len(values)]
+    drawn = _curves(axes, summary, what)
     axes.set_title(
         "Evidence lower bound (higher is better)" if summary.has_bound else "Reconstruction (no bound: the code is one point)"
     )
     axes.set_ylabel("ELBO [nats per example]" if summary.has_bound else "log p(x|z) at the code [nats]")
-    _epoch_axis(axes, summary)
     if not drawn:
         _nothing(axes, "no epoch was recorded")
         return
@@ -87,12 +90,9 @@ def draw_bound(axes: Axes, summary: RunSummary) -> None:
 
 def draw_kl(axes: Axes, summary: RunSummary) -> None:
     """KL against epochs, and the warm-up of its weight where there was one."""
-    train = _curve(axes, summary, "train_kl_nats", BLUE, "train")
-    validation = _curve(axes, summary, "validation_kl_nats", ORANGE, "validation")
+    drawn = _curves(axes, summary, "kl_nats")
     axes.set_title("KL: what the code tells about an example")
     axes.set_ylabel("KL(q(z|x) ‖ p(z)) [nats]")
-    _epoch_axis(axes, summary)
-    drawn = [values for values in (train, validation) if len(values)]
     if not drawn:
         _nothing(axes, "no epoch was recorded" if summary.has_bound else "a deterministic code has no KL")
         return
@@ -204,20 +204,29 @@ def draw_reconstructed_column(axes: Axes, original: np.ndarray, reconstruction: 
     axes.scatter(original, reconstruction, s=9, color=BLUE, alpha=0.55, linewidths=0, zorder=2)
     axes.set_xlim(*ends)
     axes.set_title(_shortened(name), fontsize=9)
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(MaxNLocator(3))
-        axis.set_major_formatter(FuncFormatter(tick_text))
+    axes.xaxis.set_major_locator(MaxNLocator(3))
+    axes.yaxis.set_major_locator(MaxNLocator(3))
+    whole_ticks(axes)
 
 
-def _curve(axes: Axes, summary: RunSummary, column: str, colour: str, label: str) -> np.ndarray:
-    epochs, values = summary.finite(column)
-    if len(values) > MOST_POINTS:
-        axes.plot(epochs, values, color=colour, alpha=0.28, linewidth=0.7, rasterized=True)
-        epochs, values = _running_median(epochs, values)
-    if len(values):
-        marker = "o" if len(values) < 15 else None
-        axes.plot(epochs, values, color=colour, label=label, marker=marker, markersize=3.5)
-    return values
+def _curves(axes: Axes, summary: RunSummary, what: str) -> list[np.ndarray]:
+    """Draw a figure of training and of validation against epochs; the values that were drawn of each."""
+    drawn: list[np.ndarray] = []
+    for part, colour in (("train", BLUE), ("validation", ORANGE)):
+        epochs, values = summary.finite(f"{part}_{what}")
+        if len(values) > MOST_POINTS:
+            axes.plot(epochs, values, color=colour, alpha=0.28, linewidth=0.7, rasterized=True)
+            epochs, values = _running_median(epochs, values)
+        if len(values):
+            axes.plot(epochs, values, color=colour, label=part, marker="o" if len(values) < 15 else None, markersize=3.5)
+            drawn.append(values)
+    axes.set_xlabel("epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(7, integer=True))
+    whole_ticks(axes)
+    epochs = np.asarray(summary.history.get("epoch", ()), float)
+    if len(epochs):
+        axes.set_xlim(0, max(float(epochs.max()) * 1.015, 1))
+    return drawn
 
 
 def _mark_spikes(axes: Axes, summary: RunSummary, columns: tuple[str, str], low: float) -> None:
@@ -254,16 +263,6 @@ def _running_median(epochs: np.ndarray, values: np.ndarray) -> tuple[np.ndarray,
     x = [epochs[0], *(float(np.median(epochs[part])) for part in stretches[1:-1]), epochs[-1]]
     y = [values[0], *(float(np.median(values[part])) for part in stretches[1:-1]), float(np.median(values[stretches[-1]]))]
     return np.array(x), np.array(y)
-
-
-def _epoch_axis(axes: Axes, summary: RunSummary) -> None:
-    axes.set_xlabel("epoch")
-    axes.xaxis.set_major_locator(MaxNLocator(7, integer=True))
-    axes.xaxis.set_major_formatter(FuncFormatter(tick_text))
-    axes.yaxis.set_major_formatter(FuncFormatter(tick_text))
-    epochs = np.asarray(summary.history.get("epoch", ()), float)
-    if len(epochs):
-        axes.set_xlim(0, max(float(epochs.max()) * 1.015, 1))
 
 
 def _nothing(axes: Axes, text: str) -> None:

@@ -7,7 +7,9 @@ when a picture is drawn, through `charts` and `style`.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,16 +18,8 @@ from ..summaries import RunSummary
 from .images import choose_columns, enlarge, image_grid, pairs, shrink
 from .latent_view import choose_view
 
-__all__ = [
-    "image_grid",
-    "pair_picture",
-    "sample_picture",
-    "save_all",
-    "save_latent_space",
-    "save_learning_curve",
-    "save_reconstructions",
-    "save_samples",
-]
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 WIDTH = 800
 MOST_IMAGES = 100
@@ -98,11 +92,6 @@ def save_latent_space(summary: RunSummary, path: str | Path) -> None:
         save_png(figure, path)
 
 
-def limits_of(spec: DataSpec) -> tuple[float, float]:
-    """The values drawn as black and white."""
-    return spec.low, spec.high
-
-
 def sample_picture(
     images: np.ndarray, spec: DataSpec, number: int = MOST_IMAGES, aspect: float = 1.0, background: int = 255
 ) -> np.ndarray:
@@ -110,7 +99,7 @@ def sample_picture(
     images = shrink(images[:number], _LARGEST_SIDE)
     height, width = images.shape[1:3]
     columns = choose_columns(len(images), height, width, aspect)
-    return image_grid(images, columns, _gap(height, width), limits=limits_of(spec), background=background)
+    return image_grid(images, columns, _gap(height, width), limits=(spec.low, spec.high), background=background)
 
 
 def pair_picture(
@@ -126,7 +115,7 @@ def pair_picture(
     gap = _gap(*originals.shape[1:3])
     both = pairs(originals, reconstructions, gap, spec.high if background else spec.low)
     columns = choose_columns(len(both), both.shape[1], both.shape[2], aspect)
-    return image_grid(both, columns, 2 * gap, limits=limits_of(spec), background=background)
+    return image_grid(both, columns, 2 * gap, limits=(spec.low, spec.high), background=background)
 
 
 def _gap(height: int, width: int) -> int:
@@ -152,41 +141,41 @@ def _save_picture(picture: np.ndarray, title: str, path: str | Path) -> None:
 def _save_columns(summary: RunSummary, path: str | Path, what: str) -> None:
     from .style import save_png, sheet
 
-    rows = math.ceil(min(summary.spec.num_elements, MOST_COLUMNS) / 4)
-    with sheet(WIDTH, 70 + 165 * rows) as figure:
-        draw_columns(figure, summary, what, across=4)
+    columns, total = columns_of(summary, what), summary.spec.num_elements
+    down, across = math.ceil(len(columns) / 4), min(4, len(columns))
+    beyond = "" if len(columns) == total else f" (the first {len(columns)} of {total} columns)"
+    title = (
+        f"Reconstruction against original, {summary.split_shown} examples"
+        if what != "samples"
+        else "Data and samples, column by column"
+    )
+    with sheet(WIDTH, 70 + 165 * down) as figure:
+        grid = figure.subplots(down, across, squeeze=False).ravel()
+        for spare in grid[len(columns) :]:
+            spare.set_axis_off()
+        for (_, draw), axes in zip(columns, grid, strict=False):
+            draw(axes)
+        figure.suptitle(f"{title}{beyond}", x=0.01, ha="left", fontsize=10.5, fontweight="bold")
+        if what == "samples":
+            grid[0].legend(loc="best", fontsize=8)
         save_png(figure, path)
 
 
-def column_name(summary: RunSummary, index: int) -> str:
-    """The name of one element of a table's row."""
-    names = summary.spec.feature_names
-    return names[index] if index < len(names) else f"column {index}"
-
-
-def draw_columns(figure: object, summary: RunSummary, what: str, across: int) -> None:
-    """Up to 12 columns of a table: their distributions, or their reconstructions."""
-    from matplotlib.figure import Figure
-
+def columns_of(summary: RunSummary, what: str) -> list[tuple[str, Callable[[Axes], None]]]:
+    """Up to 12 columns of a table: the name of each, and what draws its distributions ("samples"), or its "reconstructions"."""
     from .charts import draw_marginal, draw_reconstructed_column
 
-    assert isinstance(figure, Figure)
-    number = min(summary.spec.num_elements, MOST_COLUMNS)
-    axes = np.atleast_1d(figure.subplots(math.ceil(number / across), min(across, number), squeeze=False)).ravel()
-    for spare in axes[number:]:
-        spare.set_axis_off()
-    real = summary.real if what == "samples" else summary.originals
-    made = summary.samples if what == "samples" else summary.reconstructions
-    real, made = (np.asarray(array, float).reshape(len(array), -1) for array in (real, made))
-    for column in range(number):
-        if what == "samples":
-            draw_marginal(axes[column], real[:, column], made[:, column], column_name(summary, column))
-        else:
-            draw_reconstructed_column(axes[column], real[:, column], made[:, column], column_name(summary, column))
-    beyond = "" if number == summary.spec.num_elements else f" (the first {number} of {summary.spec.num_elements} columns)"
-    if what == "samples":
-        figure.suptitle(f"Data and samples, column by column{beyond}", x=0.01, ha="left", fontsize=10.5, fontweight="bold")
-        axes[0].legend(loc="best", fontsize=8)
-    else:
-        title = f"Reconstruction against original, {summary.split_shown} examples{beyond}"
-        figure.suptitle(title, x=0.01, ha="left", fontsize=10.5, fontweight="bold")
+    is_samples = what == "samples"
+    draw, of_data = (draw_marginal, summary.real) if is_samples else (draw_reconstructed_column, summary.originals)
+    made = summary.samples if is_samples else summary.reconstructions
+    left, right = (np.asarray(array, float).reshape(len(array), -1) for array in (of_data, made))
+    names = [column_name(summary.spec, index) for index in range(min(summary.spec.num_elements, MOST_COLUMNS))]
+    return [
+        (name, lambda axes, index=index, name=name: draw(axes, left[:, index], right[:, index], name))
+        for index, name in enumerate(names)
+    ]
+
+
+def column_name(spec: DataSpec, index: int) -> str:
+    """The name of one element of a table's row."""
+    return spec.feature_names[index] if index < len(spec.feature_names) else f"column {index}"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import math
+from typing import Any
 
 import numpy as np
 from jaxtyping import Num, UInt8
@@ -85,6 +87,15 @@ def shrink(images: np.ndarray, most: int) -> np.ndarray:
     number, height, width = images.shape[0], images.shape[1] // times, images.shape[2] // times
     whole = images[:, : height * times, : width * times].astype(np.float32)
     return whole.reshape(number, height, times, width, times, *images.shape[3:]).mean(axis=(2, 4))
+
+
+def png_bytes(pixels: np.ndarray, **options: Any) -> bytes:
+    """8-bit pixels (height, width), or with 1, 3 (RGB) or 4 channels (and opacity), as the content of a PNG file."""
+    from PIL import Image
+
+    content = io.BytesIO()
+    Image.fromarray(pixels[..., 0] if pixels.shape[2:] == (1,) else pixels).save(content, format="PNG", **options)
+    return content.getvalue()
 
 
 def enlarge(

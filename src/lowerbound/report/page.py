@@ -8,7 +8,7 @@ import math
 import re
 import shlex
 import urllib.parse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -186,8 +186,13 @@ def _training(summary: RunSummary) -> str:
     if len(speeds):
         facts.append(f"{np.median(speeds):,.0f} examples a second")
     facts += monitor_texts(summary)
-    cards = "".join(f'<div class="card">{chart}</div>' for chart in charts(summary))
-    return f'<p class="intro">{_escape("; ".join(facts))}.</p><div class="two">{cards}</div>'
+    return f'<p class="intro">{_escape("; ".join(facts))}.</p>{_two(charts(summary))}'
+
+
+def _two(pieces: Sequence[str]) -> str:
+    """Two cards beside each other."""
+    cards = "".join(f'<div class="card">{piece}</div>' for piece in pieces)
+    return f'<div class="two">{cards}</div>'
 
 
 def _samples(summary: RunSummary) -> str:
@@ -229,12 +234,10 @@ def _reconstructions(summary: RunSummary) -> str:
 
 
 def _latent_space(summary: RunSummary) -> str:
-    cards = "".join(f'<div class="card">{chart}</div>' for chart in latent_charts(summary))
     return (
         f'<p class="intro">Each dot is the code of one example of the {_escape(summary.split_shown)} split. The circles are '
         "one, two and three standard deviations of the prior: where the dots fill them, samples from the prior look like "
-        "data.</p>"
-        f'<div class="two">{cards}</div>'
+        f"data.</p>{_two(latent_charts(summary))}"
     )
 
 
@@ -269,8 +272,8 @@ def _reproduce(summary: RunSummary) -> str:
     files = "".join(f"<dt>{_file_link(name)}</dt><dd>{_escape(what)}</dd>" for name, what in summary.files.items())
     lead = "With the same versions and kind of machine, the same numbers come again from"
     command = f"<p>{lead}</p><pre>{_escape(summary.command)}</pre>" if summary.command else ""
-    listed = f'<div class="card"><h3>Files beside this page</h3><dl>{files}</dl></div>' if files else ""
-    return f'{command}<div class="two"><div class="card"><h3>Made with</h3><dl>{made_with}</dl></div>{listed}</div>'
+    listed = [f"<h3>Files beside this page</h3><dl>{files}</dl>"] if files else []
+    return command + _two([f"<h3>Made with</h3><dl>{made_with}</dl>", *listed])
 
 
 def _file_link(name: str) -> str:

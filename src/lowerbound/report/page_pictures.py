@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import html
-import io
 from collections.abc import Callable
 
 import numpy as np
@@ -12,9 +11,9 @@ from matplotlib.axes import Axes
 
 from ..data.spec import DataSpec
 from ..summaries import RunSummary
-from .charts import draw_bound, draw_kl, draw_latent_kl, draw_latent_means, draw_marginal, draw_reconstructed_column
-from .figures import MOST_COLUMNS, column_name, pair_picture, sample_picture
-from .images import Picture, enlarge
+from .charts import draw_bound, draw_kl, draw_latent_kl, draw_latent_means
+from .figures import columns_of, pair_picture, sample_picture
+from .images import Picture, enlarge, png_bytes
 from .latent_view import choose_view
 from .score_text import number
 from .style import sheet, svg_markup
@@ -50,21 +49,10 @@ def latent_charts(summary: RunSummary) -> list[str]:
 
 def column_charts(summary: RunSummary, what: str) -> str:
     """A table's columns, one small SVG each: "samples" or "reconstructions"."""
-    names = ("real", "samples") if what == "samples" else ("originals", "reconstructions")
-    left, right = (np.asarray(getattr(summary, name), float).reshape(len(getattr(summary, name)), -1) for name in names)
-    draw = draw_marginal if what == "samples" else draw_reconstructed_column
-    number_shown = min(summary.spec.num_elements, MOST_COLUMNS)
-    pieces = [
-        _chart(
-            f"{what}-{index}",
-            f"{column_name(summary, index)}: {names[0]} and {names[1]}",
-            lambda axes, index=index: draw(axes, left[:, index], right[:, index], column_name(summary, index)),
-            *COLUMN_SIZE,
-        )
-        for index in range(number_shown)
-    ]
+    both, columns = "real and samples" if what == "samples" else "originals and reconstructions", columns_of(summary, what)
+    pieces = [_chart(f"{what}-{index}", f"{name}: {both}", draw, *COLUMN_SIZE) for index, (name, draw) in enumerate(columns)]
     cards = "".join(f'<div class="card">{piece}</div>' for piece in pieces)
-    rest = summary.spec.num_elements - number_shown
+    rest = summary.spec.num_elements - len(columns)
     return cards + (f'<p class="small">and {rest} more {"column" if rest == 1 else "columns"}, not shown</p>' if rest else "")
 
 
@@ -95,12 +83,8 @@ def _chart(
 
 def _image(picture: Picture, inside: Picture, description: str, width: int) -> str:
     """`inside` is white where a picture lies and black between them: there the page's own colour shows through."""
-    from PIL import Image
-
     large = enlarge(np.concatenate([picture, inside[..., :1]], axis=2), width)
-    buffer = io.BytesIO()
-    Image.fromarray(large, "RGBA" if large.shape[2] == 4 else "RGB").save(buffer, format="PNG", optimize=True)
-    content = base64.b64encode(buffer.getvalue()).decode("ascii")
+    content = base64.b64encode(png_bytes(large, optimize=True)).decode("ascii")
     height, width = large.shape[:2]
     return (
         f'<img class="picture" src="data:image/png;base64,{content}" alt="{html.escape(description)}" '

@@ -14,19 +14,20 @@ import numpy as np
 from jaxtyping import UInt8
 
 from ..errors import SavingError
+from .images import png_bytes
 
 
 class TensorBoardWriter:
     """Adds one event file to `folder`; a context manager.
 
-    Nothing reaches the disk before `flush` or `close`. That makes a scalar cheap, and a failure visible where it can be
-    handled: the event file then ends where it ended before, and what could not be written waits for the next `flush`.
+    Nothing reaches the disk before `flush`, and no file is held open in between. That makes a scalar cheap, and a failure visible
+    where it can be handled: the event file then ends where it ended before, and what could not be written waits for the next one.
 
     - `folder`: made if it is not there.
     - `resume_step`: the step from which a resumed run goes on. TensorBoard then drops what a previous event file in
       `folder` says of later steps; they are about to be written again.
 
-    Raises `SavingError`, from `flush`, `close` and the end of a `with`.
+    Raises `SavingError`, from `flush` and the end of a `with`.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder, TensorBoardWriter(folder) as log:
@@ -56,17 +57,13 @@ class TensorBoardWriter:
 
     def image(self, name: str, pixels: UInt8[np.ndarray, "height width *channels"], step: int) -> None:
         """One picture: grey (height, width), or with 1, 3 (red, green, blue) or 4 (and opacity) channels."""
-        from PIL import Image
-
         height, width, *channels = pixels.shape
         if channels not in ([], [1], [3], [4]):
             raise ValueError(
                 f"pixels has shape {pixels.shape}; expected (height, width) or (height, width, channels) with 1, 3 or 4 channels."
             )
-        encoded = io.BytesIO()
-        Image.fromarray(pixels[..., 0] if channels == [1] else pixels).save(encoded, format="PNG")
         image = self._summary.Image(
-            height=height, width=width, colorspace=channels[0] if channels else 1, encoded_image_string=encoded.getvalue()
+            height=height, width=width, colorspace=channels[0] if channels else 1, encoded_image_string=png_bytes(pixels)
         )
         self._write_summary(step, tag=name, image=image)
 
@@ -97,20 +94,13 @@ class TensorBoardWriter:
         self._pending.seek(0)
         self._pending.truncate()
 
-    def close(self) -> None:
-        """The same as `flush`: no file is held open in between."""
-        self.flush()
-
     def __enter__(self) -> TensorBoardWriter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
-        if error is None:
-            self.close()
-        else:
-            # The error that ends the run says more than one about its log.
-            with contextlib.suppress(SavingError):
-                self.close()
+        # The error that ends the run says more than one about its log.
+        with contextlib.nullcontext() if error is None else contextlib.suppress(SavingError):
+            self.flush()
 
     def _write_summary(self, step: int, **value: Any) -> None:
         self._write(step=step, summary=self._summary(value=[self._summary.Value(**value)]))

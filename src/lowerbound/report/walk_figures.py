@@ -10,7 +10,7 @@ import numpy as np
 
 from ..data.spec import DataSpec
 from ..evaluation.walks import Manifold, Traversal
-from .figures import limits_of
+from .figures import column_name
 from .images import as_rgb, image_grid, shrink
 from .style import CATEGORIES, INK, MUTED, save_png, sheet
 
@@ -99,7 +99,7 @@ def _save_lines(found: Traversal, spec: DataSpec, path: str | Path, start: str) 
                 axes.plot(
                     100 * found.quantiles,
                     moved[row, :, column],
-                    label=_column(spec, int(column)),
+                    label=column_name(spec, int(column)),
                     color=CATEGORIES[number],
                     marker="os^Dvx"[number],
                     markersize=4,
@@ -118,8 +118,7 @@ def _save_lines(found: Traversal, spec: DataSpec, path: str | Path, start: str) 
 def _grid(images: np.ndarray, spec: DataSpec, columns: int) -> np.ndarray:
     images = images.reshape(len(images), *spec.event_shape)
     shown = shrink(images if images.ndim == 4 else images[..., None], MOST_PIXELS)
-    limits = limits_of(spec)
-    return image_grid(as_rgb(shown, limits), columns, padding=1)
+    return image_grid(as_rgb(shown, (spec.low, spec.high)), columns, padding=1)
 
 
 def _label(found: Traversal, row: int) -> str:
@@ -130,8 +129,3 @@ def _label(found: Traversal, row: int) -> str:
 
 def _quantile_text(of_prior: bool) -> str:
     return "quantile of the prior N(0, 1)" if of_prior else "quantile of the latent over the codes of the data"
-
-
-def _column(spec: DataSpec, index: int) -> str:
-    names = getattr(spec, "column_names", ())
-    return names[index] if index < len(names) else f"column {index}"

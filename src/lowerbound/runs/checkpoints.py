@@ -84,21 +84,15 @@ def latest_checkpoint(folder: str | Path) -> Checkpoint | None:
     refused: list[str] = []
     for path in _steps(Path(folder)).values():
         try:
-            return dataclasses.replace(read_checkpoint(path), refused=tuple(refused))
+            config, spec = read_config(path)
+            read_weights(path)
+            document = _read_state(path)[0]
+            return Checkpoint(path, document.step, config, spec, document.counters, tuple(refused))
         except ModelFolderError as error:
             refused.append(f"checkpoint {path.name} was refused: {error}")
     if refused:
         raise ModelFolderError("no checkpoint can be used.\n" + "\n".join(refused) + "\nTrain again from the start.")
     return None
-
-
-def read_checkpoint(path: str | Path) -> Checkpoint:
-    """Check every file of the checkpoint at `path` and describe it; raises `ModelFolderError` with what is wrong."""
-    path = Path(path)
-    config, spec = read_config(path)
-    read_weights(path)
-    document = _read_state(path)[0]
-    return Checkpoint(path, document.step, config, spec, document.counters)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,7 +16,7 @@ import jax
 
 from .. import __version__
 from ..assembly.build import resolve
-from ..config import RunConfig, write_toml
+from ..config import RunConfig
 from ..data.dataset import Dataset
 from ..data.describe import describe_dataset
 from ..data.examples import Example, examples_of
@@ -24,6 +24,7 @@ from ..data.spec import DataSpec
 from ..data.splits import Split, shuffled_split, split_record
 from ..errors import ConfigurationError, NonFiniteLossError
 from ..models import AbstractLatentVariableModel
+from ..storage.atomic import write_text
 from ..training import ALL_EPOCHS, NOT_FINITE, STOPPED_EARLY, Progress, Record, Trainer, prepare
 from .checkpoints import latest_checkpoint, load_checkpoint_into, save_checkpoint
 from .folder import RunFolder, load_model
@@ -69,7 +70,7 @@ class TrainingRun:
             "best_epoch": 0.0,
         }
         with RunFolder.created(path) as folder:
-            write_toml(folder.config_file, config)
+            write_text(folder.config_file, config.to_toml())
             split.save(folder.split_file)
             folder.write_info(record)
         return cls(RunFolder(Path(path)), config, spec, dataset, split, trainer, trainer.start(), _notes(config, dataset))
@@ -122,7 +123,7 @@ class TrainingRun:
             progress.stop_reason = ""
         folder.metrics.keep_until(checkpoint.step)
         if not progress.stop_reason and config != begun:
-            write_toml(folder.config_file, config)
+            write_text(folder.config_file, config.to_toml())
         return cls(folder, config, spec, dataset, split, trainer, progress, notes + checkpoint.refused)
 
     @property

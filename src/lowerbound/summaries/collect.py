@@ -22,6 +22,8 @@ from ..runs.folder import RunFolder
 from .examination import examine
 from .summary import RunSummary, scores_of
 
+# What a summary says as `run.json` does.
+_OF_RUN = ("recipe", "command", "versions", "machine", "started", "seconds", "best_epoch", "stop_reason")
 NUM_SAMPLES, NUM_PAIRS, NUM_LATENT_POINTS = 100, 40, 3000
 
 
@@ -52,7 +54,6 @@ def summarize(
         num_train=len(split.train),
         num_validation=len(split.validation),
         num_test=len(split.test),
-        recipe=info["recipe"],
         config=config,
         history=folder.metrics.read(),
         measure=model.measure,
@@ -61,16 +62,10 @@ def summarize(
         loss_is_bound=build_objective(config, 1, max(len(split.train), 1)).is_bound,
         scores=() if evaluation is None else scores_of(evaluation, model.given),
         split_shown=shown,
-        command=info["command"],
-        versions=info["versions"],
-        machine=info["machine"],
-        started=info["started"],
-        seconds=info["seconds"],
         epochs_run=info["epochs_done"],
-        best_epoch=info["best_epoch"],
-        stop_reason=info["stop_reason"],
         data_problem=data_problem,
         tried=tuple(_origins(folder)),
+        **{name: info[name] for name in _OF_RUN},
         **of_data,
     )
 

@@ -136,29 +136,21 @@ class RunSummary:
     tried: tuple[RunConfig, ...] = ()
 
     def __post_init__(self) -> None:
-        examples = {name: getattr(self, name) for name in ("samples", "real", "originals", "reconstructions")}
-        for name, array in examples.items():
-            if array.shape[1:] != self.spec.event_shape:
+        for name in ("samples", "sample_means", "real", "originals", "reconstructions"):
+            array = getattr(self, name)
+            if array is not None and array.shape[1:] != self.spec.event_shape:
                 raise DataError(
                     f"RunSummary.{name} has shape {array.shape}; expected (n, {', '.join(map(str, self.spec.event_shape))}), "
                     "n examples of the shape that the data have."
                 )
-        if len(self.originals) != len(self.reconstructions):
-            raise DataError(
-                f"RunSummary has {len(self.originals)} originals but {len(self.reconstructions)} reconstructions; "
-                "expected one of each."
-            )
-        if self.sample_means is not None and self.sample_means.shape[1:] != self.spec.event_shape:
-            raise DataError(f"RunSummary.sample_means has shape {self.sample_means.shape}; expected that of samples.")
-        of_each_example = {"labels": self.labels, "factors": self.factors}
-        for name, array in of_each_example.items():
-            if array is not None and len(array) != len(self.latent_means):
+        for name, other in (("reconstructions", "originals"), ("labels", "latent_means"), ("factors", "latent_means")):
+            array, fellow = getattr(self, name), getattr(self, other)
+            if array is not None and len(array) != len(fellow):
                 raise DataError(
-                    f"RunSummary.{name} has {len(array)} rows but latent_means has {len(self.latent_means)}; expected those of "
-                    "the same examples."
+                    f"RunSummary.{name} has {len(array)} rows but {other} has {len(fellow)}; expected those of the same examples."
                 )
-        of_each_latent = {"latent_is_active": self.latent_is_active, "kl_by_latent_nats": self.kl_by_latent_nats}
-        for name, array in of_each_latent.items():
+        for name in ("latent_is_active", "kl_by_latent_nats"):
+            array = getattr(self, name)
             if array is not None and array.shape != (self.latent_dim,):
                 raise DataError(f"RunSummary.{name} has shape {array.shape}; expected ({self.latent_dim},), one for each latent.")
 

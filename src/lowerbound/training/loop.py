@@ -94,15 +94,9 @@ class Progress:
     @property
     def counters(self) -> dict[str, Any]:
         """The plain numbers, for a checkpoint's JSON."""
-        return {
-            "best_epoch": self.best_epoch,
-            "best_bound": self.best_bound if math.isfinite(self.best_bound) else None,
-            "kept_by": self.kept_by,
-            "seconds": self.seconds,
-            "seconds_at_record": self.seconds_at_record,
-            "since_record": list(self.since_record),
-            "stop_reason": self.stop_reason,
-        }
+        found = {field.name: getattr(self, field.name) for field in dataclasses.fields(_Counters)}
+        best_bound = self.best_bound if math.isfinite(self.best_bound) else None
+        return {**found, "best_bound": best_bound, "since_record": list(self.since_record)}
 
     @classmethod
     def restore(cls, state: program.TrainState, best_params: Any, counters: dict[str, Any]) -> Progress:
