@@ -162,7 +162,7 @@ def test_what_float32_cannot_resolve_is_shifted_in_double_precision():
 
 def test_a_column_beyond_float32_is_refused():
     table = RNG.normal(size=(50, 2)) * 1e39
-    with pytest.raises(DataError, match=r"column 0 reaches .* beyond the largest number of float32 \(3.4e\+38\)"):
+    with pytest.raises(DataError, match=r"column \d is .* beyond the largest number of float32 \(3.4e\+38\)"):
         describe(table)
 
 

@@ -9,6 +9,8 @@ import numbers
 import operator
 from typing import Any, NoReturn
 
+from typing_extensions import override
+
 from ..errors import ConfigurationError, unknown_name_message
 
 
@@ -115,12 +117,12 @@ COUNT, POSITIVE = Integer(1), Real(0.0, strictly_above=True)
 class Boolean(Rule):
     """True or false, and nothing that merely looks like it."""
 
+    @override
     def describe(self) -> str:
-        """The two values."""
         return "true or false"
 
+    @override
     def convert(self, where: str, value: Any) -> bool:
-        """The value itself."""
         if not isinstance(value, bool):
             self.refuse(where, value)
         return value
@@ -132,8 +134,8 @@ class OneOf(Rule):
 
     names: tuple[str, ...]
 
+    @override
     def describe(self) -> str:
-        """The names, quoted."""
         return "one of " + ", ".join(repr(name) for name in self.names)
 
     def convert(self, where: str, value: Any) -> str:
@@ -208,8 +210,8 @@ class WordOr(Rule):
 class PartOfData(Rule):
     """How much of a data set: a count (an integer), a fraction (strictly between 0 and 1), or 0 for nothing."""
 
+    @override
     def describe(self) -> str:
-        """The three forms."""
         return "0 (none), a fraction strictly between 0 and 1, or a number of examples (an integer >= 1)"
 
     def convert(self, where: str, value: Any) -> int | float:

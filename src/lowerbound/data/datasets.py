@@ -81,7 +81,7 @@ def _load(name_or_path: str | Path, key: str, data_dir: str | Path | None) -> Da
         return NAMED_SETS[text].load(data_directory(data_dir))
     if path.is_dir():
         return Dataset(text, check_array(load_image_folder(path), name=text))
-    if not path.exists() and not _looks_like_path(text):
+    if not path.exists() and not ("/" in text or "\\" in text or Path(text).suffix):
         nearest = closest_name(text, NAMED_SETS)
         hint = f" Did you mean {nearest!r}?" if nearest else ""
         raise MissingDataError(
@@ -92,10 +92,6 @@ def _load(name_or_path: str | Path, key: str, data_dir: str | Path | None) -> Da
         return Dataset(text, original)
     label = f"{path.name}[{key!r}]" if key else path.name
     return Dataset(text, check_array(load_array_file(path, key), name=label))
-
-
-def _looks_like_path(text: str) -> bool:
-    return "/" in text or "\\" in text or bool(Path(text).suffix)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,7 +13,7 @@ from .checks import check_array, chunks_of_rows
 from .conditions import describe_condition
 from .dataset import Dataset
 from .layout import Layout, choose_layout
-from .plausibility import SHARE_OF_OUTLIERS, as_columns, find_outliers, plausible_limits
+from .plausibility import SHARE_OF_OUTLIERS, as_columns, check_float32, find_outliers, plausible_limits
 from .spec import DataSpec, Kind
 
 # Enough values to meet every level of a lattice; sorting hundreds of millions of pixels would take minutes.
@@ -84,7 +84,7 @@ def describe(
         name=name,
     )
     label = DataSpec(event_shape, "continuous", 0.0, 1.0, (1.0,), (), (), feature_names, layout=layout)
-    _check_range(array, moments, label, name, rows)
+    check_float32(array, label, name, rows)
     values, low, high, limits_known = _kind_and_limits(array.dtype, low, high, whole, layout, num_levels, name)
     if values == "continuous" and not label.is_image:
         moments = _without_outliers(array, moments, label, name, rows)
@@ -153,13 +153,9 @@ class _Moments:
         std = np.where(low == high, 0.0, np.sqrt(squares / len(flat)))
         return cls(low, high, np.clip(mean, low, high), std, low, high)
 
-    @property
-    def constant(self) -> np.ndarray:
-        return np.flatnonzero(self.low == self.high)
-
 
 def _warn_constant(moments: _Moments, label: DataSpec, kind: Kind, name: str) -> None:
-    constant = moments.constant
+    constant = np.flatnonzero(moments.low == moments.high)
     if len(constant) == 0:
         return
     shown = ", ".join(f"{label.element_name(int(i))} (always {moments.low[i]:g})" for i in constant[:3])
@@ -220,19 +216,6 @@ def _plausible(array: np.ndarray, moments: _Moments, label: DataSpec, low: float
     inner = (as_columns(each.reshape(1, *label.event_shape), label.layout) for each in (moments.inner_low, moments.inner_high))
     least, most = inner
     return plausible_limits(as_columns(array, label.layout), least.min(axis=0), most.max(axis=0))
-
-
-def _check_range(array: np.ndarray, moments: _Moments, label: DataSpec, name: str, rows: np.ndarray | None) -> None:
-    largest = np.maximum(np.abs(moments.low), np.abs(moments.high))
-    overflow = np.flatnonzero(largest > np.finfo(np.float32).max)
-    if len(overflow):
-        worst = int(overflow[0])
-        row = int(np.argmax(np.abs(array.reshape(len(array), -1)[:, worst])))
-        where = f"row {row if rows is None else rows[row]}, {label.element_word} {label.element_name(worst)}"
-        raise DataError(
-            f"{name}: {where} reaches {largest[worst]:g}, beyond the largest number of float32 (3.4e+38), "
-            "in which models compute. Rescale it (or take its logarithm) before fitting."
-        )
 
 
 def _origin(moments: _Moments, whole: bool) -> np.ndarray:

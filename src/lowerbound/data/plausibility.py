@@ -95,7 +95,7 @@ def check_like_training(array: np.ndarray, spec: DataSpec, *, name: str = "X") -
     Raises `DataError` for a value that float32 cannot hold, for a column (of ten rows or more) all of whose values lie outside
     the training range, and for pictures whose values do not fill the range or lie outside it on average.
     """
-    _check_float32(spec.to_model(array), spec, name)
+    check_float32(spec.to_model(array), spec, name)
     columns, least, most = (as_columns(each, spec.layout) for each in (array, *spec.ranges))
     low, high = columns.min(axis=0).astype(np.float64), columns.max(axis=0).astype(np.float64)
     first, last = (np.array([spec.low]), np.array([spec.high])) if spec.is_image else (least.min(axis=0), most.max(axis=0))
@@ -126,16 +126,17 @@ def check_like_training(array: np.ndarray, spec: DataSpec, *, name: str = "X") -
         )
 
 
-def _check_float32(array: np.ndarray, spec: DataSpec, name: str) -> None:
-    """Refuse a value that would become infinite."""
+def check_float32(array: np.ndarray, spec: DataSpec, name: str, rows: np.ndarray | None = None) -> None:
+    """Raise `DataError` for a value that would become infinite; `rows` are the numbers that a person knows the rows by."""
     too_large = float(np.finfo(np.float32).max)
     if array.dtype != np.float64 or max(array.max(), -array.min()) <= too_large:
         return
     index = np.unravel_index(int(np.argmax(np.abs(array) > too_large)), array.shape)
     element = int(np.ravel_multi_index(index[1:], spec.event_shape))
     raise DataError(
-        f"{name}: row {index[0]}, {spec.element_word} {spec.element_name(element)} is {array[index]:g}, beyond the largest "
-        "number of float32 (3.4e+38), in which models compute. Correct it, or leave the row out."
+        f"{name}: row {index[0] if rows is None else rows[index[0]]}, {spec.element_word} {spec.element_name(element)} is "
+        f"{array[index]:g}, beyond the largest number of float32 (3.4e+38), in which models compute. Correct it, leave the row "
+        "out, or rescale the column (or take its logarithm) before fitting."
     )
 
 

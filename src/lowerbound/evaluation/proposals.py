@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
+from typing_extensions import override
 
 from ..config.rules import COUNT, POSITIVE, OneOf, Real, check_fields
 from ..data.examples import Example
@@ -42,15 +43,16 @@ class Amortised(AbstractProposal):
     """q(z|x), as the encoder gives it."""
 
     @property
+    @override
     def description(self) -> str:
-        """The posterior."""
         return "the posterior"
 
+    @override
     def check(self, model: AbstractLatentVariableModel) -> None:
         """Every model has one."""
 
+    @override
     def density(self, model: AbstractLatentVariableModel, example: Example, key: PRNGKeyArray) -> AbstractPosterior:
-        """`model.encode(example)`."""
         return model.encode(example)
 
 
@@ -79,15 +81,16 @@ class Refined(AbstractProposal):
         check_fields(self, num_steps=COUNT, num_draws=COUNT, rate=POSITIVE, bound=OneOf(("elbo", "iwae")))
 
     @property
+    @override
     def description(self) -> str:
-        """With the number of steps."""
         return f"the posterior refined for each example by {self.num_steps:,} steps"
 
+    @override
     def check(self, model: AbstractLatentVariableModel) -> None:
         """Every posterior has unconstrained parameters."""
 
+    @override
     def density(self, model: AbstractLatentVariableModel, example: Example, key: PRNGKeyArray) -> AbstractPosterior:
-        """The posterior at lambda*."""
         optimizer = optax.adam(optax.cosine_decay_schedule(self.rate, self.num_steps))
 
         def loss(params: PyTree[Float[Array, "..."]], key: PRNGKeyArray) -> Float[Array, ""]:
@@ -132,8 +135,8 @@ class Widened(AbstractProposal):
         check_fields(self, factor=POSITIVE)
 
     @property
+    @override
     def description(self) -> str:
-        """With the factor."""
         return f"{self.of.description}, widened {self.factor:g} times"
 
     def check(self, model: AbstractLatentVariableModel) -> None:
@@ -146,8 +149,8 @@ class Widened(AbstractProposal):
                 "(--prior-share 0.1), which mixes in the prior."
             )
 
+    @override
     def density(self, model: AbstractLatentVariableModel, example: Example, key: PRNGKeyArray) -> AbstractPosterior:
-        """The density of f (z_0 - m) + m."""
         inner = self.of.density(model, example, key)
         return WidenedDensity(inner, inner.mean, self.factor)
 
@@ -171,16 +174,16 @@ class Defensive(AbstractProposal):
         check_fields(self, prior_share=Real(0.0, below=1.0, strictly_above=True))
 
     @property
+    @override
     def description(self) -> str:
-        """With the share."""
         return f"{self.of.description}, with {self.prior_share:.3g} of the draws from the prior"
 
+    @override
     def check(self, model: AbstractLatentVariableModel) -> None:
-        """What `of` needs."""
         self.of.check(model)
 
+    @override
     def density(self, model: AbstractLatentVariableModel, example: Example, key: PRNGKeyArray) -> AbstractPosterior:
-        """The mixture."""
         return DefensiveDensity(self.of.density(model, example, key), model, example.condition, self.prior_share)
 
 
@@ -191,8 +194,8 @@ class WidenedDensity(AbstractPosterior):
     centre: Float[Array, " latent"]
     factor: float = eqx.field(static=True)
 
+    @override
     def sample_and_log_prob(self, key: PRNGKeyArray) -> tuple[Float[Array, " latent"], Float[Array, ""]]:
-        """One draw and its log-density."""
         z, log_inner = self.inner.sample_and_log_prob(key)
         return self.centre + self.factor * (z - self.centre), log_inner - self._log_volume()
 
@@ -201,8 +204,8 @@ class WidenedDensity(AbstractPosterior):
         return self.inner.log_prob(self.centre + (z - self.centre) / self.factor) - self._log_volume()
 
     @property
+    @override
     def mean(self) -> Float[Array, " latent"]:
-        """The centre."""
         return self.centre
 
     def _log_volume(self) -> Float[Array, ""]:
@@ -217,15 +220,15 @@ class DefensiveDensity(AbstractPosterior):
     condition: Float[Array, " condition"] | None
     prior_share: float = eqx.field(static=True)
 
+    @override
     def sample_and_log_prob(self, key: PRNGKeyArray) -> tuple[Float[Array, " latent"], Float[Array, ""]]:
-        """One draw of the one or the other, and its log-density under both."""
         choice_key, prior_key, inner_key = jax.random.split(key, 3)
         of_prior = jax.random.uniform(choice_key) < self.prior_share
         z = jnp.where(of_prior, self.model.sample_latent(prior_key, self.condition), self.inner.sample(inner_key))
         return z, self.log_prob(z)
 
+    @override
     def log_prob(self, z: Float[Array, " latent"]) -> Float[Array, ""]:
-        """The log-density of the mixture."""
         log_inner = self.inner.log_prob(z) + jnp.log1p(jnp.asarray(-self.prior_share, z.dtype))
         return jnp.logaddexp(log_inner, self.model.log_prior(z, self.condition) + jnp.log(jnp.asarray(self.prior_share, z.dtype)))
 

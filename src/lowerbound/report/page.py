@@ -106,7 +106,8 @@ def _worries(summary: RunSummary, diagnosis: Diagnosis) -> str:
     items = [
         f'<li class="worry {finding.severity}"><p class="tag">{_TAGS[finding.severity]}</p>'
         f'<p class="what">{_escape(finding.sentence)}</p>'
-        f'<p class="figure">{_escape(_sentence(finding.figure))}</p><p class="advice">{_with_code(finding.advice)}</p>'
+        f'<p class="figure">{_escape(finding.figure[0].upper() + finding.figure[1:])}.</p>'
+        f'<p class="advice">{_with_code(finding.advice)}</p>'
         + (f"<pre>{_escape(finding.command)}</pre>" if finding.command else "")
         + "</li>"
         for _, finding in diagnosis.findings
@@ -133,10 +134,6 @@ def _examined(summary: RunSummary) -> str:
         f"{examined.predictive.num_examples:,} training examples. On the command line: lowerbound doctor "
         f"{shlex.quote(summary.folder or summary.name)}."
     )
-
-
-def _sentence(text: str) -> str:
-    return text[0].upper() + text[1:] + "."
 
 
 _CODE = re.compile(

@@ -196,10 +196,6 @@ class RunFolder:
         """Replace `run.json`."""
         self._write(RUN_FILE, RUN, fields)
 
-    def update_info(self, **changes: Any) -> None:
-        """Replace some fields of `run.json`."""
-        self.write_info({**self.info(), **changes})
-
     def config(self) -> RunConfig:
         """The configuration as resolved; raises `ConfigurationError` when its file is missing or not TOML."""
         return RunConfig.from_dict(load_toml(self.config_file))

@@ -177,13 +177,9 @@ class TrainingRun:
         return model
 
     def _note_end(self, reason: str) -> None:
-        self.folder.update_info(
-            ended=_now(),
-            stop_reason=reason,
-            seconds=self.progress.seconds,
-            epochs_done=int(self.progress.state.step) / self.trainer.schedule.steps_per_epoch,
-            best_epoch=self.progress.best_epoch,
-        )
+        progress, epochs = self.progress, int(self.progress.state.step) / self.trainer.schedule.steps_per_epoch
+        ended = {"ended": _now(), "stop_reason": reason, "seconds": progress.seconds, "epochs_done": epochs}
+        self.folder.write_info({**self.folder.info(), **ended, "best_epoch": progress.best_epoch})
 
     def _what_is_kept(self) -> str:
         checkpoint = latest_checkpoint(self.folder.checkpoints)
@@ -217,12 +213,8 @@ def choose_split(config: RunConfig, dataset: Dataset) -> Split:
 
 
 def _notes(config: RunConfig, dataset: Dataset) -> tuple[str, ...]:
-    if dataset.split is None:
-        return config.remarks
-    return (
-        *config.remarks,
-        f"{dataset.name} comes with its own split; data.validation, data.test and data.split_seed are not used.",
-    )
+    unused = f"{dataset.name} comes with its own split; data.validation, data.test and data.split_seed are not used."
+    return config.remarks if dataset.split is None else (*config.remarks, unused)
 
 
 def _version_notes(begun: dict[str, str]) -> tuple[str, ...]:
