@@ -85,7 +85,14 @@ def test_both_gradients_keep_the_one_order_of_axes_that_is_fast_inside_a_loop() 
 
 
 def test_a_batch_through_a_network_is_one_convolution_and_its_gradient_one_more_for_each_argument() -> None:
-    encoder = ConvNetwork((5, 7), (3,), image_shape=(5, 7), channels=(4, 6), key=jax.random.key(0))
+    # Pyright takes a module's arguments from its fields where only its base writes them down.
+    encoder = ConvNetwork(  # pyright: ignore[reportCallIssue]
+        (5, 7),
+        (3,),
+        image_shape=(5, 7),
+        channels=(4, 6),
+        key=jax.random.key(0),  # pyright: ignore[reportCallIssue]
+    )
     trained, rest = split_trained(encoder)
     images = jnp.ones((11, 5, 7))
 
