@@ -42,7 +42,7 @@ _jaxtyped = jaxtyping.jaxtyped
 
 def _checked(decorated: Any, *, typechecker: Any) -> Any:
     """Check the shapes of what takes or gives arrays. The hook would wrap every function, and functions within functions anew at
-    each call: a third of the time of all tests, for types that pyright checks."""
+    each call, for types that pyright checks: importing the package would take 9 seconds instead of 6."""
     function = getattr(decorated, "fget", None) or getattr(decorated, "__func__", decorated)
     local = "<locals>" in function.__qualname__
     arrays = any(_ARRAY.search(str(annotation)) for annotation in function.__annotations__.values())
