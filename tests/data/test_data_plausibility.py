@@ -72,8 +72,9 @@ def test_a_column_in_other_units_is_refused() -> None:
         check_like_training(new[:3], SPEC)
 
 
-def test_what_float32_cannot_hold_is_refused_with_its_place() -> None:
-    new = TABLE[:5].copy()
+@pytest.mark.parametrize("kind", ["f8", ">f8", "g"], ids=["double", "the other order of bytes", "long double"])
+def test_what_float32_cannot_hold_is_refused_with_its_place(kind: str) -> None:
+    new = TABLE[:5].astype(kind)
     new[3, 2] = -1e300
     with pytest.raises(DataError, match=r"X: row 3, column 'c' is -1e\+300, beyond the largest number of float32"):
         check_like_training(new, SPEC)

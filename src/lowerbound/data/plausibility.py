@@ -129,7 +129,7 @@ def check_like_training(array: np.ndarray, spec: DataSpec, *, name: str = "X") -
 def check_float32(array: np.ndarray, spec: DataSpec, name: str, rows: np.ndarray | None = None) -> None:
     """Raise `DataError` for a value that would become infinite; `rows` are the numbers that a person knows the rows by."""
     too_large = float(np.finfo(np.float32).max)
-    if array.dtype != np.float64 or max(array.max(), -array.min()) <= too_large:
+    if array.dtype.kind != "f" or array.dtype.itemsize <= 4 or max(array.max(), -array.min()) <= too_large:
         return
     index = np.unravel_index(int(np.argmax(np.abs(array) > too_large)), array.shape)
     element = int(np.ravel_multi_index(index[1:], spec.event_shape))
