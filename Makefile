@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PYTEST = $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 
-.PHONY: demo test test-coverage test-quick test-flags test-mutations test-combinations lint types format lock clean
+.PHONY: demo test test-coverage test-quick test-flags test-inputs test-mutations test-combinations lint types format lock clean
 
 demo: .venv/.installed
 	$(BIN)/lowerbound train --out runs/demo-$$(date +%Y%m%d-%H%M%S)
@@ -27,6 +27,10 @@ test-quick: .venv/.installed-test
 # The oracles compiled as for users; the other tests compile with less optimisation, because most programs run once.
 test-flags: .venv/.installed-test
 	LOWERBOUND_TEST_FLAGS=users $(PYTEST) tests/oracles
+
+# Two thousand inputs made at random, over all commands and the estimator: each is answered with a result or a sentence.
+test-inputs: .venv/.installed-test
+	LOWERBOUND_TEST_INPUTS=60 $(BIN)/python -m pytest tests/inputs
 
 # Mistakes planted in a copy of the source, each with the oracle that must notice it, then with the check of `verify`.
 test-mutations: .venv/.installed-test

@@ -39,6 +39,10 @@ class SavingError(LowerboundError, OSError):
     """A file could not be written (disk full, no permission); what was saved before is untouched."""
 
 
+class TooLargeError(LowerboundError, MemoryError):
+    """What is asked for does not fit into the memory that is free; nothing was allocated."""
+
+
 class NonFiniteLossError(LowerboundError, ArithmeticError):
     """Training met a NaN or infinite loss; the checkpoints from before it are kept."""
 
@@ -58,6 +62,11 @@ class ConfigurationWarning(UserWarning):
 def warn_of_data(text: str, stacklevel: int = 3) -> None:
     """A `DataWarning` that points at the caller of the function that warns."""
     warnings.warn(text, DataWarning, stacklevel=stacklevel + 1)
+
+
+def shortened(text: str, most: int = 80) -> str:
+    """A text as an error shows it, without its end where it is long."""
+    return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
 def closest_name(name: str, choices: Iterable[str]) -> str | None:

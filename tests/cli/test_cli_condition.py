@@ -34,7 +34,7 @@ def test_a_conditional_run_is_scored_sampled_reconstructed_and_encoded(run: Path
     ("options", "message"),
     [
         ((), r"trained with the condition 'group' (one of 0, 1, 2), and none was given; add for example --condition 0"),
-        (("--condition", "9"), "the condition 'group' has the value 9; expected one of 0, 1, 2"),
+        (("--condition", "9"), "the condition 'group' has the value 9 in row 0; expected one of 0, 1, 2"),
         (("--condition", "blue"), "--condition is 'blue'; expected one of 0, 1, 2"),
     ],
 )

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 import pytest
-from commands import command, good, small_images
+from commands import SMALL_ALONE, command, good, small_images
 from support.chance import not_above
 
 FORMATS = {
@@ -288,3 +288,33 @@ def test_images_are_no_table(images_run: Path, tmp_path: Path) -> None:
     result = command("sample", images_run, "--out", tmp_path / "x.csv")
     assert result.status == 2
     assert "a table, but the examples have shape (4, 5), which is no row. Give a .npy file." in result.error
+
+
+def test_codes_may_come_with_their_spread(table_run: Path, files: Path, tmp_path: Path) -> None:
+    good("encode", table_run, files / "table.npy", "--out", tmp_path / "codes.npy")
+    good("encode", table_run, files / "table.npy", "--std", "--out", tmp_path / "both.npy")
+    codes, both = np.load(tmp_path / "codes.npy"), np.load(tmp_path / "both.npy")
+    np.testing.assert_array_equal(both[:, :2], codes)
+    assert both.shape == (80, 4)
+    assert (both[:, 2:] > 0).all()
+    good("encode", table_run, files / "table.npy", "--std", "--out", tmp_path / "both.csv")
+    assert (tmp_path / "both.csv").read_text().splitlines()[0] == "z0,z1,z0_std,z1_std"
+
+
+def test_other_data_than_the_run_s_own_are_scored(table_run: Path, files: Path, tmp_path: Path) -> None:
+    own = json.loads(good("evaluate", table_run, "--split", "train", "--samples", 20, "--json").stdout)
+    np.savez(tmp_path / "some.npz", rows=np.load(files / "table.npy")[:30], names=np.arange(3))
+    result = good("evaluate", table_run, tmp_path / "some.npz", "--key", "rows", "--samples", 20, "--json")
+    other = json.loads(result.stdout)
+    assert (other["num_examples"], other["split"]) == (30, str(tmp_path / "some.npz"))
+    assert abs(other["elbo_nats"] - own["elbo_nats"]) < 1
+    assert (
+        f"{tmp_path / 'some.npz'}, 30 examples"
+        in good("evaluate", table_run, tmp_path / "some.npz", "--key", "rows", "--samples", 20).stdout
+    )
+
+
+def test_the_variable_of_a_file_is_chosen_by_an_option(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", rows=np.random.default_rng(0).normal(size=(60, 3)), names=np.arange(3))
+    good("train", tmp_path / "x.npz", "--key", "rows", *SMALL_ALONE, "--epochs", 1, "--out", tmp_path / "run")
+    assert 'key = "rows"' in (tmp_path / "run" / "config.toml").read_text()

@@ -19,6 +19,8 @@ POSITIVE = "expected an integer >= 1"
 REFUSED = [
     ("data", "name", "", "data.name is '' (text); expected text that is not empty."),
     ("data", "key", 3, "data.key is 3 (an integer); expected text."),
+    ("data", "image_size", 64, "data.image_size is 64 (an integer); expected text."),
+    ("data", "background", 0, "data.background is 0 (an integer); expected text."),
     ("data", "validation", 1.5, "data.validation is 1.5 (a number); expected 0 (none), a fraction strictly between 0 and 1"),
     ("data", "validation", 1.0, "data.validation is 1.0 (a number)"),
     ("data", "test", -1, "data.test is -1 (an integer)"),
@@ -242,7 +244,7 @@ def test_a_file_that_is_not_toml_is_refused(tmp_path, content, message):
 def test_missing_and_unreadable_files_are_refused(tmp_path):
     with pytest.raises(ConfigurationError, match=r"there is no configuration file .*none\.toml"):
         load_toml(tmp_path / "none.toml")
-    with pytest.raises(ConfigurationError, match="could not be read: Is a directory"):
+    with pytest.raises(ConfigurationError, match="is a folder; expected a TOML file"):
         load_toml(tmp_path)
 
 

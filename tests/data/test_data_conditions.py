@@ -34,9 +34,9 @@ def test_numbers_are_standardised_by_the_training_data() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ([2], r"the condition 'labels' has the value 2; expected one of 1, 3, 7 for each example"),
+        ([2], r"the condition 'labels' has the value 2 in row 0; expected one of 1, 3, 7 for each example"),
         ([[1, 3]], r"'labels' has shape \(1, 2\); expected one of 1, 3, 7"),
-        (["1"], r"'labels' has the type <U1; expected one of 1, 3, 7"),
+        (["1"], r"'labels' has texts, '1' for one; expected one of 1, 3, 7"),
     ],
 )
 def test_what_is_no_known_category_is_refused(values: list, message: str) -> None:
@@ -52,7 +52,7 @@ def test_numbers_of_another_shape_or_not_finite_are_refused() -> None:
         spec.encode(np.full((1, 2), np.nan))
     with pytest.raises(DataError, match="'age' has values that are not finite"):
         describe_condition(np.array([np.inf, 0.0]), "age")
-    with pytest.raises(DataError, match="has 2000 different whole numbers, more than 1000 categories"):
+    with pytest.raises(DataError, match="has 2000 different values, more than 1000 categories"):
         describe_condition(np.arange(2000), "id")
 
 

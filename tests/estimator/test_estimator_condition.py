@@ -53,7 +53,7 @@ def test_a_condition_that_is_missing_wrong_or_unwanted_is_refused(vae: VAE) -> N
         vae.sample(3)
     with pytest.raises(DataError, match=r"condition has shape \(2,\); expected a row for each of the 3 examples"):
         vae.sample(3, condition=[0, 1])
-    with pytest.raises(DataError, match="has the value 2; expected one of 0, 1"):
+    with pytest.raises(DataError, match="has the value 2 in row 0; expected one of 0, 1"):
         vae.transform(ROWS[:1], condition=[2])
     plain = VAE(2, hidden_widths=(8,), epochs=1, random_state=0).fit(ROWS)
     with pytest.raises(ConfigurationError, match="this model was fitted without one"):

@@ -51,7 +51,13 @@ def test_a_loaded_estimator_is_the_saved_one(vae, tmp_path):
     assert (loaded.spec_, loaded.config_) == (vae.spec_, vae.config_)
     assert loaded.n_features_in_ == 4
     assert loaded.get_feature_names_out().tolist() == ["vae0", "vae1"]
-    assert loaded.get_params() == {**vae.get_params(), "kind": "rows", "likelihood": "gaussian", "scaling": "standard"}
+    assert loaded.get_params() == {
+        **vae.get_params(),
+        "kind": "rows",
+        "likelihood": "gaussian",
+        "network": "mlp",
+        "scaling": "standard",
+    }
     for name, column in vae.history_.items():
         np.testing.assert_array_equal(loaded.history_[name], column)
 

@@ -11,12 +11,14 @@ from jaxtyping import PRNGKeyArray
 from ..config import ResolvedConfig, RunConfig
 from ..config.catalogue import class_of
 from ..config.context import BuildContext, ObjectiveContext
+from ..config.entry import KINDS
 from ..data.spec import DataSpec
 from ..data.transforms import choose_transform
 from ..errors import ConfigurationError
 from ..likelihoods.support import Support
 from ..models import AbstractLatentVariableModel
 from ..objectives import AbstractObjective
+from ..storage.memory import in_memory
 from .networks import resolve_network
 
 
@@ -35,6 +37,18 @@ def resolve(config: RunConfig, spec: DataSpec, parts: Mapping[str, Any] = {}) ->
         config = config.updated({"likelihood": {"name": "bernoulli" if spec.kind == "binary" else "gaussian"}})
     class_of("likelihood", config.likelihood.name).support.check(config.likelihood.name, spec.of_model)
     return ResolvedConfig(config.updated({"data": {"scaling": _resolved_scaling(config)}}))
+
+
+def check_same_model(before: RunConfig, config: RunConfig) -> None:
+    """Raise `ConfigurationError` where training that goes on from a model asks for a model that is made of something else."""
+    for kind in (kind for kind in KINDS if kind != "objective"):
+        old, new = before.to_dict()[kind], config.to_dict()[kind]
+        for key in old.keys() | new.keys():
+            if old.get(key) != new.get(key) and key != "dropout":
+                raise ConfigurationError(
+                    f"{kind}.{key} is {new.get(key)!r}, but the model to go on from has {old.get(key)!r}; expected the same. "
+                    "Leave it as it was, or train from the start."
+                )
 
 
 def _resolved_scaling(config: RunConfig) -> str:
@@ -83,8 +97,23 @@ def build_model(
     - `parts`: objects that take the place of the configured parts, by kind ("prior", ...).
     """
     context = build_context(config, spec, key, condition_dim=condition_dim, examples=examples)
-    model: AbstractLatentVariableModel = class_of("model", config.model.name).build(config, context, parts)
+    with in_memory(_largest_sizes(config, spec)):
+        model: AbstractLatentVariableModel = class_of("model", config.model.name).build(config, context, parts)
     return model
+
+
+def _largest_sizes(config: RunConfig, spec: DataSpec) -> str:
+    """What makes a model large, for an error's text: the keys with the largest numbers, and the example's own size."""
+    sizes: dict[str, Any] = {}
+    for kind in (kind for kind in KINDS if kind != "objective"):
+        for key, value in config.to_dict()[kind].items():
+            numbers = [each for each in (value if isinstance(value, list) else [value]) if type(each) is int]
+            sizes |= {f"{kind}.{key}={value}": max(numbers)} if numbers else {}
+    largest = sorted(sizes, key=lambda name: -sizes[name])[:3]
+    return (
+        f"the model does not fit into memory. Its largest sizes are {', '.join(largest)}, and an example has the shape "
+        f"{spec.event_shape}; make them smaller."
+    )
 
 
 def build_objective(config: RunConfig, steps_per_epoch: int, num_examples: int) -> AbstractObjective:

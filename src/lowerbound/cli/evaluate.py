@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import ConfigurationError
-from .app import DataDir, Json, Overwrite, Run, SampleSeed, Split, app
+from .app import SPLITS, DataDir, Json, Key, Overwrite, Run, SampleSeed, Split, app
 from .console import counting, print_json, show_numbers, show_table, show_text
 from .opening import open_run
 from .outputs import check_out
@@ -91,7 +91,9 @@ def build_proposal(
 )
 def evaluate(
     run: Run,
+    data: Annotated[str | None, typer.Argument(metavar="DATA", help="Other data than the run's own.")] = None,
     samples: Annotated[int | None, typer.Option(help="Importance samples per example, K; 1000.")] = None,
+    key: Key = "",
     split: Split = "test",
     data_dir: DataDir = None,
     seed: SampleSeed = 0,
@@ -144,25 +146,26 @@ def evaluate(
     if bound_figure is not None:
         check_out(bound_figure, (".png",), overwrite=overwrite, option="--bound-figure")
     opened = open_run(run)
-    data = opened.examples(split, data_dir)
+    scored = opened.examples(split, data_dir) if data is None else opened.other_examples(data, key, data_dir)
+    split = split if data is None else data
     if method != "importance":
         from .annealing import evaluate_by
 
         annealing = not_none(num_temperatures=temperatures, num_chains=chains, start=start)
         return evaluate_by(
-            method, opened.model, data, split, seed, examples or 100, not_none(num_samples=samples), annealing, json
+            method, opened.model, scored, split, seed, examples or 100, not_none(num_samples=samples), annealing, json
         )
     from ..evaluation import evaluate
 
-    with counting(len(data), quiet=json) as advance:
+    with counting(len(scored), quiet=json) as advance:
         evaluation = evaluate(
             opened.model,
             opened.spec,
-            data,
+            scored,
             split=split,
             seed=seed,
             proposal=build_proposal(proposal, widen, refine_steps, refine_rate, prior_share),
-            unfinished=keeping(opened.folder, len(data)),
+            unfinished=keeping(opened.folder, len(scored)),
             on_progress=advance,
             **not_none(num_samples=samples),
         )
@@ -205,7 +208,8 @@ def show_evaluation(evaluation: Evaluation) -> None:
         ("KL [nats]", evaluation.kl_nats, None, "what the code tells about an example"),
         ("active units", f"{evaluation.active_units} of {evaluation.latent_dim}", None, "latents with Var(E[z|x]) > 0.01"),
     ]
-    show_numbers(f"{evaluation.split} split, {evaluation.num_examples:,} examples, {kind}", rows, "score")
+    which = f"{evaluation.split} split" if evaluation.split in SPLITS else evaluation.split
+    show_numbers(f"{which}, {evaluation.num_examples:,} examples, {kind}", rows, "score")
     show_text(evidence.verdict)
 
 

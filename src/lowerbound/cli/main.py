@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from ..errors import ConfigurationError, LowerboundError
+from ..errors import ConfigurationError, LowerboundError, shortened
 
 # isort: off
 # Help lists the commands in this order.
@@ -61,7 +61,9 @@ def main() -> None:
         sys.exit(1)
     except OSError as error:
         # Files are named in their errors; what has no name is the stream that results go to.
-        if error.filename is not None or error.errno not in _UNWRITABLE:
+        if error.filename is not None:
+            _fail(LowerboundError(f"{shortened(str(error.filename))} cannot be used: {error.strerror}."), 1)
+        if error.errno not in _UNWRITABLE:
             raise
         # What still waits would be written again, in vain, when the process ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

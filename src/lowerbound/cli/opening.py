@@ -29,10 +29,9 @@ class OpenRun(NamedTuple):
 
     def dataset(self, data_dir: Path | None) -> Dataset:
         """The run's own data; raises `DataError` when they are others than they were."""
-        from ..data.datasets import load_dataset
+        from ..data.datasets import load_configured
 
-        data = self.config.data
-        dataset = load_dataset(data.name, data.key, data_dir, data.condition)
+        dataset = load_configured(self.config.data, data_dir)
         self.folder.check_data(dataset)
         return dataset
 
@@ -54,13 +53,13 @@ class OpenRun(NamedTuple):
         import numpy as np
 
         from ..data.checks import check_array
-        from ..data.datasets import load_dataset
+        from ..data.datasets import load_configured
         from ..data.examples import examples_of
         from ..data.plausibility import check_like_training
         from ..data.tables import Table, columns_of
 
         spec = self.spec
-        dataset = load_dataset(data, key, data_dir, self.config.data.condition)
+        dataset = load_configured(self.config.data, data_dir, instead=data, key=key)
         examples = dataset.examples
         if dataset.feature_names and spec.feature_names:
             examples = columns_of(Table(examples, dataset.feature_names), spec.feature_names, data)

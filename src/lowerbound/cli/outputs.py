@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import os
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, LowerboundError
+from ..storage.memory import check_number_fits
 from .app import DataDir, Key, Overwrite, Run, Split, app
 from .opening import open_run
 from .runtime import say
@@ -45,6 +48,7 @@ def sample(
     check_out(out, (".png", ".npy", ".csv"), overwrite=overwrite)
     _, model, spec, _ = open_run(run)
     require_kind(spec, out)
+    check_number_fits("-n", count, 16 * math.prod(spec.event_shape), "new examples")
     from ..evaluation import sample
 
     examples = sample(model, count, condition=condition_rows(condition, count, spec), draw=not mean, seed=seed)
@@ -97,19 +101,29 @@ def encode(
     data: Annotated[str, typer.Argument(metavar="DATA", help="A named set, a file or a folder of images.")],
     out: Annotated[Path, typer.Option(help="A .npy or .csv file: one row of posterior means per example.")],
     key: Key = "",
+    std: Annotated[bool, typer.Option("--std", help="The standard deviations of q(z|x) too, as further columns.")] = False,
     data_dir: DataDir = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Write the latent code E[z|x] of each example; the same every time."""
     check_out(out, (".npy", ".csv"), overwrite=overwrite)
     opened = open_run(run)
-    from ..evaluation import posterior_means
+    import numpy as np
 
-    means = posterior_means(opened.model, opened.other_examples(data, key, data_dir))
+    from ..evaluation import check_density, posterior_means, posterior_stds
+
+    examples = opened.other_examples(data, key, data_dir)
+    codes = [posterior_means(opened.model, examples)]
+    names = [f"z{index}" for index in range(opened.model.latent_dim)]
+    if std:
+        check_density(opened.model, "spread of q(z|x)", str(run))
+        codes.append(posterior_stds(opened.model, examples))
+        names += [f"{name}_std" for name in names]
+    means = np.concatenate(codes, axis=1)
     if out.suffix == ".npy":
         write_npy(out, means)
     else:
-        _write_table(out, means, [f"z{index}" for index in range(means.shape[1])])
+        _write_table(out, means, names)
     say(f"wrote the codes E[z|x] of {len(means):,} examples, {means.shape[1]} latents each, to {out}")
 
 
@@ -120,21 +134,37 @@ def condition_rows(text: str, count: int, spec: DataSpec) -> np.ndarray | None:
         if text:
             raise ConfigurationError(f"--condition is {text!r}, but this model was trained without a condition; leave it out.")
         return None
+    from ..data.conditions import in_words
+
+    parts = given.columns or (given,)
     if not text:
+        example = ",".join(
+            in_words(part.categories[0]) if part.categories else ",".join(f"{value:.3g}" for value in part.mean) for part in parts
+        )
         raise ConfigurationError(
             f"the model was trained with the condition {given.name!r} ({given.words}), and none was given; add for example "
-            f"--condition {f'{given.categories[0]:g}' if given.categories else ','.join(f'{value:.3g}' for value in given.mean)}"
-            f"{', or --condition all for every category in turn' if given.categories else ''}."
+            f"--condition {shlex.quote(example)}{', or --condition all for every category in turn' if given.categories else ''}."
         )
     import numpy as np
 
     if text == "all" and given.categories:
         return given.encode(np.resize(np.asarray(given.categories), count))
+    # A text may hold a comma itself.
+    pieces = [text] if given.categories else text.split(",")
+    sizes = [len(part.mean) or 1 for part in parts]
+    values: list[np.ndarray] = []
     try:
-        values = np.asarray([float(piece) for piece in text.split(",")])
-    except ValueError:
+        if len(pieces) != sum(sizes):
+            raise ValueError(f"{len(pieces)} values")
+        for part, start, size in zip(parts, np.cumsum([0, *sizes]), sizes, strict=False):
+            own = pieces[start : start + size]
+            is_text = bool(part.categories) and isinstance(part.categories[0], str)
+            values.append(part.encode(np.asarray(own if is_text else [[float(piece) for piece in own]]).reshape(1, -1)[:, :size]))
+    except ValueError as error:
+        if isinstance(error, LowerboundError):
+            raise
         raise ConfigurationError(f"--condition is {text!r}; expected {given.words}, separated by commas.") from None
-    return given.encode(np.repeat(values, count) if given.categories else np.tile(values, (count, 1)))
+    return np.repeat(np.concatenate(values, axis=1), count, axis=0)
 
 
 def check_out(out: Path, allowed: tuple[str, ...], *, overwrite: bool, option: str = "--out") -> None:

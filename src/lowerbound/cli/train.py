@@ -42,6 +42,7 @@ def train(
     overrides: Annotated[
         list[str] | None, typer.Option("--set", metavar="section.key=value", help="Set one key of the configuration; repeatable.")
     ] = None,
+    key: Annotated[str | None, typer.Option(help="The variable in a .npz or .mat file.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training data.")] = None,
     seed: Annotated[int | None, typer.Option(help="The seed of the weights, the batches and the noise.")] = None,
     out: Annotated[Path | None, typer.Option(help="The run's folder; by default runs/DATA-N.")] = None,
@@ -54,7 +55,7 @@ def train(
 ) -> None:
     """Train a model; with no argument, on the built-in faces."""
     if resume is not None:
-        given = {"DATA": data, "--recipe": recipe, "--set": overrides, "--seed": seed, "--out": out}
+        given = {"DATA": data, "--recipe": recipe, "--set": overrides, "--key": key, "--seed": seed, "--out": out}
         unwanted = [name for name, value in given.items() if value is not None and value != []]
         if unwanted:
             raise ConfigurationError(
@@ -66,17 +67,18 @@ def train(
 
     # The configuration is checked before anything heavy is imported.
     flags = {"training": {name: value for name, value in (("epochs", epochs), ("seed", seed)) if value is not None}}
+    flags |= {"data": {"key": key}} if key is not None else {}
     config, chosen = resolve_config(data, recipe, overrides or [], flags)
     config = _with_absolute_path(config)
     path = out or _free_folder(config.data.name)
 
     prepare_jax()
-    from ..data.datasets import load_dataset
+    from ..data.datasets import load_configured
     from ..runs.folder import RunFolder
     from ..runs.training import TrainingRun
 
     RunFolder.check_free(path)
-    dataset = load_dataset(config.data.name, config.data.key, data_dir, config.data.condition)
+    dataset = load_configured(config.data, data_dir)
     command = shlex.join(["lowerbound", *sys.argv[1:]])
     run = TrainingRun.begin(path, config, dataset, recipe=chosen.name, command=command)
     _train(run, report=report, as_json=json, resumed=False)
@@ -85,14 +87,13 @@ def train(
 def _resume(path: Path, epochs: int | None, data_dir: Path | None, *, report: bool, as_json: bool) -> None:
     """Continue a run at its newest whole checkpoint."""
     prepare_jax()
-    from ..data.datasets import load_dataset
+    from ..data.datasets import load_configured
     from ..runs.folder import RunFolder
     from ..runs.training import TrainingRun
     from ..training import STOPPED_EARLY
 
     folder = RunFolder.open(path)
-    data = folder.config().data
-    dataset = load_dataset(data.name, data.key, data_dir, data.condition)
+    dataset = load_configured(folder.config().data, data_dir)
     run = TrainingRun.resume(path, dataset, epochs=epochs)
     page = folder.path / REPORT
     if not run.is_finished:

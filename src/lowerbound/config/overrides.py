@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Iterable
 from typing import Any
 
-from ..errors import ConfigurationError, unknown_name_message
+from ..errors import ConfigurationError, shortened, unknown_name_message
 from .entry import KINDS
 from .rules import Text
 from .run import SECTIONS, check_keys, keys_of_section, merged, unknown_key_message
@@ -52,10 +52,17 @@ def _parse_value(where: str, text: str) -> Any:
     for attempt in (text, _BARE_WORD.sub(r'"\g<0>"', text) if text.startswith("[") and '"' not in text else text):
         try:
             parsed = tomllib.loads(f"value = {attempt}")
-        except tomllib.TOMLDecodeError:
+        except RecursionError:
+            raise ConfigurationError(
+                f"{where} is {shortened(text)!r}, which is nested too deeply; expected a value or a list."
+            ) from None
+        except ValueError:
+            # No TOML, or an integer of thousands of digits.
             continue
         if list(parsed) == ["value"]:
             return parsed["value"]
     if text[:1] in ("[", "{", '"', "'"):
-        raise ConfigurationError(f"{where} is {text!r}, which is not a TOML value; expected, for example, 4, adam or [200, 200].")
+        raise ConfigurationError(
+            f"{where} is {shortened(text)!r}, which is not a TOML value; expected, for example, 4, adam or [200, 200]."
+        )
     return text

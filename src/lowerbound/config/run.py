@@ -12,6 +12,7 @@ import tomli_w
 
 from .. import __version__
 from ..errors import ConfigurationError, closest_name, unknown_name_message
+from ..storage.regular import MISSING, not_a_file
 from ..storage.upgrades import FIRST_LINE, upgraded_config, writing_release
 from .catalogue import entries_of, keys_of, names_of
 from .entry import AUTO, KINDS
@@ -181,16 +182,18 @@ def _closest_key(key: str) -> str | None:
 def load_toml(path: str | Path) -> dict[str, Any]:
     """The nested dictionary in a TOML file, as yet unchecked; one that an earlier release wrote for a run is upgraded.
 
-    Raises `ConfigurationError` when it is missing or not TOML.
+    Raises `ConfigurationError` when it is missing, no regular file, or not TOML.
     """
+    reason = not_a_file(path)
+    if reason == MISSING:
+        raise ConfigurationError(f"there is no configuration file {path}; give the path of a TOML file that exists.")
+    if reason is not None:
+        raise ConfigurationError(f"the configuration file {path} {reason}; expected a TOML file.")
     try:
         text = Path(path).read_text(encoding="utf-8")
         return upgraded_config(tomllib.loads(text), writing_release(text))
-    except FileNotFoundError:
-        raise ConfigurationError(f"there is no configuration file {path}; give the path of a TOML file that exists.") from None
     except OSError as error:
         raise ConfigurationError(f"the configuration file {path} could not be read: {error.strerror}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(
-            f"{path} is not a TOML file: {error}. Expected lines such as\n[model]\nlatent_dim = 20"
-        ) from error
+    except (ValueError, RecursionError) as error:
+        why = "it is nested too deeply" if isinstance(error, RecursionError) else error
+        raise ConfigurationError(f"{path} is not a TOML file: {why}. Expected lines such as\n[model]\nlatent_dim = 20") from error

@@ -11,6 +11,8 @@ from .keys import Key
 from .rules import Boolean, Integer, OneOf, PartOfData, Real, Rule, Text
 
 LARGEST_SEED = 2**32 - 1
+# Steps are counted in 32 bits.
+LARGEST_STEP = 2**31 - 1
 
 
 def _key(default: Any, rule: Rule, help_text: str, papers: Mapping[Any, tuple[str, ...]] = {}) -> Any:
@@ -42,6 +44,12 @@ class DataConfig:
         "auto",
         OneOf(("auto", "pictures", "rows", "series")),
         "what an example is: a picture, a row, or a window of series; by default the data's type, shape and range decide",
+    )
+    image_size: str = _key(
+        "", Text(may_be_empty=True), "HEIGHTxWIDTH to which a folder's images are scaled; empty for the size of most"
+    )
+    background: str = _key(
+        "", Text(may_be_empty=True), "the colour behind transparent pixels of a folder's images; empty for white, with a warning"
     )
     scaling: str = _key(
         "auto",

@@ -147,3 +147,15 @@ def _check_finite(array: np.ndarray, name: str) -> None:
             f"{array[first]} at index {first}. Expected finite numbers: drop or fill those rows, "
             f"for example {name}[numpy.isfinite({name}).all(axis=tuple(range(1, {name}.ndim)))]."
         )
+
+
+def check_size_for_float32(array: np.ndarray, what: str) -> None:
+    """Raise `DataError` where a finite value would become infinite as float32, in which models compute."""
+    if array.dtype.kind != "f" or array.dtype.itemsize <= 4:
+        return
+    largest = float(np.abs(array).max(initial=0.0, where=np.isfinite(array)))
+    if largest > float(np.finfo(np.float32).max):
+        raise DataError(
+            f"{what} reaches {largest:g}, beyond the largest number of float32 (3.4e+38), in which models compute. Rescale it, "
+            "or take its logarithm."
+        )

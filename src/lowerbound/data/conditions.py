@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError, warn_of_data
+from .checks import check_size_for_float32
 
 # More categories than this are more likely a number stored as an integer than a kind of thing.
 MOST_CATEGORIES = 1000
@@ -20,82 +21,181 @@ class ConditionSpec:
     """Describes the condition of one example.
 
     - `name`: what it is called: "labels", "factors", or the variable's name.
-    - `categories`: the values of a category, in order; it becomes one-hot. Empty for numbers.
+    - `categories`: the values of a category, in order, numbers or texts; it becomes one-hot. Empty for numbers.
     - `mean`, `std`: of numbers, over the training data, each to be standardised by.
+    - `columns`: of a condition with columns of several kinds, the description of each; empty for others.
     """
 
     name: str
-    categories: tuple[float, ...] = ()
+    categories: tuple[float | str, ...] = ()
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
+    columns: tuple[ConditionSpec, ...] = ()
 
     @property
     def dim(self) -> int:
         """The length of the vector."""
-        return len(self.categories) or len(self.mean)
+        return sum(column.dim for column in self.columns) if self.columns else len(self.categories) or len(self.mean)
 
     @property
     def words(self) -> str:
         """The allowed values in words."""
+        if self.columns:
+            return "; ".join(f"{column.name}: {column.words}" for column in self.columns)
         if self.categories:
-            shown = ", ".join(f"{value:g}" for value in self.categories[:12])
+            shown = ", ".join(map(in_words, self.categories[:12]))
             return f"one of {shown}{', ...' if len(self.categories) > 12 else ''}"
-        return f"{len(self.mean)} numbers"
+        return f"{len(self.mean)} number{'s' if len(self.mean) > 1 else ''}"
 
     def encode(self, values: Any) -> np.ndarray:
-        """(n, dim) float32: one-hot of a category, or standardised numbers.
+        """(n, dim) float32: one-hot of a category, or standardised numbers, of one column after the other.
 
-        - `values`: (n,) categories, or (n, dim) numbers ((n,) for one number each).
+        - `values`: what `condition_array` takes.
 
         Raises `DataError` for an unknown category, a wrong shape, or values that are not finite.
         """
-        array = np.asarray(values)
-        if array.dtype.kind not in "iufb":
-            raise DataError(f"the condition {self.name!r} has the type {array.dtype}; expected {self.words} for each example.")
-        if self.categories:
-            if array.ndim == 2 and array.shape[1] == 1:
-                array = array[:, 0]
-            known = np.asarray(self.categories)
-            place = np.searchsorted(known, array).clip(0, len(known) - 1)
-            if array.ndim != 1 or not (known[place] == array).all():
-                wrong = f"shape {array.shape}" if array.ndim != 1 else f"the value {array[known[place] != array][0]:g}"
-                raise DataError(f"the condition {self.name!r} has {wrong}; expected {self.words} for each example.")
-            return np.eye(len(known), dtype=np.float32)[place]
+        array = condition_array(values, self.name)
+        if self.columns:
+            return self._encode_columns(array)
+        if array.dtype.names:
+            if len(array.dtype.names) > 1:
+                raise DataError(
+                    f"the condition {self.name!r} has the columns {', '.join(array.dtype.names)}; expected one: {self.words}."
+                )
+            array = array[array.dtype.names[0]]
+        return self._one_hot(array) if self.categories else self._standardised(array)
+
+    def _encode_columns(self, array: np.ndarray) -> np.ndarray:
+        names = array.dtype.names or ()
+        if set(names) != {column.name for column in self.columns}:
+            raise DataError(
+                f"the condition {self.name!r} has the columns {', '.join(names) or '(none with a name)'}; expected a data frame "
+                f"with {', '.join(column.name for column in self.columns)}."
+            )
+        return np.concatenate([column.encode(array[column.name]) for column in self.columns], axis=1)
+
+    def _one_hot(self, array: np.ndarray) -> np.ndarray:
+        array = array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
+        if array.ndim != 1:
+            raise DataError(f"the condition {self.name!r} has shape {array.shape}; expected {self.words} for each example.")
+        is_text = any(isinstance(category, str) for category in self.categories)
+        if is_text and array.dtype.kind != "U":
+            array = np.asarray([in_words(value) for value in array.tolist()])
+        if not is_text and array.dtype.kind == "U":
+            raise DataError(
+                f"the condition {self.name!r} has texts, {str(array[0])!r} for one; expected {self.words} for each example."
+            )
+        place = {category: index for index, category in enumerate(self.categories)}
+        found = np.asarray([place.get(value, -1) for value in array.tolist()])
+        if (unknown := np.flatnonzero(found < 0)).size:
+            value = in_words(array[unknown[0]].item())
+            raise DataError(
+                f"the condition {self.name!r} has the value {value} in row {unknown[0]}; expected {self.words} for each example."
+            )
+        return np.eye(len(self.categories), dtype=np.float32)[found]
+
+    def _standardised(self, array: np.ndarray) -> np.ndarray:
+        if array.dtype.kind == "U":
+            raise DataError(
+                f"the condition {self.name!r} has texts, {str(array[0])!r} for one; expected {self.words} for each example."
+            )
         array = array.astype(np.float64).reshape(len(array), -1)
         if array.shape[1] != self.dim or not np.isfinite(array).all():
             raise DataError(
                 f"the condition {self.name!r} has {array.shape[1]} numbers for each example"
                 f"{'' if np.isfinite(array).all() else ', some of them not finite'}; expected {self.words}, all finite."
             )
-        return ((array - np.asarray(self.mean)) / np.asarray(self.std)).astype(np.float32)
+        scaled = (array - np.asarray(self.mean)) / np.asarray(self.std)
+        check_size_for_float32(scaled, f"the condition {self.name!r}, standardised,")
+        return scaled.astype(np.float32)
 
 
-def describe_condition(values: np.ndarray, name: str) -> ConditionSpec:
-    """Whole numbers in one column are a category, everything else is numbers; `values` are those of the training data.
+def in_words(category: float | str) -> str:
+    """A category as it is shown and typed."""
+    return category if isinstance(category, str) else f"{category:g}"
+
+
+def condition_array(values: Any, name: str) -> np.ndarray:
+    """What is given with each example as one plain array with a row for each: numbers, texts, or one field for each column.
+
+    - `values`: (n,) or (n, k) numbers, (n,) booleans or texts, a series of categories, or a data frame.
+
+    Raises `DataError`, naming the column and the row, for what is neither a number nor a text.
+    """
+    if hasattr(values, "columns"):
+        names = [str(each) for each in values.columns]
+        if len(set(names)) < len(names) or not names:
+            raise DataError(f"the condition {name!r} has the columns {', '.join(names)}; expected a name of its own for each.")
+        columns = [condition_array(values[each], str(each)) for each in values.columns]
+        if all(column.dtype.kind in "iuf" for column in columns):
+            return np.stack(columns, axis=1) if len(columns) > 1 else columns[0]
+        table = np.empty(len(columns[0]), [(each, column.dtype) for each, column in zip(names, columns, strict=True)])
+        for each, column in zip(names, columns, strict=True):
+            table[each] = column
+        return table
+    array = np.asarray(values)
+    if array.dtype.names:
+        return array
+    is_category = str(getattr(values, "dtype", "")) == "category"
+    if array.dtype.kind == "O" or is_category:
+        array = _plain(array, name, as_text=is_category)
+    if array.ndim == 2 and array.dtype.kind in "bU":
+        array = array[:, 0] if array.shape[1] == 1 else array.astype(np.float64) if array.dtype.kind == "b" else array
+    if array.dtype.kind not in "iufbU" or array.ndim not in (1, 2) or (array.ndim == 2 and array.dtype.kind == "U"):
+        raise DataError(
+            f"the condition {name!r} has the type {array.dtype} and shape {array.shape}; expected a whole number or a text for "
+            "each example (a category), a row of numbers, or a data frame."
+        )
+    return array
+
+
+def _plain(array: np.ndarray, name: str, *, as_text: bool) -> np.ndarray:
+    """Python's objects as numbers where all are, else as texts."""
+    flat = array.reshape(-1).tolist()
+    for row, value in enumerate(flat):
+        # NaN is not itself.
+        if value is None or value is not value or not isinstance(value, str | bool | int | float | np.generic):
+            raise DataError(
+                f"the condition {name!r} is {value!r} in row {row // max(1, array[:1].size)}; expected a number or a text in "
+                "each row."
+            )
+    if as_text or any(isinstance(value, str) for value in flat):
+        return np.asarray([in_words(value) for value in flat]).reshape(array.shape)
+    return np.asarray(flat).reshape(array.shape)
+
+
+def describe_condition(values: Any, name: str) -> ConditionSpec:
+    """Texts, booleans, and whole numbers in one column are a category, everything else is numbers.
+
+    - `values`: those of the training data, as `condition_array` takes them; each column of a frame with texts or booleans is
+      described by itself, and its numbers are numbers.
 
     Raises `DataError` when they cannot serve; warns with `DataWarning` of numbers that look like categories.
 
     >>> describe_condition(np.array([2, 0, 2]), "labels").categories
     (0.0, 2.0)
     """
-    values = np.asarray(values)
-    if values.dtype.kind not in "iufb" or values.ndim not in (1, 2):
-        raise DataError(
-            f"the condition {name!r} has the type {values.dtype} and shape {values.shape}; expected a whole number for each "
-            "example (a category), or a row of numbers."
-        )
-    if values.dtype.kind in "iub" and values.ndim == 1:
-        categories = np.unique(values)
+    array = condition_array(values, name)
+    if array.dtype.names:
+        return ConditionSpec(name, columns=tuple(_described(array[each], each, is_alone=False) for each in array.dtype.names))
+    return _described(array, name, is_alone=True)
+
+
+def _described(array: np.ndarray, name: str, *, is_alone: bool) -> ConditionSpec:
+    if array.ndim == 1 and (array.dtype.kind in "bU" or (is_alone and array.dtype.kind in "iu")):
+        categories = np.unique(array)
         if len(categories) > MOST_CATEGORIES:
             raise DataError(
-                f"the condition {name!r} has {len(categories)} different whole numbers, more than {MOST_CATEGORIES} categories. "
+                f"the condition {name!r} has {len(categories)} different values, more than {MOST_CATEGORIES} categories. "
                 "If it is a number and no category, store it as floating-point."
             )
-        return ConditionSpec(name, categories=tuple(categories.astype(float).tolist()))
-    rows = values.astype(np.float64).reshape(len(values), -1)
+        plain = categories if array.dtype.kind == "U" else categories.astype(float)
+        return ConditionSpec(name, categories=tuple(plain.tolist()))
+    rows = array.astype(np.float64).reshape(len(array), -1)
     if not np.isfinite(rows).all():
         raise DataError(f"the condition {name!r} has values that are not finite; remove or fill them first.")
-    _warn_of_categories(rows, values.dtype, name)
+    check_size_for_float32(rows, f"the condition {name!r}")
+    _warn_of_categories(rows, array.dtype, name)
     std = rows.std(axis=0)
     return ConditionSpec(name, mean=tuple(rows.mean(axis=0).tolist()), std=tuple(np.where(std > 0, std, 1.0).tolist()))
 

@@ -20,10 +20,11 @@ class Dataset:
     - `name`: the set's name, or the path it was loaded from.
     - `examples`: (n, *event_shape).
     - `split`: the split that comes with the data, or None where the run makes its own.
-    - `labels`: (n,) integers, or None.
+    - `labels`: (n,) integers, or None; `label_names`: what 0, 1, ... are called, where they have names.
     - `factors`: (n, k) float32, what the examples were generated from, named by `factor_names`; or None.
     - `render`: makes examples of any factors, (m, k) and a generator of random numbers for their noise; or None.
     - `condition`: (n,) or (n, k), what a conditional model is given with each example; None where none was asked for.
+    - `weight`: (n,), how many examples each row stands for; None where each is one.
     - `feature_names`: a name for each column of a table; empty where there are none.
     - `num_levels`: the number of levels of integer data where the source states it, for `describe`.
     """
@@ -32,10 +33,12 @@ class Dataset:
     examples: np.ndarray
     split: Split | None = None
     labels: np.ndarray | None = None
+    label_names: tuple[str, ...] = ()
     factors: np.ndarray | None = None
     factor_names: tuple[str, ...] = ()
     render: Render | None = None
     condition: np.ndarray | None = None
     condition_name: str = ""
+    weight: np.ndarray | None = None
     feature_names: tuple[str, ...] = ()
     num_levels: int | None = None

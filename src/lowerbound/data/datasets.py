@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 import math
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import DataError, MissingDataError, closest_name
+from ..errors import ConfigurationError, DataError, MissingDataError, closest_name, shortened
+from ..storage.regular import not_a_file
 from .cache import data_directory
 from .checks import check_array
 from .dataset import Dataset
@@ -17,15 +19,28 @@ from .images import load_image_folder
 from .named import NAMED_SETS, NamedSet, read_original
 from .tables import TABLE_ENDINGS, load_table, require_column
 
+if TYPE_CHECKING:
+    from ..config.sections import DataConfig
 
-def load_dataset(name_or_path: str | Path, key: str = "", data_dir: str | Path | None = None, condition: str = "") -> Dataset:
+
+def load_dataset(
+    name_or_path: str | Path,
+    key: str = "",
+    data_dir: str | Path | None = None,
+    condition: str = "",
+    *,
+    image_size: str = "",
+    background: str = "",
+) -> Dataset:
     """Load a named data set, or the user's own file or folder.
 
     - `name_or_path`: `"faces"`, `"digits"`, `"frey-faces"`, `"binarized-mnist"`, `"mnist"`; or the path of a .npy, .npz or .mat
-      file whose first axis is the examples, of a .csv or .tsv table, or of a folder of PNG or JPEG images.
+      file whose first axis is the examples, of a .csv or .tsv table, or of a folder of images.
     - `key`: the variable in a .npz or .mat file; empty for the only one there.
     - `condition`: what a conditional model is given with each example: "labels", "factors", or a variable of the same .npz or
       .mat file, with a row for each example, or a column of the same table, which is then not part of x; empty for nothing.
+    - `image_size`, `background`: for a folder of images, "HEIGHTxWIDTH" to which all are scaled, and the colour behind
+      transparent pixels; empty for the size of most, and for white, with a warning where that changes an image.
     - `data_dir`: where the files of named sets are, and where downloads go; else `$LOWERBOUND_DATA`, else the user's cache.
 
     Raises `MissingDataError`, `ChecksumError` or `DataError`, each saying which file and what to do.
@@ -37,12 +52,20 @@ def load_dataset(name_or_path: str | Path, key: str = "", data_dir: str | Path |
         # The path "" is that of the working directory.
         raise MissingDataError("the name of the data is empty; expected a named data set or a path. Is a variable unset?")
     path = Path(name_or_path).expanduser()
+    if (reason := not_a_file(path)) is not None and reason.startswith("cannot"):
+        raise MissingDataError(f"the data {shortened(str(name_or_path))!r} {reason}; expected a named data set or a path.")
     if str(name_or_path) not in NAMED_SETS and path.suffix.lower() in TABLE_ENDINGS and path.is_file():
         return _load_table(str(name_or_path), path, key, condition)
-    dataset = _load(name_or_path, key, data_dir)
+    dataset = _load(name_or_path, key, data_dir, image_size, background)
     if not condition:
         return dataset
     return dataclasses.replace(dataset, condition=_condition(dataset, condition), condition_name=condition)
+
+
+def load_configured(data: DataConfig, data_dir: str | Path | None = None, *, instead: str = "", key: str = "") -> Dataset:
+    """The data that a configuration names; or those of another name or path, read in the same way."""
+    name, own_key = (instead, key) if instead else (data.name, data.key)
+    return load_dataset(name, own_key, data_dir, data.condition, image_size=data.image_size, background=data.background)
 
 
 def _load_table(name: str, path: Path, key: str, condition: str) -> Dataset:
@@ -57,7 +80,10 @@ def _load_table(name: str, path: Path, key: str, condition: str) -> Dataset:
 
 
 def _condition(dataset: Dataset, name: str) -> np.ndarray:
-    given = {"labels": dataset.labels, "factors": dataset.factors}
+    labels = dataset.labels
+    if labels is not None and dataset.label_names:
+        labels = np.asarray(dataset.label_names)[labels]
+    given = {"labels": labels, "factors": dataset.factors}
     own = {each: values for each, values in given.items() if values is not None}
     path = Path(dataset.name).expanduser()
     if name not in own and path.is_file():
@@ -74,19 +100,28 @@ def _condition(dataset: Dataset, name: str) -> np.ndarray:
     return own[name]
 
 
-def _load(name_or_path: str | Path, key: str, data_dir: str | Path | None) -> Dataset:
+def _load(name_or_path: str | Path, key: str, data_dir: str | Path | None, image_size: str, background: str) -> Dataset:
     text = str(name_or_path)
     path = Path(text).expanduser()
+    for key_of_folders, value in (("image_size", image_size), ("background", background)):
+        if value and (text in NAMED_SETS or not path.is_dir()):
+            raise ConfigurationError(
+                f"data.{key_of_folders} is {value!r}, which is about a folder of images, but {shortened(text)} is none. Leave it "
+                "out."
+            )
     if text in NAMED_SETS:
         return NAMED_SETS[text].load(data_directory(data_dir))
     if path.is_dir():
-        return Dataset(text, check_array(load_image_folder(path), name=text))
+        images, labels = load_image_folder(path, image_size, background)
+        names, numbers = (None, None) if labels is None else np.unique(labels, return_inverse=True)
+        named = () if names is None else tuple(names.tolist())
+        return Dataset(text, check_array(images, name=text), labels=numbers, label_names=named)
     if not path.exists() and not ("/" in text or "\\" in text or Path(text).suffix):
         nearest = closest_name(text, NAMED_SETS)
         hint = f" Did you mean {nearest!r}?" if nearest else ""
         raise MissingDataError(
             f"the data set {text!r} does not exist, as a name or as a file.{hint} Named sets: {', '.join(NAMED_SETS)}. "
-            "Your own data: the path of a .npy, .npz, .mat, .csv or .tsv file, or of a folder of PNG or JPEG images."
+            "Your own data: the path of a .npy, .npz, .mat, .csv or .tsv file, or of a folder of images."
         )
     if path.is_file() and (original := read_original(path)) is not None:
         return Dataset(text, original)

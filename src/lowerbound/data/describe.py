@@ -72,6 +72,9 @@ def describe(
     whole_elements = _whole_elements(array)
     whole = bool(whole_elements.all())
     low, high = float(moments.low.min()), float(moments.high.max())
+    # First, because nothing can be computed of such values.
+    label = DataSpec(event_shape, "continuous", 0.0, 1.0, (1.0,), (), (), feature_names)
+    check_float32(array, label, name, rows)
     layout = choose_layout(
         event_shape,
         moments.low,
@@ -83,8 +86,7 @@ def describe(
         kind=kind,
         name=name,
     )
-    label = DataSpec(event_shape, "continuous", 0.0, 1.0, (1.0,), (), (), feature_names, layout=layout)
-    check_float32(array, label, name, rows)
+    label = dataclasses.replace(label, layout=layout)
     values, low, high, limits_known = _kind_and_limits(array.dtype, low, high, whole, layout, num_levels, name)
     if values == "continuous" and not label.is_image:
         moments = _without_outliers(array, moments, label, name, rows)

@@ -87,11 +87,15 @@ class Example(eqx.Module):
 
 
 def examples_of(dataset: Dataset, rows: np.ndarray, spec: DataSpec) -> Example:
-    """Some rows of a data set as the device gets them, each with its condition where `spec` has one.
+    """Some rows of a data set as the device gets them, each with its weight, and with its condition where `spec` has one.
 
     Raises `DataError` when a condition is not of the described kind.
     """
-    x = for_device(spec.to_model(dataset.examples[rows]))
-    if spec.condition is None or dataset.condition is None:
-        return Example(x)
-    return Example(x, spec.condition.encode(dataset.condition[rows]))
+    given = None
+    if spec.condition is not None and dataset.condition is not None:
+        given = spec.condition.encode(dataset.condition[rows])
+    return Example(
+        for_device(spec.to_model(dataset.examples[rows])),
+        given,
+        weight=None if dataset.weight is None else np.asarray(dataset.weight[rows], np.float32),
+    )

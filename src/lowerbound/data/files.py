@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
-from ..errors import DataError, MissingDataError, unknown_name_message
+from ..errors import DataError, LowerboundError, MissingDataError, unknown_name_message
+from ..storage.memory import check_fits, readable
+from ..storage.regular import MISSING, not_a_file
+from .images import IMAGE_ENDINGS
 from .tables import TABLE_ENDINGS
 
 # A variable's shape and the name of its type.
@@ -24,23 +27,30 @@ def load_array_file(path: Path, key: str = "") -> np.ndarray:
     Raises `MissingDataError` when there is no such file, and `DataError` when its form is unknown, when it cannot be read,
     when it holds Python objects, or when `key` is missing, wrong or needed (the message lists what there is).
     """
-    if not path.exists():
-        raise MissingDataError(
-            f"there is no file {path}; expected a .npy, .npz, .mat, .csv or .tsv file, or a folder of PNG or JPEG images."
-        )
+    reason = not_a_file(path)
+    if reason == MISSING:
+        raise MissingDataError(f"there is no file {path}; expected a .npy, .npz, .mat, .csv or .tsv file, or a folder of images.")
+    if reason is not None:
+        raise DataError(f"{path} {reason}; expected a .npy, .npz, .mat, .csv or .tsv file, or a folder of images.")
     readers: dict[str, Callable[[Path, str], np.ndarray]] = {".npy": _load_numpy, ".npz": _load_numpy, ".mat": _load_mat}
     reader = readers.get(path.suffix.lower())
     if reader is None:
         hint = ""
         if path.suffix.lower() in (".txt", ".dat"):
             hint = f" A table of numbers separated by commas, semicolons or tabs is read from {path.stem}.csv."
-        elif path.suffix.lower() in (".png", ".jpg", ".jpeg"):
+        elif path.suffix.lower() in IMAGE_ENDINGS:
             hint = f" For images give the folder that holds them, {path.parent}."
         raise DataError(
             f"{path} has the ending {path.suffix or '(none)'!r}, which is not known; expected "
-            f"{', '.join((*readers, *TABLE_ENDINGS))}, or a folder of PNG or JPEG images.{hint}"
+            f"{', '.join((*readers, *TABLE_ENDINGS))}, or a folder of images.{hint}"
         )
-    return reader(path, key)
+    try:
+        return reader(path, key)
+    except LowerboundError:
+        raise
+    except Exception as error:
+        # The readers of these formats meet damage with whatever their parts raise: zlib.error, TokenError, KeyError, ...
+        raise _unreadable(path, error) from error
 
 
 def _load_numpy(path: Path, key: str) -> np.ndarray:
@@ -49,53 +59,83 @@ def _load_numpy(path: Path, key: str) -> np.ndarray:
         raise DataError(
             f"data.key is {key!r}, but {path} is a .npy file, which holds one array without a name; leave the key out."
         )
-    try:
-        with path.open("rb") as file:
-            stored = np.load(file, allow_pickle=False)
-            if isinstance(stored, np.ndarray) != is_single:
-                what = "ends in .npy but is a .npz archive" if is_single else "ends in .npz but holds a single .npy array"
-                raise DataError(f"{path} {what}; rename it.")
-            if is_single:
-                return stored
-            name = _choose_key(path, key, {name: _form_of_member(stored, name) for name in stored.files})
-            value = stored[name]
-    except DataError:
-        raise
-    except (ValueError, EOFError, OSError, zipfile.BadZipFile, KeyError) as error:
-        raise _unreadable(path, error) from error
+    with path.open("rb") as file:
+        _check_header(path, file)
+        stored = np.load(file, allow_pickle=False)
+        if isinstance(stored, np.ndarray) != is_single:
+            what = "ends in .npy but is a .npz archive" if is_single else "ends in .npz but holds a single .npy array"
+            raise DataError(f"{path} {what}; rename it.")
+        if is_single:
+            return stored
+        forms = {name: _form_of_member(stored, name) for name in stored.files}
+        name = _choose_key(path, key, forms)
+        _check_size(path, *forms[name], name)
+        value = stored[name]
     if not isinstance(value, np.ndarray):
         raise DataError(f"{path}: {name} is not an array; expected members that numpy.savez wrote.")
     return value
+
+
+def _check_header(path: Path, file: IO[bytes]) -> None:
+    """Raise where a .npy file's header promises more numbers than the file holds, or than fit into memory."""
+    is_npy = file.read(len(np.lib.format.MAGIC_PREFIX)) == np.lib.format.MAGIC_PREFIX
+    file.seek(0)
+    if not is_npy:
+        # NumPy's reader says what it is.
+        return
+    form = _form_in_header(file)
+    promised, there = _num_bytes(*form), path.stat().st_size - file.tell()
+    file.seek(0)
+    if form[1] != "object" and promised > there:
+        raise DataError(
+            f"{path} is torn: its header says an array {form[0]} of {form[1]}, {readable(promised)}, but {readable(there)} "
+            "follow. Write or copy it again."
+        )
+    _check_size(path, *form)
+
+
+def _check_size(path: Path, shape: tuple[int, ...], kind: str, name: str = "") -> None:
+    what = f"{path}[{name!r}]" if name else str(path)
+    check_fits(_num_bytes(shape, kind), f"{what}, an array {shape} of {kind},", "give fewer examples")
+
+
+def _num_bytes(shape: tuple[int, ...], kind: str) -> int:
+    try:
+        size = np.dtype(kind).itemsize
+    except TypeError:
+        # MATLAB's own names of types: at most eight bytes each.
+        size = 8
+    return math.prod(shape) * size
+
+
+def _form_in_header(file: IO[bytes]) -> _Form:
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(file)
+    return shape, str(dtype)
 
 
 def _form_of_member(archive: np.lib.npyio.NpzFile, name: str) -> _Form:
     """Shape and type of a member, read from its header alone."""
     try:
         with archive.zip.open(f"{name}.npy") as member:  # type: ignore[union-attr]
-            version = np.lib.format.read_magic(member)
-            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-            shape, _, dtype = read(member)
-        return shape, str(dtype)
+            return _form_in_header(member)
     except (KeyError, ValueError):
         return (), "not an array"
 
 
 def _load_mat(path: Path, key: str) -> np.ndarray:
     import scipy.io
-    from scipy.io.matlab import MatReadError
 
     try:
         forms = {name: (tuple(shape), kind) for name, shape, kind in scipy.io.whosmat(path)}
-        name = _choose_key(path, key, forms)
-        value = scipy.io.loadmat(path, variable_names=[name])[name]
     except NotImplementedError as error:
         raise DataError(
             f"{path} is a MATLAB 7.3 (HDF5) file, which is not read here; save it again in MATLAB with save(..., '-v7')."
         ) from error
-    except DataError:
-        raise
-    except (MatReadError, ValueError, TypeError, EOFError, OSError) as error:
-        raise _unreadable(path, error) from error
+    name = _choose_key(path, key, forms)
+    _check_size(path, *forms[name], name)
+    value = scipy.io.loadmat(path, variable_names=[name])[name]
     return value
 
 

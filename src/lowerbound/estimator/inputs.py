@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import functools
+import importlib
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import validate_data
 
 from ..data.checks import check_array
+from ..data.conditions import condition_array
 from ..data.examples import Example
 from ..data.spec import DataSpec
+from ..data.splits import Split
 from ..errors import ConfigurationError, DataError
 
 
@@ -23,18 +26,30 @@ class NotNumberError(DataError, TypeError):
 def numeric_examples(X: Any, estimator: BaseEstimator, event_shape: tuple[int, ...] | None = None) -> np.ndarray:
     """`X` as a numeric array of examples; column names are noted in an estimator that is not fitted, else compared."""
     is_frame = hasattr(X, "columns")
-    compare = functools.partial(validate_data, estimator, reset=event_shape is None, skip_check_array=True)
+
+    def compare(X: Any) -> None:
+        try:
+            validate_data(estimator, X=X, reset=event_shape is None, skip_check_array=True)
+        except ValueError as error:
+            raise DataError(f"{error} Give the columns that `fit` was given, in their order.") from error
+
     if is_frame:
         names = list(getattr(X, "column_names", X.columns))
         if len(set(names)) < len(names):
             twice = next(name for name in names if names.count(name) > 1)
             raise DataError(f"X has {names.count(twice)} columns named {twice!r}; expected a name of its own for each.")
+        kinds = {type(name).__name__ for name in names}
+        if len(kinds) > 1 and "str" in kinds:
+            raise DataError(
+                f"X has columns named by {' and '.join(sorted(kinds))}; expected names of one kind. Make all of them texts: "
+                "X.columns = X.columns.astype(str)."
+            )
         # Names come first: a column that is missing explains a number of columns that is wrong.
-        compare(X=X)
+        compare(X)
         _check_columns(X, names)
     array = check_array(as_numbers(X), event_shape=event_shape)
     if array.ndim == 2 and not is_frame:
-        compare(X=array)  # pyright: ignore[reportArgumentType]
+        compare(array)
     return array
 
 
@@ -75,10 +90,89 @@ def as_numbers(X: Any) -> Any:
         return X
 
 
+def weights_of(sample_weight: Any, count: int) -> np.ndarray | None:
+    """How many examples each row stands for, or None for one each."""
+    if sample_weight is None:
+        return None
+    try:
+        weight = np.asarray(sample_weight, np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"sample_weight holds what is no number ({error}); expected a number for each example.") from error
+    if weight.shape != (count,):
+        raise DataError(f"sample_weight has the shape {weight.shape}; expected one number for each of the {count} examples.")
+    wrong = np.flatnonzero(~(np.isfinite(weight) & (weight >= 0)))
+    if len(wrong):
+        raise DataError(f"sample_weight is {weight[wrong[0]]:g} in row {wrong[0]}; expected finite numbers from 0 up.")
+    if weight.sum() == 0:
+        raise DataError("sample_weight is 0 in every row; expected at least one example that counts.")
+    return weight
+
+
+def own_validation(validation: Any, examples: np.ndarray, estimator: BaseEstimator) -> tuple[Split, np.ndarray] | None:
+    """The split that a person chose, and the examples with rows of their own added; None where `validation` is a size.
+
+    - `validation`: a mask of the examples, (n,) booleans; the rows' numbers, whole ones; or examples that are not among them.
+    """
+    if validation is None or (np.ndim(validation) == 0 and not hasattr(validation, "columns")):
+        return None
+    count = len(examples)
+    values = None if hasattr(validation, "columns") else np.asarray(validation)
+    if values is not None and values.ndim == 1:
+        rows = _chosen_rows(values, count)
+    else:
+        added = numeric_examples(validation, estimator, event_shape=examples.shape[1:])
+        rows, examples = np.arange(count, count + len(added)), np.concatenate([examples, added])
+    train = np.setdiff1d(np.arange(len(examples)), rows)
+    if len(train) < 2:
+        raise ConfigurationError(f"validation leaves {len(train)} examples to train on; expected at least two.")
+    return Split(train, rows.astype(np.int64), np.empty(0, np.int64)), examples
+
+
+def _chosen_rows(values: np.ndarray, count: int) -> np.ndarray:
+    """Numbers of rows, in order, from a mask or from themselves."""
+    is_mask = values.dtype == bool
+    if is_mask and len(values) != count:
+        raise ConfigurationError(
+            f"validation is a mask of {len(values)} rows, but there are {count} examples; expected one each."
+        )
+    rows = np.flatnonzero(values) if is_mask else np.unique(values)
+    if len(rows) == 0 or rows.dtype.kind not in "iu" or (len(rows) < len(values) and not is_mask):
+        raise ConfigurationError(
+            f"validation holds {len(values)} values of type {values.dtype}, {len(rows)} of them different; expected numbers of "
+            "rows, each once, a mask with at least one True, or examples."
+        )
+    if rows[0] < 0 or rows[-1] >= count:
+        raise ConfigurationError(f"validation has the rows {rows[0]} to {rows[-1]}; expected numbers from 0 to {count - 1}.")
+    return rows
+
+
+def as_frame(array: np.ndarray, names: Sequence[Any], module: str) -> Any:
+    """Rows as a data frame of the library `module` ("pandas", "polars") with these column names; as they are for no module."""
+    if module not in ("pandas", "polars") or array.ndim != 2:
+        return array
+    library = importlib.import_module(module)
+    return library.DataFrame(array, columns=list(names)) if module == "pandas" else library.DataFrame(array, schema=list(names))
+
+
+def module_of_frame(X: Any) -> str:
+    """The library of a data frame ("pandas"); empty for what is none."""
+    return type(X).__module__.partition(".")[0] if hasattr(X, "columns") else ""
+
+
+def seed_from(random_state: Any) -> int:
+    """A seed from whatever scikit-learn takes for `random_state`."""
+    try:
+        return int(check_random_state(random_state).randint(2**31 - 1))
+    except (ValueError, TypeError) as error:
+        raise ConfigurationError(
+            f"random_state is {random_state!r}; expected a whole number from 0 to {2**32 - 1}, a RandomState, or None."
+        ) from error
+
+
 def condition_values(condition: Any, count: int) -> np.ndarray:
     """A row for each of `count` examples, whatever the values."""
-    values = np.asarray(condition)
-    if values.ndim == 0 or len(values) != count:
+    values = condition_array(condition, "condition")
+    if len(values) != count:
         raise DataError(f"condition has shape {values.shape}; expected a row for each of the {count} examples.")
     return values
 

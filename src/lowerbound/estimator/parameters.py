@@ -20,6 +20,7 @@ PARAMETERS: dict[str, tuple[str, str]] = {
     "posterior": ("posterior", "name"),
     "objective": ("objective", "name"),
     "beta": ("objective", "beta"),
+    "network": ("network", "name"),
     "hidden_widths": ("network", "hidden_widths"),
     "decoder_widths": ("network", "decoder_widths"),
     "activations": ("network", "activations"),

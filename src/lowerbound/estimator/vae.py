@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
+import math
 import sys
 import typing
 import warnings
@@ -15,15 +17,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixin
-from sklearn.utils import Tags, TransformerTags, check_random_state
+from sklearn.utils import Tags, TransformerTags
 from sklearn.utils.validation import check_is_fitted
 
 from .. import evaluation
-from ..assembly.build import resolve
+from ..assembly.build import check_same_model, resolve
 from ..config import RunConfig
 from ..config.rules import COUNT
 from ..config.sections import LARGEST_SEED
-from ..data.checks import check_array
+from ..data.checks import check_array, check_size_for_float32
 from ..data.dataset import Dataset
 from ..data.describe import describe_dataset
 from ..data.examples import Example
@@ -33,9 +35,20 @@ from ..data.splits import shuffled_split
 from ..errors import ConfigurationError, ConfigurationWarning
 from ..evaluation.latents import in_blocks
 from ..recipes import load_recipe
+from ..storage.memory import check_number_fits
 from ..training import Progress, Record, prepare
 from .folder import Fitted, load_estimator, save_estimator
-from .inputs import as_numbers, condition_values, numeric_examples, with_condition
+from .inputs import (
+    as_frame,
+    as_numbers,
+    condition_values,
+    module_of_frame,
+    numeric_examples,
+    own_validation,
+    seed_from,
+    weights_of,
+    with_condition,
+)
 from .parameters import PARAMETERS, configuration_of, parameters_of
 
 # Importance samples of `score_samples`: enough to rank examples; a number to publish takes more.
@@ -74,6 +87,9 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
     beta : float, default=None
         Of the ELBO, the weight of the KL term while training (None: 1, which makes it a lower bound on log p(x)); of "beta-tc",
         of the total correlation (None: 6).
+    network : str, default=None
+        The encoder's and the decoder's kind, of those that `lowerbound parts network` lists; None for "mlp", "auto" to choose it
+        from the data.
     hidden_widths : tuple of int, default=None
         Units of each hidden layer of the encoder; () for a linear map, None for (200, 200).
     decoder_widths : "mirrored" or tuple of int, default=None
@@ -93,11 +109,15 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         Examples in a step.
     learning_rate : float, default=0.001
         Of Adam.
-    validation : float or int, default=0.1
-        Fraction or number of examples that are not trained on, to watch the bound and to stop early; 0 for none.
+    validation : float, int or array, default=0.1
+        Fraction or number of examples that are not trained on, to watch the bound and to stop early; 0 for none. Or those that
+        you choose: the numbers of their rows, a mask of them, or examples of their own.
     early_stopping_patience : int, default=100
         Epochs without a better validation bound before training stops. The weights kept are those of the best validation
         bound; 0 trains to the end and keeps the last ones.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the model that is there, also after `load`, with the parameters and the data that it is given
+        now. What the model is made of must be the same.
     config : dict, default=None
         Further keys of the configuration, by section: `{"training": {"gradient_clip": 100.0}}`.
     random_state : int, RandomState or None, default=None
@@ -153,6 +173,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         posterior: Any = "diagonal-gaussian",
         objective: Any = "elbo",
         beta: float | None = None,
+        network: str | None = None,
         hidden_widths: tuple[int, ...] | None = None,
         decoder_widths: str | tuple[int, ...] | None = None,
         activations: str | tuple[str, ...] | None = None,
@@ -162,8 +183,9 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         epochs: int = 100,
         batch_size: int = 100,
         learning_rate: float = 0.001,
-        validation: float | int = 0.1,
+        validation: Any = 0.1,
         early_stopping_patience: int = 100,
+        warm_start: bool = False,
         config: Mapping[str, Mapping[str, Any]] | None = None,
         random_state: Any = None,
         verbose: bool = False,
@@ -176,6 +198,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         self.posterior = posterior
         self.objective = objective
         self.beta = beta
+        self.network = network
         self.hidden_widths = hidden_widths
         self.decoder_widths = decoder_widths
         self.activations = activations
@@ -187,6 +210,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         self.learning_rate = learning_rate
         self.validation = validation
         self.early_stopping_patience = early_stopping_patience
+        self.warm_start = warm_start
         self.config = config
         self.random_state = random_state
         self.verbose = verbose
@@ -203,11 +227,13 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         settings = parameters_of(load_recipe(recipe).run_config(), {})
         return cls(**{**settings, "random_state": None, **parameters})
 
-    def fit(self, X: Any, y: Any = None, *, condition: Any = None, kind: str | None = None) -> VAE:
+    def fit(self, X: Any, y: Any = None, *, condition: Any = None, sample_weight: Any = None, kind: str | None = None) -> VAE:
         """Train on the examples `X`; `y` is ignored.
 
         - `condition`: what is given with each example, for a conditional model p(x|c): (n,) whole numbers for a category, or
           (n, k) numbers. Every method then takes the `condition` of its own examples.
+        - `sample_weight`: (n,), how many examples each stands for: a row of weight 2 is worth two in every mean. A step draws
+          rows, not weights, so a fit with a weight of 2 is not the fit with the row given twice, number for number.
         - `kind`: for this fit, in place of the parameter of that name.
 
         Raises `DataError` when `X` cannot be used, `ConfigurationError` when a parameter is not possible, and
@@ -216,17 +242,33 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         seen = type(self)()
         array = numeric_examples(X, seen)
         given = None if condition is None else condition_values(condition, len(array))
+        weight = weights_of(sample_weight, len(array))
         names = tuple(getattr(seen, "feature_names_in_", ()))
-        dataset = Dataset("X", array, condition=given, condition_name="condition", feature_names=names)
-        config, parts = self._configuration()
-        split = shuffled_split(len(array), validation=config.data.validation, test=0, seed=config.data.split_seed)
-        spec = describe_dataset(dataset, split.train, config.data.kind if kind is None else kind)
+        own = own_validation(self.validation, array, seen)
+        if own is not None and len(own[1]) > len(array):
+            if given is not None or weight is not None:
+                raise ConfigurationError(
+                    "validation holds examples of its own, which have no condition and no weight; give them among X, with the "
+                    "numbers of their rows as validation."
+                )
+            array = own[1]
+        config, parts = self._configuration(None if own is None else len(own[0].validation))
+        split = (
+            own[0] if own else shuffled_split(len(array), validation=config.data.validation, test=0, seed=config.data.split_seed)
+        )
+        dataset = Dataset("X", array, condition=given, condition_name="condition", feature_names=names, weight=weight)
+        before = self if self.warm_start and hasattr(self, "model_") else None
+        spec = before.spec_ if before else describe_dataset(dataset, split.train, config.data.kind if kind is None else kind)
         if self.verbose:
             sys.stdout.write(f"X is taken for {spec.words}\n")
         config = resolve(config, spec, parts)
+        if before:
+            check_same_model(before.config_, config)
+            check_array(array, event_shape=spec.event_shape)
+            check_like_training(array, spec)
         for remark in config.remarks:
             warnings.warn(remark, ConfigurationWarning, stacklevel=2)
-        trainer = prepare(config, spec, dataset, split, parts=parts)
+        trainer = prepare(config, spec, dataset, split, parts=parts, model=before.model_ if before else None)
         figures: list[dict[str, float]] = []
 
         def note(record: Record, progress: Progress) -> None:
@@ -236,16 +278,35 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
 
         progress = trainer.run(trainer.start(), on_record=note)
         columns = {name: np.asarray([row[name] for row in figures]) for name in figures[0]}
+        self._frame = module_of_frame(X)
         return self._set_fitted(Fitted(trainer.model_of(progress), spec, config, parts, columns))
 
-    def transform(self, X: Any, *, condition: Any = None) -> np.ndarray:
+    def transform(self, X: Any, *, condition: Any = None, return_std: bool = False) -> Any:
         """E_q[z|x] of each example: (n, latent_dim), float32. The same example gives the same numbers, bit for bit.
+
+        - `return_std`: give the standard deviation of each z_j under q(z|x) too, as a second array of the same shape.
 
         Raises `DataError` when the examples are not like those of `fit`.
         """
-        return self._posterior_means(self._checked(X, condition))
+        examples = self._checked(X, condition)
+        means = self._posterior_means(examples)
+        if not return_std:
+            return means
+        evaluation.check_density(self.model_, "spread of q(z|x)")
+        return means, in_blocks(lambda block: evaluation.posterior_stds(self.model_, block), examples)
 
-    def inverse_transform(self, X: Any, *, condition: Any = None) -> np.ndarray:
+    def sample_posterior(self, X: Any, n_draws: int = 1, *, condition: Any = None, random_state: Any = None) -> np.ndarray:
+        """Draws z ~ q(z|x) of each example: (n_draws, n, latent_dim), float32.
+
+        - `random_state`: an integer makes the draws repeatable; None draws others each time.
+
+        Raises `DataError` when the examples are not like those of `fit`.
+        """
+        examples, count = self._checked(X, condition), COUNT.convert("n_draws", n_draws)
+        check_number_fits("n_draws", count, 8 * len(examples) * self.model_.latent_dim, "draws of these examples")
+        return evaluation.posterior_draws(self.model_, examples, count, seed=seed_from(random_state))
+
+    def inverse_transform(self, X: Any, *, condition: Any = None) -> Any:
         """E[x|z] for each row z of `X`, (n, latent_dim): (n, *example), in the data's units.
 
         Here and in `reconstruct` and `sample` the numbers are float32, and float64 where float32 could not tell the data apart
@@ -255,18 +316,21 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         """
         check_is_fitted(self)
         latents = check_array(as_numbers(X), event_shape=(self.model_.latent_dim,))
-        return self._decoder_means(with_condition(np.asarray(latents, np.float32), condition, self.spec_))
+        check_size_for_float32(latents, "X")
+        means = self._decoder_means(with_condition(np.asarray(latents, np.float32), condition, self.spec_))
+        return self._as_given(means, module_of_frame(X) or getattr(self, "_frame", ""))
 
-    def reconstruct(self, X: Any, *, condition: Any = None) -> np.ndarray:
+    def reconstruct(self, X: Any, *, condition: Any = None) -> Any:
         """Each example as the model sees it: E[x|z] at z = E_q[z|x]; in the shape and the units of the data.
 
         Raises `DataError` when the examples are not like those of `fit`.
         """
         examples = self._checked(X, condition)
-        return self._decoder_means(Example(self._posterior_means(examples), examples.condition))
+        means = self._decoder_means(Example(self._posterior_means(examples), examples.condition))
+        return self._as_given(means, module_of_frame(X))
 
-    def sample(self, n_samples: int = 1, *, condition: Any = None, random_state: Any = None, mean: bool = False) -> np.ndarray:
-        """New examples, (n_samples, *example), in the data's units: z ~ p(z), then x ~ p(x|z).
+    def sample(self, n_samples: int = 1, *, condition: Any = None, random_state: Any = None, mean: bool = False) -> Any:
+        """New examples, (n_samples, *example), in the data's units: z ~ p(z), then x ~ p(x|z). A data frame where `fit` had one.
 
         - `condition`: of each new example, (n_samples,) or (n_samples, k), for a model that was fitted with one.
         - `random_state`: an integer makes the draws repeatable; None draws others each time.
@@ -276,9 +340,11 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         """
         check_is_fitted(self)
         count = COUNT.convert("n_samples", n_samples)
-        seed = int(check_random_state(random_state).randint(2**31 - 1))
+        seed = seed_from(random_state)
+        check_number_fits("n_samples", count, 16 * math.prod(self.spec_.event_shape), "new examples")
         given = with_condition(np.zeros((count, 1), np.float32), condition, self.spec_).condition
-        return self.spec_.to_user(evaluation.sample(self.model_, count, condition=given, draw=not mean, seed=seed))
+        drawn = self.spec_.to_user(evaluation.sample(self.model_, count, condition=given, draw=not mean, seed=seed))
+        return self._as_given(drawn, getattr(self, "_frame", ""))
 
     def score_samples(self, X: Any, num_samples: int = EVIDENCE_SAMPLES, *, condition: Any = None) -> np.ndarray:
         """log p(x) of each example in nats, about x in the data's units: (n,), by importance sampling.
@@ -298,15 +364,20 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         """The mean of `score_samples(X)`, nats per example: higher is better. `y` is ignored."""
         return float(self.score_samples(X, condition=condition).mean())
 
-    def evaluate(self, X: Any, num_samples: int = 1000, *, condition: Any = None) -> evaluation.Evaluation:
+    def evaluate(
+        self, X: Any, num_samples: int = 1000, *, condition: Any = None, sample_weight: Any = None, proposal: Any = None
+    ) -> evaluation.Evaluation:
         """All that can be said of `X` in numbers, with units and standard errors: ELBO, evidence, KL, bits/dim, active units.
 
-        - `num_samples`: importance samples of each example.
+        - `num_samples`: importance samples of each example. `sample_weight`: how many each stands for, (n,).
+        - `proposal`: where the samples are drawn from: None for q(z|x), or `lowerbound.evaluation.Refined()`, `Widened()`, ...
 
         Raises `DataError` when the examples are not like those of `fit` or outside the likelihood's support.
         """
         data, count = self._checked(X, condition, in_support=True), COUNT.convert("num_samples", num_samples)
-        return evaluation.evaluate(self.model_, self.spec_, data, num_samples=count, split="X")
+        if (weight := weights_of(sample_weight, len(data))) is not None:
+            data = dataclasses.replace(data, weight=weight.astype(np.float32))
+        return evaluation.evaluate(self.model_, self.spec_, data, num_samples=count, split="X", proposal=proposal)
 
     def save(self, path: str | Path) -> None:
         """Make `path` a folder with the model: its configuration and weights, nothing pickled.
@@ -338,16 +409,21 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
     def _n_features_out(self) -> int:
         return self.model_.latent_dim
 
-    def _configuration(self) -> tuple[RunConfig, dict[str, Any]]:
+    def _as_given(self, array: np.ndarray, module: str) -> Any:
+        return as_frame(array, self.spec_.feature_names, module) if self.spec_.feature_names else array
+
+    def _configuration(self, num_validation: int | None = None) -> tuple[RunConfig, dict[str, Any]]:
         seed = self.random_state
         if not isinstance(seed, int | np.integer):
-            seed = int(check_random_state(seed).randint(2**31 - 1))
+            seed = seed_from(seed)
         elif not 0 <= seed <= LARGEST_SEED:
             raise ConfigurationError(
                 f"random_state is {seed}; expected an integer from 0 to {LARGEST_SEED}, a RandomState, or None."
             )
-        values = {name: getattr(self, name) for name in PARAMETERS}
-        return configuration_of({**values, "random_state": seed}, self.config, _DEFAULTS)
+        values = {name: getattr(self, name) for name in PARAMETERS} | {"random_state": seed}
+        if num_validation is not None:
+            values["validation"] = num_validation
+        return configuration_of(values, self.config, _DEFAULTS)
 
     def _set_fitted(self, fitted: Fitted) -> VAE:
         model, spec, self.config_, self._parts, self.history_ = fitted

@@ -4,7 +4,7 @@ from .comparison import Comparison, Contender, Subject, compare
 from .estimates import BoundCurve, Estimate
 from .evidence import EvidenceEstimate, estimate_evidence
 from .inference_gap import InferenceGap, inference_gap
-from .latents import active_units, decode, kl_by_latent, posterior_means, sample
+from .latents import active_units, check_density, decode, kl_by_latent, posterior_draws, posterior_means, posterior_stds, sample
 from .proposals import AbstractProposal, Amortised, Defensive, Refined, Widened
 from .scores import Evaluation, evaluate
 from .unfinished import Unfinished
@@ -31,13 +31,16 @@ __all__ = [
     "anneal",
     "anneal_back",
     "annealed_estimate",
+    "check_density",
     "compare",
     "decode",
     "estimate_evidence",
     "evaluate",
     "inference_gap",
     "kl_by_latent",
+    "posterior_draws",
     "posterior_means",
+    "posterior_stds",
     "sample",
     "sandwich",
 ]

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from ..config.rules import COUNT
+from ..config.rules import Integer
 from ..data.examples import Example
 from ..models import AbstractLatentVariableModel, Draws
 from .latents import check_condition, check_density, full_batches
@@ -22,6 +22,8 @@ from .unfinished import Unfinished, fingerprint
 # Rows of decoder output in flight at once: enough to fill a matrix product, few enough to stay in the caches of a CPU, and on
 # an accelerator in its memory, so many numbers at most.
 CPU_ROWS, ACCELERATOR_ROWS, MOST_NUMBERS = 2048, 16384, 2**28
+# More samples of each example take days, and add nothing.
+_SAMPLES = Integer(1, 10**8)
 # Draws of q(z|x) for the ELBO where the weights come from another proposal.
 ELBO_DRAWS = 64
 
@@ -77,7 +79,7 @@ def estimate_evidence(
     model.check_observed(data)
     check_condition(model, data.condition)
     proposal.check(model)
-    COUNT.convert("num_samples", num_samples)
+    _SAMPLES.convert("num_samples", num_samples)
     size = examples_at_once(model, num_samples)
     key = jax.random.key(seed)
     streams = np.arange(len(data)) if streams is None else streams

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from ..errors import ConfigurationError
+from ..storage.memory import check_fits
 
 _SMALLEST_VARIANCE = 1e-5
 
@@ -79,6 +80,8 @@ class LayerNorm(eqx.Module):
 
 def drawn_weight(shape: tuple[int, ...], fan_in: int, gain: float, seed: np.random.SeedSequence) -> Array:
     """A weight from N(0, gain^2 / fan_in)."""
+    # Twelve bytes each while they are drawn: as 64 bits, then as 32.
+    check_fits(12.0 * math.prod(shape), f"a weight of the shape {shape}", "make the network or its input smaller")
     # NumPy draws the weights: JAX would compile a program for every shape, which takes longer than the first steps.
     return jnp.asarray(gain / math.sqrt(fan_in) * np.random.default_rng(seed).standard_normal(shape), jnp.float32)
 

@@ -11,6 +11,7 @@ from typing_extensions import override
 
 from ..config.context import ObjectiveContext, arguments_of, check_values
 from ..config.part import PartConfig
+from ..config.sections import LARGEST_STEP
 from ..data.examples import Example
 from ..models import AbstractLatentVariableModel, Draws, LogTerms
 from .schedule import Step
@@ -66,7 +67,9 @@ class AbstractObjective(eqx.Module):
     def build(cls, config: PartConfig, context: ObjectiveContext) -> "AbstractObjective":
         """The objective that a configuration asks for: what is in epochs there is in steps here."""
         epochs = {key: value for key, value in config.values.items() if key.endswith("_epochs")}
-        steps = {key.replace("_epochs", "_steps"): value * context.steps_per_epoch for key, value in epochs.items()}
+        steps = {
+            key.replace("_epochs", "_steps"): min(value * context.steps_per_epoch, LARGEST_STEP) for key, value in epochs.items()
+        }
         return cls(**arguments_of(cls, config, elsewhere=epochs, num_examples=context.num_examples, **steps))
 
     @property

@@ -21,6 +21,7 @@ from ..evaluation import BoundCurve, Estimate, Evaluation
 from ..models import AbstractLatentVariableModel
 from ..storage.atomic import new_folder, recover_folder, write_text
 from ..storage.documents import json_object, known_version, read_file
+from ..storage.regular import FOLDER, MISSING, not_a_file
 from ..storage.schema import checked
 from ..storage.upgrades import CURRENT, EVALUATION, RUN, upgraded
 from .metrics import MetricsFile
@@ -36,6 +37,15 @@ _LOCK_FILE = ".lock"
 
 
 @dataclasses.dataclass(frozen=True)
+class _Sizes:
+    """How many examples each part has."""
+
+    train: int
+    validation: int
+    test: int
+
+
+@dataclasses.dataclass(frozen=True)
 class _DataRecord:
     """What `run.json` says of the data and their split."""
 
@@ -45,9 +55,18 @@ class _DataRecord:
     data_sha256: str
     method: str
     seed: int | None
-    sizes: dict[str, int]
+    sizes: _Sizes
     split_sha256: str
     condition_sha256: str | None
+
+
+@dataclasses.dataclass(frozen=True)
+class _MachineRecord:
+    """What `run.json` says of the machine."""
+
+    device: str
+    cores: int | None
+    system: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +77,7 @@ class _RunRecord:
     command: str
     data: _DataRecord
     versions: dict[str, str]
-    machine: dict[str, Any]
+    machine: _MachineRecord
     started: str
     ended: str | None
     stop_reason: str
@@ -177,9 +196,10 @@ class RunFolder:
         Raises `ModelFolderError` when it is missing, torn, foreign or of a newer format.
         """
         file = self.path / RUN_FILE
-        if not file.is_file():
-            what = "it is a file" if self.path.is_file() else f"there is no {RUN_FILE} in it"
-            what = what if self.path.exists() else "it does not exist"
+        if (reason := not_a_file(file)) is not None:
+            own = not_a_file(self.path)
+            what = f"there is no {RUN_FILE} in it" if reason == MISSING else f"its {RUN_FILE} {reason}"
+            what = what if own == FOLDER else "it is a file" if own is None else f"it {own}"
             raise ModelFolderError(
                 f"{self.path} is not a run folder: {what}. "
                 "Give the folder that `lowerbound train` made (its --out, or runs/NAME)."

@@ -12,6 +12,7 @@ import numpy as np
 
 from .. import __version__
 from ..errors import ModelFolderError
+from .regular import MISSING, not_a_file
 from .schema import checked
 from .upgrades import CURRENT, upgraded
 
@@ -70,6 +71,8 @@ def known_version(version: Any, package_version: Any, format_name: str, path: Pa
 
 def is_document(path: Path, format_name: str) -> bool:
     """Whether a file says that it is a document of this format, of whatever version."""
+    if not_a_file(path) is not None:
+        return False
     try:
         content = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):
@@ -99,15 +102,18 @@ def read_checked(path: Path, size: int, checksum: str) -> bytes:
 
 
 def read_file(path: Path) -> bytes:
-    """A file's bytes; raises `ModelFolderError` when it is not there or cannot be read."""
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
+    """A file's bytes; raises `ModelFolderError` when it is not there, is no regular file, or cannot be read."""
+    reason = not_a_file(path)
+    if reason == MISSING:
         there = ", ".join(sorted(file.name for file in path.parent.iterdir())[:8]) if path.parent.is_dir() else ""
         raise ModelFolderError(
             f"{path.parent} has no {path.name}: it was not wholly saved or copied, or is not one of ours. "
             f"Files there: {there or 'none'}."
-        ) from None
+        )
+    if reason is not None:
+        raise ModelFolderError(f"{path} {reason}; expected a file of a saved model or run.")
+    try:
+        return path.read_bytes()
     except OSError as error:
         raise ModelFolderError(f"{path} could not be read: {error.strerror}.") from error
 

@@ -19,6 +19,7 @@ from ..data.examples import Example
 from ..errors import ConfigurationError, NonFiniteLossError
 from ..models import AbstractLatentVariableModel, split_trained
 from ..objectives import AbstractObjective, check_needs, check_number
+from ..storage.memory import in_memory
 from ..storage.schema import checked
 from . import program
 from .devices import mesh as one_device
@@ -227,8 +228,9 @@ class Trainer:
             fixed = self.fixed if schedule is self.schedule else dataclasses.replace(self.fixed, schedule=schedule)
             batches = self.feed.fetch(order, step, schedule)
             program.bound_memory(fixed, batches)
-            progress.state, metrics = train_chunk((fixed, batches), progress.state)
-            metrics = jax.tree.map(np.asarray, metrics)
+            with in_memory("a step does not fit into memory; make training.batch_size or objective.num_samples smaller."):
+                progress.state, metrics = train_chunk((fixed, batches), progress.state)
+                metrics = jax.tree.map(np.asarray, metrics)
             self._check_course(metrics, progress.state.spikes, step)
             sums = tuple(float(column.sum(dtype=np.float64)) for column in metrics.steps)
             progress.since_record = tuple(old + new for old, new in zip(progress.since_record, sums, strict=True))

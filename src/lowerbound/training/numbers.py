@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from ..config.sections import TrainingConfig
+from ..config.sections import LARGEST_STEP, TrainingConfig
 from .schedule import Schedule
 
 _Tree = TypeVar("_Tree")
@@ -37,7 +37,7 @@ class Numbers(eqx.Module):
     @classmethod
     def of(cls, config: TrainingConfig, schedule: Schedule) -> Numbers:
         """The numbers of a run."""
-        warmup = config.learning_rate_warmup_epochs * schedule.steps_per_epoch
+        warmup = min(config.learning_rate_warmup_epochs * schedule.steps_per_epoch, LARGEST_STEP)
         is_cosine = config.learning_rate_schedule == "cosine"
         return cls(
             key=jax.random.key(config.seed),

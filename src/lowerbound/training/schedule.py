@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import math
 
-from ..config.sections import TrainingConfig
+from ..config.sections import LARGEST_STEP, TrainingConfig
+from ..errors import ConfigurationError
 
 # A chunk longer than this would leave a person waiting: at about 2 ms a step the host looks in every 2 seconds.
 MAX_STEPS_PER_CHUNK = 1000
@@ -40,7 +41,7 @@ class Schedule:
 
     @classmethod
     def plan(cls, config: TrainingConfig, num_examples: int) -> Schedule:
-        """The schedule of a run on `num_examples` training examples."""
+        """The schedule of a run on `num_examples` training examples; `ConfigurationError` where steps are too many to count."""
         batch_size = min(config.batch_size, num_examples)
         steps = num_examples // batch_size
         wanted = config.validate_every or max(1, round(config.epochs / LOOKS_PER_RUN))
@@ -51,6 +52,11 @@ class Schedule:
         chunks_per_epoch = math.ceil(steps / MAX_STEPS_PER_CHUNK)
         # Equal parts, so that one compiled program serves all: at most chunks_per_epoch - 1 batches of an epoch are left out.
         steps -= steps % chunks_per_epoch
+        if config.epochs * steps > LARGEST_STEP:
+            raise ConfigurationError(
+                f"training.epochs is {config.epochs:,}, which is {config.epochs * steps:,} steps; at most {LARGEST_STEP:,} steps "
+                f"are counted, here {LARGEST_STEP // steps:,} epochs."
+            )
         return cls(batch_size, steps, epochs_per_chunk, chunks_per_epoch, validate_every, config.epochs)
 
     def next_chunk(self, step: int) -> Schedule:

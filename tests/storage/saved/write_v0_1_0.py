@@ -161,7 +161,8 @@ def estimators() -> dict[str, tuple[str, dict[str, Any]]]:
 
 def numbers(vae: VAE, data: np.ndarray, condition: np.ndarray | None) -> dict[str, Any]:
     """What an estimator says of some examples."""
-    data, given = data[:6], {} if condition is None else {"condition": condition[:6]}
+    data = data[:6]
+    given: dict[str, Any] = {} if condition is None else {"condition": condition[:6]}
     found = {"transform": vae.transform(data, **given), "reconstruct": vae.reconstruct(data, **given)}
     if vae.model_.has_density:
         found["score_samples"] = vae.score_samples(data, NUM_SAMPLES, **given)

@@ -1,0 +1,151 @@
+"""What users of estimators ask for: spreads, weights, rows of their own for validation, going on, frames out, text conditions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lowerbound import VAE
+from lowerbound.errors import ConfigurationError, DataError
+from lowerbound.evaluation import Refined
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(60, 2)) @ RNG.normal(size=(2, 4)) + 0.1 * RNG.normal(size=(60, 4))
+SMALL: dict[str, Any] = {"latent_dim": 2, "hidden_widths": (8,), "epochs": 3, "batch_size": 20, "random_state": 0}
+
+
+@pytest.fixture(scope="module")
+def vae() -> VAE:
+    return VAE(**SMALL).fit(X)
+
+
+def test_the_spread_of_the_posterior_is_that_of_its_draws(vae: VAE) -> None:
+    means, stds = vae.transform(X[:5], return_std=True)
+    np.testing.assert_array_equal(means, vae.transform(X[:5]))
+    draws = vae.sample_posterior(X[:5], 4000, random_state=1)
+    assert draws.shape == (4000, 5, 2)
+    # 5.5 standard errors of a mean and of a standard deviation of 4000 draws.
+    assert (np.abs(draws.mean(axis=0) - means) < 5.5 * stds / np.sqrt(4000)).all()
+    np.testing.assert_allclose(draws.std(axis=0), stds, rtol=5.5 / np.sqrt(2 * 4000))
+    np.testing.assert_array_equal(draws, vae.sample_posterior(X[:5], 4000, random_state=1))
+
+
+def test_a_family_without_a_closed_form_gives_its_spread_from_draws() -> None:
+    flow = VAE(**SMALL, posterior="planar").fit(X)
+    _, stds = flow.transform(X[:3], return_std=True)
+    draws = flow.sample_posterior(X[:3], 4000, random_state=1)
+    # The fixed draws are 256: a standard error of 4.4 %.
+    np.testing.assert_allclose(draws.std(axis=0), stds, rtol=5.5 * 0.046)
+
+
+def test_a_deterministic_code_has_no_spread() -> None:
+    code = VAE(**SMALL, posterior="deterministic", objective="autoencoder").fit(X)
+    with pytest.raises(ConfigurationError, match=r"deterministic autoencoder: .* there is no spread of q\(z\|x\)"):
+        code.transform(X, return_std=True)
+
+
+def test_only_the_proportions_of_weights_matter_and_they_do() -> None:
+    weight = np.ones(60)
+    one, other = (VAE(**SMALL, validation=0, early_stopping_patience=0).fit(X, sample_weight=scale * weight) for scale in (1, 7))
+    np.testing.assert_allclose(one.transform(X), other.transform(X), rtol=1e-4, atol=1e-5)
+    halves = VAE(**SMALL, validation=0, early_stopping_patience=0).fit(X, sample_weight=np.arange(60) % 2)
+    assert np.abs(halves.transform(X) - one.transform(X)).max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("weight", "message"),
+    [
+        (np.ones(3), r"sample_weight has the shape \(3,\); expected one number for each of the 60 examples"),
+        (-np.ones(60), "sample_weight is -1 in row 0; expected finite numbers from 0 up"),
+        (np.zeros(60), "sample_weight is 0 in every row"),
+        (["a"] * 60, "sample_weight holds what is no number"),
+    ],
+)
+def test_wrong_weights_are_refused(weight: Any, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        VAE(**SMALL).fit(X, sample_weight=weight)
+
+
+def test_validation_rows_may_be_numbers_a_mask_or_examples() -> None:
+    mask = np.arange(60) >= 50
+    by_number = VAE(**SMALL, validation=np.arange(50, 60)).fit(X)
+    by_mask = VAE(**SMALL, validation=mask).fit(X)
+    by_rows = VAE(**SMALL, validation=X[50:]).fit(X[:50])
+    for other in (by_mask, by_rows):
+        np.testing.assert_array_equal(other.transform(X), by_number.transform(X))
+        assert other.history_["validation_elbo_nats"][-1] == by_number.history_["validation_elbo_nats"][-1]
+    assert by_number.config_.data.validation == 10
+
+
+@pytest.mark.parametrize(
+    ("validation", "message"),
+    [
+        (np.arange(50, 70), "validation has the rows 50 to 69; expected numbers from 0 to 59"),
+        (np.array([1, 1]), "1 of them different; expected numbers of rows, each once"),
+        (np.zeros(60, bool), "expected numbers of rows, each once, a mask with at least one True"),
+        (np.ones(59, bool), "validation is a mask of 59 rows, but there are 60 examples"),
+        (np.ones(60, bool), "validation leaves 0 examples to train on"),
+        (np.array([0.5, 1.5]), "validation holds 2 values of type float64"),
+    ],
+)
+def test_rows_that_cannot_be_validated_on_are_refused(validation: Any, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        VAE(**SMALL, validation=validation).fit(X)
+
+
+def test_a_warm_start_goes_on_from_the_model(vae: VAE, tmp_path: Any) -> None:
+    vae.save(tmp_path / "model")
+    frozen = VAE.load(tmp_path / "model").set_params(warm_start=True, epochs=1, learning_rate=1e-9, random_state=1).fit(X)
+    # One epoch at a learning rate of nothing: still the model that was there.
+    np.testing.assert_allclose(frozen.transform(X), vae.transform(X), rtol=1e-4, atol=1e-5)
+    fresh = VAE(**{**SMALL, "epochs": 1, "learning_rate": 1e-9, "random_state": 1}).fit(X)
+    assert np.abs(fresh.transform(X) - vae.transform(X)).max() > 0.1
+    with pytest.raises(ConfigurationError, match=r"model.latent_dim is 3, but the model to go on from has 2; expected the same"):
+        VAE.load(tmp_path / "model").set_params(warm_start=True, latent_dim=3).fit(X)
+
+
+def test_frames_come_out_where_frames_came_in() -> None:
+    frame = pd.DataFrame(X, columns=["a", "b", "c", "d"])
+    fitted = VAE(**SMALL).fit(frame)
+    for out in (fitted.sample(5, random_state=0), fitted.reconstruct(frame), fitted.inverse_transform(np.zeros((5, 2)))):
+        assert isinstance(out, pd.DataFrame)
+        assert out.columns.tolist() == ["a", "b", "c", "d"]
+    assert isinstance(VAE(**SMALL).fit(X).sample(5), np.ndarray)
+
+
+def test_the_network_and_the_proposal_are_chosen() -> None:
+    gated = VAE(**SMALL, network="gated-mlp").fit(X)
+    assert gated.config_.network.name == "gated-mlp"
+    plain, refined = (gated.evaluate(X, 50, proposal=proposal) for proposal in (None, Refined(num_steps=5)))
+    assert "refined" in refined.evidence.method
+    assert refined.log_evidence_nats != plain.log_evidence_nats
+    weighted = gated.evaluate(X, 50, sample_weight=np.arange(60) % 2)
+    assert weighted.elbo_nats == pytest.approx(gated.evaluate(X[1::2], 50).elbo_nats, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        np.where(X[:, 0] > 0, "high", "low"),
+        pd.Series(np.where(X[:, 0] > 0, "high", "low"), dtype="category"),
+        X[:, 0] > 0,
+        (np.arange(60) % 3).astype(object),
+        pd.DataFrame({"batch": np.where(X[:, 0] > 0, "a", "b"), "age": X[:, 1]}),
+    ],
+    ids=["text", "category", "boolean", "objects", "frame"],
+)
+def test_conditions_are_texts_categories_booleans_or_several_columns(condition: Any, tmp_path: Any) -> None:
+    fitted = VAE(**SMALL).fit(X, condition=condition)
+    fitted.save(tmp_path / "model")
+    loaded = VAE.load(tmp_path / "model")
+    assert loaded.spec_.condition == fitted.spec_.condition
+    np.testing.assert_array_equal(loaded.transform(X, condition=condition), fitted.transform(X, condition=condition))
+
+
+def test_an_unknown_text_is_named() -> None:
+    fitted = VAE(**SMALL).fit(X, condition=np.where(X[:, 0] > 0, "high", "low"))
+    with pytest.raises(DataError, match=r"the condition 'condition' has the value hgih in row 1; expected one of high, low"):
+        fitted.transform(X[:2], condition=["low", "hgih"])
