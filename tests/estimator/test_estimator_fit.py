@@ -197,7 +197,7 @@ def test_the_defaults_are_the_configurations():
     differing = {name for name, (section, key) in own.items() if defaults[name] != getattr(getattr(config, section), key)}
     assert {section for name, (section, _) in PARAMETERS.items() if name not in own} == {"likelihood", "objective", "network"}
     assert differing == {"early_stopping_patience", "random_state"}
-    assert set(defaults) == set(PARAMETERS) | {"config", "verbose"}
+    assert set(defaults) == set(PARAMETERS) | {"config", "verbose", "warm_start"}
 
 
 def test_every_parameter_reaches_the_configuration():
@@ -210,6 +210,7 @@ def test_every_parameter_reaches_the_configuration():
         "posterior": "diagonal-gaussian",
         "objective": "elbo",
         "beta": 0.5,
+        "network": "mlp",
         "hidden_widths": (4, 5),
         "decoder_widths": (6, 3),
         "activations": ("elu", "tanh"),

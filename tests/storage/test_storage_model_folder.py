@@ -117,7 +117,7 @@ def test_missing_things_are_named(tmp_path, folder):
 def test_an_unreadable_file_is_named(folder):
     (folder / "config.json").unlink()
     (folder / "config.json").mkdir()
-    assert "config.json could not be read: Is a directory." in refusal(folder)
+    assert "config.json is a folder; expected a file of a saved model or run." in refusal(folder)
 
 
 @pytest.mark.parametrize("fraction", [0.0, 0.01, 0.3, 0.7, 0.999])
@@ -136,12 +136,21 @@ def test_a_torn_configuration_is_refused(folder, fraction):
     assert re.search("config.json is not readable JSON .*: it is torn, damaged, or not one of ours", refusal(folder))
 
 
+def _is_same_document(path, content):
+    try:
+        return json.loads(path.read_bytes()) == json.loads(content)
+    except ValueError:
+        return False
+
+
 @pytest.mark.parametrize("name", ["config.json", "weights.safetensors"])
 def test_a_flipped_bit_anywhere_is_refused(folder, name):
     whole = (folder / name).read_bytes()
     for offset in range(0, len(whole), 5):
         flip(folder / name, offset)
-        refusal(folder)
+        # The last of a number's 17 digits may be another text of the same number.
+        if not _is_same_document(folder / name, whole):
+            refusal(folder)
         (folder / name).write_bytes(whole)
     assert read_config(folder)[1] == SPEC
 

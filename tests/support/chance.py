@@ -24,6 +24,7 @@ COMPARISONS = {
     "cli/test_cli_outputs.py": 2,
     "data/test_data_plausibility.py": 16,
     "estimator/test_estimator_fit.py": 10,
+    "estimator/test_estimator_wishes.py": 30,
     "evaluation/test_comparison.py": 4,
     "evaluation/test_disentanglement.py": 40,
     "evaluation/test_estimates.py": 6,

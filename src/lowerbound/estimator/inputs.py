@@ -104,7 +104,7 @@ def weights_of(sample_weight: Any, count: int) -> np.ndarray | None:
     if len(wrong):
         raise DataError(f"sample_weight is {weight[wrong[0]]:g} in row {wrong[0]}; expected finite numbers from 0 up.")
     if weight.sum() == 0:
-        raise DataError("sample_weight is 0 in every row; expected at least one example that counts.")
+        raise DataError("sample_weight is zero in every row; expected at least one example that counts.")
     return weight
 
 

@@ -87,8 +87,8 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
     beta : float, default=None
         Of the ELBO, the weight of the KL term while training (None: 1, which makes it a lower bound on log p(x)); of "beta-tc",
         of the total correlation (None: 6).
-    network : str, default=None
-        The encoder's and the decoder's kind, of those that `lowerbound parts network` lists; None for "mlp", "auto" to choose it
+    network : str, default="mlp"
+        The encoder's and the decoder's kind, of those that `lowerbound parts network` lists; "auto" chooses it
         from the data.
     hidden_widths : tuple of int, default=None
         Units of each hidden layer of the encoder; () for a linear map, None for (200, 200).
@@ -173,7 +173,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         posterior: Any = "diagonal-gaussian",
         objective: Any = "elbo",
         beta: float | None = None,
-        network: str | None = None,
+        network: str = "mlp",
         hidden_widths: tuple[int, ...] | None = None,
         decoder_widths: str | tuple[int, ...] | None = None,
         activations: str | tuple[str, ...] | None = None,
