@@ -57,12 +57,10 @@ class ConditionSpec:
         array = condition_array(values, self.name)
         if self.columns:
             return self._encode_columns(array)
-        if array.dtype.names:
-            if len(array.dtype.names) > 1:
-                raise DataError(
-                    f"the condition {self.name!r} has the columns {', '.join(array.dtype.names)}; expected one: {self.words}."
-                )
-            array = array[array.dtype.names[0]]
+        if names := array.dtype.names:
+            if len(names) > 1:
+                raise DataError(f"the condition {self.name!r} has the columns {', '.join(names)}; expected one: {self.words}.")
+            array = array[names[0]]
         return self._one_hot(array) if self.categories else self._standardised(array)
 
     def _encode_columns(self, array: np.ndarray) -> np.ndarray:
