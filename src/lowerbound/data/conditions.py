@@ -60,7 +60,7 @@ class ConditionSpec:
         if names := array.dtype.names:
             if len(names) > 1:
                 raise DataError(f"the condition {self.name!r} has the columns {', '.join(names)}; expected one: {self.words}.")
-            array = array[names[0]]
+            array = array[next(iter(names))]
         return self._one_hot(array) if self.categories else self._standardised(array)
 
     def _encode_columns(self, array: np.ndarray) -> np.ndarray:
