@@ -18,7 +18,7 @@ from lowerbound.data.describe import describe
 from lowerbound.data.spec import DataSpec
 from lowerbound.errors import ConfigurationError
 
-MLP_300: dict[str, Any] = {"name": "mlp", "hidden_widths": (300, 300)}
+MLP_400: dict[str, Any] = {"name": "mlp", "hidden_widths": (400, 400)}
 
 
 def _spec(shape: tuple[int, ...]) -> DataSpec:
@@ -34,12 +34,12 @@ CHOICES: dict[tuple[int, ...], dict[str, Any]] = {
     (13,): {"name": "mlp", "hidden_widths": (64, 64)},
     (20,): {"name": "mlp", "hidden_widths": (128, 128)},
     (3072,): {"name": "mlp", "hidden_widths": (512, 512)},
-    (28, 20): MLP_300,
-    (8, 8): MLP_300,
-    (28, 28): MLP_300,
-    (28, 28, 1): MLP_300,
-    (5, 3): MLP_300,
-    (5, 3, 3): MLP_300,
+    (28, 20): MLP_400,
+    (8, 8): MLP_400,
+    (28, 28): MLP_400,
+    (28, 28, 1): MLP_400,
+    (5, 3): MLP_400,
+    (5, 3, 3): MLP_400,
     (32, 32, 3): {"name": "resnet", "channels": (32, 64, 128)},
     (64, 64): {"name": "resnet", "channels": (32, 64, 128, 128)},
     (79, 79): {"name": "resnet", "channels": (32, 64, 128, 128)},

@@ -80,7 +80,7 @@ def train(
     RunFolder.check_free(path)
     dataset = load_configured(config.data, data_dir)
     command = shlex.join(["lowerbound", *sys.argv[1:]])
-    run = TrainingRun.begin(path, config, dataset, recipe=chosen.name, command=command)
+    run = TrainingRun.begin(path, config, dataset, recipe=chosen.name, command=command, given=chosen.given)
     _train(run, report=report, as_json=json, resumed=False)
 
 
@@ -125,6 +125,8 @@ def _train(run: TrainingRun, *, report: bool, as_json: bool, resumed: bool) -> N
             f"{sizes['test']:,} test){where}, into {run.folder.path}"
         )
         say(f"the data are taken for {run.spec.words}; if they are something else, state it with data.kind")
+        for choice in run.choices:
+            say(choice.words)
     with StopRequest() as stop_request, TrainingLog(run, resume_step=step if resumed else None) as log:
         with display(as_json=as_json, is_terminal=is_terminal(sys.stderr)) as show:
 

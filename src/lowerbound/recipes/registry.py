@@ -25,6 +25,7 @@ class RecipeInfo:
     - `paper`: the paper's key in `references.toml`; or, in a file of your own, `citation`: its `authors`, `title`, `venue`,
       `year` and `identifier`.
     - `extends`: the recipe whose keys hold where this one is silent.
+    - `automatic`: the data choose every key that nobody sets (`assembly.automatic`), in place of what stands here.
     """
 
     title: str = ""
@@ -35,6 +36,7 @@ class RecipeInfo:
     published_source: str = ""
     expected_time: str = ""
     extends: str = ""
+    automatic: bool = False
     paper: str = ""
     citation: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
@@ -48,6 +50,8 @@ class RecipeInfo:
 class Recipe:
     """A recipe: its name (for a file, its path), what it says of itself, and the configuration keys that it sets.
 
+    - `given`: of an automatic recipe, the keys that were set beside it, which the data do not choose; None for any other.
+
     >>> load_recipe("post-2018").config["training"]["epochs"]
     10000
     """
@@ -55,6 +59,7 @@ class Recipe:
     name: str
     info: RecipeInfo
     config: dict[str, dict[str, Any]]
+    given: dict[str, dict[str, Any]] | None = None
 
     def run_config(self) -> RunConfig:
         """The whole configuration: the defaults, with the recipe's keys in their place."""
@@ -99,8 +104,8 @@ def load_recipe(name_or_path: str | Path, *, extended_by: tuple[str, ...] = ()) 
 def default_recipe_for(data_name: str) -> str:
     """The recipe for a data set when none is named: its own if it has one, else `"default"`.
 
-    >>> default_recipe_for("frey-faces"), default_recipe_for("pictures/cats")
-    ('frey-faces', 'default')
+    >>> default_recipe_for("faces"), default_recipe_for("pictures/cats")
+    ('faces', 'default')
     """
     owners = {data: recipe.name for recipe in list_recipes() for data in recipe.info.default_for}
     return owners.get(data_name, DEFAULT_RECIPE)
@@ -129,6 +134,8 @@ def resolve_config(
     chosen = load_recipe(recipe if recipe is not None else default_recipe_for(named))
     layers = [chosen.config, {"data": {"name": data}} if data else {}, changes, flags or {}]
     check_keys(layers[-1], "flags")
+    given = functools.reduce(layered, layers[1:], {})
+    chosen = dataclasses.replace(chosen, given=given if chosen.info.automatic else None)
     return RunConfig.from_dict(functools.reduce(layered, layers, {})), chosen
 
 
@@ -139,9 +146,9 @@ def _read_info(table: Any, name: str) -> RecipeInfo:
     for key, value in table.items():
         if key not in fields:
             raise ConfigurationError(f"{name}: {unknown_name_message('key of section [recipe]', key, fields)}")
-        expected = {"default_for": list, "citation": dict}.get(key, str)
+        expected = {"default_for": list, "citation": dict, "automatic": bool}.get(key, str)
         if not isinstance(value, expected):
-            kind = {list: "a list of names", dict: "a section", str: "text"}[expected]
+            kind = {list: "a list of names", dict: "a section", bool: "true or false", str: "text"}[expected]
             raise ConfigurationError(f"{name}: recipe.{key} is {value!r}; expected {kind}.")
     if table.get("paper") and table["paper"] not in references():
         raise ConfigurationError(f"{name}: {unknown_name_message('recipe.paper', table['paper'], references())}")

@@ -8,15 +8,16 @@ import importlib.metadata
 import os
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 
 from .. import __version__
+from ..assembly.automatic import Choice, choose, with_choices
 from ..assembly.build import resolve
-from ..config import RunConfig
+from ..config import ResolvedConfig, RunConfig
 from ..data.dataset import Dataset
 from ..data.describe import describe_dataset
 from ..data.examples import Example, examples_of
@@ -45,16 +46,26 @@ class TrainingRun:
     trainer: Trainer
     progress: Progress
     notes: tuple[str, ...] = ()
+    choices: tuple[Choice, ...] = ()
 
     @classmethod
-    def begin(cls, path: str | Path, config: RunConfig, dataset: Dataset, *, recipe: str, command: str) -> TrainingRun:
+    def begin(
+        cls,
+        path: str | Path,
+        config: RunConfig,
+        dataset: Dataset,
+        *,
+        recipe: str,
+        command: str,
+        given: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> TrainingRun:
         """A new run in a new folder, with everything but the weights written down.
+
+        - `given`: what was set beside an automatic recipe; the data choose the rest. None: `config` is all.
 
         Raises `DataError` or `ConfigurationError` before anything is written, and `SavingError`.
         """
-        split = choose_split(config, dataset)
-        spec = describe_dataset(dataset, split.train, config.data.kind)
-        config = resolve(config, spec)
+        split, spec, config, choices = plan(config, dataset, given)
         trainer = prepare(config, spec, dataset, split)
         record = {
             "recipe": recipe,
@@ -73,7 +84,9 @@ class TrainingRun:
             write_text(folder.config_file, config.to_toml())
             split.save(folder.split_file)
             folder.write_info(record)
-        return cls(RunFolder(Path(path)), config, spec, dataset, split, trainer, trainer.start(), _notes(config, dataset))
+        return cls(
+            RunFolder(Path(path)), config, spec, dataset, split, trainer, trainer.start(), _notes(config, dataset), choices
+        )
 
     @classmethod
     def resume(cls, path: str | Path, dataset: Dataset, *, epochs: int | None = None) -> TrainingRun:
@@ -202,6 +215,25 @@ class TrainingRun:
             (progress.state, progress.best_params),
             progress.counters,
         )
+
+
+class Plan(NamedTuple):
+    """What a run would train on, and how; `choices` are those that the data made."""
+
+    split: Split
+    spec: DataSpec
+    config: ResolvedConfig
+    choices: tuple[Choice, ...]
+
+
+def plan(config: RunConfig, dataset: Dataset, given: Mapping[str, Mapping[str, Any]] | None) -> Plan:
+    """The split, the description of its training examples, and the configuration that they decide (see `TrainingRun.begin`)."""
+    split = choose_split(config, dataset)
+    spec = describe_dataset(dataset, split.train, config.data.kind)
+    if given is None:
+        return Plan(split, spec, resolve(config, spec), ())
+    choices = choose(config, given, spec, dataset.examples[split.train])
+    return Plan(split, spec, resolve(with_choices(config, given, choices), spec), tuple(choices))
 
 
 def choose_split(config: RunConfig, dataset: Dataset) -> Split:

@@ -1,0 +1,207 @@
+"""What `lowerbound train DATA` reaches with no option, on sixteen sets: evidence, minutes, what the doctor finds, odd pixels.
+
+    python benchmarks/defaults.py [SET ...] [--seeds 0 1 2] [--set section.key=value] --json FILE
+
+Each set runs through `lowerbound train`, `evaluate --samples 1000` and `doctor`. Of pictures 400 samples are drawn: the share of
+their pixels that lie above all neighbours, or below all, by a quarter of the range stands beside the same share of the data. What
+is in FILE already is not run again, so the work can be done in parts. `--set` is for comparisons. `--split validation` scores the
+validation examples, by which settings may be chosen.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+ISOLATED = 0.25
+NUM_DRAWS = 400
+
+
+def _adbench(name: str) -> Callable[[Path], np.ndarray]:
+    def load(data: Path) -> np.ndarray:
+        file = next((data / "adbench_classical").glob(f"*_{name}.npz"))
+        with np.load(file) as arrays:
+            return arrays["X"]
+
+    return load
+
+
+def _olivetti(data: Path) -> np.ndarray:
+    import scipy.io
+
+    return scipy.io.loadmat(data / "olivetti_faces" / "olivettifaces.mat")["faces"].T.reshape(-1, 64, 64).transpose(0, 2, 1)
+
+
+def _silhouettes(data: Path) -> np.ndarray:
+    import scipy.io
+
+    file = scipy.io.loadmat(data / "caltech101_silhouettes" / "caltech101_silhouettes_28_split1.mat")
+    rows = np.concatenate([file[f"{part}_data"] for part in ("train", "val", "test")])
+    return (1 - rows.reshape(-1, 28, 28).transpose(0, 2, 1)).astype(np.uint8)
+
+
+def _colours(data: Path) -> np.ndarray:
+    with np.load(data / "cifar10" / "cifar10_lossless_first4000.npz") as arrays:
+        return next(value for value in (arrays[name] for name in arrays.files) if value.ndim == 4)
+
+
+def _cells(data: Path) -> np.ndarray:
+    import h5py
+
+    with h5py.File(data / "single_cell" / "smfish.h5ad") as file:
+        return np.asarray(file["X"])
+
+
+def _concrete(data: Path) -> np.ndarray:
+    with np.load(data / "uci_regression" / "concrete.npz") as arrays:
+        return arrays["data"]
+
+
+def _wine(data: Path) -> np.ndarray:
+    return np.loadtxt(data / "hivae_uci" / "Wine" / "data.csv", delimiter=",")
+
+
+# A named set as it is known to the command line, or a function of the data directory that gives an array.
+SETS: dict[str, str | Callable[[Path], np.ndarray]] = {
+    "faces": "faces",
+    "digits": "digits",
+    "frey-faces": "frey-faces",
+    "mnist": "mnist",
+    "binarized-mnist": "binarized-mnist",
+    "silhouettes": _silhouettes,
+    "olivetti": _olivetti,
+    "colours": _colours,
+    "colour-folder": _colours,
+    "20newsgroups": "20newsgroups",
+    "cells": _cells,
+    "concrete": _concrete,
+    "wine": _wine,
+    "letter": _adbench("letter"),
+    "pendigits": _adbench("pendigits"),
+    "cardio": _adbench("cardio"),
+    "satimage": _adbench("satimage-2"),
+}
+
+
+def prepared(name: str, data: Path, folder: Path) -> str:
+    """What `lowerbound train` is given for a set: its name, or a file or a folder that is made here."""
+    known = SETS[name]
+    if isinstance(known, str):
+        return known
+    array = known(data)
+    if name == "colour-folder":
+        import PIL.Image
+
+        (folder / name).mkdir()
+        for index, picture in enumerate(array[:200]):
+            PIL.Image.fromarray(picture).resize((64, 48)).save(folder / name / f"{index:03d}.png")
+        return str(folder / name)
+    np.save(folder / f"{name}.npy", array)
+    return str(folder / f"{name}.npy")
+
+
+def lowerbound(*arguments: str) -> Any:
+    """What a command prints as JSON; the last event of `train`."""
+    done = subprocess.run([sys.executable, "-W", "ignore", "-m", "lowerbound", *arguments], capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"lowerbound {' '.join(arguments)} ended with {done.returncode}: {done.stderr}")
+    text = done.stdout.strip()
+    return json.loads(text if text.startswith("{\n") else text.splitlines()[-1]) if text else None
+
+
+def isolated_share(pictures: np.ndarray) -> float:
+    """The share of inner pixels that are above all eight neighbours, or below all, by a quarter of the range."""
+    pictures = pictures.astype(np.float64)
+    span = float(np.ptp(pictures)) or 1.0
+    rows, columns = pictures.shape[1:3]
+    centre = pictures[:, 1:-1, 1:-1]
+    offsets = [(i, j) for i in (0, 1, 2) for j in (0, 1, 2) if (i, j) != (1, 1)]
+    around = np.stack([pictures[:, i : rows - 2 + i, j : columns - 2 + j] for i, j in offsets])
+    apart = (centre > around.max(axis=0) + ISOLATED * span) | (centre < around.min(axis=0) - ISOLATED * span)
+    return float(apart.mean())
+
+
+def run_one(name: str, seed: int, overrides: list[str], data: Path, split: str) -> dict[str, Any]:
+    """One set with one seed, from nothing to its figures."""
+    with tempfile.TemporaryDirectory() as parent:
+        folder, run = Path(parent), str(Path(parent) / "run")
+        settings = [part for override in overrides for part in ("--set", override)]
+        directory, start = ["--data-dir", str(data)], time.perf_counter()
+        given = prepared(name, data, folder)
+        lowerbound("train", given, "--out", run, "--seed", str(seed), "--json", *settings, *directory)
+        minutes = (time.perf_counter() - start) / 60
+        scores = lowerbound("evaluate", run, "--samples", "1000", "--split", split, "--json", *directory)
+        doctor = lowerbound("doctor", run, "--json", *directory)
+        info = lowerbound("info", run, "--json")
+        elements = int(np.prod(info["data"]["event_shape"]))
+        row: dict[str, Any] = {"set": name, "seed": seed, "overrides": overrides, "split": split, "minutes": minutes}
+        row["likelihood"], row["epochs"] = info["config"]["likelihood"]["name"], info["epochs_done"]
+        for key in ("elbo_nats", "log_evidence_nats", "standard_error", "bits_per_dim", "kl_nats", "active_units"):
+            row[key] = scores[key]
+        row["evidence_a_number"] = scores["log_evidence_nats"] / elements
+        row["findings"] = [
+            f"{finding['severity']}: {finding['check']}" for finding in doctor["findings"] if finding["severity"] != "note"
+        ]
+        if len(info["data"]["event_shape"]) > 1:
+            lowerbound("sample", run, "-n", str(NUM_DRAWS), "--out", str(folder / "drawn.npy"))
+            from lowerbound.data.datasets import load_dataset
+
+            row["isolated"] = isolated_share(np.load(folder / "drawn.npy"))
+            row["isolated_of_data"] = isolated_share(load_dataset(given, data_dir=data).examples[:NUM_DRAWS])
+    return row
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """One line a run."""
+    columns = (
+        *("set", "settings", "seed", "likelihood", "minutes", "evidence, nats", "a number", "bits/dim", "KL", "active"),
+        "isolated (data)",
+    )
+    lines = [f"| {' | '.join(columns)} | findings |", "| --- | --- | ---: | --- |" + " ---: |" * 7 + " --- |"]
+    for row in rows:
+        bits = "" if row["bits_per_dim"] is None else f"{row['bits_per_dim']:.3f}"
+        isolated = f"{row['isolated']:.2%} ({row['isolated_of_data']:.2%})" if "isolated" in row else ""
+        cells = [
+            *(row["set"], " ".join(row["overrides"]), row["seed"], row["likelihood"], f"{row['minutes']:.1f}"),
+            *(f"{row['log_evidence_nats']:.2f}", f"{row['evidence_a_number']:.4f}", bits, f"{row['kl_nats']:.1f}"),
+            *(row["active_units"], isolated, ", ".join(row["findings"]) or "none"),
+        ]
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sets", nargs="*", metavar="SET", help=f"of {', '.join(SETS)}; all by default")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="section.key=value")
+    parser.add_argument("--split", default="test", choices=("validation", "test"))
+    parser.add_argument("--data-dir", type=Path, default=os.environ.get("LOWERBOUND_DATA"))
+    parser.add_argument("--json", type=Path, required=True)
+    options = parser.parse_args()
+    if options.data_dir is None:
+        raise SystemExit("give --data-dir, or set LOWERBOUND_DATA")
+    rows = json.loads(options.json.read_text()) if options.json.exists() else []
+    for name in options.sets or SETS:
+        for seed in options.seeds:
+            key = (name, seed, options.overrides, options.split)
+            if any((row["set"], row["seed"], row["overrides"], row["split"]) == key for row in rows):
+                continue
+            rows.append(run_one(name, seed, options.overrides, options.data_dir, options.split))
+            options.json.write_text(json.dumps(rows, indent=1) + "\n")
+            print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
+    print(table(rows))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+"""What the default recipe chooses from the data: each key that nobody set, with the reason for its value."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..config import RunConfig
+from ..config.catalogue import keys_of
+from ..config.entry import KINDS
+from ..config.run import layered
+from ..data.spec import DataSpec
+from .laws import Law, law_of
+from .networks import sizes_for
+
+# Of all settings here nothing was tuned on test data; docs/results.md says by which validation examples they were chosen.
+_LARGEST_PRIOR = 50
+# A component of the prior for so many training examples, or fewer components.
+_EXAMPLES_A_COMPONENT = 20
+_FEWEST_FOR_LEARNED_PRIOR = 200
+# Examples, below which weights decay most, and from which neither decay nor dropout is needed.
+_FEW, _MANY = 5_000, 20_000
+_FEWEST_STEPS, _MOST_STEPS, _FEWEST_EPOCHS = 4_000, 15_000, 10
+# Numbers in a picture.
+_SMALL_PICTURE = 1024
+
+
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """Keys of one section that were set together, by name, and why."""
+
+    section: str
+    values: Mapping[str, Any]
+    reason: str
+
+    @property
+    def settings(self) -> str:
+        """ "name=mlp, dropout=0.1"."""
+        return ", ".join(f"{key}={_shown(value)}" for key, value in self.values.items())
+
+    @property
+    def words(self) -> str:
+        """ "network: name=mlp, dropout=0.1 (because ...)"."""
+        return f"{self.section}: {self.settings} (because {self.reason})"
+
+
+def choose(config: RunConfig, given: Mapping[str, Mapping[str, Any]], spec: DataSpec, examples: np.ndarray) -> list[Choice]:
+    """What the data decide of a configuration, of the keys that are not in `given`.
+
+    - `config`: the default recipe with `given` on top of it. `examples`: the training examples, (n, *event_shape).
+    """
+    law = law_of(spec, examples)
+    return [kept for choice in _all(config, spec, law, len(examples)) if (kept := _kept(choice, config, given))]
+
+
+def with_choices(config: RunConfig, given: Mapping[str, Mapping[str, Any]], choices: Sequence[Choice]) -> RunConfig:
+    """The configuration with the choices in it; of the parts, what was `given` stands also beside a name that was chosen."""
+    chosen: dict[str, dict[str, Any]] = {}
+    for choice in choices:
+        chosen.setdefault(choice.section, {}).update(choice.values)
+    parts = {section: keys for section, keys in given.items() if section in KINDS}
+    return RunConfig.from_dict(layered(layered(config.to_dict(), chosen), parts))
+
+
+def _all(config: RunConfig, spec: DataSpec, law: Law, count: int) -> Iterator[Choice]:
+    """Every choice, whether its keys are free or not."""
+    yield Choice("likelihood", law.likelihood, law.reason)
+    network, reason = sizes_for(spec)
+    yield Choice("network", network, reason)
+    if count < _MANY:
+        yield Choice("network", {"dropout": 0.1}, f"{count:,} training examples are few for a network of this size")
+    yield Choice("model", {"latent_dim": _latents(spec)}, "latents that are not needed switch themselves off")
+    if count >= _FEWEST_FOR_LEARNED_PRIOR:
+        components = min(_LARGEST_PRIOR, max(2, count // _EXAMPLES_A_COMPONENT))
+        yield Choice(
+            "prior",
+            {"name": "mixture-of-gaussians", "num_components": components},
+            "a prior that learns where the codes are leaves no hole, from which samples would not look like data",
+        )
+    batch = 100 if count < _MANY else 200
+    steps = int(min(_MOST_STEPS, max(_FEWEST_STEPS, 2 * count)))
+    epochs = max(_FEWEST_EPOCHS, math.ceil(steps * batch / max(count, 1)))
+    yield Choice("training", {"batch_size": batch, "epochs": epochs}, f"that is about {steps:,} steps of the optimiser")
+    yield Choice(
+        "training",
+        {"learning_rate": 0.001, "learning_rate_schedule": "cosine", "ema_decay": 0.995},
+        "a rate that falls to 0 and averaged weights end with less noise",
+    )
+    if config.training.optimizer == RunConfig().training.optimizer:
+        yield Choice(
+            "training",
+            {"optimizer": "adamw", "weight_decay": 1.0 if count < _FEW else 0.1 if count < _MANY else 0.01},
+            f"weights that decay learn less of {count:,} examples by heart",
+        )
+    if config.data.validation:
+        patience = {"early_stopping_patience": max(20, epochs // 6)}
+        yield Choice("training", patience, "training ends when the validation bound has stopped rising")
+    yield Choice(
+        "objective", {"warmup_epochs": max(1, epochs // 20)}, "a KL term that rises slowly does not switch latents off early"
+    )
+    yield Choice("training", {"skip_spikes": True}, "a step whose gradient explodes would undo many others")
+
+
+def _latents(spec: DataSpec) -> int:
+    if spec.is_image:
+        return 32 if spec.num_elements <= _SMALL_PICTURE else 64
+    return min(32, max(2, spec.num_elements))
+
+
+def _kept(choice: Choice, config: RunConfig, given: Mapping[str, Mapping[str, Any]]) -> Choice | None:
+    """The choice without what was given, and without keys that a part which was given does not have."""
+    own = given.get(choice.section, {})
+    if choice.section in KINDS and "name" in own:
+        known = keys_of(choice.section, own["name"])
+        values = {key: value for key, value in choice.values.items() if key in known and "name" not in choice.values}
+    else:
+        values = dict(choice.values)
+    values = {key: value for key, value in values.items() if key not in own}
+    return dataclasses.replace(choice, values=values) if values else None
+
+
+def _shown(value: Any) -> str:
+    return (
+        "-".join(map(str, value)) if isinstance(value, list | tuple) else f"{value:g}" if isinstance(value, float) else str(value)
+    )

@@ -1,0 +1,86 @@
+"""The likelihood for data whose law nobody has stated: from their kind, their measure, and the shape of their margins."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ..data.spec import DataSpec
+
+# Columns of whole numbers are counts where they begin at 0 or 1, scatter as counts do or more, and lean to the left; whole
+# numbers of other laws (marks from 0 to 100, grey levels) do not.
+_LEAST_DISPERSION, _LEAST_SKEWNESS = 0.8, 0.7
+_OVERDISPERSED = 1.2
+# A table of so many columns of counts is one of cells or documents: their totals say how much was measured, not what.
+_FEWEST_FOR_TOTALS, _FEWEST_WORDS = 20, 1000
+# Excess kurtosis of a Laplace law is 3: beyond, a Gaussian's spread is set by a few values.
+_HEAVY_TAILS = 3.0
+_STRONG_SKEWNESS = 2.0
+_MOST_EXAMPLES = 20_000
+
+
+@dataclasses.dataclass(frozen=True)
+class Law:
+    """The likelihood's keys, and why it is chosen."""
+
+    likelihood: Mapping[str, Any]
+    reason: str
+
+
+def law_of(spec: DataSpec, examples: np.ndarray) -> Law:
+    """The likelihood that fits what the training examples, (n, *event_shape), are.
+
+    - Zeros and ones: Bernoulli.
+    - Levels of known limits (8-bit pixels): a mixture of three discretised logistics, the channels of a colour joined; with few
+      levels one category for each.
+    - Counts: multinomial given each example's total for a thousand columns or more; else negative binomial where they scatter
+      more than Poisson counts, given the total where there are many columns.
+    - Other numbers: log-normal where all are positive and strongly skewed, Student's t where tails are heavy, else Gaussian.
+    """
+    if spec.kind == "binary":
+        return Law({"name": "bernoulli"}, "every value is 0 or 1")
+    if spec.kind == "integer":
+        return _levels(spec)
+    flat = examples.reshape(len(examples), -1)[:_MOST_EXAMPLES].astype(np.float64)
+    std = flat.std(axis=0)
+    varying = std > 0
+    if not varying.any():
+        return Law({"name": "gaussian"}, "the columns are real numbers")
+    flat, std = flat[:, varying], std[varying]
+    centred = (flat - flat.mean(axis=0)) / std
+    skewness = float(np.median((centred**3).mean(axis=0)))
+    kurtosis = float(np.median((centred**4).mean(axis=0) - 3))
+    if not spec.is_image and spec.is_whole and flat.min() >= 0:
+        dispersion = float(np.median(std**2 / flat.mean(axis=0)))
+        if dispersion > _LEAST_DISPERSION and skewness > _LEAST_SKEWNESS:
+            return _counts(flat.shape[1], dispersion)
+    if spec.is_image:
+        return Law({"name": "gaussian"}, "pixels are real numbers")
+    if flat.min() > 0 and skewness > _STRONG_SKEWNESS and all(low > 0 for low in spec.element_low):
+        return Law({"name": "log-normal"}, f"all numbers are positive and most columns strongly skewed (median {skewness:.1f})")
+    if kurtosis > _HEAVY_TAILS:
+        return Law({"name": "student-t"}, f"most columns have heavy tails (median excess kurtosis {kurtosis:.1f})")
+    return Law({"name": "gaussian"}, "the columns are real numbers without heavy tails")
+
+
+def _levels(spec: DataSpec) -> Law:
+    joined = (
+        ", the colours of a pixel joined" if spec.is_image and spec.event_shape[-1] == 3 and len(spec.event_shape) == 3 else ""
+    )
+    return Law(
+        {"name": "discretized-logistic-mixture", "num_components": 3},
+        f"{spec.num_levels} levels have probabilities and no density; three bumps draw edges that one blurs{joined}",
+    )
+
+
+def _counts(columns: int, dispersion: float) -> Law:
+    scatter = f"the columns are counts whose variance is {dispersion:.1f} times their mean"
+    if columns >= _FEWEST_WORDS:
+        return Law({"name": "multinomial"}, f"{scatter}, and so many that each example's total says its length")
+    total = columns >= _FEWEST_FOR_TOTALS
+    name = "negative-binomial" if dispersion > _OVERDISPERSED else "poisson"
+    given = ", given each example's total, as a cell's library size" if total else ""
+    return Law({"name": name, "library_size": total}, f"{scatter}{given}")

@@ -1,0 +1,101 @@
+"""What the default recipe chooses from the data, and that whatever a person sets stands."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lowerbound.assembly.automatic import choose, with_choices
+from lowerbound.assembly.build import resolve
+from lowerbound.assembly.laws import law_of
+from lowerbound.config import RunConfig
+from lowerbound.data.describe import describe
+from lowerbound.recipes import resolve_config
+
+RNG = np.random.default_rng(0)
+PIXELS = RNG.integers(0, 256, (300, 8, 8)).astype(np.uint8)
+RATES = RNG.gamma(2.0, 1.0, (400, 30))
+
+# What the data are, and the likelihood that they call for.
+LAWS: dict[str, tuple[np.ndarray, dict[str, Any]]] = {
+    "grey": (PIXELS, {"name": "discretized-logistic-mixture", "num_components": 3}),
+    "bits": (PIXELS[..., 0] % 2, {"name": "bernoulli"}),
+    "normal": (RNG.normal(size=(400, 5)), {"name": "gaussian"}),
+    "heavy": (RNG.standard_t(3, size=(4000, 5)), {"name": "student-t"}),
+    "skewed": (np.exp(1.5 * RNG.normal(size=(400, 5))), {"name": "log-normal"}),
+    "few counts": (RNG.poisson(RATES[:, :5]).astype(np.int64), {"name": "negative-binomial", "library_size": False}),
+    "even counts": (RNG.poisson(1.5, (400, 5)).astype(np.int64), {"name": "poisson", "library_size": False}),
+    "cells": (RNG.poisson(3 * RATES).astype(np.int64), {"name": "negative-binomial", "library_size": True}),
+    "words": (RNG.poisson(0.05 * RNG.gamma(1.0, 1.0, (200, 1200))).astype(np.int64), {"name": "multinomial"}),
+    # Whole numbers that are no counts: marks from 0 to 100, and levels far from 0.
+    "marks": (RNG.integers(0, 101, (400, 5)).astype(np.int64), {"name": "gaussian"}),
+    "levels": (np.rint(RNG.normal(80, 15, (400, 5))), {"name": "gaussian"}),
+}
+
+
+@pytest.mark.parametrize("what", LAWS)
+def test_the_likelihood_is_of_the_data_s_kind(what: str) -> None:
+    array, expected = LAWS[what]
+    assert law_of(describe(array), array).likelihood == expected
+
+
+def _chosen(array: np.ndarray, *overrides: str) -> RunConfig:
+    config, recipe = resolve_config("x.npy", overrides=overrides)
+    assert recipe.given is not None
+    spec = describe(array)
+    choices = choose(config, recipe.given, spec, array)
+    assert all(choice.reason and choice.section in choice.words for choice in choices)
+    return resolve(with_choices(config, recipe.given, choices), spec)
+
+
+def test_pictures_get_a_learned_prior_and_a_rate_that_falls() -> None:
+    config = _chosen(PIXELS)
+    assert (config.prior.name, config.prior.num_components) == ("mixture-of-gaussians", 15)
+    assert (config.network.name, config.network.hidden_widths) == ("mlp", (400, 400))
+    assert (config.training.learning_rate_schedule, config.training.skip_spikes) == ("cosine", True)
+
+
+def test_few_examples_are_given_less_to_learn_by_heart_than_many() -> None:
+    few, many = _chosen(PIXELS), _chosen(RNG.normal(size=(30_000, 4)))
+    assert few.training.weight_decay > many.training.weight_decay > 0
+    assert few.network.dropout > many.network.dropout == 0
+    assert few.training.epochs > many.training.epochs
+
+
+@pytest.mark.parametrize(
+    ("override", "section", "key", "value"),
+    [
+        ("likelihood.name=gaussian", "likelihood", "name", "gaussian"),
+        ("network.name=gated-mlp", "network", "name", "gated-mlp"),
+        ("network.hidden_widths=[8]", "network", "hidden_widths", (8,)),
+        ("network.name=resnet", "network", "name", "resnet"),
+        ("model.latent_dim=2", "model", "latent_dim", 2),
+        ("prior.name=vamp", "prior", "name", "vamp"),
+        ("prior.name=standard-normal", "prior", "name", "standard-normal"),
+        ("posterior.name=planar", "posterior", "name", "planar"),
+        ("objective.name=iwae", "objective", "name", "iwae"),
+        ("training.optimizer=adagrad", "training", "optimizer", "adagrad"),
+        ("training.epochs=3", "training", "epochs", 3),
+        ("data.validation=0", "data", "validation", 0),
+        ("training.early_stopping_patience=0", "training", "early_stopping_patience", 0),
+    ],
+)
+def test_what_is_set_stands_and_the_rest_fits_it(override: str, section: str, key: str, value: Any) -> None:
+    assert getattr(getattr(_chosen(PIXELS, override), section), key) == value
+
+
+def test_a_posterior_or_an_objective_of_another_kind_gets_a_prior_that_works_with_it() -> None:
+    assert (
+        _chosen(PIXELS, "posterior.name=von-mises-fisher", "prior.name=hyperspherical-uniform").prior.name
+        != "mixture-of-gaussians"
+    )
+
+
+def test_only_the_default_recipe_is_automatic() -> None:
+    assert resolve_config("x.npy", "faces")[1].given is None
+    assert resolve_config("x.npy", overrides=["model.latent_dim=3"])[1].given == {
+        "data": {"name": "x.npy"},
+        "model": {"latent_dim": 3},
+    }
