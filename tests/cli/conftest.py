@@ -23,7 +23,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def images_run(files: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Gaussian run on 8-bit images, 12 of them for the test."""
-    return _trained(files / "images.npy", tmp_path_factory, "--epochs", 6)
+    return _trained(files / "images.npy", tmp_path_factory, "--epochs", 6, "--set", "likelihood.name=gaussian")
 
 
 @pytest.fixture(scope="session")

@@ -79,7 +79,7 @@ def test_the_configuration_given_back_makes_the_same_weights(images_run: Path, t
 
 def test_automatic_choices_are_written_down_as_what_they_stand_for(images_run: Path, bits_run: Path, table_run: Path) -> None:
     images, bits, table = (_config(run) for run in (images_run, bits_run, table_run))
-    assert (images["likelihood"]["name"], images["data"]["scaling"]) == ("discretized-logistic-mixture", "unit")
+    assert (images["likelihood"]["name"], images["data"]["scaling"]) == ("gaussian", "standard")
     assert (bits["likelihood"]["name"], bits["data"]["scaling"]) == ("bernoulli", "none")
     assert (table["likelihood"]["name"], table["data"]["scaling"]) == ("gaussian", "standard")
     assert Path(images["data"]["name"]).is_absolute()
