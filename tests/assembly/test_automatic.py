@@ -69,6 +69,8 @@ def test_few_examples_are_given_less_to_learn_by_heart_than_many() -> None:
     [
         ("likelihood.name=gaussian", "likelihood", "name", "gaussian"),
         ("network.name=gated-mlp", "network", "name", "gated-mlp"),
+        ("network.name=mlp", "network", "hidden_widths", (400, 400)),
+        ("training.weight_decay=0.5", "training", "weight_decay", 0.5),
         ("network.hidden_widths=[8]", "network", "hidden_widths", (8,)),
         ("network.name=resnet", "network", "name", "resnet"),
         ("model.latent_dim=2", "model", "latent_dim", 2),
@@ -86,11 +88,22 @@ def test_what_is_set_stands_and_the_rest_fits_it(override: str, section: str, ke
     assert getattr(getattr(_chosen(PIXELS, override), section), key) == value
 
 
-def test_a_posterior_or_an_objective_of_another_kind_gets_a_prior_that_works_with_it() -> None:
-    assert (
-        _chosen(PIXELS, "posterior.name=von-mises-fisher", "prior.name=hyperspherical-uniform").prior.name
-        != "mixture-of-gaussians"
-    )
+@pytest.mark.parametrize(
+    ("overrides", "prior"),
+    [
+        (("posterior.name=von-mises-fisher", "prior.name=hyperspherical-uniform"), "hyperspherical-uniform"),
+        (("posterior.name=deterministic", "objective.name=autoencoder"), "standard-normal"),
+        (("posterior.name=planar",), "mixture-of-gaussians"),
+    ],
+)
+def test_a_learned_prior_is_chosen_where_the_posterior_allows_one(overrides: tuple[str, ...], prior: str) -> None:
+    assert _chosen(PIXELS, *overrides).prior.name == prior
+
+
+def test_few_examples_learn_no_prior_but_on_demand() -> None:
+    assert _chosen(PIXELS[:100]).prior.name == "standard-normal"
+    asked = _chosen(PIXELS[:100], "prior.num_components=3").prior
+    assert (asked.name, asked.num_components) == ("mixture-of-gaussians", 3)
 
 
 def test_only_the_default_recipe_is_automatic() -> None:

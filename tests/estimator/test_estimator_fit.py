@@ -238,7 +238,8 @@ def test_a_recipe_sets_the_parameters_and_the_rest(tmp_path):
     recipe = VAE.from_recipe(file, epochs=8)
     assert (recipe.latent_dim, recipe.epochs, recipe.early_stopping_patience, recipe.random_state) == (7, 8, 0, None)
     assert recipe.config == {"training": {"gradient_clip": 5.0, "skip_spikes": False}}
-    assert VAE.from_recipe("default").get_params() == VAE(early_stopping_patience=0).get_params()
+    expected = VAE(early_stopping_patience=0, prior="mixture-of-gaussians", config={"training": {"optimizer": "adamw"}})
+    assert VAE.from_recipe("default").get_params() == expected.get_params()
 
 
 # Images ----------------------------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from commands import command
 from lowerbound.errors import LowerboundError
 
 # Generated inputs of each test: a sample in `make test`, more in `make test-inputs`.
-NUMBER = int(os.environ.get("LOWERBOUND_TEST_INPUTS", "12"))
+NUMBER = int(os.environ.get("LOWERBOUND_TEST_INPUTS", "6"))
 # Of an answer to one input, a compilation within it on a slow machine.
 LONGEST_SECONDS = 120
 

@@ -17,7 +17,7 @@ from lowerbound.cli.main import app
 
 COMMANDS: dict[str, Any] = typer.main.get_command(app).commands  # pyright: ignore[reportAttributeAccessIssue]
 TYPES = {
-    (known.name or known.callback.__name__): typing.get_type_hints(known.callback)  # pyright: ignore[reportOptionalMemberAccess]
+    (known.name or known.callback.__name__.replace("_", "-")): typing.get_type_hints(known.callback)  # pyright: ignore[reportOptionalMemberAccess]
     for known in app.registered_commands
 }
 # `verify` takes a minute and a half whatever its options; `train` is asked below.

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..config import RunConfig
-from ..config.catalogue import keys_of
+from ..config.catalogue import class_of, keys_of
 from ..config.entry import KINDS
 from ..config.run import layered
 from ..data.spec import DataSpec
@@ -18,15 +18,16 @@ from .laws import Law, law_of
 from .networks import sizes_for
 
 # Of all settings here nothing was tuned on test data; docs/results.md says by which validation examples they were chosen.
-_LARGEST_PRIOR = 50
+_LEARNED, _LARGEST_PRIOR = "mixture-of-gaussians", 50
 # A component of the prior for so many training examples, or fewer components.
 _EXAMPLES_A_COMPONENT = 20
 _FEWEST_FOR_LEARNED_PRIOR = 200
 # Examples, below which weights decay most, and from which neither decay nor dropout is needed.
 _FEW, _MANY = 5_000, 20_000
+_OPTIMIZER = "adamw"
 _FEWEST_STEPS, _MOST_STEPS, _FEWEST_EPOCHS = 4_000, 15_000, 10
-# Numbers in a picture.
-_SMALL_PICTURE = 1024
+# Numbers in a picture, and in a row.
+_SMALL_PICTURE, _FEW_COLUMNS = 1024, 100
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +55,7 @@ def choose(config: RunConfig, given: Mapping[str, Mapping[str, Any]], spec: Data
     - `config`: the default recipe with `given` on top of it. `examples`: the training examples, (n, *event_shape).
     """
     law = law_of(spec, examples)
-    return [kept for choice in _all(config, spec, law, len(examples)) if (kept := _kept(choice, config, given))]
+    return [kept for choice in _all(config, given, spec, law, len(examples)) if (kept := _kept(choice, given))]
 
 
 def with_choices(config: RunConfig, given: Mapping[str, Mapping[str, Any]], choices: Sequence[Choice]) -> RunConfig:
@@ -66,34 +67,30 @@ def with_choices(config: RunConfig, given: Mapping[str, Mapping[str, Any]], choi
     return RunConfig.from_dict(layered(layered(config.to_dict(), chosen), parts))
 
 
-def _all(config: RunConfig, spec: DataSpec, law: Law, count: int) -> Iterator[Choice]:
+def _all(config: RunConfig, given: Mapping[str, Mapping[str, Any]], spec: DataSpec, law: Law, count: int) -> Iterator[Choice]:
     """Every choice, whether its keys are free or not."""
     yield Choice("likelihood", law.likelihood, law.reason)
     network, reason = sizes_for(spec)
     yield Choice("network", network, reason)
-    if count < _MANY:
+    # Columns of a table are few and each counts: there dropout costs far more than it saves (docs/results.md).
+    is_table = not spec.is_image and spec.num_elements <= _FEW_COLUMNS
+    if count < _MANY and not is_table:
         yield Choice("network", {"dropout": 0.1}, f"{count:,} training examples are few for a network of this size")
     yield Choice("model", {"latent_dim": _latents(spec)}, "latents that are not needed switch themselves off")
-    if count >= _FEWEST_FOR_LEARNED_PRIOR:
-        components = min(_LARGEST_PRIOR, max(2, count // _EXAMPLES_A_COMPONENT))
-        yield Choice(
-            "prior",
-            {"name": "mixture-of-gaussians", "num_components": components},
-            "a prior that learns where the codes are leaves no hole, from which samples would not look like data",
-        )
+    yield _prior(class_of("posterior", config.posterior.name), count, is_wanted="num_components" in given.get("prior", {}))
     batch = 100 if count < _MANY else 200
     steps = int(min(_MOST_STEPS, max(_FEWEST_STEPS, 2 * count)))
     epochs = max(_FEWEST_EPOCHS, math.ceil(steps * batch / max(count, 1)))
     yield Choice("training", {"batch_size": batch, "epochs": epochs}, f"that is about {steps:,} steps of the optimiser")
     yield Choice(
         "training",
-        {"learning_rate": 0.001, "learning_rate_schedule": "cosine", "ema_decay": 0.995},
+        {"learning_rate": 0.003 if is_table else 0.001, "learning_rate_schedule": "cosine", "ema_decay": 0.995},
         "a rate that falls to 0 and averaged weights end with less noise",
     )
-    if config.training.optimizer == RunConfig().training.optimizer:
+    if given.get("training", {}).get("optimizer", _OPTIMIZER) == _OPTIMIZER:
         yield Choice(
             "training",
-            {"optimizer": "adamw", "weight_decay": 1.0 if count < _FEW else 0.1 if count < _MANY else 0.01},
+            {"optimizer": _OPTIMIZER, "weight_decay": 0.01 if is_table or count >= _MANY else 0.1 if count >= _FEW else 1.0},
             f"weights that decay learn less of {count:,} examples by heart",
         )
     if config.data.validation:
@@ -105,18 +102,33 @@ def _all(config: RunConfig, spec: DataSpec, law: Law, count: int) -> Iterator[Ch
     yield Choice("training", {"skip_spikes": True}, "a step whose gradient explodes would undo many others")
 
 
+def _prior(posterior: Any, count: int, *, is_wanted: bool) -> Choice:
+    learned = class_of("prior", _LEARNED)
+    if not posterior.has_density or learned.space not in (None, posterior.space):
+        return Choice("prior", {"name": KINDS["prior"].default}, "a learned prior does not go with this posterior")
+    if count < _FEWEST_FOR_LEARNED_PRIOR and not is_wanted:
+        return Choice("prior", {"name": KINDS["prior"].default}, f"{count:,} training examples are too few to learn a prior from")
+    components = min(_LARGEST_PRIOR, max(2, count // _EXAMPLES_A_COMPONENT))
+    return Choice(
+        "prior",
+        {"name": _LEARNED, "num_components": components},
+        "a prior that learns where the codes are leaves no hole, from which samples would not look like data",
+    )
+
+
 def _latents(spec: DataSpec) -> int:
     if spec.is_image:
         return 32 if spec.num_elements <= _SMALL_PICTURE else 64
     return min(32, max(2, spec.num_elements))
 
 
-def _kept(choice: Choice, config: RunConfig, given: Mapping[str, Mapping[str, Any]]) -> Choice | None:
+def _kept(choice: Choice, given: Mapping[str, Mapping[str, Any]]) -> Choice | None:
     """The choice without what was given, and without keys that a part which was given does not have."""
     own = given.get(choice.section, {})
     if choice.section in KINDS and "name" in own:
         known = keys_of(choice.section, own["name"])
-        values = {key: value for key, value in choice.values.items() if key in known and "name" not in choice.values}
+        is_of_it = choice.values.get("name", own["name"]) == own["name"]
+        values = {key: value for key, value in choice.values.items() if key in known and is_of_it}
     else:
         values = dict(choice.values)
     values = {key: value for key, value in values.items() if key not in own}
