@@ -318,3 +318,22 @@ def test_the_variable_of_a_file_is_chosen_by_an_option(tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz", rows=np.random.default_rng(0).normal(size=(60, 3)), names=np.arange(3))
     good("train", tmp_path / "x.npz", "--key", "rows", *SMALL_ALONE, "--epochs", 1, "--out", tmp_path / "run")
     assert 'key = "rows"' in (tmp_path / "run" / "config.toml").read_text()
+
+
+def test_score_gives_a_row_for_each_example(files: Path, table_run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "scores.csv"
+    good("score", table_run, files / "table.npy", "--out", out, "--samples", 20, "--columns")
+    header, *rows = out.read_text().splitlines()
+    assert header.split(",")[:3] == ["log_evidence_nats", "standard_error_nats", "effective_sample_size"]
+    assert header.split(",")[5:] == [f"{column}: log p(x|z) nats" for column in range(4)]
+    table = np.array([[float(cell) for cell in row.split(",")] for row in rows])
+    assert table.shape == (80, 9)
+    evidence, error, size, elbo, kl = table[:, :5].T
+    assert evidence.mean() > elbo.mean()
+    assert (error > 0).all()
+    assert ((size >= 1) & (size <= 20 + 1e-3)).all()
+    # The shares are means over other draws than the bound's: near its reconstruction term, not the same.
+    np.testing.assert_allclose(table[:, 5:].sum(axis=1).mean(), (elbo + kl).mean(), atol=0.5)
+    good("score", table_run, files / "table.npy", "--out", tmp_path / "scores.npy", "--samples", 20)
+    np.testing.assert_allclose(np.load(tmp_path / "scores.npy"), table[:, :5], rtol=1e-12)
+    assert command("score", table_run, files / "table.npy", "--out", out).status == 2

@@ -123,7 +123,7 @@ def encode(
     if out.suffix == ".npy":
         write_npy(out, means)
     else:
-        _write_table(out, means, names)
+        write_table(out, means, names)
     say(f"wrote the codes E[z|x] of {len(means):,} examples, {means.shape[1]} latents each, to {out}")
 
 
@@ -206,10 +206,10 @@ def _write_array(path: Path, examples: np.ndarray, spec: DataSpec) -> None:
     if path.suffix == ".npy":
         write_npy(path, examples)
     else:
-        _write_table(path, examples, spec.feature_names or [f"x{index}" for index in range(spec.num_elements)])
+        write_table(path, examples, spec.feature_names or [f"x{index}" for index in range(spec.num_elements)])
 
 
-def _write_table(path: Path, rows: np.ndarray, names: Sequence[str]) -> None:
+def write_table(path: Path, rows: np.ndarray, names: Sequence[str]) -> None:
     """Write rows of numbers below their names, or leave the file as it was."""
     from ..storage.atomic import write_text
 

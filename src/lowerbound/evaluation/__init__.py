@@ -7,6 +7,7 @@ from .inference_gap import InferenceGap, inference_gap
 from .latents import active_units, check_density, decode, kl_by_latent, posterior_draws, posterior_means, posterior_stds, sample
 from .proposals import AbstractProposal, Amortised, Defensive, Refined, Widened
 from .scores import Evaluation, evaluate
+from .shares import element_shares
 from .unfinished import Unfinished
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "check_density",
     "compare",
     "decode",
+    "element_shares",
     "estimate_evidence",
     "evaluate",
     "inference_gap",
