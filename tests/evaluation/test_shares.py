@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from support.built import build_model
@@ -33,7 +34,9 @@ def test_shares_add_up_to_the_log_likelihood_of_the_same_draws() -> None:
         posterior = model.encode(Example(x))
         return jax.vmap(lambda key: model.log_likelihood(Example(x), posterior.sample_and_log_prob(key)[0]))(keys).mean()
 
-    np.testing.assert_allclose(shares.sum(axis=1), jax.vmap(reconstruction)(TABLE.astype(np.float32)), rtol=1e-4, atol=1e-3)
+    np.testing.assert_allclose(
+        shares.sum(axis=1), jax.vmap(reconstruction)(jnp.asarray(TABLE, jnp.float32)), rtol=1e-4, atol=1e-3
+    )
 
 
 def test_the_column_that_was_changed_loses_most() -> None:

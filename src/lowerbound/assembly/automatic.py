@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import jax
 import numpy as np
 
 from ..config import RunConfig
@@ -25,6 +26,8 @@ _FEWEST_FOR_LEARNED_PRIOR = 200
 # Examples, below which weights decay most, and from which neither decay nor dropout is needed.
 _FEW, _MANY = 5_000, 20_000
 _OPTIMIZER = "adamw"
+# Numbers that pass through a convolutional network, and bumps of a mixture that are evaluated, in some ten minutes of two cores.
+_CONVOLVED_NUMBERS, _BUMPS = 300_000_000, 1_500_000_000
 _FEWEST_STEPS, _MOST_STEPS, _FEWEST_EPOCHS = 4_000, 15_000, 10
 # Numbers in a picture, and in a row.
 _SMALL_PICTURE, _FEW_COLUMNS = 1024, 100
@@ -78,10 +81,13 @@ def _all(config: RunConfig, given: Mapping[str, Mapping[str, Any]], spec: DataSp
         yield Choice("network", {"dropout": 0.1}, f"{count:,} training examples are few for a network of this size")
     yield Choice("model", {"latent_dim": _latents(spec)}, "latents that are not needed switch themselves off")
     yield _prior(class_of("posterior", config.posterior.name), count, is_wanted="num_components" in given.get("prior", {}))
-    batch = 100 if count < _MANY else 200
-    steps = int(min(_MOST_STEPS, max(_FEWEST_STEPS, 2 * count)))
+    asked = given.get("training", {}).get("batch_size", 0)
+    batch = asked or (100 if count < _MANY else 200)
+    wanted = int(min(_MOST_STEPS, max(_FEWEST_STEPS, 2 * count)))
+    steps = min(wanted, _affordable(spec, law, given.get("network", {}).get("name", network["name"]), batch))
     epochs = max(_FEWEST_EPOCHS, math.ceil(steps * batch / max(count, 1)))
-    yield Choice("training", {"batch_size": batch, "epochs": epochs}, f"that is about {steps:,} steps of the optimiser")
+    least = "" if steps == wanted else ", as many as two cores take in some minutes; more would be better"
+    yield Choice("training", {"batch_size": batch, "epochs": epochs}, f"that is about {steps:,} steps of the optimiser{least}")
     yield Choice(
         "training",
         {"learning_rate": 0.003 if is_table else 0.001, "learning_rate_schedule": "cosine", "ema_decay": 0.995},
@@ -114,6 +120,17 @@ def _prior(posterior: Any, count: int, *, is_wanted: bool) -> Choice:
         {"name": _LEARNED, "num_components": components},
         "a prior that learns where the codes are leaves no hole, from which samples would not look like data",
     )
+
+
+def _affordable(spec: DataSpec, law: Law, network: str, batch: int) -> int:
+    """Steps in some ten minutes of two cores, where a step is slow."""
+    if jax.default_backend() != "cpu":
+        return _MOST_STEPS
+    if network == "resnet":
+        return max(1, _CONVOLVED_NUMBERS // (batch * spec.num_elements))
+    if components := law.likelihood.get("num_components"):
+        return _BUMPS // (batch * spec.num_elements * components)
+    return _MOST_STEPS
 
 
 def _latents(spec: DataSpec) -> int:
