@@ -53,12 +53,18 @@ def identity(array: np.ndarray) -> dict[str, Any]:
 
 
 def trained(data: str | None, recipe: str | None, **training: Any) -> dict[str, np.ndarray]:
-    """The weights that `lowerbound train DATA --recipe RECIPE --epochs 20` stores; `training`: further keys of that section."""
+    """The weights that `lowerbound train DATA --recipe RECIPE --epochs 20` stored in 0.1.0.
+
+    - `recipe`: None for the one that was the default then. `training`: further keys of that section.
+    """
     from lowerbound.data.datasets import load_dataset
     from lowerbound.recipes import resolve_config
     from lowerbound.runs.training import TrainingRun
 
-    config, chosen = resolve_config(data, recipe, [], {"training": {"epochs": EPOCHS, **training}})
+    former = {} if recipe else {"optimizer": "adam", "early_stopping_patience": 20}
+    sections: dict[str, dict[str, Any]] = {"training": {"epochs": EPOCHS, **former, **training}}
+    sections |= {} if recipe else {"prior": {"name": "standard-normal"}}
+    config, chosen = resolve_config(data, recipe, [], sections)
     with tempfile.TemporaryDirectory() as folder:
         dataset = load_dataset(config.data.name, config.data.key, None, config.data.condition)
         run = TrainingRun.begin(Path(folder) / "run", config, dataset, recipe=chosen.name, command="")

@@ -14,7 +14,7 @@ from commands import SMALL_ALONE, command, good
 def other_run(files: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """As `images_run`, hardly trained."""
     folder = tmp_path_factory.mktemp("compared") / "other"
-    good("train", files / "images.npy", *SMALL_ALONE, "--epochs", 1, "--out", folder)
+    good("train", files / "images.npy", *SMALL_ALONE, "--epochs", 1, "--set", "likelihood.name=gaussian", "--out", folder)
     return folder
 
 

@@ -12,7 +12,8 @@ import pytest
 import scipy.stats
 from support.chance import is_likely
 
-from lowerbound.config.sections import TrainingConfig
+from lowerbound.config.sections import LARGEST_STEP, TrainingConfig
+from lowerbound.errors import ConfigurationError
 from lowerbound.training import Schedule
 from lowerbound.training.feed import batch_indices
 from lowerbound.training.numbers import Numbers
@@ -28,6 +29,10 @@ SIZES = [
 @pytest.mark.parametrize("num_examples", [1, 5, 99, 100, 1565, 1965, 60_000, 250_007])
 def test_chunks_divide_the_run(num_examples: int) -> None:
     for options in SIZES:
+        if options.epochs * num_examples // options.batch_size > LARGEST_STEP:
+            with pytest.raises(ConfigurationError, match=r"training.epochs is 10,000, which is .* steps; at most 2,147,483,647"):
+                Schedule.plan(options, num_examples)
+            continue
         schedule = Schedule.plan(options, num_examples)
         assert 1 <= schedule.batch_size <= min(options.batch_size, num_examples)
         in_an_epoch = schedule.steps_per_epoch * schedule.batch_size
