@@ -148,7 +148,10 @@ def run_one(name: str, seed: int, overrides: list[str], data: Path, split: str) 
         row["likelihood"], row["epochs"] = info["config"]["likelihood"]["name"], info["epochs_done"]
         for key in ("elbo_nats", "log_evidence_nats", "standard_error", "bits_per_dim", "kl_nats", "active_units"):
             row[key] = scores[key]
-        row["evidence_a_number"] = scores["log_evidence_nats"] / elements
+        # Not finite where a test example is so far out that the model has no number for it.
+        for key in ("log_evidence_nats", "kl_nats"):
+            row[key] = float("nan") if row[key] is None else row[key]
+        row["evidence_a_number"] = row["log_evidence_nats"] / elements
         row["findings"] = [
             f"{finding['severity']}: {finding['check']}" for finding in doctor["findings"] if finding["severity"] != "note"
         ]

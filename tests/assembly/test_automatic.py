@@ -24,9 +24,10 @@ LAWS: dict[str, tuple[np.ndarray, dict[str, Any]]] = {
     "bits": (PIXELS[..., 0] % 2, {"name": "bernoulli"}),
     "normal": (RNG.normal(size=(400, 5)), {"name": "gaussian"}),
     "heavy": (RNG.standard_t(3, size=(4000, 5)), {"name": "student-t"}),
+    "far out": (RNG.normal(size=(400, 5)) * np.where(np.arange(400) % 100 == 0, 60.0, 1.0)[:, None], {"name": "student-t"}),
     "skewed": (np.exp(1.5 * RNG.normal(size=(400, 5))), {"name": "log-normal"}),
     "few counts": (RNG.poisson(RATES[:, :5]).astype(np.int64), {"name": "negative-binomial", "library_size": False}),
-    "even counts": (RNG.poisson(1.5, (400, 5)).astype(np.int64), {"name": "poisson", "library_size": False}),
+    "even counts": (RNG.poisson(0.6, (2000, 5)).astype(np.int64), {"name": "poisson", "library_size": False}),
     "cells": (RNG.poisson(3 * RATES).astype(np.int64), {"name": "negative-binomial", "library_size": True}),
     "words": (RNG.poisson(0.05 * RNG.gamma(1.0, 1.0, (200, 1200))).astype(np.int64), {"name": "multinomial"}),
     # Whole numbers that are no counts: marks from 0 to 100, and levels far from 0.

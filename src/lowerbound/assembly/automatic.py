@@ -83,7 +83,7 @@ def _all(config: RunConfig, given: Mapping[str, Mapping[str, Any]], spec: DataSp
     yield _prior(class_of("posterior", config.posterior.name), count, is_wanted="num_components" in given.get("prior", {}))
     asked = given.get("training", {}).get("batch_size", 0)
     batch = asked or (100 if count < _MANY else 200)
-    wanted = int(min(_MOST_STEPS, max(_FEWEST_STEPS, 2 * count)))
+    wanted = int(min(_MOST_STEPS, max(_FEWEST_STEPS, 3 * count)))
     steps = min(wanted, _affordable(spec, law, given.get("network", {}).get("name", network["name"]), batch))
     epochs = max(_FEWEST_EPOCHS, math.ceil(steps * batch / max(count, 1)))
     least = "" if steps == wanted else ", as many as two cores take in some minutes; more would be better"

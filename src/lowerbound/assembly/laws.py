@@ -16,8 +16,9 @@ _LEAST_DISPERSION, _LEAST_SKEWNESS = 0.8, 0.7
 _OVERDISPERSED = 1.2
 # A table of so many columns of counts is one of cells or documents: their totals say how much was measured, not what.
 _FEWEST_FOR_TOTALS, _FEWEST_WORDS = 20, 1000
-# Excess kurtosis of a Laplace law is 3: beyond, a Gaussian's spread is set by a few values.
-_HEAVY_TAILS = 3.0
+# Excess kurtosis of a Laplace law is 3: beyond, a Gaussian's spread is set by a few values. One column far beyond is enough to make
+# the Gaussian's bound that of a few rows.
+_HEAVY_TAILS, _EXTREME_TAILS = 3.0, 30.0
 _STRONG_SKEWNESS = 2.0
 _MOST_EXAMPLES = 20_000
 
@@ -52,7 +53,8 @@ def law_of(spec: DataSpec, examples: np.ndarray) -> Law:
     flat, std = flat[:, varying], std[varying]
     centred = (flat - flat.mean(axis=0)) / std
     skewness = float(np.median((centred**3).mean(axis=0)))
-    kurtosis = float(np.median((centred**4).mean(axis=0) - 3))
+    kurtoses = (centred**4).mean(axis=0) - 3
+    kurtosis, largest = float(np.median(kurtoses)), float(kurtoses.max())
     if not spec.is_image and spec.is_whole and flat.min() >= 0:
         dispersion = float(np.median(std**2 / flat.mean(axis=0)))
         if dispersion > _LEAST_DISPERSION and skewness > _LEAST_SKEWNESS:
@@ -63,6 +65,8 @@ def law_of(spec: DataSpec, examples: np.ndarray) -> Law:
         return Law({"name": "log-normal"}, f"all numbers are positive and most columns strongly skewed (median {skewness:.1f})")
     if kurtosis > _HEAVY_TAILS:
         return Law({"name": "student-t"}, f"most columns have heavy tails (median excess kurtosis {kurtosis:.1f})")
+    if largest > _EXTREME_TAILS:
+        return Law({"name": "student-t"}, f"a column has values far out (excess kurtosis {largest:.0f})")
     return Law({"name": "gaussian"}, "the columns are real numbers without heavy tails")
 
 
