@@ -16,8 +16,8 @@ _LEAST_DISPERSION, _LEAST_SKEWNESS = 0.8, 0.7
 _OVERDISPERSED = 1.2
 # A table of so many columns of counts is one of cells or documents: their totals say how much was measured, not what.
 _FEWEST_FOR_TOTALS, _FEWEST_WORDS = 20, 1000
-# Excess kurtosis of a Laplace law is 3: beyond, a Gaussian's spread is set by a few values. One column far beyond is enough to make
-# the Gaussian's bound that of a few rows.
+# Excess kurtosis of a Laplace law is 3: beyond, a Gaussian's spread is set by a few values. One column far beyond makes the whole
+# bound that of a few rows.
 _HEAVY_TAILS, _EXTREME_TAILS = 3.0, 30.0
 _STRONG_SKEWNESS = 2.0
 _MOST_EXAMPLES = 20_000
