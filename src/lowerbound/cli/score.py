@@ -37,11 +37,13 @@ def score(
     size = np.asarray(found.effective_sample_size, np.float64)
     # The variance of a mean of K weights over its square, to first order that of its logarithm.
     error = np.sqrt(np.maximum(1 / np.maximum(size, 1.0) - 1 / samples, 0.0)) if samples > 1 else np.full(len(size), np.nan)
+    # log p(x | total) is not log p(x), in a file least of all, which nobody explains.
+    given = "_given_total" if opened.model.given else ""
     table = {
-        "log_evidence_nats": found.log_evidence,
+        f"log_evidence{given}_nats": found.log_evidence,
         "standard_error_nats": error,
         "effective_sample_size": size,
-        "elbo_nats": found.elbo,
+        f"elbo{given}_nats": found.elbo,
         "kl_nats": found.kl,
     }
     names, rows = list(table), [np.stack([np.asarray(column, np.float64) for column in table.values()], axis=1)]
@@ -54,5 +56,4 @@ def score(
         write_npy(out, scores)
     else:
         write_table(out, scores, names)
-    given = ", given each example's total" if opened.model.given == "total" else ""
-    say(f"wrote {', '.join(list(table))} of {len(scores):,} examples{given} to {out}")
+    say(f"wrote {', '.join(table)} of {len(scores):,} examples to {out}")
