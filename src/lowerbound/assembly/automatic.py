@@ -26,8 +26,8 @@ _FEWEST_FOR_LEARNED_PRIOR = 200
 # Examples, below which weights decay most, and from which neither decay nor dropout is needed.
 _FEW, _MANY = 5_000, 20_000
 _OPTIMIZER = "adamw"
-# Numbers that pass through a convolutional network, and bumps of a mixture that are evaluated: an estimate of what two cores do in
-# some ten minutes.
+# Numbers that pass through a convolutional network, and bumps of a mixture that are evaluated, in some ten minutes of two
+# cores: estimates.
 _CONVOLVED_NUMBERS, _BUMPS = 300_000_000, 1_500_000_000
 _FEWEST_STEPS, _MOST_STEPS, _FEWEST_EPOCHS = 4_000, 15_000, 10
 # Numbers in a picture, and in a row.
@@ -76,7 +76,7 @@ def _all(config: RunConfig, given: Mapping[str, Mapping[str, Any]], spec: DataSp
     yield Choice("likelihood", law.likelihood, law.reason)
     network, reason = sizes_for(spec)
     yield Choice("network", network, reason)
-    # Without dropout, at a higher rate and with less decay tables are far better; the three were changed together (docs/results.md).
+    # Tables do far better without dropout, at a higher rate and with less decay, all changed together (docs/results.md).
     is_table = not spec.is_image and spec.num_elements <= _FEW_COLUMNS
     if count < _MANY and not is_table:
         yield Choice("network", {"dropout": 0.1}, f"{count:,} training examples are few for a network of this size")
