@@ -122,9 +122,9 @@ def _grid(images: np.ndarray, spec: DataSpec, columns: int) -> np.ndarray:
 
 
 def _label(found: Traversal, row: int) -> str:
+    # The title says that it is a variance where it is no KL; a longer label would be cut off beside latents of two digits.
     unit = " nats" if found.carried_unit == "nats" else ""
-    kind = "" if found.carried_unit == "nats" else "variance "
-    return f"z{found.latents[row]}: {kind}{found.carried[row]:.3g}{unit}"
+    return f"z{found.latents[row]}: {found.carried[row]:.3g}{unit}"
 
 
 def _quantile_text(of_prior: bool) -> str:
