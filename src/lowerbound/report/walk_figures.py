@@ -104,7 +104,8 @@ def _save_lines(found: Traversal, spec: DataSpec, path: str | Path, start: str) 
                     marker="os^Dvx"[number],
                     markersize=4,
                 )
-            axes.set_title(_label(found, row), color=INK)
+            of = "" if found.carried_unit == "nats" else ", the variance of its code"
+            axes.set_title(_label(found, row) + of, color=INK)
             axes.axhline(0, color=MUTED, linewidth=0.8)
             # Its column's lowest panel, which is not in the last row where that is not full.
             axes.tick_params(labelbottom=row + across >= rows)
