@@ -1,6 +1,8 @@
 """What is concluded from training data, and what is warned of or refused."""
 
+import dataclasses
 import warnings
+from typing import Any
 
 import numpy as np
 import pytest
@@ -73,6 +75,28 @@ def test_floating_point_images_that_are_not_8_bit():
     outside = describe(noisy * 10 - 5, kind="pictures")
     assert outside.low == pytest.approx((noisy * 10 - 5).min())
     assert not outside.limits_known
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.float32])
+def test_zeros_and_ones_stored_as_0_and_255(dtype: Any) -> None:
+    stored = (PIXELS > 127).astype(dtype) * dtype(255)
+    spec = describe(stored)
+    assert _kind(spec) == ("binary", 0.0, 255.0, (255.0,), True)
+    assert (spec.num_levels, spec.unit) == (2, 255.0)
+    assert dataclasses.replace(spec.of_model, mean=(), std=()) == dataclasses.replace(describe(stored // 255), mean=(), std=())
+    np.testing.assert_allclose(spec.of_model.mean, describe(stored // 255).mean, rtol=1e-12)
+    taken = spec.to_model(stored)
+    assert taken.dtype == dtype
+    assert set(np.unique(taken)) == {0, 1}
+    np.testing.assert_array_equal(spec.to_user(taken.astype(np.float32)), stored)
+    assert DataSpec.from_json(spec.to_json()) == spec
+    # Between them, and where one of the two is all that there is, nothing is taken for granted.
+    grey = stored.copy()
+    grey[3, 2, 1] = 128
+    assert describe(grey).unit == 1
+    assert np.unique(spec.to_model(grey)).tolist() == [0.0, pytest.approx(128 / 255), 1.0]
+    with pytest.warns(DataWarning, match="never change"):
+        assert describe(stored * dtype(0) + dtype(255)).unit == 1
 
 
 def test_the_step_of_each_column_of_a_table():

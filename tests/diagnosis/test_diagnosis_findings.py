@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.stats
 from support_report import CONFIG, healthy_faces, history, settled_bound, table
 
 from lowerbound.config import RunConfig
@@ -14,6 +15,7 @@ from lowerbound.config.catalogue import class_of
 from lowerbound.data.describe import describe
 from lowerbound.diagnosis import Finding, diagnose
 from lowerbound.diagnosis.collapse import diversity, mean_distance
+from lowerbound.likelihoods.lattice import Lattice
 from lowerbound.likelihoods.remedies import REMEDIES, better_likelihoods
 from lowerbound.summaries import RunSummary, Score
 from lowerbound.summaries.summary import NATS
@@ -126,6 +128,17 @@ def test_scales_at_their_floor(share: float, severity: str | None) -> None:
     summary = healthy_faces(history=watching("fraction_at_floor", share))
     expected = [] if severity is None else [(severity, f"{share:.1%} of elements at the floor of 0.5")]
     assert found(summary, "scales lie at their floor") == expected
+
+
+def test_a_probability_at_its_floor_is_no_fault() -> None:
+    """Whatever the share: what a lower floor would give is bounded, as it is not for a density."""
+    summary = dataclasses.replace(healthy_faces(history=watching("fraction_at_floor", 0.9)), measure="counting")
+    [(severity, figure)] = found(summary, "scales lie at their floor")
+    assert (severity, figure) == ("note", "90.0% of scales at the floor of a tenth of a level")
+    levels = Lattice(0.0, 1.0, 256)
+    on_level = scipy.stats.logistic(scale=np.exp(levels.log_scale_floor))
+    lost = -np.log(on_level.cdf(levels.step / 2) - on_level.cdf(-levels.step / 2))
+    assert 0.013 < lost < 0.014, "the sentence says 0.014 nats"
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import jax
 import numpy as np
+import pytest
 
 from lowerbound import VAE
+from lowerbound.errors import DataError
 
 SMALL = {"latent_dim": 2, "hidden_widths": (16,), "epochs": 3, "random_state": 0, "validation": 20}
 RNG = np.random.default_rng(4)
@@ -28,6 +30,22 @@ def test_windows_of_series_are_fitted_as_well_as_the_same_numbers_flattened() ->
     # As it was: one scale for all of a picture.
     assert VAE(**SMALL).fit(windows, kind="pictures").spec_.is_image
     assert VAE(**SMALL, kind="rows").fit(windows).config_.data.kind == "rows"
+
+
+def test_zeros_and_ones_stored_as_0_and_255_are_bernoulli_in_the_users_units() -> None:
+    stored = (RNG.random((200, 4, 4)) < np.linspace(0.1, 0.9, 16).reshape(4, 4)).astype(np.uint8) * 255
+    vae, plain = VAE(**SMALL).fit(stored), VAE(**SMALL).fit(stored // 255)
+    assert vae.config_.likelihood.name == "bernoulli"
+    for ours, theirs in zip(arrays(vae), arrays(plain), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    np.testing.assert_array_equal(vae.score_samples(stored), plain.score_samples(stored // 255))
+    drawn = vae.sample(20, random_state=1)
+    assert set(np.unique(drawn)) == {0, 255}
+    np.testing.assert_array_equal(vae.reconstruct(stored), 255 * plain.reconstruct(stored // 255))
+    with pytest.raises(DataError, match=r"the first is 1 at index \(\d+, \d, \d\); expected 0 or 255\."):
+        vae.score_samples(stored // 255)
+    with pytest.raises(DataError, match=r"the first is 255 at index \(\d+, \d, \d\); expected 0 or 1\."):
+        plain.score_samples(stored)
 
 
 def test_values_far_from_zero_keep_their_digits(tmp_path: Path) -> None:

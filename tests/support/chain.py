@@ -16,6 +16,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from lowerbound.config import RunConfig
 from lowerbound.config.context import BuildContext
 from lowerbound.data.examples import Example
+from lowerbound.data.spec import DataSpec
 from lowerbound.data.transforms import Affine
 from lowerbound.densities import AbstractPosterior
 from lowerbound.models import AbstractLatentVariableModel, Draws, Half, LatentBlock, LogTerms
@@ -95,7 +96,9 @@ class Chain(AbstractLatentVariableModel):
     def latent_blocks(self) -> tuple[LatentBlock, ...]:
         return tuple(LatentBlock(1, "euclidean", "ChainPosterior", False, False, False) for _ in range(2))
 
-    def check_values(self, array: np.ndarray, *, name: str = "X", rows: np.ndarray | None = None) -> None:
+    def check_values(
+        self, array: np.ndarray, spec: DataSpec | None = None, *, name: str = "X", rows: np.ndarray | None = None
+    ) -> None:
         pass
 
     def check_observed(self, example: Example) -> None:

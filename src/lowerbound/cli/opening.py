@@ -64,7 +64,7 @@ class OpenRun(NamedTuple):
         if dataset.feature_names and spec.feature_names:
             examples = columns_of(Table(examples, dataset.feature_names), spec.feature_names, data)
         examples = check_array(examples, name=data, event_shape=spec.event_shape)
-        self.model.check_values(examples, name=data)
+        self.model.check_values(examples, spec, name=data)
         check_like_training(examples, spec, name=data)
         return examples_of(dataclasses.replace(dataset, examples=examples), np.arange(len(examples)), spec)
 

@@ -21,6 +21,7 @@ _MOST_VALUES_FOR_STEP = 2_000_000
 _SINGLE_EPS = float(np.finfo(np.float32).eps)
 # What float32 may round away of an element, in its standard deviations.
 _LARGEST_LOSS = 1e-3
+_WHITE = 255.0
 # A column of so few different numbers has levels, and a value apart from the others may be one of them.
 _MOST_LEVELS = 10
 
@@ -38,7 +39,7 @@ def describe(
 
     Kind, low and high:
 
-    - every value 0 or 1: `"binary"`;
+    - every value 0 or 1, or every value 0 or 255 and both occur: `"binary"`;
     - `num_levels` given: `"integer"`, with levels 0 to `num_levels` - 1;
     - 8-bit unsigned integers of any shape, and images of any integer type within 0..255: `"integer"`, 0 to 255;
     - everything else: `"continuous"`. Floating-point images have the limits 0 and 1 when their values lie in [0, 1], and
@@ -87,7 +88,9 @@ def describe(
         name=name,
     )
     label = dataclasses.replace(label, layout=layout)
-    values, low, high, limits_known = _kind_and_limits(array.dtype, low, high, whole, layout, num_levels, name)
+    unit = _unit(array, low, high, whole, num_levels)
+    values, low, high, limits_known = _kind_and_limits(array.dtype, low / unit, high / unit, whole, layout, num_levels, name)
+    low, high = low * unit, high * unit
     if values == "continuous" and not label.is_image:
         moments = _without_outliers(array, moments, label, name, rows)
         _warn_codes(array, moments, label, name)
@@ -101,7 +104,7 @@ def describe(
         kind=values,
         low=low,
         high=high,
-        step=(1.0,) if values != "continuous" else _steps(array, moments, label.is_image, origin),
+        step=(unit,) if values != "continuous" else _steps(array, moments, label.is_image, origin),
         mean=tuple(moments.mean.tolist()),
         std=tuple(moments.std.tolist()),
         limits_known=limits_known,
@@ -112,6 +115,7 @@ def describe(
         origin=tuple(origin.tolist()) if origin.any() else (),
         plausible_low=tuple(plausible_low.tolist()),
         plausible_high=tuple(plausible_high.tolist()),
+        unit=unit,
     )
 
 
@@ -247,6 +251,16 @@ def _kind_and_limits(
     if is_image and whole and _within(low, high, 255.0):
         return "continuous", 0.0, 255.0, True
     return "continuous", low, high, False
+
+
+def _unit(array: np.ndarray, low: float, high: float, whole: bool, num_levels: int | None) -> float:
+    """255 where zeros and ones are stored as 0 and 255, as programs of pictures do; else 1."""
+    if num_levels is not None or not whole or (low, high) != (0.0, _WHITE):
+        return 1.0
+    flat = array.reshape(len(array), -1)
+    chunks = chunks_of_rows(flat)
+    are_ends = (np.isin(flat[start : start + chunks.step], (0, _WHITE)).all() for start in chunks)
+    return _WHITE if all(are_ends) else 1.0
 
 
 def _within(low: float, high: float, limit: float) -> bool:

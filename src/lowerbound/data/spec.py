@@ -38,6 +38,7 @@ class DataSpec:
     - `layout`: whether examples are pictures, rows or windows of series; only pictures share one scale and one step.
     - `origin`: what is subtracted in double precision before anything becomes float32, per element (flattened), where float32
       could not tell the values apart; empty where it can.
+    - `unit`: what the model's 1 is in the user's units: 255 for zeros and ones that are stored as 0 and 255, else 1.
     - `plausible_low`, `plausible_high`: beyond them new values are warned of, for each column (of a table, or of a series), or
       one for all pixels; empty where an earlier release did not find them.
     - `limits_known`: True when `low` and `high` are limits of the format (0 and 1 for floating-point pixels), False when they
@@ -62,6 +63,7 @@ class DataSpec:
     origin: tuple[float, ...] = ()
     plausible_low: tuple[float, ...] = ()
     plausible_high: tuple[float, ...] = ()
+    unit: float = 1.0
 
     @property
     def num_elements(self) -> int:
@@ -76,7 +78,7 @@ class DataSpec:
     @property
     def num_levels(self) -> int:
         """The number of levels of discrete data (256 for 8-bit pixels)."""
-        return round(self.high - self.low) + 1
+        return round((self.high - self.low) / self.unit) + 1
 
     def element_name(self, element: int) -> str:
         """How an element (numbered in the flattened example) is called in a message: its column's name, or its position."""
@@ -120,37 +122,51 @@ class DataSpec:
     def words(self) -> str:
         """What one example is, and how it was recorded."""
         values = {
-            "binary": "values 0 or 1",
+            "binary": f"values {self.low:g} or {self.high:g}",
             "integer": f"whole numbers from {self.low:g} to {self.high:g}",
             "continuous": f"real values from {self.low:.4g} to {self.high:.4g}",
         }[self.kind]
         return f"{layout_in_words(self.layout, self.event_shape)}, {values}"
 
     def to_model(self, array: np.ndarray) -> np.ndarray:
-        """Examples in the user's units less `origin`, in double precision; as they are where there is none."""
-        return array - np.asarray(self.origin, np.float64).reshape(self.event_shape) if self.origin else array
+        """Examples as the model gets them, (x - `origin`) / `unit`, in double precision; unchanged where that is x."""
+        if self.origin:
+            array = array - np.asarray(self.origin, np.float64).reshape(self.event_shape)
+        if self.unit == 1:
+            return array
+        whole, rest = np.divmod(array, array.dtype.type(self.unit))
+        # Zeros and ones stay in the type that they came in, which is 8 bits for pictures.
+        return array / self.unit if rest.any() else whole
 
     def to_user(self, array: np.ndarray) -> np.ndarray:
         """The inverse of `to_model`."""
+        array = array if self.unit == 1 else array * self.unit
         return array + np.asarray(self.origin, np.float64).reshape(self.event_shape) if self.origin else array
 
     @property
     def of_model(self) -> DataSpec:
-        """The description of the same data as the model gets them, less `origin`."""
-        if not self.origin:
+        """The description of the same data as the model gets them."""
+        if not self.origin and self.unit == 1:
             return self
-        low, high, mean = (np.asarray(each) - self.origin for each in (self.element_low, self.element_high, self.mean))
+        origin = self.origin or (0.0,) * self.num_elements
+        low, high, mean = ((np.asarray(each) - origin) / self.unit for each in (self.element_low, self.element_high, self.mean))
         own = [self.element_name(element).strip("'") for element in range(self.num_elements)]
-        names = (f"{name} less {origin:.15g}" if origin else name for name, origin in zip(own, self.origin, strict=True))
+        names = (f"{name} less {less:.15g}" if less else name for name, less in zip(own, origin, strict=True))
+        scaled = {
+            name: tuple((np.asarray(getattr(self, name)) / self.unit).tolist())
+            for name in ("step", "std", "plausible_low", "plausible_high")
+        }
         return dataclasses.replace(
             self,
+            **scaled,
             low=float(low.min()),
             high=float(high.max()),
             mean=tuple(mean.tolist()),
             element_low=tuple(low.tolist()),
             element_high=tuple(high.tolist()),
-            feature_names=tuple(names),
+            feature_names=tuple(names) if self.origin else self.feature_names,
             origin=(),
+            unit=1.0,
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -441,7 +441,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         check_is_fitted(self)
         array = numeric_examples(X, self, event_shape=self.spec_.event_shape)
         if in_support:
-            self.model_.check_values(array)
+            self.model_.check_values(array, self.spec_)
         check_like_training(array, self.spec_)
         return with_condition(for_device(self.spec_.to_model(array)), condition, self.spec_)
 

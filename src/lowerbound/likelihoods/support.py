@@ -149,11 +149,13 @@ def check_values(
     transform: Affine,
     *,
     likelihood_name: str,
+    spec: DataSpec | None = None,
     name: str = "X",
     rows: np.ndarray | None = None,
 ) -> None:
     """Refuse examples to whose values a model's likelihood, which sees them through `transform`, gives no probability.
 
+    - `spec`: of the data, in whose units the examples are; None for the model's own.
     - `rows`: those to look at, such as rows held out from training; None for all.
 
     Raises `DataError` that says how many, where the first one is, and which likelihood takes such values.
@@ -163,7 +165,8 @@ def check_values(
     rows = np.arange(len(array)) if rows is None else rows
     count, first, values, step = 0, None, likelihood.values, chunks_of_rows(array).step
     for start in range(0, len(rows), step):
-        wrong = ~np.asarray(values(_seen(array[rows[start : start + step]], transform)), bool)
+        block = array[rows[start : start + step]]
+        wrong = ~np.asarray(values(_seen(spec.to_model(block) if spec else block, transform)), bool)
         if wrong.any():
             count += int(wrong.sum())
             if first is None:
@@ -173,17 +176,17 @@ def check_values(
         raise DataError(
             f"{name} has {count} of {array[0].size * len(rows)} values outside the support of the likelihood "
             f"{likelihood_name!r}: the first is {array[first]:g} at index {first}; expected "
-            f"{_expected(values, transform, first[1:])}. Bring the data there, or train a model whose likelihood takes any "
+            f"{_expected(values, transform, first[1:], spec)}. Bring the data there, or train a model whose likelihood takes any "
             "number: gaussian."
         )
 
 
-def _expected(values: Any, transform: Affine, element: tuple[int, ...]) -> str:
+def _expected(values: Any, transform: Affine, element: tuple[int, ...], spec: DataSpec | None) -> str:
     """The numbers that an element may have, in the user's units."""
     limits = _limits(values, element)
     if limits is None:
         return described(values)
-    low, high = sorted(_in_user_units(y, transform, element) for y in limits)
+    low, high = sorted(_in_user_units(y, transform, element, spec) for y in limits)
     levels = _num_levels(values, limits)
     if levels == 2:
         return f"{low:g} or {high:g}"
@@ -191,9 +194,10 @@ def _expected(values: Any, transform: Affine, element: tuple[int, ...]) -> str:
     return f"{kind} from {low:g} to {high:g}"
 
 
-def _in_user_units(y: float, transform: Affine, element: tuple[int, ...]) -> float:
+def _in_user_units(y: float, transform: Affine, element: tuple[int, ...], spec: DataSpec | None) -> float:
     x = np.asarray(transform.inverse(np.asarray(y, np.float32)))
-    return float(x[element[len(element) - x.ndim :]])
+    x = float(x[element[len(element) - x.ndim :]])
+    return x if spec is None else float(spec.to_user(np.full(spec.event_shape, x))[element])
 
 
 def _limits(values: Any, element: tuple[int, ...]) -> tuple[float, float] | None:

@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, Key, Num, PRNGKeyArray, PyTree
 from ..config import RunConfig
 from ..config.context import BuildContext
 from ..data.examples import Example
+from ..data.spec import DataSpec
 from ..data.transforms import Affine
 from ..densities import AbstractPosterior, Space
 from ..likelihoods import Given, Measure
@@ -178,8 +179,13 @@ class AbstractLatentVariableModel(eqx.Module):
         """What makes the parameters of p(x|z) from z, with its trained numbers."""
 
     @abstractmethod
-    def check_values(self, array: np.ndarray, *, name: str = "X", rows: np.ndarray | None = None) -> None:
-        """Raise `DataError` where some of these examples have no probability; `name` is what the message calls the array."""
+    def check_values(
+        self, array: np.ndarray, spec: DataSpec | None = None, *, name: str = "X", rows: np.ndarray | None = None
+    ) -> None:
+        """Raise `DataError` where some of these examples have no probability; `name` is what the message calls the array.
+
+        - `spec`: of the data, in whose units the examples are; None for the model's own.
+        """
 
     @abstractmethod
     def check_observed(self, example: Example) -> None:

@@ -19,6 +19,7 @@ from ..config.catalogue import class_of, first_with, name_of
 from ..config.context import BuildContext
 from ..config.layers import of_decoder
 from ..data.examples import Example
+from ..data.spec import DataSpec
 from ..data.transforms import Affine
 from ..densities import AbstractLatentDensity, AbstractPosterior, Space, kl
 from ..errors import ConfigurationError, DataError
@@ -152,9 +153,11 @@ class SingleLayer(AbstractLatentVariableModel):
         return self.decoder
 
     @override
-    def check_values(self, array: np.ndarray, *, name: str = "X", rows: np.ndarray | None = None) -> None:
+    def check_values(
+        self, array: np.ndarray, spec: DataSpec | None = None, *, name: str = "X", rows: np.ndarray | None = None
+    ) -> None:
         likelihood_name = name_of("likelihood", type(self.likelihood)) or type(self.likelihood).__name__
-        check_values(array, self.likelihood, self.transform, likelihood_name=likelihood_name, name=name, rows=rows)
+        check_values(array, self.likelihood, self.transform, likelihood_name=likelihood_name, spec=spec, name=name, rows=rows)
 
     @override
     def check_observed(self, example: Example) -> None:

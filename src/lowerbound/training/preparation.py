@@ -44,7 +44,7 @@ def prepare(
         key = jax.random.key(config.training.seed)
         model = build_model(config, spec, key, condition_dim=spec.condition_dim, examples=start, parts=parts)
         for held_out in (split.validation, split.test):
-            model.check_values(dataset.examples, name=dataset.name, rows=held_out)
+            model.check_values(dataset.examples, spec, name=dataset.name, rows=held_out)
     train, validation = (examples_of(dataset, rows, spec) for rows in (split.train, split.validation))
     steps_per_epoch = Schedule.plan(config.training, len(train)).steps_per_epoch
     objective = parts.get("objective") or build_objective(config, steps_per_epoch, len(train))
