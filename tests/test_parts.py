@@ -72,6 +72,13 @@ def _said_and_gradient(case: Case, part: Any, inputs: tuple[Any, ...]) -> tuple[
     return said, gradient
 
 
+@every_part
+def test_leaves_have_the_types_that_programs_give_back(case: Case) -> None:
+    """A leaf of JAX's weak type comes back from the first chunk of steps with a strong one: all would be compiled again."""
+    leaves = jax.tree_util.tree_leaves_with_path(case.make(jax.random.key(0)))
+    assert [jax.tree_util.keystr(path) for path, leaf in leaves if getattr(leaf, "weak_type", False)] == []
+
+
 def _said(case: Case, part: Any, inputs: tuple[Any, ...]) -> dict[str, Any]:
     return _said_and_gradient(case, part, inputs)[0]
 

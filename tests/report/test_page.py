@@ -14,13 +14,14 @@ import pytest
 from PIL import Image
 from support_report import CONFIG, healthy_faces, history, settled_bound, table
 
+from lowerbound.assembly.automatic import Choice
 from lowerbound.report.page import duration, render_report
 from lowerbound.report.score_text import error_text, explanation, measure_note, number
 from lowerbound.summaries import RunSummary, Score, scores_of
 from lowerbound.summaries.summary import BITS, NATS
 
 VOID = {"meta", "link", "img", "br", "hr", "input"}
-SECTIONS = ["worries", "scores", "training", "samples", "reconstructions", "latent-space", "configuration", "reproduce"]
+SECTIONS = ["samples", "worries", "scores", "training", "reconstructions", "latent-space", "configuration", "reproduce"]
 
 
 class Outline(html.parser.HTMLParser):
@@ -196,6 +197,21 @@ def test_configuration_command_and_files(page: str) -> None:
     assert "lowerbound train faces --seed 0" in words
     assert '<a href="metrics.csv">metrics.csv</a>' in page
     assert "<code>model/</code>" in page
+
+
+def test_what_the_data_chose_stands_with_its_reasons(page: str) -> None:
+    assert "What was chosen for these data" not in page, "where a recipe said all"
+    choices = (
+        Choice("network", {"name": "mlp", "hidden_widths": [400, 400]}, "full layers learn more of <small> pictures"),
+        Choice("training", {"skip_spikes": True}, "one step would undo many"),
+    )
+    outline = Outline(render_report(healthy_faces(choices=choices)))
+    assert (
+        "network.namemlpfull layers learn more of <small> pictures"
+        "network.hidden_widths[400, 400]"
+        "training.skip_spikestrueone step would undo many"
+    ) in outline.words
+    assert [cell["rowspan"] for cell in outline.all("td") if "rowspan" in cell] == ["2", "1"]
 
 
 def test_light_and_dark_and_narrow(page: str) -> None:

@@ -17,8 +17,9 @@ from limits import file_size_limit
 from lowerbound.config import RunConfig
 from lowerbound.data.datasets import load_dataset
 from lowerbound.errors import ConfigurationError, ModelFolderError, NonFiniteLossError
+from lowerbound.recipes import resolve_config
 from lowerbound.runs.checkpoints import latest_checkpoint, load_checkpoint_into
-from lowerbound.runs.folder import load_model
+from lowerbound.runs.folder import RunFolder, load_model
 from lowerbound.runs.training import TrainingRun
 from lowerbound.training import STOPPED_EARLY, schedule
 
@@ -281,3 +282,25 @@ def test_a_full_disk_leaves_the_run_as_it_was_saved(never_stopped: Path, data: P
     assert (after.step, after.refused) == (before.step, ())
     _resume(folder, data).run()
     _assert_same(folder, never_stopped)
+
+
+def test_what_the_data_chose_is_kept_with_its_reasons(tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).normal(size=(60, 3))
+    np.save(tmp_path / "rows.npy", rows)
+    config, recipe = resolve_config(str(tmp_path / "rows.npy"), overrides=["network.hidden_widths=[8]"])
+    given = {"recipe": "default", "command": "", "given": recipe.given}
+    run = TrainingRun.begin(tmp_path / "run", config, load_dataset(tmp_path / "rows.npy"), **given)
+    assert len(run.choices) > 5
+    kept = RunFolder.open(tmp_path / "run").choices
+    assert [choice.words for choice in kept] == [choice.words for choice in run.choices]
+    assert all("hidden_widths" not in choice.values for choice in kept), "a person set it"
+    # The command line shows them, and a folder that is damaged there is refused with the field's name.
+    assert " ".join(good("info", tmp_path / "run").stdout.split()).count("falls to 0") == 1
+    file = tmp_path / "run" / "run.json"
+    content = json.loads(file.read_text())
+    file.write_text(json.dumps({**content, "choices": [{"section": "prior", "values": {}, "reason": 3}]}))
+    with pytest.raises(ModelFolderError, match=re.escape("choices[0].reason is 3; expected a text.")):
+        RunFolder.open(tmp_path / "run")
+    # Runs of before had no such field.
+    file.write_text(json.dumps({name: value for name, value in content.items() if name != "choices"}))
+    assert RunFolder.open(tmp_path / "run").choices == ()

@@ -21,6 +21,7 @@ from lowerbound.evaluation import estimate_evidence, posterior_means
 from lowerbound.objectives import ELBO
 from lowerbound.runs.checkpoints import latest_checkpoint, load_checkpoint_into, save_checkpoint
 from lowerbound.training import Progress, Record, Trainer
+from lowerbound.training.devices import mesh, place
 from lowerbound.training.program import CPU_OPTIONS, train_chunk
 
 # Everything that draws random numbers or remembers is on: dropout, warm-up, running average, best weights.
@@ -145,3 +146,15 @@ def test_encoding_is_deterministic_and_scores_follow_their_seed() -> None:
     assert (np.asarray(first.log_evidence) != np.asarray(estimate_evidence(model, TRAIN, 3, seed=1).log_evidence)).all()
     # An example's draws come from its place alone, so the first few alone score as they do among all.
     np.testing.assert_allclose(estimate_evidence(model, TRAIN[:5], 3, seed=0).log_evidence, first.log_evidence[:5], rtol=1e-5)
+
+
+def test_a_model_s_weak_types_do_not_compile_a_second_program() -> None:
+    """JAX calls a number weak that took its type from Python; what a program gives back is not."""
+    model = model_of(MODEL, jax.random.key(0))
+    weak = eqx.tree_at(
+        lambda model: model.encoder.layers[0].bias, model, replace_fn=lambda bias: jnp.full(bias.shape, jnp.log(1.0))
+    )
+    progress = Trainer(weak, TRAIN, VALIDATION, OBJECTIVE, OPTIONS).start()
+    assert any(getattr(leaf, "weak_type", False) for leaf in jax.tree.leaves(progress.state))
+    placed = place(progress.state, mesh())
+    assert not any(getattr(leaf, "weak_type", False) for leaf in jax.tree.leaves(placed))

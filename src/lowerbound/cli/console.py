@@ -15,6 +15,8 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from ..assembly.automatic import Choice
+
 # What a terminal would obey rather than show, and halves of characters that no encoding can write.
 _UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
@@ -64,6 +66,12 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]
     for row in rows:
         table.add_row(*map(visible, row))
     result_console(140).print(table)
+
+
+def show_choices(title: str, choices: Sequence[Choice]) -> None:
+    """Print what the data chose, and why; nothing where they chose nothing."""
+    if choices:
+        show_table(title, ("section", "keys", "because"), [(each.section, each.settings, each.reason) for each in choices])
 
 
 def show_numbers(title: str, rows: Sequence[tuple[str, Any, float | None, str]], name: str = "number") -> None:

@@ -127,6 +127,10 @@ def _show_diagnosis(summary: RunSummary, diagnosis: Diagnosis) -> None:
     console.print(Text(f"Checked: {'; '.join(check.title for check in diagnosis.done)}.", style="dim"))
     if diagnosis.impossible:
         console.print(Text(f"Could not be checked {diagnosis.lacking}.", style="dim"))
+    if summary.choices:
+        sections = ", ".join(dict.fromkeys(choice.section for choice in summary.choices))
+        where = f"lowerbound info {shlex.quote(summary.folder or summary.name)}"
+        console.print(Text(f"Chosen for these data: {sections}. Why: {visible(where)}", style="dim"), soft_wrap=True)
 
 
 def say_verdict(diagnosis: Diagnosis, run: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from .app import DataDir, Json, app
-from .console import print_json, show_table
+from .console import print_json, show_choices
 
 
 @app.command(epilog="Example: lowerbound explain-defaults my_table.csv")
@@ -34,6 +34,5 @@ def explain_defaults(
         ]
         print_json({"data": planned.spec.words, "choices": choices, "config": planned.config.to_dict()})
         return
-    rows = [(choice.section, choice.settings, choice.reason) for choice in planned.choices]
-    show_table(f"{data}: {planned.spec.words}", ("section", "keys", "because"), rows)
+    show_choices(f"{data}: {planned.spec.words}", planned.choices)
     typer.echo("Each key can be set: lowerbound train DATA --set section.key=value. A recipe of its own: lowerbound recipes.")

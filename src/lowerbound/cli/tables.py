@@ -12,7 +12,7 @@ import typer
 
 from ..errors import ConfigurationError, unknown_name_message
 from .app import DataDir, Json, Run, app
-from .console import print_json, show_table
+from .console import print_json, show_choices, show_table
 
 if TYPE_CHECKING:
     from ..config import PartConfig
@@ -52,6 +52,7 @@ def info(run: Run, json: Json = False) -> None:
         rows.append(("active units", f"{scores['active_units']} of {scores['latent_dim']}"))
     rows.append(("open first", str(folder.path / "report.html") if (folder.path / "report.html").exists() else "(not ended yet)"))
     show_table(str(folder.path), (), rows)
+    show_choices("Chosen for these data", folder.choices)
 
 
 def _in_words(network: PartConfig) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar
 
 import equinox as eqx
@@ -90,7 +91,7 @@ class MixtureOfGaussians(AbstractPrior):
         means = (1 - INITIAL_VARIANCE) ** 0.5 * np.random.default_rng(seed_of(key)).standard_normal(shape)
         self.logits = jnp.zeros(num_components)
         self.means = jnp.asarray(means, jnp.float32)
-        self.log_variances = jnp.full(shape, jnp.log(INITIAL_VARIANCE))
+        self.log_variances = jnp.full(shape, math.log(INITIAL_VARIANCE), jnp.float32)
 
     @override
     def bind(self, recognise: Recognise, condition: Float[Array, " condition"] | None) -> Mixture:

@@ -8,7 +8,7 @@ import math
 import re
 import shlex
 import urllib.parse
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,13 +27,13 @@ def render_report(summary: RunSummary, diagnosis: Diagnosis | None = None) -> st
     """The page as one string of HTML: no script, and nothing fetched from anywhere. The diagnosis is made where none is given."""
     found = diagnose(summary) if diagnosis is None else diagnosis
     sections: dict[str, tuple[str, Callable[[], str]]] = {
+        "samples": ("Samples", lambda: _samples(summary)),
         "worries": ("What to worry about", lambda: _worries(summary, found)),
         "scores": ("Scores", lambda: _scores(summary)),
         "training": ("Training", lambda: _training(summary)),
-        "samples": ("Samples", lambda: _samples(summary)),
         "reconstructions": ("Reconstructions", lambda: _reconstructions(summary)),
         "latent-space": ("Latent space", lambda: _latent_space(summary)),
-        "configuration": ("Configuration", lambda: _configuration(summary.config.to_dict())),
+        "configuration": ("Configuration", lambda: _configuration(summary)),
         "reproduce": ("Reproduce", lambda: _reproduce(summary)),
     }
     links = "".join(f'<a href="#{name}">{title}</a>' for name, (title, _) in sections.items())
@@ -49,7 +49,7 @@ def render_report(summary: RunSummary, diagnosis: Diagnosis | None = None) -> st
         f'<link rel="icon" href="data:,">\n<style>\n{style}</style>\n</head>\n<body>\n'
         f'<header><div><p class="kicker">lowerbound report</p><h1>{_escape(summary.name)}</h1>'
         f'<p class="lead">{_lead(summary)}</p><nav aria-label="Sections">{links}</nav></div></header>\n'
-        f'<main><div class="tiles">{"".join(_tiles(summary))}</div>\n{body}</main>\n{_footer(summary)}</body>\n</html>\n'
+        f"<main>{body}</main>\n{_footer(summary)}</body>\n</html>\n"
     )
 
 
@@ -149,13 +149,14 @@ def _with_code(text: str) -> str:
 
 
 def _scores(summary: RunSummary) -> str:
+    tiles = f'<div class="tiles">{"".join(_tiles(summary))}</div>'
     if not summary.scores:
-        return '<p class="intro">This run was not evaluated: <code>lowerbound evaluate</code> does it at any time.</p>'
+        return f'{tiles}<p class="intro">This run was not evaluated: <code>lowerbound evaluate</code> does it at any time.</p>'
     names = [score.name for score in summary.scores]
     firsts = [name not in names[:index] for index, name in enumerate(names)]
     rows = "".join(_score_row(score, summary, is_first) for score, is_first in zip(summary.scores, firsts, strict=True))
     return (
-        f'<p class="intro">{_escape(measure_note(summary))}</p>'
+        f'{tiles}<p class="intro">{_escape(measure_note(summary))}</p>'
         '<div class="card scroll"><table class="scores"><thead><tr><th>Score</th><th class="value">Value</th><th>Unit</th>'
         f"<th>Measure</th><th>Split</th></tr></thead><tbody>{rows}</tbody></table></div>"
         '<p class="small">± is one standard error over the examples of the split. One nat is log<sub>2</sub> e = 1.443 bits.</p>'
@@ -238,16 +239,35 @@ def _latent_space(summary: RunSummary) -> str:
     )
 
 
-def _configuration(config: Mapping[str, Mapping[str, Any]]) -> str:
+def _configuration(summary: RunSummary) -> str:
     blocks = "".join(
         f"<div><h3>[{_escape(section)}]</h3><dl>"
         + "".join(f"<dt>{_escape(key)}</dt><dd>{_escape(_value(value))}</dd>" for key, value in keys.items())
         + "</dl></div>"
-        for section, keys in config.items()
+        for section, keys in summary.config.to_dict().items()
     )
     return (
-        '<p class="intro">As resolved: what was chosen by hand, by the recipe, and from the data.</p>'
+        f'{_choices(summary)}<p class="intro">As resolved: what was chosen by hand, by the recipe, and from the data.</p>'
         f'<div class="card"><div class="sections">{blocks}</div></div>'
+    )
+
+
+def _choices(summary: RunSummary) -> str:
+    """What the data chose, key by key; the reason stands once for the keys that it explains together."""
+    if not summary.choices:
+        return ""
+    rows = ""
+    for choice in summary.choices:
+        reason = f'<td rowspan="{len(choice.values)}">{_escape(choice.reason)}</td>'
+        for key, value in choice.values.items():
+            name = f'<th scope="row"><code>{_escape(f"{choice.section}.{key}")}</code></th>'
+            rows += f"<tr>{name}<td>{_escape(_value(value))}</td>{reason}</tr>"
+            reason = ""
+    return (
+        "<h3>What was chosen for these data, and why</h3>"
+        '<p class="intro">Each key can be set by hand: <code>--set section.key=value</code>.</p>'
+        f'<div class="card scroll"><table class="choices"><thead><tr><th>Key</th><th>Value</th><th>Because</th></tr></thead>'
+        f"<tbody>{rows}</tbody></table></div><h3>All keys</h3>"
     )
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ..assembly.automatic import Choice
 from ..config import RunConfig, load_toml
 from ..data.dataset import Dataset
 from ..data.spec import DataSpec
@@ -84,6 +85,7 @@ class _RunRecord:
     seconds: float
     epochs_done: float
     best_epoch: float
+    choices: tuple[Choice, ...] = ()
 
 
 # The fields of `evaluation.json` are those of `Evaluation`, null where a number was not finite.
@@ -211,6 +213,11 @@ class RunFolder:
         fields = upgraded(RUN, version, content)
         checked(_RunRecord, fields, str(file))
         return fields
+
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        """What the data chose of the configuration, and why; nothing where a recipe said all, or in runs of before 0.2."""
+        return tuple(Choice(**choice) for choice in self.info().get("choices", ()))
 
     def write_info(self, fields: dict[str, Any]) -> None:
         """Replace `run.json`."""

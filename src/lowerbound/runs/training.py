@@ -79,6 +79,7 @@ class TrainingRun:
             "seconds": 0.0,
             "epochs_done": 0.0,
             "best_epoch": 0.0,
+            "choices": [dataclasses.asdict(choice) for choice in choices],
         }
         with RunFolder.created(path) as folder:
             write_text(folder.config_file, config.to_toml())

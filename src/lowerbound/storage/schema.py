@@ -60,7 +60,7 @@ def _value(kind: Any, value: Any, source: str, name: str, depth: int) -> Any:
         return value
     if origin is tuple and isinstance(value, list | tuple):
         return tuple(_value(arguments[0], item, source, f"{name}[{i}]", depth + 1) for i, item in enumerate(value))
-    if origin is dict and isinstance(value, dict):
+    if origin in (dict, Mapping) and isinstance(value, dict):
         return {key: _value(arguments[1], item, source, f"{name}.{key}", depth + 1) for key, item in value.items()}
     if kind is Any:
         inner = dict[str, Any] if isinstance(value, dict) else tuple[Any, ...] if isinstance(value, list) else None
@@ -89,7 +89,7 @@ def _words(kind: Any) -> str:
         return " or ".join(_words(argument) for argument in arguments)
     if origin is tuple:
         return "a list"
-    if origin is dict or dataclasses.is_dataclass(kind):
+    if origin in (dict, Mapping) or dataclasses.is_dataclass(kind):
         return "an object with fields"
     return {int: "a whole number", float: "a number", str: "a text", bool: "true or false", type(None): "null"}.get(
         kind, "a value"

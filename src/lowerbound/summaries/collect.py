@@ -64,6 +64,7 @@ def summarize(
         split_shown=shown,
         epochs_run=info["epochs_done"],
         data_problem=data_problem,
+        choices=folder.choices,
         tried=tuple(_origins(folder)),
         **{name: info[name] for name in _OF_RUN},
         **of_data,

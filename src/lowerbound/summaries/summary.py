@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..assembly.automatic import Choice
 from ..config import RunConfig
 from ..data.spec import DataSpec
 from ..errors import DataError
@@ -90,6 +91,7 @@ class RunSummary:
     - `files`: name and meaning of each file in the run's folder.
     - `examination`: what was measured on the model and its data; None where that was not done.
     - `data_problem`: why the data of the run could not be used; "" where they were.
+    - `choices`: what the data chose of the configuration, and why.
     - `tried`: the configurations of the runs that this one was made from, the nearest first: what they had was tried.
 
     Raises `DataError` when arrays do not fit each other.
@@ -133,6 +135,7 @@ class RunSummary:
     data_problem: str = ""
     given: Given | None = None
     loss_is_bound: bool = True
+    choices: tuple[Choice, ...] = ()
     tried: tuple[RunConfig, ...] = ()
 
     def __post_init__(self) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import jax
+import jax.numpy as jnp
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 _Tree = TypeVar("_Tree")
@@ -19,11 +20,16 @@ def mesh(num_devices: int = 1) -> Mesh:
 def place(tree: _Tree, mesh: Mesh) -> _Tree:
     """A copy of the arrays, whole on each device.
 
-    A copy, because a program may take the memory of what it is given; and laid out as programs give their results back,
-    because with another layout the same program would be compiled anew.
+    A copy, because a program may take the memory of what it is given; and laid out and typed as programs give their results
+    back, because with another layout, or a type that JAX calls weak, the same program would be compiled anew.
     """
     sharding = NamedSharding(mesh, PartitionSpec())
-    return jax.tree.map(lambda leaf: jax.device_put(leaf, sharding, may_alias=False), tree)
+
+    def placed(leaf: Any) -> Any:
+        is_weak = getattr(leaf, "weak_type", False)
+        return jax.device_put(jnp.asarray(leaf, leaf.dtype) if is_weak else leaf, sharding, may_alias=False)
+
+    return jax.tree.map(placed, tree)
 
 
 def divided(batch: _Tree, mesh: Mesh) -> _Tree:
