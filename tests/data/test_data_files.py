@@ -1,16 +1,18 @@
 """The user's own files: what is read, and what each refusal says."""
 
+import gzip
 import io
 import os
 import pickle
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 import scipy.io
 
 from lowerbound.data.datasets import load_dataset
-from lowerbound.errors import DataError, MissingDataError
+from lowerbound.errors import ConfigurationError, DataError, MissingDataError, TooLargeError
 
 X = np.arange(24, dtype=np.float32).reshape(6, 4)
 
@@ -132,10 +134,120 @@ def test_a_matlab_7_3_file_is_told_from_a_torn_one(tmp_path):
         load_dataset(tmp_path / "x.mat")
 
 
+def _cells(*values):
+    cells = np.empty((len(values), 1), dtype=object)
+    cells[:, 0] = values
+    return cells
+
+
 def test_text_in_a_mat_file_is_not_data(tmp_path):
-    scipy.io.savemat(tmp_path / "x.mat", {"note": np.array(["ab", "cd"], dtype=object)})
-    with pytest.raises(DataError, match=r"x.mat has dtype object; expected numbers"):
+    scipy.io.savemat(tmp_path / "x.mat", {"note": _cells("ab", "cd")})
+    with pytest.raises(DataError, match=r"x.mat has dtype <U2; expected numbers .* The first that is not a number is 'ab'"):
         load_dataset(tmp_path / "x.mat")
+
+
+@pytest.mark.parametrize(
+    "cells", [_cells(*X), _cells(*X).T, X.astype(object)], ids=["a column of rows", "a row of rows", "numbers"]
+)
+def test_cells_of_numbers_become_one_array(cells, tmp_path):
+    scipy.io.savemat(tmp_path / "x.mat", {"data": cells})
+    np.testing.assert_array_equal(load_dataset(tmp_path / "x.mat").examples, X)
+
+
+def test_cells_of_pictures_keep_their_shape(tmp_path):
+    pictures = X.reshape(3, 4, 2)
+    scipy.io.savemat(tmp_path / "x.mat", {"data": _cells(*pictures)})
+    np.testing.assert_array_equal(load_dataset(tmp_path / "x.mat").examples, pictures)
+
+
+def test_cells_of_text_are_categories_of_a_condition(tmp_path):
+    names = ["ctrl", "treated", "ctrl", "treated", "ctrl", "ctrl"]
+    scipy.io.savemat(tmp_path / "x.mat", {"data": X, "group": _cells(*names), "batch": np.arange(6.0)[:, None]})
+    dataset = load_dataset(tmp_path / "x.mat", key="data", condition="group")
+    assert np.asarray(dataset.condition).tolist() == names
+    both = load_dataset(tmp_path / "x.mat", key="data", condition="group, batch").condition
+    assert both is not None
+    assert both["group"].tolist() == names
+    assert both["batch"].tolist() == list(range(6))
+    with pytest.raises(
+        DataError, match=r"several variables, of which 'data' in .*x.mat has the shape \(6, 4\); expected one value"
+    ):
+        load_dataset(tmp_path / "x.mat", key="data", condition="group,data")
+    with pytest.raises(
+        ConfigurationError, match=r"data.condition is 'group,'; expected one name, or several with commas between"
+    ):
+        load_dataset(tmp_path / "x.mat", key="data", condition="group,")
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (_cells(X[0], X[1, :3]), r"cells of several shapes: the first is \(1, 4\), number 2 is \(1, 3\); .*Cut or pad them"),
+        (_cells(X[0], "ab"), r"data has cells with numbers and cells with texts; expected one of them"),
+        (_cells(X[0], _cells(1.0)), r"data has a cell, number 2, which holds cells; expected numbers, or one text, in each"),
+        (np.empty((0, 1), object), r"data is an empty list of cells"),
+        ({"a": X, "b": 1.0}, r"data is a structure with the fields a, b; expected an array. Save it as one: a field S.x"),
+        (_cells(*X).reshape(2, 3), r"data is a table of cells \(2, 3\), each \(1, 4\); expected one cell for each example"),
+    ],
+    ids=["shapes", "kinds", "nested", "none", "structure", "a table"],
+)
+def test_other_cells_are_refused(value, message, tmp_path):
+    scipy.io.savemat(tmp_path / "x.mat", {"data": value})
+    with pytest.raises(DataError, match=message):
+        load_dataset(tmp_path / "x.mat")
+
+
+@pytest.mark.parametrize("name", ["testobject_7.4_GLNX86.mat", "testfunc_7.4_GLNX86.mat"])
+def test_objects_of_matlab_are_refused(name):
+    file = Path(scipy.io.__file__).parent / "matlab" / "tests" / "data" / name
+    if not file.exists():
+        pytest.skip("this SciPy comes without its tests")
+    with pytest.raises(DataError, match=r"is (an object of MATLAB's own|a structure with).*; expected an array. Save it as one"):
+        load_dataset(file)
+
+
+def _idx(array, code):
+    return (
+        bytes([0, 0, code, array.ndim])
+        + np.asarray(array.shape, ">i4").tobytes()
+        + array.astype(array.dtype.newbyteorder(">")).tobytes()
+    )
+
+
+@pytest.mark.parametrize("name", ["train-images-idx2-ubyte", "x.idx2-float", "x.idx"])
+@pytest.mark.parametrize("is_packed", [False, True])
+def test_idx(name, is_packed, tmp_path):
+    array, code = (X, 0x0D) if "float" in name else (X.astype(np.uint8), 0x08)
+    path = tmp_path / (name + (".gz" if is_packed else ""))
+    path.write_bytes(gzip.compress(_idx(array, code)) if is_packed else _idx(array, code))
+    found = load_dataset(path).examples
+    assert found.dtype == array.dtype
+    np.testing.assert_array_equal(found, X)
+    with pytest.raises(DataError, match="is an idx file, which holds one array without a name; leave the key out"):
+        load_dataset(path, key="a")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "does not begin as such a file does"),
+        (b"\0\0\x07\x02" + bytes(60), "does not begin as such a file does"),
+        (_idx(X.astype(np.uint8), 0x08)[:-1], r"an array \(6, 4\) of uint8, 24 bytes, but 23 bytes follow"),
+        (_idx(X.astype(np.uint8), 0x08) + b"1", r"24 bytes, but 25 bytes and more follow"),
+        (_idx(X.astype(np.uint8), 0x08)[:7], r"an array \(\) of uint8"),
+        (gzip.compress(_idx(X, 0x0D))[:-30], "could not be read .*; it may be torn"),
+    ],
+)
+def test_a_torn_idx_file_is_refused(content, message, tmp_path):
+    (tmp_path / "x-idx2-ubyte.gz").write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        load_dataset(tmp_path / "x-idx2-ubyte.gz")
+
+
+def test_an_idx_header_that_no_memory_holds_is_refused(tmp_path):
+    (tmp_path / "x.idx").write_bytes(b"\0\0\x08\x03" + b"\x7f\xff\xff\xff" * 3)
+    with pytest.raises(TooLargeError, match=r"x.idx, an array \(2147483647, 2147483647, 2147483647\) of uint8, would take"):
+        load_dataset(tmp_path / "x.idx")
 
 
 def test_bad_values_name_the_file_and_the_variable(tmp_path):
@@ -154,9 +266,13 @@ def test_bad_values_name_the_file_and_the_variable(tmp_path):
     [
         (
             "table.txt",
-            r"table.txt has the ending '.txt', .*; expected .npy, .npz, .mat, .csv, .tsv.* is read from table.csv",
+            r"table.txt has the ending '.txt', .*; expected .npy, .npz, .mat, .idx, .csv, .tsv.* is read from table.csv",
         ),
         ("face.png", r"face.png has the ending '.png'.*For images give the folder that holds them"),
+        (
+            "x.npy.gz",
+            r"x.npy.gz has the ending '.gz', .*Of compressed files .csv.gz, .tsv.gz and idx are read; unpack others first",
+        ),
         ("data", r"data has the ending '\(none\)', which is not known"),
     ],
 )
@@ -172,7 +288,7 @@ def test_names_and_files_that_do_not_exist(tmp_path, monkeypatch):
         MissingDataError, match=r"the data set 'fases' does not exist, .* Did you mean 'faces'\? Named sets: faces, digits,"
     ):
         load_dataset("fases")
-    with pytest.raises(MissingDataError, match=r"there is no file absent.npy; expected a .npy, .npz, .mat, .csv or .tsv file"):
+    with pytest.raises(MissingDataError, match=r"there is no file absent.npy; expected a .npy, .npz, .mat, .csv, .tsv,"):
         load_dataset("absent.npy")
 
 

@@ -1,5 +1,6 @@
 """Tables as text: what is read, under which names, and what each refusal says."""
 
+import gzip
 import warnings
 from pathlib import Path
 
@@ -8,8 +9,9 @@ import pytest
 
 from lowerbound.data.datasets import load_dataset
 from lowerbound.data.describe import describe_dataset
+from lowerbound.data.splits import consecutive_split, split_record
 from lowerbound.data.tables import Table, columns_of
-from lowerbound.errors import DataError, DataWarning
+from lowerbound.errors import DataError, DataWarning, TooLargeError
 
 ROWS = [[170.5, 72, 1], [160.25, 61, 0], [181, 90, 1]]
 
@@ -85,6 +87,90 @@ def test_tables_as_programs_write_them(text: str, message: str | None, tmp_path:
     assert [message in str(each.message) for each in caught if message] == [True] * (message is not None)
     np.testing.assert_array_equal(dataset.examples, ROWS)
     assert dataset.feature_names == ("height", "weight", "smokes")
+
+
+@pytest.mark.parametrize("name", ["people.csv.gz", "people.TSV.GZ"])
+def test_a_compressed_table_is_read(name: str, tmp_path: Path) -> None:
+    text = "# of a tool\nheight,weight,smokes\n170.5,72,1\n160.25,61,0\n181,90,TRUE\n"
+    path = tmp_path / name
+    path.write_bytes(gzip.compress((text if ".csv" in name else text.replace(",", "\t")).encode()))
+    dataset = load_dataset(path)
+    np.testing.assert_array_equal(dataset.examples, ROWS)
+    assert dataset.feature_names == ("height", "weight", "smokes")
+    path.write_bytes(path.read_bytes()[:-12])
+    with pytest.raises(DataError, match=rf"{name} could not be unpacked \(.*\); it is torn, or not gzip's"):
+        load_dataset(path)
+    path.write_text(text)
+    with pytest.raises(DataError, match=rf"{name} could not be unpacked"):
+        load_dataset(path)
+
+
+def test_a_table_that_no_memory_holds_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "zeros.csv.gz"
+    path.write_bytes(gzip.compress(b"a,b\n" + b"0,0\n" * 100_000))
+    assert len(load_dataset(path).examples) == 100_000
+    monkeypatch.setattr("lowerbound.storage.memory.free_bytes", lambda: 1_000_000)
+    with pytest.raises(TooLargeError, match=r"the table in .*zeros.csv.gz would take 1.6 MB of memory, and 1 MB are free; give"):
+        load_dataset(path)
+
+
+def test_a_line_without_end_is_no_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lowerbound.data.tables._LONGEST_LINE", 100)
+    with pytest.raises(DataError, match=r"people.csv has a line of 100 characters and more; expected a table, a line a row"):
+        load_dataset(_file(tmp_path, "0" * 1000))
+
+
+GROUPS = "name;height;smokes;batch;weight\nA;170.5;TRUE;new;72.5\nB;160.25;False;none;61\nC;181;true;new;90\n"
+
+
+def test_a_condition_may_be_text_or_boolean(tmp_path: Path) -> None:
+    path = _file(tmp_path, GROUPS.replace("name;", ";"))
+    with pytest.warns(DataWarning, match="row numbers or names"):
+        dataset = load_dataset(path, condition="batch")
+    assert dataset.condition is not None
+    assert dataset.condition.tolist() == ["new", "none", "new"]
+    assert dataset.feature_names == ("height", "smokes", "weight")
+    np.testing.assert_array_equal(dataset.examples, [[170.5, 1, 72.5], [160.25, 0, 61], [181, 1, 90]])
+    dataset = load_dataset(_file(tmp_path, "height,smokes\n170.5,TRUE\n160.25,False\n"), condition="smokes")
+    assert dataset.condition is not None
+    assert dataset.condition.tolist() == [True, False]
+    with pytest.raises(
+        DataError, match=r"column 'batch' is the text 'new'; .* make the column the condition \(--set data.cond.*=batch"
+    ):
+        load_dataset(_file(tmp_path, GROUPS.replace("name;", ";")), condition="smokes")
+
+
+def test_several_columns_of_several_kinds_are_one_condition(tmp_path: Path) -> None:
+    dataset = load_dataset(_file(tmp_path, GROUPS), condition="batch,name, smokes,weight")
+    assert dataset.feature_names == ("height",)
+    spec = describe_dataset(dataset, np.arange(3)).condition
+    assert spec is not None
+    assert spec.words == "batch: one of new, none; name: one of A, B, C; smokes: one of 0, 1; weight: 1 number"
+    np.testing.assert_array_equal(
+        spec.encode(dataset.condition)[:, :7], [[1, 0, 1, 0, 0, 0, 1], [0, 1, 0, 1, 0, 1, 0], [1, 0, 0, 0, 1, 0, 1]]
+    )
+    assert len(split_record(dataset.examples, consecutive_split(3, 0, 0), dataset.condition)["condition_sha256"]) == 64
+
+
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [
+        ("a,,b", r"line 3, column 'g' has no value \(''\); fill it in, or drop the row"),
+        ("a,NA,b", r"line 3, column 'g' has no value \('NA'\)"),
+        ("1,2,?", r"line 4, column 'g' has no value \('\?'\)"),
+    ],
+)
+def test_a_condition_without_a_value_is_refused(cells: str, message: str, tmp_path: Path) -> None:
+    rows = "".join(f"{number},{cell}\n" for number, cell in enumerate(cells.split(",")))
+    with pytest.raises(DataError, match=message):
+        load_dataset(_file(tmp_path, f"x,g\n{rows}"), condition="g")
+
+
+def test_a_header_of_numbers_holds_the_condition(tmp_path: Path) -> None:
+    dataset = load_dataset(_file(tmp_path, "0,1,2\n170.5,72,a\n160.25,61,b\n"), condition="2")
+    assert dataset.feature_names == ("0", "1")
+    assert dataset.condition is not None
+    assert dataset.condition.tolist() == ["a", "b"]
 
 
 def test_a_column_can_be_the_condition(tmp_path: Path) -> None:

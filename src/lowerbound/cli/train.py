@@ -33,7 +33,7 @@ def train(
         str | None,
         typer.Argument(
             metavar="DATA",
-            help="A named set (`lowerbound datasets`), a .npy, .npz, .mat or .csv file, or a folder of images.",
+            help="A named set (`lowerbound datasets`), a .npy, .npz, .mat, idx, .csv or .parquet file, or a folder of images.",
         ),
     ] = None,
     recipe: Annotated[
@@ -168,7 +168,9 @@ def _how_it_ended(run: TrainingRun) -> str:
 
 
 def _free_folder(data_name: str) -> Path:
-    name = Path(data_name).stem
+    from ..data.endings import without_ending
+
+    name = without_ending(Path(data_name))
     return next(path for n in itertools.count(1) if not (path := Path("runs") / f"{name}-{n}").exists())
 
 

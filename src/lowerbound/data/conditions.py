@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -124,13 +125,7 @@ def condition_array(values: Any, name: str) -> np.ndarray:
         names = [str(each) for each in values.columns]
         if len(set(names)) < len(names) or not names:
             raise DataError(f"the condition {name!r} has the columns {', '.join(names)}; expected a name of its own for each.")
-        columns = [condition_array(values[each], str(each)) for each in values.columns]
-        if all(column.dtype.kind in "iuf" for column in columns):
-            return np.stack(columns, axis=1) if len(columns) > 1 else columns[0]
-        table = np.empty(len(columns[0]), [(each, column.dtype) for each, column in zip(names, columns, strict=True)])
-        for each, column in zip(names, columns, strict=True):
-            table[each] = column
-        return table
+        return joined(names, [condition_array(values[each], str(each)) for each in values.columns])
     array = np.asarray(values)
     if array.dtype.names:
         return array
@@ -145,6 +140,16 @@ def condition_array(values: Any, name: str) -> np.ndarray:
             "each example (a category), a row of numbers, or a data frame."
         )
     return array
+
+
+def joined(names: Sequence[str], columns: Sequence[np.ndarray]) -> np.ndarray:
+    """Columns, (n,) each, as one array with a row for each example: of numbers where all are, else with a field for each."""
+    if all(column.dtype.kind in "iuf" for column in columns):
+        return np.stack(columns, axis=1) if len(columns) > 1 else columns[0]
+    table = np.empty(len(columns[0]), [(each, column.dtype) for each, column in zip(names, columns, strict=True)])
+    for each, column in zip(names, columns, strict=True):
+        table[each] = column
+    return table
 
 
 def _plain(array: np.ndarray, name: str, *, as_text: bool) -> np.ndarray:

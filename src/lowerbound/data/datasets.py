@@ -13,11 +13,13 @@ from ..errors import ConfigurationError, DataError, MissingDataError, closest_na
 from ..storage.regular import not_a_file
 from .cache import data_directory
 from .checks import check_array
+from .conditions import joined
 from .dataset import Dataset
+from .endings import FILES_IN_WORDS, TABLE_ENDINGS, ending_of
 from .files import load_array_file
 from .images import load_image_folder
 from .named import NAMED_SETS, NamedSet, read_original
-from .tables import TABLE_ENDINGS, load_table, require_column
+from .tables import load_table
 
 if TYPE_CHECKING:
     from ..config.sections import DataConfig
@@ -34,11 +36,13 @@ def load_dataset(
 ) -> Dataset:
     """Load a named data set, or the user's own file or folder.
 
-    - `name_or_path`: `"faces"`, `"digits"`, `"frey-faces"`, `"binarized-mnist"`, `"mnist"`; or the path of a .npy, .npz or .mat
-      file whose first axis is the examples, of a .csv or .tsv table, or of a folder of images.
+    - `name_or_path`: `"faces"`, `"digits"`, `"frey-faces"`, `"binarized-mnist"`, `"mnist"`; or the path of a .npy, .npz, .mat or
+      idx file whose first axis is the examples, of a .csv, .tsv or .parquet table, or of a folder of images. Texts and idx files
+      may be compressed by gzip.
     - `key`: the variable in a .npz or .mat file; empty for the only one there.
     - `condition`: what a conditional model is given with each example: "labels", "factors", or a variable of the same .npz or
-      .mat file, with a row for each example, or a column of the same table, which is then not part of x; empty for nothing.
+      .mat file, with a row for each example, or a column of the same table, which is then not part of x; several of these, with
+      commas between them; empty for nothing. Texts and booleans are categories.
     - `image_size`, `background`: for a folder of images, "HEIGHTxWIDTH" to which all are scaled, and the colour behind
       transparent pixels; empty for the size of most, and for white, with a warning where that changes an image.
     - `data_dir`: where the files of named sets are, and where downloads go; else `$LOWERBOUND_DATA`, else the user's cache.
@@ -54,7 +58,7 @@ def load_dataset(
     path = Path(name_or_path).expanduser()
     if (reason := not_a_file(path)) is not None and reason.startswith("cannot"):
         raise MissingDataError(f"the data {shortened(str(name_or_path))!r} {reason}; expected a named data set or a path.")
-    if str(name_or_path) not in NAMED_SETS and path.suffix.lower() in TABLE_ENDINGS and path.is_file():
+    if str(name_or_path) not in NAMED_SETS and ending_of(path) in TABLE_ENDINGS and path.is_file():
         return _load_table(str(name_or_path), path, key, condition)
     dataset = _load(name_or_path, key, data_dir, image_size, background)
     if not condition:
@@ -71,12 +75,18 @@ def load_configured(data: DataConfig, data_dir: str | Path | None = None, *, ins
 def _load_table(name: str, path: Path, key: str, condition: str) -> Dataset:
     if key:
         raise DataError(f"data.key is {key!r}, but {path} is a table, which holds one array; leave the key out.")
-    table, given = load_table(path), None
-    if condition:
-        require_column(table, condition, path)
-        table, given = table.without(condition)
+    aside = _names_of(condition)
+    table = load_table(path, aside)
+    given = joined(aside, table.aside) if len(aside) > 1 else table.aside[0] if aside else None
     examples = check_array(table.values, name=path.name)
     return Dataset(name, examples, condition=given, condition_name=condition, feature_names=table.names)
+
+
+def _names_of(condition: str) -> list[str]:
+    names = [name.strip() for name in condition.split(",")] if condition else []
+    if len(set(names)) < len(names) or "" in names:
+        raise ConfigurationError(f"data.condition is {condition!r}; expected one name, or several with commas between them.")
+    return names
 
 
 def _condition(dataset: Dataset, name: str) -> np.ndarray:
@@ -87,17 +97,36 @@ def _condition(dataset: Dataset, name: str) -> np.ndarray:
     own = {each: values for each, values in given.items() if values is not None}
     path = Path(dataset.name).expanduser()
     if name not in own and path.is_file():
-        values = load_array_file(path, name)
-        if len(values) != len(dataset.examples):
-            raise DataError(
-                f"data.condition is {name!r}, which has {len(values)} rows in {path}, but there are {len(dataset.examples)} "
-                "examples; expected a row for each."
-            )
-        return values
+        names = _names_of(name)
+        columns = [_variable(path, each, len(dataset.examples)) for each in names]
+        return (
+            joined(names, [_single(path, *each) for each in zip(names, columns, strict=True)]) if len(names) > 1 else columns[0]
+        )
     if name not in own:
         have = ", ".join(own) or "nothing besides its examples"
         raise MissingDataError(f"data.condition is {name!r}, but the data set {dataset.name} has no {name}; it has {have}.")
     return own[name]
+
+
+def _variable(path: Path, name: str, count: int) -> np.ndarray:
+    """A variable of a file, with a row for each of `count` examples."""
+    values = load_array_file(path, name)
+    if len(values) != count:
+        raise DataError(
+            f"data.condition is {name!r}, which has {len(values)} rows in {path}, but there are {count} examples; expected a row "
+            "for each."
+        )
+    return values
+
+
+def _single(path: Path, name: str, values: np.ndarray) -> np.ndarray:
+    """One of several variables, as a column."""
+    if values.size != len(values):
+        raise DataError(
+            f"data.condition names several variables, of which {name!r} in {path} has the shape {values.shape}; expected one "
+            "value for each example. Give it alone, or its columns as variables of their own."
+        )
+    return values.reshape(-1)
 
 
 def _load(name_or_path: str | Path, key: str, data_dir: str | Path | None, image_size: str, background: str) -> Dataset:
@@ -121,7 +150,7 @@ def _load(name_or_path: str | Path, key: str, data_dir: str | Path | None, image
         hint = f" Did you mean {nearest!r}?" if nearest else ""
         raise MissingDataError(
             f"the data set {text!r} does not exist, as a name or as a file.{hint} Named sets: {', '.join(NAMED_SETS)}. "
-            "Your own data: the path of a .npy, .npz, .mat, .csv or .tsv file, or of a folder of images."
+            f"Your own data: the path of {FILES_IN_WORDS}, or of a folder of images."
         )
     if path.is_file() and (original := read_original(path)) is not None:
         return Dataset(text, original)

@@ -1,4 +1,4 @@
-"""Arrays from the user's own files: .npy, .npz and .mat. Nothing in a file is ever executed."""
+"""Arrays from the user's own files: .npy, .npz, .mat and idx. Nothing in a file is ever executed."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ import numpy as np
 from ..errors import DataError, LowerboundError, MissingDataError, unknown_name_message
 from ..storage.memory import check_fits, readable
 from ..storage.regular import MISSING, not_a_file
+from .endings import ENDINGS, FILES_IN_WORDS, IDX, ending_of
+from .idx import read_idx
 from .images import IMAGE_ENDINGS
-from .tables import TABLE_ENDINGS
+from .matlab import read_mat
 
 # A variable's shape and the name of its type.
 _Form = tuple[tuple[int, ...], str]
@@ -29,20 +31,27 @@ def load_array_file(path: Path, key: str = "") -> np.ndarray:
     """
     reason = not_a_file(path)
     if reason == MISSING:
-        raise MissingDataError(f"there is no file {path}; expected a .npy, .npz, .mat, .csv or .tsv file, or a folder of images.")
+        raise MissingDataError(f"there is no file {path}; expected {FILES_IN_WORDS}, or a folder of images.")
     if reason is not None:
-        raise DataError(f"{path} {reason}; expected a .npy, .npz, .mat, .csv or .tsv file, or a folder of images.")
-    readers: dict[str, Callable[[Path, str], np.ndarray]] = {".npy": _load_numpy, ".npz": _load_numpy, ".mat": _load_mat}
-    reader = readers.get(path.suffix.lower())
+        raise DataError(f"{path} {reason}; expected {FILES_IN_WORDS}, or a folder of images.")
+    readers: dict[str, Callable[[Path, str], np.ndarray]] = {
+        ".npy": _load_numpy,
+        ".npz": _load_numpy,
+        ".mat": _load_mat,
+        IDX: _load_idx,
+    }
+    reader = readers.get(ending_of(path))
     if reader is None:
         hint = ""
         if path.suffix.lower() in (".txt", ".dat"):
             hint = f" A table of numbers separated by commas, semicolons or tabs is read from {path.stem}.csv."
         elif path.suffix.lower() in IMAGE_ENDINGS:
             hint = f" For images give the folder that holds them, {path.parent}."
+        elif path.suffix.lower() == ".gz":
+            hint = " Of compressed files .csv.gz, .tsv.gz and idx are read; unpack others first."
         raise DataError(
             f"{path} has the ending {path.suffix or '(none)'!r}, which is not known; expected "
-            f"{', '.join((*readers, *TABLE_ENDINGS))}, or a folder of images.{hint}"
+            f"{', '.join(ENDINGS)}, or a folder of images.{hint}"
         )
     try:
         return reader(path, key)
@@ -53,12 +62,23 @@ def load_array_file(path: Path, key: str = "") -> np.ndarray:
         raise _unreadable(path, error) from error
 
 
+def _refuse_key(path: Path, key: str) -> None:
+    if key:
+        what = {".npy": "a .npy", IDX: "an idx"}[ending_of(path)]
+        raise DataError(
+            f"data.key is {key!r}, but {path} is {what} file, which holds one array without a name; leave the key out."
+        )
+
+
+def _load_idx(path: Path, key: str) -> np.ndarray:
+    _refuse_key(path, key)
+    return read_idx(path)
+
+
 def _load_numpy(path: Path, key: str) -> np.ndarray:
     is_single = path.suffix.lower() == ".npy"
-    if key and is_single:
-        raise DataError(
-            f"data.key is {key!r}, but {path} is a .npy file, which holds one array without a name; leave the key out."
-        )
+    if is_single:
+        _refuse_key(path, key)
     with path.open("rb") as file:
         _check_header(path, file)
         stored = np.load(file, allow_pickle=False)
@@ -135,8 +155,7 @@ def _load_mat(path: Path, key: str) -> np.ndarray:
         ) from error
     name = _choose_key(path, key, forms)
     _check_size(path, *forms[name], name)
-    value = scipy.io.loadmat(path, variable_names=[name])[name]
-    return value
+    return read_mat(path, name)
 
 
 def _choose_key(path: Path, key: str, forms: Mapping[str, _Form]) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-import gzip
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +16,7 @@ from ..storage.npz import read_npz, write_npz
 from .cache import RemoteFile, fetch, file_sha256
 from .dataset import Dataset
 from .faces import Faces, generate_faces, render_faces
+from .idx import read_idx
 from .splits import consecutive_split
 
 _FREY = RemoteFile(
@@ -119,21 +119,13 @@ def read_original(path: Path) -> np.ndarray | None:
 
 def _load_mnist(data_dir: Path) -> Dataset:
     paths = fetch(_MNIST, data_dir, name="mnist")
-    train_images, train_labels, test_images, test_labels = (_read_idx(path) for path in paths)
+    train_images, train_labels, test_images, test_labels = map(read_idx, paths)
     return Dataset(
         "mnist",
         np.concatenate([train_images, test_images]),
         labels=np.concatenate([train_labels, test_labels]).astype(np.int64),
         split=consecutive_split(50_000, 10_000, 10_000),
     )
-
-
-def _read_idx(path: Path) -> np.ndarray:
-    """An array of unsigned bytes in the IDX form: a magic number whose last byte is the rank, the sizes, the values."""
-    raw = gzip.decompress(path.read_bytes())
-    rank = raw[3]
-    shape = np.frombuffer(raw, dtype=">i4", count=rank, offset=4)
-    return np.frombuffer(raw, dtype=np.uint8, offset=4 + 4 * rank).reshape(shape)
 
 
 def _load_binarized_mnist(data_dir: Path) -> Dataset:
