@@ -43,6 +43,12 @@ def train(
         list[str] | None, typer.Option("--set", metavar="section.key=value", help="Set one key of the configuration; repeatable.")
     ] = None,
     key: Annotated[str | None, typer.Option(help="The variable in a .npz or .mat file.")] = None,
+    validation: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|COLUMN", help="Examples for validation; or the column or variable that is 1 or TRUE for them."
+        ),
+    ] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training data.")] = None,
     seed: Annotated[int | None, typer.Option(help="The seed of the weights, the batches and the noise.")] = None,
     out: Annotated[Path | None, typer.Option(help="The run's folder; by default runs/DATA-N.")] = None,
@@ -55,7 +61,15 @@ def train(
 ) -> None:
     """Train a model; with no argument, on the built-in faces."""
     if resume is not None:
-        given = {"DATA": data, "--recipe": recipe, "--set": overrides, "--key": key, "--seed": seed, "--out": out}
+        given = {
+            "DATA": data,
+            "--recipe": recipe,
+            "--set": overrides,
+            "--key": key,
+            "--validation": validation,
+            "--seed": seed,
+            "--out": out,
+        }
         unwanted = [name for name, value in given.items() if value is not None and value != []]
         if unwanted:
             raise ConfigurationError(
@@ -67,7 +81,7 @@ def train(
 
     # The configuration is checked before anything heavy is imported.
     flags = {"training": {name: value for name, value in (("epochs", epochs), ("seed", seed)) if value is not None}}
-    flags |= {"data": {"key": key}} if key is not None else {}
+    flags |= {"data": {name: value for name, value in (("key", key), ("validation", validation)) if value is not None}}
     config, chosen = resolve_config(data, recipe, overrides or [], flags)
     config = _with_absolute_path(config)
     path = out or _free_folder(config.data.name)
@@ -175,9 +189,12 @@ def _free_folder(data_name: str) -> Path:
 
 
 def _with_absolute_path(config: RunConfig) -> RunConfig:
-    """A file is found again from any folder; a named set keeps its name."""
+    """Files are found again from any folder; a named set keeps its name, and a column or a variable its own."""
     from ..data.named import NAMED_SETS
 
-    path = Path(config.data.name).expanduser()
-    is_own = path.exists() and ("/" in config.data.name or path.suffix or config.data.name not in NAMED_SETS)
-    return config.updated({"data": {"name": str(path.resolve())}}) if is_own else config
+    path, changes = Path(config.data.name).expanduser(), {}
+    if path.exists() and ("/" in config.data.name or path.suffix or config.data.name not in NAMED_SETS):
+        changes["name"] = str(path.resolve())
+    if isinstance(config.data.validation, str) and (path := Path(config.data.validation).expanduser()).exists():
+        changes["validation"] = str(path.resolve())
+    return config.updated({"data": changes}) if changes else config

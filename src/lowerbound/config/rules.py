@@ -208,14 +208,22 @@ class WordOr(Rule):
 
 @dataclasses.dataclass(frozen=True)
 class PartOfData(Rule):
-    """How much of a data set: a count (an integer), a fraction (strictly between 0 and 1), or 0 for nothing."""
+    """How much of a data set: a count (an integer), a fraction (strictly between 0 and 1), or 0 for nothing.
+
+    - `may_be_named`: a text is allowed too, which says which examples.
+    """
+
+    may_be_named: bool = False
 
     @override
     def describe(self) -> str:
-        return "0 (none), a fraction strictly between 0 and 1, or a number of examples (an integer >= 1)"
+        named = ", or the name of a file, or of a column or a variable" if self.may_be_named else ""
+        return f"0 (none), a fraction strictly between 0 and 1, or a number of examples (an integer >= 1){named}"
 
-    def convert(self, where: str, value: Any) -> int | float:
+    def convert(self, where: str, value: Any) -> int | float | str:
         """An integer stays a count; 0.0 is the same as 0."""
+        if self.may_be_named and isinstance(value, str) and value.strip():
+            return value
         count, fraction = _whole(value), _finite(value)
         if fraction is None or fraction < 0 or (count is None and fraction >= 1):
             self.refuse(where, value)

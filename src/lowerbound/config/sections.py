@@ -32,7 +32,12 @@ class DataConfig:
 
     name: str = _key("faces", Text(), "a named data set, or the path of a file or of a folder of images")
     key: str = _key("", Text(may_be_empty=True), "the variable in a .mat or .npz file; empty for the only one there")
-    validation: float | int = _key(0.1, PartOfData(), "examples kept for validation: a fraction or a count, 0 for none")
+    validation: float | int | str = _key(
+        0.1,
+        PartOfData(may_be_named=True),
+        "examples kept for validation: a fraction or a count, 0 for none; or a file that holds them, or the column or variable "
+        "that is 1 or TRUE for them",
+    )
     test: float | int = _key(0.1, PartOfData(), "examples kept for the test: a fraction or a count, 0 for none")
     split_seed: int = _key(0, Integer(0, LARGEST_SEED), "the seed of the shuffle before splitting")
     condition: str = _key(

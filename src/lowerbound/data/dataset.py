@@ -20,6 +20,7 @@ class Dataset:
     - `name`: the set's name, or the path it was loaded from.
     - `examples`: (n, *event_shape).
     - `split`: the split that comes with the data, or None where the run makes its own.
+    - `validation`: the numbers of the rows that a person chose for validation; None where the run chooses.
     - `labels`: (n,) integers, or None; `label_names`: what 0, 1, ... are called, where they have names.
     - `factors`: (n, k) float32, what the examples were generated from, named by `factor_names`; or None.
     - `render`: makes examples of any factors, (m, k) and a generator of random numbers for their noise; or None.
@@ -32,6 +33,7 @@ class Dataset:
     name: str
     examples: np.ndarray
     split: Split | None = None
+    validation: np.ndarray | None = None
     labels: np.ndarray | None = None
     label_names: tuple[str, ...] = ()
     factors: np.ndarray | None = None

@@ -20,6 +20,7 @@ from .files import load_array_file
 from .images import load_image_folder
 from .named import NAMED_SETS, NamedSet, read_original
 from .tables import load_table
+from .validation import is_file, with_examples, with_marked
 
 if TYPE_CHECKING:
     from ..config.sections import DataConfig
@@ -33,6 +34,7 @@ def load_dataset(
     *,
     image_size: str = "",
     background: str = "",
+    validation: str = "",
 ) -> Dataset:
     """Load a named data set, or the user's own file or folder.
 
@@ -45,6 +47,8 @@ def load_dataset(
       commas between them; empty for nothing. Texts and booleans are categories.
     - `image_size`, `background`: for a folder of images, "HEIGHTxWIDTH" to which all are scaled, and the colour behind
       transparent pixels; empty for the size of most, and for white, with a warning where that changes an image.
+    - `validation`: the path of examples for validation; or the column of a table, or the variable of a .npz or .mat file, that is
+      1 or TRUE for the rows for validation; empty where nobody chose.
     - `data_dir`: where the files of named sets are, and where downloads go; else `$LOWERBOUND_DATA`, else the user's cache.
 
     Raises `MissingDataError`, `ChecksumError` or `DataError`, each saying which file and what to do.
@@ -58,28 +62,56 @@ def load_dataset(
     path = Path(name_or_path).expanduser()
     if (reason := not_a_file(path)) is not None and reason.startswith("cannot"):
         raise MissingDataError(f"the data {shortened(str(name_or_path))!r} {reason}; expected a named data set or a path.")
+    from_file = validation if validation and is_file(validation) else ""
+    marks = "" if from_file else validation
     if str(name_or_path) not in NAMED_SETS and ending_of(path) in TABLE_ENDINGS and path.is_file():
-        return _load_table(str(name_or_path), path, key, condition)
-    dataset = _load(name_or_path, key, data_dir, image_size, background)
-    if not condition:
+        dataset = _load_table(str(name_or_path), path, key, condition, marks)
+    else:
+        dataset = _load(name_or_path, key, data_dir, image_size, background)
+        if condition:
+            dataset = dataclasses.replace(dataset, condition=_condition(dataset, condition), condition_name=condition)
+        if marks:
+            dataset = with_marked(dataset, marks, _marks(dataset, path, marks))
+    if not from_file:
         return dataset
-    return dataclasses.replace(dataset, condition=_condition(dataset, condition), condition_name=condition)
+    if path.is_dir():
+        image_size = "{}x{}".format(*dataset.examples.shape[1:3])
+    key = key if ending_of(Path(from_file)) in (".npz", ".mat") else ""
+    other = load_dataset(from_file, key, data_dir, condition, image_size=image_size, background=background)
+    return with_examples(dataset, other)
 
 
 def load_configured(data: DataConfig, data_dir: str | Path | None = None, *, instead: str = "", key: str = "") -> Dataset:
     """The data that a configuration names; or those of another name or path, read in the same way."""
     name, own_key = (instead, key) if instead else (data.name, data.key)
-    return load_dataset(name, own_key, data_dir, data.condition, image_size=data.image_size, background=data.background)
+    return load_dataset(
+        name,
+        own_key,
+        data_dir,
+        data.condition,
+        image_size=data.image_size,
+        background=data.background,
+        validation=data.validation if isinstance(data.validation, str) and not instead else "",
+    )
 
 
-def _load_table(name: str, path: Path, key: str, condition: str) -> Dataset:
+def _load_table(name: str, path: Path, key: str, condition: str, marks: str) -> Dataset:
     if key:
         raise DataError(f"data.key is {key!r}, but {path} is a table, which holds one array; leave the key out.")
-    aside = _names_of(condition)
+    names = _names_of(condition)
+    aside = {**({marks: "data.validation"} if marks else {}), **dict.fromkeys(names, "data.condition")}
     table = load_table(path, aside)
-    given = joined(aside, table.aside) if len(aside) > 1 else table.aside[0] if aside else None
+    columns = dict(zip(aside, table.aside, strict=True))
+    given = [columns[each] for each in names]
     examples = check_array(table.values, name=path.name)
-    return Dataset(name, examples, condition=given, condition_name=condition, feature_names=table.names)
+    dataset = Dataset(
+        name,
+        examples,
+        condition=joined(names, given) if len(given) > 1 else given[0] if given else None,
+        condition_name=condition,
+        feature_names=table.names,
+    )
+    return with_marked(dataset, marks, columns[marks]) if marks else dataset
 
 
 def _names_of(condition: str) -> list[str]:
@@ -108,15 +140,26 @@ def _condition(dataset: Dataset, name: str) -> np.ndarray:
     return own[name]
 
 
-def _variable(path: Path, name: str, count: int) -> np.ndarray:
+def _variable(path: Path, name: str, count: int, key: str = "data.condition") -> np.ndarray:
     """A variable of a file, with a row for each of `count` examples."""
     values = load_array_file(path, name)
+    # MATLAB keeps a vector as one row.
+    values = values[0] if values.shape == (1, count) else values
     if len(values) != count:
         raise DataError(
-            f"data.condition is {name!r}, which has {len(values)} rows in {path}, but there are {count} examples; expected a row "
-            "for each."
+            f"{key} is {name!r}, which has {len(values)} rows in {path}, but there are {count} examples; expected a row for each."
         )
     return values
+
+
+def _marks(dataset: Dataset, path: Path, name: str) -> np.ndarray:
+    """The variable that says which rows are for validation."""
+    if not path.is_file() or ending_of(path) not in (".npz", ".mat"):
+        raise MissingDataError(
+            f"data.validation is {name!r}: there is no such file, and {dataset.name} has no columns or variables by name. Give "
+            "the path of a file, a fraction such as 0.1, or a number of examples."
+        )
+    return _variable(path, name, len(dataset.examples), "data.validation")
 
 
 def _single(path: Path, name: str, values: np.ndarray) -> np.ndarray:

@@ -94,6 +94,27 @@ def shuffled_split(num_examples: int, *, validation: float | int = 0.1, test: fl
     return Split(train_rows, validation_rows, test_rows, "shuffled", seed)
 
 
+def split_around(validation: np.ndarray, num_examples: int, *, test: float | int = 0.1, seed: int = 0) -> Split:
+    """The split whose validation rows a person chose; of the others a random part is for the test.
+
+    - `validation`: numbers of rows, in order. `test`, `seed`: as in `shuffled_split`, of the other rows.
+
+    Raises `ConfigurationError` when fewer than two examples are left to train on.
+
+    >>> split_around(np.array([1, 2]), 5, test=0).train
+    array([0, 3, 4])
+    """
+    others = np.setdiff1d(np.arange(num_examples), validation).astype(np.int64)
+    if len(others) < _SMALLEST_TRAINING_PART:
+        raise ConfigurationError(
+            f"validation leaves {len(others)} examples to train on; expected at least {_SMALLEST_TRAINING_PART}."
+        )
+    if not test:
+        return Split(others, validation.astype(np.int64), np.empty(0, np.int64))
+    rest = shuffled_split(len(others), validation=0, test=test, seed=seed)
+    return Split(others[rest.train], validation.astype(np.int64), others[rest.test], rest.method, seed)
+
+
 def consecutive_split(num_train: int, num_validation: int, num_test: int) -> Split:
     """The split of data that come in order: first training, then validation, then test."""
     rows = np.arange(num_train + num_validation + num_test, dtype=np.int64)

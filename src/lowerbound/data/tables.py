@@ -8,7 +8,7 @@ import gzip
 import shlex
 import warnings
 import zlib
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -45,10 +45,10 @@ class _Form(NamedTuple):
     above: int
 
 
-def load_table(path: Path, aside: Sequence[str] = ()) -> Table:
+def load_table(path: Path, aside: Mapping[str, str] = {}) -> Table:
     """The table in a .csv file (separated by semicolons, tabs or commas), a .tsv file (by tabs) or a Parquet file.
 
-    - `aside`: columns that are no part of the values, each of which may hold texts.
+    - `aside`: columns that are no part of the values, each of which may hold texts, and the key that asks for each.
 
     Of text, compressed by gzip (.csv.gz) or not: lines above the table that begin with # are passed over. The next line holds the
     columns' names unless all of it are numbers; and even then where they count up, as a program's own names of columns do, or
@@ -68,7 +68,7 @@ def load_table(path: Path, aside: Sequence[str] = ()) -> Table:
         _check_size(path, separator)
         cells = next(csv.reader([first], delimiter=separator), [])
         form = _Form(separator, _names_in(path, cells, aside), above)
-        require_columns(path, form.names, aside)
+        _require_columns(path, form.names, aside)
         set_aside = [form.names.index(name) for name in aside]
         values = _numbers(path, form, set_aside)
         given = _set_aside(path, form, set_aside)
@@ -99,11 +99,11 @@ def _without_row_numbers(path: Path, table: Table) -> Table:
     return Table(values[:, 1:], names[1:], given)
 
 
-def _load_parquet(path: Path, aside: Sequence[str]) -> Table:
+def _load_parquet(path: Path, aside: Mapping[str, str]) -> Table:
     from .parquet import read_parquet
 
     names, columns = read_parquet(path, aside)
-    require_columns(path, names, aside)
+    _require_columns(path, names, aside)
     # What pandas stores of its index.
     index = [name for name in names if name.startswith("__index_level_")]
     if index:
@@ -208,30 +208,33 @@ def _count_up(cells: list[str], values: np.ndarray) -> bool:
     return len(first) > 2 and len(rest) > 1 and bool(outside.all()) and np.allclose(np.diff(first), np.diff(first)[0])
 
 
-def columns_of(table: Table, wanted: Sequence[str], path: str) -> np.ndarray:
-    """The columns of these names in this order, (n, wanted); raises `DataError` when one is not there."""
+def columns_of(table: Table, wanted: Sequence[str], path: str, whose: str = "that the model was trained on") -> np.ndarray:
+    """The columns of these names in this order, (n, wanted); raises `DataError` when one is not there.
+
+    - `whose`: the columns that are wanted, for the message.
+    """
     missing = [name for name in wanted if name not in table.names]
     if missing:
         nearest = closest_name(missing[0], table.names)
         hint = f" Did you mean {nearest!r} there?" if nearest else ""
         raise DataError(
-            f"{path} lacks {len(missing)} of the {len(wanted)} columns that the model was trained on: "
+            f"{path} lacks {len(missing)} of the {len(wanted)} columns {whose}: "
             f"{', '.join(map(repr, missing[:5]))}{', ...' if len(missing) > 5 else ''}.{hint} It has "
             f"{', '.join(map(repr, table.names[:10]))}{', ...' if len(table.names) > 10 else ''}."
         )
     return table.values[:, [table.names.index(name) for name in wanted]]
 
 
-def require_columns(path: Path, names: Sequence[str], wanted: Iterable[str]) -> None:
+def _require_columns(path: Path, names: Sequence[str], wanted: Mapping[str, str]) -> None:
     """Raise `DataError`, with the nearest right name, when a table with these columns has none of a wanted name."""
-    for name in wanted:
+    for name, key in wanted.items():
         if not names:
-            raise DataError(f"data.condition is {name!r}, but {path} has no line of column names; write one above the numbers.")
+            raise DataError(f"{key} is {name!r}, but {path} has no line of column names; write one above the numbers.")
         if name not in names:
-            raise DataError(f"{path}: {unknown_name_message('data.condition', name, names)}")
+            raise DataError(f"{path}: {unknown_name_message(key, name, names)}")
 
 
-def _names_in(path: Path, cells: list[str], aside: Sequence[str]) -> tuple[str, ...]:
+def _names_in(path: Path, cells: list[str], aside: Collection[str]) -> tuple[str, ...]:
     """The names in a first line; none when all of it are numbers, and no column is asked for by such a name."""
     names = tuple(cell.strip() for cell in cells)
     if not cells or (all(_is_number(cell.replace(",", ".")) for cell in cells) and not (aside and set(aside) <= set(names))):

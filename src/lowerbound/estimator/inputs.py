@@ -15,7 +15,7 @@ from ..data.checks import check_array
 from ..data.conditions import condition_array
 from ..data.examples import Example
 from ..data.spec import DataSpec
-from ..data.splits import Split
+from ..data.splits import Split, split_around
 from ..errors import ConfigurationError, DataError
 
 
@@ -113,6 +113,11 @@ def own_validation(validation: Any, examples: np.ndarray, estimator: BaseEstimat
 
     - `validation`: a mask of the examples, (n,) booleans; the rows' numbers, whole ones; or examples that are not among them.
     """
+    if isinstance(validation, str):
+        raise ConfigurationError(
+            f"validation is {validation!r}; expected a fraction, a count, a mask of the rows, their numbers, or examples. A file "
+            "is read by load_dataset(path).examples."
+        )
     if validation is None or (np.ndim(validation) == 0 and not hasattr(validation, "columns")):
         return None
     count = len(examples)
@@ -122,10 +127,7 @@ def own_validation(validation: Any, examples: np.ndarray, estimator: BaseEstimat
     else:
         added = numeric_examples(validation, estimator, event_shape=examples.shape[1:])
         rows, examples = np.arange(count, count + len(added)), np.concatenate([examples, added])
-    train = np.setdiff1d(np.arange(len(examples)), rows)
-    if len(train) < 2:
-        raise ConfigurationError(f"validation leaves {len(train)} examples to train on; expected at least two.")
-    return Split(train, rows.astype(np.int64), np.empty(0, np.int64)), examples
+    return split_around(rows, len(examples), test=0), examples
 
 
 def _chosen_rows(values: np.ndarray, count: int) -> np.ndarray:

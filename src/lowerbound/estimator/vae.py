@@ -11,7 +11,7 @@ import warnings
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -253,9 +253,8 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
                 )
             array = own[1]
         config, parts = self._configuration(None if own is None else len(own[0].validation))
-        split = (
-            own[0] if own else shuffled_split(len(array), validation=config.data.validation, test=0, seed=config.data.split_seed)
-        )
+        part = cast(float | int, config.data.validation)
+        split = own[0] if own else shuffled_split(len(array), validation=part, test=0, seed=config.data.split_seed)
         dataset = Dataset("X", array, condition=given, condition_name="condition", feature_names=names, weight=weight)
         before = self if self.warm_start and hasattr(self, "model_") else None
         spec = before.spec_ if before else describe_dataset(dataset, split.train, config.data.kind if kind is None else kind)

@@ -21,9 +21,10 @@ from ..config import ResolvedConfig, RunConfig
 from ..data.dataset import Dataset
 from ..data.describe import describe_dataset
 from ..data.examples import Example, examples_of
+from ..data.plausibility import check_float32, check_like_training
 from ..data.spec import DataSpec
-from ..data.splits import Split, shuffled_split, split_record
-from ..errors import ConfigurationError, NonFiniteLossError
+from ..data.splits import Split, shuffled_split, split_around, split_record
+from ..errors import ConfigurationError, DataError, NonFiniteLossError, warn_of_data
 from ..models import AbstractLatentVariableModel
 from ..storage.atomic import write_text
 from ..training import ALL_EPOCHS, NOT_FINITE, STOPPED_EARLY, Progress, Record, Trainer, prepare
@@ -66,6 +67,7 @@ class TrainingRun:
         Raises `DataError` or `ConfigurationError` before anything is written, and `SavingError`.
         """
         split, spec, config, choices = plan(config, dataset, given)
+        _check_validation(config, dataset, split, spec)
         trainer = prepare(config, spec, dataset, split)
         record = {
             "recipe": recipe,
@@ -238,11 +240,30 @@ def plan(config: RunConfig, dataset: Dataset, given: Mapping[str, Mapping[str, A
 
 
 def choose_split(config: RunConfig, dataset: Dataset) -> Split:
-    """The split that comes with the data, or a seeded shuffle with the configuration's sizes."""
+    """The split that comes with the data, or a seeded shuffle with the configuration's sizes, around rows that were chosen."""
     if dataset.split is not None:
         return dataset.split
     data = config.data
+    if dataset.validation is not None:
+        return split_around(dataset.validation, len(dataset.examples), test=data.test, seed=data.split_seed)
+    if isinstance(data.validation, str):
+        raise ConfigurationError(
+            f"data.validation is {data.validation!r}, but {dataset.name} was loaded without it; load the data with "
+            "load_configured."
+        )
     return shuffled_split(len(dataset.examples), validation=data.validation, test=data.test, seed=data.split_seed)
+
+
+def _check_validation(config: RunConfig, dataset: Dataset, split: Split, spec: DataSpec) -> None:
+    """Warn of rows that a person chose for validation and that are unlike those to train on: of a later time, in other units."""
+    if dataset.validation is None:
+        return
+    rows, name = dataset.examples[split.validation], f"the rows for validation ({config.data.validation})"
+    check_float32(spec.to_model(rows), spec, name)
+    try:
+        check_like_training(rows, spec, name=name)
+    except DataError as error:
+        warn_of_data(str(error))
 
 
 def _notes(config: RunConfig, dataset: Dataset) -> tuple[str, ...]:
@@ -267,7 +288,8 @@ def _check_unchanged(trained: RunConfig, begun: RunConfig, folder: RunFolder) ->
     for section, keys in trained.to_dict().items():
         for key, value in keys.items():
             now = begun.to_dict()[section].get(key)
-            if now != value and f"{section}.{key}" not in _FREE_KEYS:
+            are_names = (section, key) == ("data", "validation") and isinstance(now, str) and isinstance(value, str)
+            if now != value and f"{section}.{key}" not in _FREE_KEYS and not are_names:
                 raise ConfigurationError(
                     f"{folder.config_file} was edited: {section}.{key} is {now!r}, and the run was trained with {value!r}. A run "
                     f"goes on as it was configured: set {section}.{key} back, or start a new run with it."
