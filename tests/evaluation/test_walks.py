@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.stats
@@ -45,10 +46,17 @@ def test_without_a_normal_prior_the_quantiles_are_those_of_the_codes_and_without
     codes = posterior_means(model := _model(prior={"name": "vamp", "num_components": 3}), DATA)
     found = traverse(model, DATA, num_columns=3)
     assert not found.of_prior
+    # The mean of all codes may decode to a blur: the others stay at a real code, the likeliest under the prior.
+    likely = [float(model.log_prior(jnp.asarray(code))) for code in codes]
+    assert found.example == int(np.argmax(likely))
+    moved = codes[found.example].copy()
+    moved[found.latents[0]] = found.values[0, 0]
+    np.testing.assert_allclose(found.means[0, 0], decode(model, moved[None])[0], rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(found.values[:, 1], np.median(codes, axis=0)[found.latents], rtol=1e-5)
     code = _model(posterior={"name": "deterministic"}, objective={"name": "autoencoder"})
     found = traverse(code, DATA, num_columns=3)
     assert found.carried_unit == "variance of the code"
+    assert found.example is None, "about the mean, where the prior is normal"
     assert np.all(np.diff(found.carried) <= 0)
 
 

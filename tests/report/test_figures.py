@@ -8,11 +8,13 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
 from support_report import healthy_faces, history, settled_bound, table
@@ -21,8 +23,8 @@ from lowerbound.data.describe import describe
 from lowerbound.data.spec import DataSpec
 from lowerbound.errors import DataError, SavingError
 from lowerbound.evaluation.walks import Traversal
-from lowerbound.report import walk_figures
-from lowerbound.report.charts import draw_bound, draw_kl, draw_marginal, robust_limits, tick_text
+from lowerbound.report import labelled_grid, style, walk_figures
+from lowerbound.report.charts import draw_bound, draw_kl, draw_latent_means, draw_marginal, robust_limits, tick_text
 from lowerbound.report.figures import (
     WIDTH,
     pair_picture,
@@ -304,7 +306,8 @@ def test_two_latents_are_shown_as_they_are_most_informative_first() -> None:
     view = choose_view(summary)
     np.testing.assert_array_equal(view.points, means[:, ::-1])
     assert view.x_label == "latent 1, E[z|x]"
-    assert view.colour_label == "place in the data"
+    assert view.colour is None, "the number of a row says nothing of it"
+    assert view.described.endswith("latent 1, E[z|x] and latent 0, E[z|x].")
 
 
 def test_principal_axes_keep_the_priors_circles() -> None:
@@ -362,8 +365,47 @@ def test_a_walk_through_a_table_names_its_columns(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(
         walk_figures, "save_png", lambda figure, path: names.extend(text.get_text() for text in figure.legends[0].get_texts())
     )
-    walk_figures.save_traversal(found, spec, tmp_path / "walk.png", "the mean")
+    walk_figures.save_traversal(found, spec, tmp_path / "walk.png", "run", "the mean")
     assert names == ["height", "weight"]
+
+
+@pytest.mark.parametrize("name", ["run", "the_" * 30 + "run", "one two " * 40])
+def test_titles_begin_with_the_run_s_name_and_stay_inside(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts: list[str] = []
+
+    def look(figure: Figure, path: object, sharpness: float = 2.0) -> None:
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        width, height = figure.canvas.get_width_height()
+        # Matplotlib gives a title's text and not its place.
+        text: Any = vars(figure)["_suptitle"] or (figure.texts[0] if figure.texts else vars(figure.axes[0])["_left_title"])
+        box = text.get_window_extent(canvas.get_renderer())
+        assert 0 <= box.x0 < box.x1 <= width, text.get_text()
+        assert 0 <= box.y0 < box.y1 <= height, text.get_text()
+        texts.append(text.get_text())
+
+    monkeypatch.setattr(style, "save_png", look)
+    for module in (walk_figures, labelled_grid):
+        monkeypatch.setattr(module, "save_png", look)
+    for summary in (healthy_faces(name=name), table(name=name)):
+        save_all(summary, tmp_path)
+    spec = describe(np.zeros((9, 4, 4)) + np.arange(9)[:, None, None])
+    labelled_grid.save_by_condition(np.zeros((5, 4, 4)), ["a", "b"], spec, tmp_path / "x.png", f"{name}: 5 draws")
+    assert len(texts) == 9
+    unbroken = [re.sub(r"\s", "", text) for text in texts]
+    assert all(text.startswith(re.sub(r"\s", "", name) + ":") for text in unbroken), texts
+
+
+def test_samples_by_condition_have_a_row_for_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = dataclasses.replace(spec_of((2, 2)), high=100.0)
+    shown: list[np.ndarray] = []
+    monkeypatch.setattr(labelled_grid, "save_labelled_grid", lambda picture, *rest: shown.extend([picture, *rest]))
+    # Five examples of two conditions in turn, each as bright as its number; the sixth place is paper.
+    examples = np.arange(5.0).reshape(5, 1, 1) * 20 + np.zeros((5, 2, 2))
+    labelled_grid.save_by_condition(examples, ["a", "b"], spec, tmp_path / "x.png", "title")
+    picture, columns, rows = shown[:3]
+    assert (columns, rows) == (["", "", ""], ["a", "b"])
+    assert picture[1::3, 1::3, 0].tolist() == [[0, 102, 204], [51, 153, 255]]
 
 
 def test_arrays_that_do_not_fit_are_refused() -> None:
@@ -375,3 +417,11 @@ def test_arrays_that_do_not_fit_are_refused() -> None:
         healthy_faces(kl_by_latent_nats=np.zeros(2))
     with pytest.raises(DataError, match=r"RunSummary\.reconstructions has 3 rows but originals has 12"):
         healthy_faces(reconstructions=np.zeros((3, 28, 20)))
+
+
+def test_circles_are_those_of_a_normal_prior() -> None:
+    block = healthy_faces().latent_blocks[0]
+    learned = healthy_faces(latent_blocks=(block._replace(has_normal_prior=False),))
+    for summary, circles in ((healthy_faces(), 3), (learned, 0)):
+        axes = axes_of(lambda axes, summary: draw_latent_means(axes, choose_view(summary), colour_bar=False), summary)
+        assert len(axes.lines) == circles

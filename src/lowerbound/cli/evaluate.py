@@ -172,7 +172,7 @@ def evaluate(
     if bound_figure is not None:
         from ..report.bound_figure import save_bound_figure
 
-        save_bound_figure(evaluation, bound_figure)
+        save_bound_figure(evaluation, bound_figure, opened.folder.path.name)
         say(f"wrote the bound against the number of samples to {bound_figure}")
     if json:
         print_json(evaluation.to_json())

@@ -46,19 +46,27 @@ def sample(
 
     COUNT.convert("-n", count)
     check_out(out, (".png", ".npy", ".csv"), overwrite=overwrite)
-    _, model, spec, _ = open_run(run)
+    folder, model, spec, _ = open_run(run)
     require_kind(spec, out)
     check_number_fits("-n", count, 16 * math.prod(spec.event_shape), "new examples")
     from ..evaluation import sample
 
     examples = sample(model, count, condition=condition_rows(condition, count, spec), draw=not mean, seed=seed)
-    if out.suffix == ".png":
+    what = f"{count:,} {'decoder means E[x|z]' if mean else 'draws x ~ p(x|z)'} of z ~ p(z)"
+    if out.suffix == ".png" and condition == "all" and spec.condition is not None:
+        from ..data.conditions import in_words
+        from ..report.labelled_grid import save_by_condition
+
+        # With fewer examples than categories, only the first have one.
+        names = [in_words(category) for category in spec.condition.categories][:count]
+        save_by_condition(examples, names, spec, out, f"{folder.path.name}: {what}, a row for each of {spec.condition.name}")
+    elif out.suffix == ".png":
         from ..report.figures import sample_picture
 
         _write_png(out, sample_picture(examples, spec, number=count))
     else:
         _write_array(out, spec.to_user(examples), spec)
-    say(f"wrote {count:,} {'decoder means E[x|z]' if mean else 'draws x ~ p(x|z)'} of z ~ p(z) to {out}")
+    say(f"wrote {what} to {out}")
 
 
 @app.command(epilog="Example: lowerbound reconstruct runs/faces-1 --out pairs.png")

@@ -14,6 +14,7 @@ from .runtime import say
 
 if TYPE_CHECKING:
     from ..data.examples import Example
+    from ..evaluation.walks import Traversal
 
 
 @app.command(
@@ -24,7 +25,11 @@ def traverse(
     run: Run,
     out: MeansFile,
     start: Annotated[
-        int | None, typer.Option("--from", help="Start at the code of this example; by default at the mean of all codes.")
+        int | None,
+        typer.Option(
+            "--from",
+            help="Start at the code of this example. [default: the mean of all codes, or the likeliest under a learned prior]",
+        ),
     ] = None,
     latents: Annotated[int, typer.Option(help="How many latents, those that carry most first.")] = 10,
     columns: Annotated[int | None, typer.Option(help="Steps of each latent; 9, or 15 with --grid.")] = None,
@@ -54,7 +59,7 @@ def traverse(
         else:
             from ..report.walk_figures import save_manifold
 
-            save_manifold(plane, spec.of_model, out)
+            save_manifold(plane, spec.of_model, out, opened.folder.path.name)
         say(f"wrote the decoder's means over a grid of {columns} x {columns} codes to {out}")
         return
     base = None if start is None else posterior_means(model, data[start : start + 1])[0]
@@ -64,9 +69,7 @@ def traverse(
     else:
         from ..report.walk_figures import save_traversal
 
-        save_traversal(
-            found, spec.of_model, out, "the mean of all codes" if start is None else f"the code of {split} example {start}"
-        )
+        save_traversal(found, spec.of_model, out, opened.folder.path.name, _words_of_start(found, start, split))
     say(f"wrote traversals of {len(found.latents)} latents, {columns} steps each, to {out}")
     if model.latent_dim == 2 and spec.is_image:
         say(f"this model has two latents; see the whole plane with: lowerbound traverse {run} --grid --out {out}")
@@ -113,8 +116,17 @@ def interpolate(
         from ..report.walk_figures import save_interpolation
 
         names = (f"{split} {start}", f"{split} {end}")
-        save_interpolation(means, np.asarray(pair.x), names, spec.of_model, out, spherical=spherical)
+        save_interpolation(means, np.asarray(pair.x), names, spec.of_model, out, opened.folder.path.name, spherical=spherical)
     say(f"wrote {steps} decoder means between the codes of {split} examples {start} and {end} to {out}")
+
+
+def _words_of_start(found: Traversal, start: int | None, split: str) -> str:
+    """Where the latents stay that do not move."""
+    if start is not None:
+        return f"the code of {split} example {start}"
+    if found.example is None:
+        return "the mean of all codes"
+    return f"the code of {split} example {found.example}, the likeliest under the prior"
 
 
 def _check_index(option: str, index: int, data: Example, split: str) -> None:

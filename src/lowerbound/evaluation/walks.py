@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 
+import equinox as eqx
+import jax
+import jax.numpy as jnp
 import numpy as np
 import scipy.special
+from jaxtyping import Array
 
 from ..config.rules import COUNT, Integer
 from ..data.examples import Example
@@ -28,6 +32,7 @@ class Traversal:
     - `quantiles`: of the latent at each column, in (0, 1). `values`: (latents, columns), the latent itself there.
     - `means`: (latents, columns, *event_shape), E[x|z] in the user's units.
     - `of_prior`: whether the quantiles are N(0, 1)'s; otherwise those of the codes of the data.
+    - `example`: the number of the example at whose code the others stay; None where it was given, or is the mean of all codes.
     """
 
     latents: np.ndarray
@@ -37,6 +42,7 @@ class Traversal:
     values: np.ndarray
     means: np.ndarray
     of_prior: bool
+    example: int | None = None
 
 
 def traverse(
@@ -48,7 +54,10 @@ def traverse(
     num_latents: int = 10,
     num_columns: int = 9,
 ) -> Traversal:
-    """Traversals of the latents that carry most, from the code `base` (by default the mean of all codes).
+    """Traversals of the latents that carry most, from the code `base`.
+
+    By default that is the mean of all codes; under a learned prior, whose mean may lie where no code does and decode to a blur,
+    it is the likeliest code among those of `data`.
 
     - `data`: examples by which the latents are ordered, and from whose codes the quantiles come where the prior is not N(0, I).
     - `condition`: (condition_dim,), where the model takes one.
@@ -64,12 +73,17 @@ def traverse(
     latents = np.argsort(-carried, kind="stable")[:num_latents]
     quantiles = np.linspace(LOWEST_QUANTILE, 1 - LOWEST_QUANTILE, num_columns)
     values = _at_quantiles(model, codes, quantiles)[latents]
-    start = codes.mean(axis=0) if base is None else np.asarray(base, codes.dtype)
+    example = None
+    if base is None:
+        if not _has_normal_prior(model):
+            example = _likeliest(model, codes, condition)
+        base = codes.mean(axis=0) if example is None else codes[example]
+    start = np.asarray(base, codes.dtype)
     rows = np.tile(start, (len(latents), num_columns, 1))
     rows[np.arange(len(latents))[:, None], np.arange(num_columns), latents[:, None]] = values
     means = _decoded(model, rows.reshape(-1, model.latent_dim), condition).reshape(len(latents), num_columns, *model.event_shape)
     unit = "variance of the code" if kl is None else "nats"
-    return Traversal(latents, carried[latents], unit, quantiles, values, means, _has_normal_prior(model))
+    return Traversal(latents, carried[latents], unit, quantiles, values, means, _has_normal_quantiles(model), example)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,7 +117,7 @@ def manifold(
     values = _at_quantiles(model, posterior_means(model, data), np.linspace(LOWEST_QUANTILE, 1 - LOWEST_QUANTILE, size))
     first, second = np.meshgrid(values[0], values[1][::-1])
     means = _decoded(model, np.stack([first.ravel(), second.ravel()], axis=1), condition)
-    return Manifold(values, means.reshape(size, size, *model.event_shape), _has_normal_prior(model))
+    return Manifold(values, means.reshape(size, size, *model.event_shape), _has_normal_quantiles(model))
 
 
 def interpolate(start: np.ndarray, end: np.ndarray, num_steps: int, *, spherical: bool) -> np.ndarray:
@@ -131,13 +145,29 @@ def interpolate(start: np.ndarray, end: np.ndarray, num_steps: int, *, spherical
 
 def _at_quantiles(model: AbstractLatentVariableModel, codes: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
     """(latent_dim, columns)."""
-    if _has_normal_prior(model):
+    if _has_normal_quantiles(model):
         return np.tile(scipy.special.ndtri(quantiles), (model.latent_dim, 1)).astype(np.float32)
     return np.quantile(codes, quantiles, axis=0).T.astype(np.float32)
 
 
 def _has_normal_prior(model: AbstractLatentVariableModel) -> bool:
-    return model.has_density and all(block.has_normal_prior for block in model.latent_blocks)
+    return all(block.has_normal_prior for block in model.latent_blocks)
+
+
+def _has_normal_quantiles(model: AbstractLatentVariableModel) -> bool:
+    # Nothing ties deterministic codes to the prior.
+    return model.has_density and _has_normal_prior(model)
+
+
+def _likeliest(model: AbstractLatentVariableModel, codes: np.ndarray, condition: np.ndarray | None) -> int:
+    """The number of the code that is likeliest under the prior."""
+    given = None if condition is None else jnp.asarray(condition, jnp.float32)
+    return int(np.argmax(_log_priors(model, jnp.asarray(codes), given)))
+
+
+@eqx.filter_jit
+def _log_priors(model: AbstractLatentVariableModel, codes: Array, condition: Array | None) -> Array:
+    return jax.lax.map(lambda z: model.log_prior(z, condition), codes, batch_size=512)
 
 
 def _decoded(model: AbstractLatentVariableModel, latents: np.ndarray, condition: np.ndarray | None) -> np.ndarray:

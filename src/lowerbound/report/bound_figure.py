@@ -13,19 +13,21 @@ from ..evaluation import Evaluation
 from ..evaluation.estimates import name_of_density
 from .charts import whole_ticks
 from .score_text import number
-from .style import BLUE, INK, MUTED, ORANGE, PAPER, save_png, sheet
+from .style import BLUE, INK, MUTED, ORANGE, PAPER, TITLE_SIZE, save_png, sheet, wrapped
 
-_WIDTH, _HEIGHT, _CAPTION_COLUMNS = 680, 430, 100
+_WIDTH, _HEIGHT, _CAPTION_COLUMNS = 680, 450, 100
 _MOST_TICKS = 8
 
 
-def save_bound_figure(evaluation: Evaluation, path: str | Path) -> None:
+def save_bound_figure(evaluation: Evaluation, path: str | Path, name: str) -> None:
     """Write the picture, with the verdict below it, as a PNG file; raises `SavingError`."""
     error = number(evaluation.standard_error, evaluation.standard_error)
     examples = f"Mean over {evaluation.num_examples:,} examples, the same at each K; its standard error is {error} nats."
     caption = textwrap.wrap(f"{evaluation.evidence.verdict} {examples}", _CAPTION_COLUMNS)
     with sheet(_WIDTH, _HEIGHT) as figure:
         draw_bound_against_samples(figure.subplots(), evaluation)
+        title = wrapped(figure, f"{name}: how the bound rises with the number of samples", 0.96 * _WIDTH)
+        figure.suptitle(title, x=0.02, ha="left", fontsize=TITLE_SIZE, fontweight="bold")
         figure.supxlabel("\n".join(caption), x=0.02, ha="left", fontsize=8.5, color=MUTED)
         save_png(figure, path)
 

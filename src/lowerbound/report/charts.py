@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -118,13 +119,16 @@ def draw_latent_means(axes: Axes, view: LatentView, *, colour_bar: bool = True) 
         return
     axes.set_aspect("equal", adjustable="datalim")
     angle = np.linspace(0, 2 * math.pi, 181)
-    for radius in (1, 2, 3):
+    for radius in (1, 2, 3) if view.has_normal_prior else ():
         axes.plot(radius * np.cos(angle), radius * np.sin(angle), color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
         label = axes.text(0, -radius, f"{radius}σ", fontsize=7.5, color=MUTED, ha="center", va="center", zorder=3)
         label.set_path_effects([withStroke(linewidth=2.5, foreground=PAPER)])
     x, y = view.points.T
     size = float(np.clip(4000 / max(len(x), 1), 4, 22))
     style = {"s": size, "linewidths": 0, "alpha": 0.75, "zorder": 2, "rasterized": True}
+    if view.colour is None:
+        axes.scatter(x, y, c=BLUE, **style)
+        return
     if view.categories:
         colours = ListedColormap(CATEGORIES[: len(view.categories)])
         norm = BoundaryNorm(np.arange(len(view.categories) + 1) - 0.5, len(view.categories))
@@ -148,7 +152,8 @@ def _draw_one_latent(axes: Axes, view: LatentView) -> None:
     values = view.points[:, 0]
     axes.hist(values, bins=40, density=True, color=BLUE, alpha=0.75, label="posterior means")
     z = np.linspace(-3.5, 3.5, 201)
-    axes.plot(z, np.exp(-0.5 * z**2) / math.sqrt(2 * math.pi), color=INK, linestyle=(0, (4, 3)), label="prior N(0, 1)")
+    if view.has_normal_prior:
+        axes.plot(z, np.exp(-0.5 * z**2) / math.sqrt(2 * math.pi), color=INK, linestyle=(0, (4, 3)), label="prior N(0, 1)")
     axes.legend()
 
 
@@ -187,7 +192,7 @@ def draw_marginal(axes: Axes, real: np.ndarray, samples: np.ndarray, name: str) 
     bins = _shared_bins(real, samples)
     axes.hist(_inside(real, bins), bins=bins, density=True, color=BLUE, alpha=0.35, label="data")
     axes.hist(_inside(samples, bins), bins=bins, density=True, histtype="step", color=ORANGE, linewidth=1.6, label="samples")
-    axes.set_title(_shortened(name), fontsize=9)
+    axes.set_title(_folded(name), fontsize=9)
     axes.set_yticks([])
     axes.xaxis.set_major_locator(MaxNLocator(4))
     axes.xaxis.set_major_formatter(FuncFormatter(tick_text))
@@ -203,7 +208,7 @@ def draw_reconstructed_column(axes: Axes, original: np.ndarray, reconstruction: 
     axes.plot(ends, ends, color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
     axes.scatter(original, reconstruction, s=9, color=BLUE, alpha=0.55, linewidths=0, zorder=2)
     axes.set_xlim(*ends)
-    axes.set_title(_shortened(name), fontsize=9)
+    axes.set_title(_folded(name), fontsize=9)
     axes.xaxis.set_major_locator(MaxNLocator(3))
     axes.yaxis.set_major_locator(MaxNLocator(3))
     whole_ticks(axes)
@@ -293,5 +298,5 @@ def _inside(values: np.ndarray, bins: list[float]) -> np.ndarray:
     return np.clip(values[np.isfinite(values)], bins[0], bins[-1])
 
 
-def _shortened(name: str) -> str:
-    return name if len(name) <= 22 else name[:21] + "…"
+def _folded(name: str) -> str:
+    return "\n".join(textwrap.wrap(name, 22, max_lines=2, placeholder="…"))

@@ -20,6 +20,7 @@ from .latent_view import choose_view
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 WIDTH = 800
 MOST_IMAGES = 100
@@ -53,15 +54,14 @@ def save_samples(summary: RunSummary, path: str | Path) -> None:
     images, what = summary.samples, "draws x ~ p(x|z)"
     if summary.sample_means is not None:
         images, what = summary.sample_means, "decoder means E[x|z]"
-    number = min(len(images), MOST_IMAGES)
-    title = f"{number} new examples from the model trained on {summary.data_name}: {what} of z ~ p(z)"
+    title = f"{summary.name}: {min(len(images), MOST_IMAGES)} new examples, {what} of z ~ p(z)"
     _save_picture(sample_picture(images, summary.spec), title, path)
 
 
 def save_reconstructions(summary: RunSummary, path: str | Path) -> None:
     """Originals above what the decoder makes of their codes; for a table, one against the other. Raises `SavingError`."""
     if summary.spec.is_image:
-        title = f"{summary.split_shown.capitalize()} examples above their reconstructions"
+        title = f"{summary.name}: {summary.split_shown} examples above their reconstructions"
         _save_picture(pair_picture(summary.originals, summary.reconstructions, summary.spec), title, path)
     else:
         _save_columns(summary, path, "reconstructions")
@@ -72,7 +72,8 @@ def save_learning_curve(summary: RunSummary, path: str | Path) -> None:
     from .charts import draw_bound, draw_kl
     from .style import save_png, sheet
 
-    with sheet(WIDTH, 540) as figure:
+    with sheet(WIDTH, 570) as figure:
+        _name(figure, f"{summary.name}: the course of training")
         upper, lower = figure.subplots(2, 1, height_ratios=[1.35, 1])
         draw_bound(upper, summary)
         draw_kl(lower, summary)
@@ -85,7 +86,8 @@ def save_latent_space(summary: RunSummary, path: str | Path) -> None:
     from .charts import draw_latent_kl, draw_latent_means
     from .style import save_png, sheet
 
-    with sheet(WIDTH, 400) as figure:
+    with sheet(WIDTH, 430) as figure:
+        _name(figure, f"{summary.name}: the latent space")
         left, right = figure.subplots(1, 2, width_ratios=[1.25, 1])
         draw_latent_means(left, choose_view(summary))
         draw_latent_kl(right, summary)
@@ -124,18 +126,31 @@ def _gap(height: int, width: int) -> int:
 
 def _save_picture(picture: np.ndarray, title: str, path: str | Path) -> None:
     """A picture with whole enlarged pixels under a title."""
-    from .style import save_png, sheet
+    from .style import TITLE_LINE, TITLE_SIZE, save_png, sheet, wrapped
 
     drawn = enlarge(picture, 2 * (WIDTH - 2 * _MARGIN))
     height, width = drawn.shape[0] / 2, drawn.shape[1] / 2
-    total_width, total_height = max(width + 2 * _MARGIN, WIDTH), height + _TITLE + _MARGIN
-    with sheet(total_width, total_height, tight=False) as figure:
+    total_width = max(width + 2 * _MARGIN, WIDTH)
+    with sheet(total_width, WIDTH, tight=False) as figure:
         left = (total_width - width) / 2
-        figure.text(left / total_width, 1 - 0.5 * _TITLE / total_height, title, va="center", fontsize=10.5, fontweight="bold")
+        title = wrapped(figure, title, total_width - left - _MARGIN)
+        above = _TITLE + title.count("\n") * TITLE_LINE
+        total_height = above + height + _MARGIN
+        figure.set_size_inches(total_width / figure.dpi, total_height / figure.dpi)
+        style = {"va": "center", "fontsize": TITLE_SIZE, "fontweight": "bold"}
+        figure.text(left / total_width, 1 - 0.5 * above / total_height, title, **style)
         axes = figure.add_axes((left / total_width, _MARGIN / total_height, width / total_width, height / total_height))
         axes.imshow(drawn, interpolation="nearest", aspect="auto")
         axes.set_axis_off()
         save_png(figure, path)
+
+
+def _name(figure: Figure, title: str) -> None:
+    """Put a title above all of a figure's axes."""
+    from .style import TITLE_SIZE, wrapped
+
+    title = wrapped(figure, title, 0.98 * WIDTH)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=TITLE_SIZE, fontweight="bold")
 
 
 def _save_columns(summary: RunSummary, path: str | Path, what: str) -> None:
@@ -145,9 +160,9 @@ def _save_columns(summary: RunSummary, path: str | Path, what: str) -> None:
     down, across = math.ceil(len(columns) / 4), min(4, len(columns))
     beyond = "" if len(columns) == total else f" (the first {len(columns)} of {total} columns)"
     title = (
-        f"Reconstruction against original, {summary.split_shown} examples"
+        f"{summary.name}: reconstruction against original, {summary.split_shown} examples"
         if what != "samples"
-        else "Data and samples, column by column"
+        else f"{summary.name}: data and samples, column by column"
     )
     with sheet(WIDTH, 70 + 165 * down) as figure:
         grid = figure.subplots(down, across, squeeze=False).ravel()
@@ -155,7 +170,7 @@ def _save_columns(summary: RunSummary, path: str | Path, what: str) -> None:
             spare.set_axis_off()
         for (_, draw), axes in zip(columns, grid, strict=False):
             draw(axes)
-        figure.suptitle(f"{title}{beyond}", x=0.01, ha="left", fontsize=10.5, fontweight="bold")
+        _name(figure, f"{title}{beyond}")
         if what == "samples":
             grid[0].legend(loc="best", fontsize=8)
         save_png(figure, path)

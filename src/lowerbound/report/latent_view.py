@@ -16,22 +16,24 @@ MOST_POINTS = 5000
 @dataclasses.dataclass(frozen=True)
 class LatentView:
     """- `points`: (n, 2), or (n, 1) where there is one latent. `x_label`, `y_label`: what the axes are.
-    - `colour`: (n,) numbers, an index into `categories` where there are any; `colour_label`: what they are.
+    - `colour`: (n,) numbers, an index into `categories` where there are any; `colour_label`: what they are. None and "" where
+      nothing is known of the examples.
+    - `has_normal_prior`: whether the prior is N(0, I), whose circles may be drawn.
     """
 
     points: np.ndarray
     x_label: str
     y_label: str
-    colour: np.ndarray
+    colour: np.ndarray | None
     colour_label: str
     categories: tuple[str, ...] = ()
+    has_normal_prior: bool = True
 
     @property
     def described(self) -> str:
         """One sentence, for those who cannot see the chart."""
-        return (
-            f"Posterior means of {len(self.points)} examples: {self.x_label} and {self.y_label}, coloured by {self.colour_label}."
-        )
+        coloured = f", coloured by {self.colour_label}" if self.colour_label else ""
+        return f"Posterior means of {len(self.points)} examples: {self.x_label} and {self.y_label}{coloured}."
 
 
 def choose_view(summary: RunSummary) -> LatentView:
@@ -55,7 +57,9 @@ def choose_view(summary: RunSummary) -> LatentView:
             f"principal axis {number} of {dim} ({share:.0%} of variance)" for number, share in enumerate(shares, start=1)
         )
     colour, colour_label, categories = _choose_colour(summary, points)
-    return LatentView(points[kept], x_label, y_label, colour[kept], colour_label, categories)
+    colour = None if colour is None else colour[kept]
+    is_normal = all(block.has_normal_prior for block in summary.latent_blocks)
+    return LatentView(points[kept], x_label, y_label, colour, colour_label, categories, is_normal)
 
 
 def _principal_axes(means: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -69,8 +73,8 @@ def _principal_axes(means: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return means @ axes.T, variances / total
 
 
-def _choose_colour(summary: RunSummary, points: np.ndarray) -> tuple[np.ndarray, str, tuple[str, ...]]:
-    """Labels where there are few enough; else the factor that the picture explains best; else the place in the data."""
+def _choose_colour(summary: RunSummary, points: np.ndarray) -> tuple[np.ndarray | None, str, tuple[str, ...]]:
+    """Labels, as categories where they are few enough; else the factor that the picture explains best; else nothing."""
     if summary.labels is not None:
         names, index = np.unique(summary.labels, return_inverse=True)
         if len(names) <= MOST_CATEGORIES:
@@ -81,7 +85,7 @@ def _choose_colour(summary: RunSummary, points: np.ndarray) -> tuple[np.ndarray,
         best = int(np.argmax(explained))
         name = summary.factor_names[best] if best < len(summary.factor_names) else f"factor {best}"
         return np.asarray(summary.factors[:, best], float), name, ()
-    return np.arange(len(points), dtype=float), "place in the data", ()
+    return None, "", ()
 
 
 def _explained(factors: np.ndarray, points: np.ndarray) -> np.ndarray:

@@ -121,8 +121,11 @@ def _worries(summary: RunSummary, diagnosis: Diagnosis) -> str:
     text = f"Checked: {'; '.join(check.title for check in diagnosis.done)}."
     if diagnosis.impossible:
         text += f" Could not be checked {diagnosis.lacking}."
-    examined = f'<p class="intro">{_escape(_examined(summary))}</p>' if summary.examination is not None else ""
-    return f'{examined}<ul class="worries">{"".join(items)}</ul><p class="small">{_escape(text)}</p>'
+    if summary.examination is not None:
+        text = f"{_examined(summary)} {text}"
+    # Where all is clear the list itself says so.
+    verdict = f'<p class="verdict">{_escape(diagnosis.verdict)}</p>' if diagnosis.most_serious is not None else ""
+    return f'{verdict}<ul class="worries">{"".join(items)}</ul><p class="small">{_escape(text)}</p>'
 
 
 def _examined(summary: RunSummary) -> str:
@@ -232,10 +235,15 @@ def _reconstructions(summary: RunSummary) -> str:
 
 
 def _latent_space(summary: RunSummary) -> str:
+    prior = (
+        "The circles are one, two and three standard deviations of the prior: where the dots fill them, samples from the prior "
+        "look like data."
+        if all(block.has_normal_prior for block in summary.latent_blocks)
+        else "The prior is no standard normal law, so no circles of it are drawn."
+    )
     return (
-        f'<p class="intro">Each dot is the code of one example of the {_escape(summary.split_shown)} split. The circles are '
-        "one, two and three standard deviations of the prior: where the dots fill them, samples from the prior look like "
-        f"data.</p>{_two(latent_charts(summary))}"
+        f'<p class="intro">Each dot is the code of one example of the {_escape(summary.split_shown)} split. {prior}</p>'
+        f"{_two(latent_charts(summary))}"
     )
 
 

@@ -6,6 +6,7 @@ import contextlib
 import html
 import io
 import re
+import textwrap
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from cycler import cycler
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 
 from ..storage.atomic import write_bytes
 
@@ -24,6 +26,8 @@ BLUE, ORANGE, GREEN, PURPLE, SKY = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "
 CATEGORIES = (BLUE, ORANGE, GREEN, PURPLE, "#e69f00", SKY, "#7f5539", "#5c5c5c", "#8f7ee7", "#a3b100")
 INK, MUTED, GRID, PAPER = "#1c2430", "#5b6675", "#dfe3e8", "#ffffff"
 SEQUENTIAL = "viridis"
+# In points; a line of a title is so many CSS pixels high.
+TITLE_SIZE, TITLE_LINE = 10.5, 19
 
 # What the page's style sheet redefines for a dark screen.
 _CSS_COLOURS = {
@@ -45,7 +49,7 @@ _SETTINGS: dict[str, Any] = {
     "text.parse_math": False,
     "axes.edgecolor": MUTED,
     "axes.labelcolor": INK,
-    "axes.titlesize": 10.5,
+    "axes.titlesize": TITLE_SIZE,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
     "axes.titlepad": 9,
@@ -83,6 +87,22 @@ def sheet(width: float | int, height: float | int, *, tight: bool = True) -> Ite
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(_SETTINGS)  # pyright: ignore[reportCallIssue, reportArgumentType]
         yield Figure(figsize=(width / 100, height / 100), dpi=100, layout="constrained" if tight else None)
+
+
+def wrapped(figure: Figure, title: str, width: float) -> str:
+    """The title in as many lines as it takes to stay within `width` CSS pixels, in the type of titles; words that are longer than
+    a line (a path) are broken."""
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    font = FontProperties(family=_SETTINGS["font.family"], size=TITLE_SIZE, weight=_SETTINGS["axes.titleweight"])
+
+    def is_within(line: str) -> bool:
+        return renderer.get_text_width_height_descent(line, font, False)[0] <= width
+
+    for columns in range(len(title), 1, -1):
+        lines = textwrap.wrap(title, columns)
+        if all(map(is_within, lines)):
+            return "\n".join(lines)
+    return title
 
 
 def save_png(figure: Figure, path: str | Path, sharpness: float = 2.0) -> None:
