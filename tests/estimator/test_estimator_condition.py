@@ -18,7 +18,7 @@ ROWS = RNG.normal(size=(400, 3)) + np.stack([10.0 * GROUP, 0 * GROUP, 0 * GROUP]
 
 @pytest.fixture(scope="module")
 def vae() -> VAE:
-    return VAE(2, hidden_widths=(16,), epochs=60, learning_rate=0.01, random_state=0).fit(ROWS, condition=GROUP)
+    return VAE(2, hidden_widths=(16,), epochs=60, learning_rate=0.01, random_state=0, automatic=False).fit(ROWS, condition=GROUP)
 
 
 def test_samples_are_of_the_group_that_was_asked_for(vae: VAE) -> None:
@@ -55,6 +55,6 @@ def test_a_condition_that_is_missing_wrong_or_unwanted_is_refused(vae: VAE) -> N
         vae.sample(3, condition=[0, 1])
     with pytest.raises(DataError, match="has the value 2 in row 0; expected one of 0, 1"):
         vae.transform(ROWS[:1], condition=[2])
-    plain = VAE(2, hidden_widths=(8,), epochs=1, random_state=0).fit(ROWS)
+    plain = VAE(2, hidden_widths=(8,), epochs=1, random_state=0, automatic=False).fit(ROWS)
     with pytest.raises(ConfigurationError, match="this model was fitted without one"):
         plain.transform(ROWS, condition=GROUP)

@@ -11,7 +11,7 @@ import pytest
 from lowerbound import VAE
 from lowerbound.errors import DataError
 
-SMALL = {"latent_dim": 2, "hidden_widths": (16,), "epochs": 3, "random_state": 0, "validation": 20}
+SMALL = {"latent_dim": 2, "hidden_widths": (16,), "epochs": 3, "random_state": 0, "validation": 20, "automatic": False}
 RNG = np.random.default_rng(4)
 
 

@@ -23,7 +23,7 @@ from lowerbound.priors import StandardNormal
 
 RNG = np.random.default_rng(0)
 TABLE = RNG.normal(size=(40, 3))
-SMALL = {"latent_dim": 2, "hidden_widths": (8,), "epochs": 2, "random_state": 0}
+SMALL = {"latent_dim": 2, "hidden_widths": (8,), "epochs": 2, "random_state": 0, "automatic": False}
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +131,10 @@ def test_a_column_that_never_changes_is_warned_of_and_handled():
         ({"likelihood": "gausian"}, r"likelihood.name is 'gausian', which does not exist. Did you mean 'gaussian'\?"),
         ({"activations": ("elu", "tanh")}, r"expected one name for each hidden layer"),
         ({"hidden_widths": 8}, r"network.hidden_widths is 8 \(an integer\); expected a list"),
-        ({"validation": 0}, r"early_stopping_patience is 100 but data.validation is 0.*early_stopping_patience=0"),
+        (
+            {"validation": 0, "early_stopping_patience": 100},
+            r"early_stopping_patience is 100 but data.validation is 0.*early_stopping_patience=0",
+        ),
         ({"validation": 39}, r"data.validation=39 .* leaves 1 to train on; expected at least 2.*or 0 for none"),
         ({"random_state": -1}, r"random_state is -1; expected an integer from 0 to 4294967295, a RandomState, or None"),
         ({"likelihood": Bernoulli}, r"likelihood is the class Bernoulli; expected a name, or a part .* Make an instance of it"),

@@ -39,11 +39,12 @@ _TRUTH = scipy.stats.multivariate_normal([170.0, 73.0], np.array([[100.0, 90.0],
 PEOPLE = _TRUTH.rvs(500, random_state=0)
 UNSEEN = _TRUTH.rvs(2000, random_state=1)
 DIGITS: Any = load_digits()
-SMALL = {"latent_dim": 2, "hidden_widths": (8,), "epochs": 5, "random_state": 0}
+SMALL = {"latent_dim": 2, "hidden_widths": (8,), "epochs": 5, "random_state": 0, "automatic": False}
+BEST = {"early_stopping_patience": 100, "automatic": False}
 
 
 def people_vae(**changes) -> VAE:
-    return VAE(**{"latent_dim": 2, "hidden_widths": (32,), "learning_rate": 0.01, "random_state": 0, **changes})
+    return VAE(**{"latent_dim": 2, "hidden_widths": (32,), "learning_rate": 0.01, "random_state": 0, **BEST, **changes})
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +59,7 @@ def images() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def image_vae(images) -> VAE:
-    return VAE(latent_dim=8, hidden_widths=(32,), epochs=100, learning_rate=0.01, random_state=0).fit(images)
+    return VAE(latent_dim=8, hidden_widths=(32,), epochs=100, learning_rate=0.01, random_state=0, **BEST).fit(images)
 
 
 def arrays(model) -> list[np.ndarray]:
@@ -152,7 +153,7 @@ def test_a_fit_is_the_same_as_the_jobs_called_by_hand():
             "model": {"latent_dim": 2},
             "network": {"hidden_widths": [8]},
             "objective": {"beta": 2.0, "warmup_epochs": 2},
-            "training": {"epochs": 5, "early_stopping_patience": 100, "gradient_clip": 10.0, "skip_spikes": True},
+            "training": {"epochs": 5, "gradient_clip": 10.0},
         }
     )
     split, data = shuffled_split(500, validation=0.1, test=0, seed=0), for_device(PEOPLE)
@@ -189,15 +190,16 @@ def test_a_held_out_row_that_the_likelihood_cannot_take_is_named():
         VAE(**SMALL).fit(bits)
 
 
-def test_the_defaults_are_the_configurations():
+def test_what_is_not_left_open_has_the_default_of_the_configuration():
     defaults = {name: parameter.default for name, parameter in inspect.signature(VAE).parameters.items()}
-    config = RunConfig()
-    # None leaves a key to its part, whichever it is.
-    own = {name: where for name, where in PARAMETERS.items() if defaults[name] is not None or name == "random_state"}
-    differing = {name for name, (section, key) in own.items() if defaults[name] != getattr(getattr(config, section), key)}
-    assert {section for name, (section, _) in PARAMETERS.items() if name not in own} == {"likelihood", "objective", "network"}
-    assert differing == {"early_stopping_patience", "random_state"}
-    assert set(defaults) == set(PARAMETERS) | {"config", "verbose", "warm_start"}
+    assert set(defaults) == set(PARAMETERS) | {"automatic", "config", "verbose", "warm_start"}
+    stated = {name: where for name, where in PARAMETERS.items() if defaults[name] is not None}
+    assert set(stated) == {"posterior", "objective", "kind", "scaling", "validation"}
+    for name, (section, key) in stated.items():
+        assert defaults[name] == getattr(getattr(RunConfig(), section), key), name
+    # Without choices, what is open has it too.
+    config = VAE(automatic=False, random_state=0)._configuration().config
+    assert config == RunConfig().updated({"data": {"name": "array", "test": 0}})
 
 
 def test_every_parameter_reaches_the_configuration():
@@ -237,9 +239,9 @@ def test_a_recipe_sets_the_parameters_and_the_rest(tmp_path):
     file.write_text("[model]\nlatent_dim = 7\n[training]\nepochs = 9\ngradient_clip = 5\nseed = 3\n[data]\nname = 'faces'\n")
     recipe = VAE.from_recipe(file, epochs=8)
     assert (recipe.latent_dim, recipe.epochs, recipe.early_stopping_patience, recipe.random_state) == (7, 8, 0, None)
-    assert recipe.config == {"training": {"gradient_clip": 5.0, "skip_spikes": False}}
-    expected = VAE(early_stopping_patience=0, prior="mixture-of-gaussians", config={"training": {"optimizer": "adamw"}})
-    assert VAE.from_recipe("default").get_params() == expected.get_params()
+    assert recipe.config == {"training": {"gradient_clip": 5.0}}
+    assert not recipe.automatic
+    assert VAE.from_recipe("default", epochs=3).get_params() == VAE(epochs=3).get_params()
 
 
 # Images ----------------------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from lowerbound import VAE
 from lowerbound.errors import DataError
 
 pandas = pytest.importorskip("pandas")
-SMALL = {"latent_dim": 2, "hidden_widths": (8,), "epochs": 2, "random_state": 0}
+SMALL = {"latent_dim": 2, "hidden_widths": (8,), "epochs": 2, "random_state": 0, "automatic": False}
 FRAME = pandas.DataFrame(np.random.default_rng(0).normal(size=(40, 3)), columns=["height", "weight", "age"])
 
 

@@ -25,7 +25,7 @@ from lowerbound.runs.training import TrainingRun
 RNG = np.random.default_rng(0)
 TABLE = RNG.normal(size=(60, 4)) * [1, 10, 100, 1000]
 LEVELS = RNG.integers(0, 256, (60, 3, 2)).astype(np.uint8)
-SMALL = {"latent_dim": 2, "hidden_widths": (8,), "epochs": 3, "random_state": 0}
+SMALL = {"latent_dim": 2, "hidden_widths": (8,), "epochs": 3, "random_state": 0, "automatic": False}
 
 
 @pytest.fixture(scope="module")
@@ -53,9 +53,13 @@ def test_a_loaded_estimator_is_the_saved_one(vae, tmp_path):
     assert loaded.get_feature_names_out().tolist() == ["vae0", "vae1"]
     assert loaded.get_params() == {
         **vae.get_params(),
+        "batch_size": 100,
+        "early_stopping_patience": 0,
         "kind": "rows",
+        "learning_rate": 0.001,
         "likelihood": "gaussian",
         "network": "mlp",
+        "prior": "standard-normal",
         "scaling": "standard",
     }
     for name, column in vae.history_.items():
@@ -92,7 +96,7 @@ def test_a_model_with_parts_is_saved_with_them(name, tmp_path):
         assert part_to_json(argument, getattr(loaded, argument)) == part_to_json(argument, part)
         assert type(getattr(loaded, argument)) is type(part)
     # Its parameters are possible ones: a fit with them is not refused.
-    assert loaded._configuration()[0].model.latent_dim == 2
+    assert loaded._configuration().config.model.latent_dim == 2
 
 
 class MyGaussian(AbstractElementwise):

@@ -15,7 +15,14 @@ from lowerbound.evaluation import Refined
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(60, 2)) @ RNG.normal(size=(2, 4)) + 0.1 * RNG.normal(size=(60, 4))
-SMALL: dict[str, Any] = {"latent_dim": 2, "hidden_widths": (8,), "epochs": 3, "batch_size": 20, "random_state": 0}
+SMALL: dict[str, Any] = {
+    "latent_dim": 2,
+    "hidden_widths": (8,),
+    "epochs": 3,
+    "batch_size": 20,
+    "random_state": 0,
+    "automatic": False,
+}
 
 
 @pytest.fixture(scope="module")

@@ -160,7 +160,7 @@ def test_values_that_no_key_has_are_refused_in_a_short_sentence(text: str) -> No
 
 def test_a_step_that_no_memory_holds_ends_in_a_sentence() -> None:
     with pytest.raises(TooLargeError, match=r"a step does not fit into memory; make training.batch_size or objective.num"):
-        VAE(2, hidden_widths=(8,), epochs=1, config={"objective": {"num_samples": 10**7}}, random_state=0).fit(X)
+        VAE(2, hidden_widths=(8,), epochs=1, config={"objective": {"num_samples": 10**7}}, automatic=False).fit(X)
 
 
 def test_more_steps_than_are_counted_are_refused() -> None:

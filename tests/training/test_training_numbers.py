@@ -32,7 +32,7 @@ OTHER = {"training": {"optimizer": "adamw", "weight_decay": 0.2, "gradient_clip"
 
 
 def _fit(**changes: Any) -> np.ndarray:
-    settings: dict[str, Any] = {"random_state": 0, "config": SWITCHES, **changes}
+    settings: dict[str, Any] = {"random_state": 0, "automatic": False, "config": SWITCHES, **changes}
     return VAE(2, epochs=2, hidden_widths=(4,), batch_size=20, **settings).fit(X).transform(X[:5])
 
 

@@ -131,9 +131,9 @@ def test_many_skipped_in_a_row_end_the_run() -> None:
 
 
 def test_what_the_package_chooses_by_itself_is_guarded_and_recipes_of_papers_keep_their_own() -> None:
-    automatic = [load_recipe("default").run_config().training, VAE()._configuration()[0].training]
+    automatic = [load_recipe("default").run_config().training, VAE()._configuration().config.training]
     assert [config.skip_spikes for config in automatic] == [True] * 2
-    paper = [load_recipe("post-2018").run_config().training, VAE.from_recipe("post-2018")._configuration()[0].training]
+    paper = [load_recipe("post-2018").run_config().training, VAE.from_recipe("post-2018")._configuration().config.training]
     assert [config.skip_spikes for config in paper] == [False] * 2
-    own = VAE(config={"training": {"skip_spikes": False}})._configuration()[0].training
+    own = VAE(config={"training": {"skip_spikes": False}})._configuration().config.training
     assert not own.skip_spikes

@@ -53,13 +53,22 @@ class Choice:
         return f"{self.section}: {self.settings} (because {self.reason})"
 
 
-def choose(config: RunConfig, given: Mapping[str, Mapping[str, Any]], spec: DataSpec, examples: np.ndarray) -> list[Choice]:
+def choose(
+    config: RunConfig,
+    given: Mapping[str, Mapping[str, Any]],
+    spec: DataSpec,
+    examples: np.ndarray,
+    parts: Mapping[str, Any] = {},
+) -> list[Choice]:
     """What the data decide of a configuration, of the keys that are not in `given`.
 
     - `config`: the default recipe with `given` on top of it. `examples`: the training examples, (n, *event_shape).
+    - `parts`: those that were given as objects, by kind; of such a kind there is nothing to choose.
     """
     law = law_of(spec, examples)
-    return [kept for choice in _all(config, given, spec, law, len(examples)) if (kept := _kept(choice, given))]
+    posterior = type(parts["posterior"]) if "posterior" in parts else class_of("posterior", config.posterior.name)
+    choices = _all(config, given, spec, law, len(examples), posterior)
+    return [kept for choice in choices if choice.section not in parts and (kept := _kept(choice, given))]
 
 
 def with_choices(config: RunConfig, given: Mapping[str, Mapping[str, Any]], choices: Sequence[Choice]) -> RunConfig:
@@ -71,7 +80,9 @@ def with_choices(config: RunConfig, given: Mapping[str, Mapping[str, Any]], choi
     return RunConfig.from_dict(layered(layered(config.to_dict(), chosen), parts))
 
 
-def _all(config: RunConfig, given: Mapping[str, Mapping[str, Any]], spec: DataSpec, law: Law, count: int) -> Iterator[Choice]:
+def _all(
+    config: RunConfig, given: Mapping[str, Mapping[str, Any]], spec: DataSpec, law: Law, count: int, posterior: Any
+) -> Iterator[Choice]:
     """Every choice, whether its keys are free or not."""
     yield Choice("likelihood", law.likelihood, law.reason)
     network, reason = sizes_for(spec)
@@ -81,7 +92,7 @@ def _all(config: RunConfig, given: Mapping[str, Mapping[str, Any]], spec: DataSp
     if count < _MANY and not is_table:
         yield Choice("network", {"dropout": 0.1}, f"{count:,} training examples are few for a network of this size")
     yield Choice("model", {"latent_dim": _latents(spec)}, "latents that are not needed switch themselves off")
-    yield _prior(class_of("posterior", config.posterior.name), count, is_wanted="num_components" in given.get("prior", {}))
+    yield _prior(posterior, count, is_wanted="num_components" in given.get("prior", {}))
     asked = given.get("training", {}).get("batch_size", 0)
     batch = asked or (100 if count < _MANY else 200)
     wanted = int(min(_MOST_STEPS, max(_FEWEST_STEPS, 3 * count)))
@@ -141,14 +152,21 @@ def _latents(spec: DataSpec) -> int:
 
 
 def _kept(choice: Choice, given: Mapping[str, Mapping[str, Any]]) -> Choice | None:
-    """The choice without what was given, and without keys that a part which was given does not have."""
-    own = given.get(choice.section, {})
-    if choice.section in KINDS and "name" in own:
-        known = keys_of(choice.section, own["name"])
-        is_of_it = choice.values.get("name", own["name"]) == own["name"]
-        values = {key: value for key, value in choice.values.items() if key in known and is_of_it}
-    else:
-        values = dict(choice.values)
+    """The choice without what was given, and without keys that a part which was given does not have.
+
+    A part that does not have a key which was given is not chosen, where the one that stands for no choice has it.
+    """
+    own, values = given.get(choice.section, {}), choice.values
+    if choice.section in KINDS:
+        default = KINDS[choice.section].default
+        name = own.get("name", values.get("name", default))
+        unread = own.keys() - {"name"} - keys_of(choice.section, name).keys()
+        if "name" in own:
+            known, is_of_it = keys_of(choice.section, name), values.get("name", name) == name
+            values = {key: value for key, value in values.items() if key in known and is_of_it}
+        elif "name" in values and unread and unread <= keys_of(choice.section, default).keys():
+            reason = f"{', '.join(sorted(unread))} was set, which {name} does not have"
+            return Choice(choice.section, {"name": default}, reason)
     values = {key: value for key, value in values.items() if key not in own}
     return dataclasses.replace(choice, values=values) if values else None
 

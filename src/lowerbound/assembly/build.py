@@ -43,7 +43,7 @@ def check_same_model(before: RunConfig, config: RunConfig) -> None:
     """Raise `ConfigurationError` where training that goes on from a model asks for a model that is made of something else."""
     for kind in (kind for kind in KINDS if kind != "objective"):
         old, new = before.to_dict()[kind], config.to_dict()[kind]
-        for key in old.keys() | new.keys():
+        for key in {**old, **new}:
             if old.get(key) != new.get(key) and key != "dropout":
                 raise ConfigurationError(
                     f"{kind}.{key} is {new.get(key)!r}, but the model to go on from has {old.get(key)!r}; expected the same. "

@@ -25,7 +25,7 @@ def explain_defaults(
 
     config, chosen = resolve_config(data, "default", overrides or [], {"data": {"key": key}} if key else {})
     from ..data.datasets import load_configured
-    from ..runs.training import plan
+    from ..runs.planning import plan
 
     planned = plan(config, load_configured(config.data, data_dir), chosen.given)
     if json:

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..assembly.automatic import Choice
 from ..assembly.parts import part_from_json, part_to_json
-from ..config import RunConfig
+from ..config import ResolvedConfig
 from ..data.spec import DataSpec
 from ..models import AbstractLatentVariableModel
 from ..runs.folder import RUN_FILE, RunFolder, load_model
@@ -33,13 +34,15 @@ class _Document:
 
 
 class Fitted(NamedTuple):
-    """What a fit leaves: the model, its data's description, its configuration, its parts given as objects, its history."""
+    """What a fit leaves: the model, its data's description, its configuration, its parts given as objects, its history; and what
+    the data chose, which is not stored."""
 
     model: AbstractLatentVariableModel
     spec: DataSpec
-    config: RunConfig
+    config: ResolvedConfig
     parts: Mapping[str, Any]
     history: Mapping[str, np.ndarray]
+    choices: tuple[Choice, ...] = ()
 
 
 def save_estimator(path: str | Path, fitted: Fitted) -> None:

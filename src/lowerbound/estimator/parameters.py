@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..assembly.parts import KINDS, check_kinds, sections_of
 from ..config import SECTIONS, RunConfig, check_keys, keys_of_section, merged
 from ..config.entry import KINDS as KINDS_OF_PARTS
 from ..errors import ConfigurationError
+from ..recipes import DEFAULT_RECIPE, resolve_config
 
 # A parameter and the configuration key that it sets. The parts' parameters may also hold a part itself.
 PARAMETERS: dict[str, tuple[str, str]] = {
@@ -43,29 +44,37 @@ _WITHOUT_USE: dict[tuple[str, str], str] = {
     ("training", "images_every"): "only `lowerbound train` writes pictures",
 }
 _DATA_NAME = "array"
-# What an estimator sets where it is not told otherwise: whatever the data, training must not diverge.
-_GUARDED: dict[tuple[str, str], Any] = {("training", "skip_spikes"): True}
 
 
-def configuration_of(
-    parameters: Mapping[str, Any], further: Any, defaults: Mapping[str, Any]
-) -> tuple[RunConfig, dict[str, Any]]:
-    """The configuration that the parameters ask for, and the parts that were given as objects.
+class Asked(NamedTuple):
+    """What the parameters ask for.
 
-    - `parameters`: a value for each of `PARAMETERS`; `random_state` is an integer.
+    - `config`: the whole configuration. `parts`: those that were given as objects, by kind.
+    - `given`: what was set, where the data choose the rest; None where they choose nothing.
+    """
+
+    config: RunConfig
+    parts: dict[str, Any]
+    given: dict[str, dict[str, Any]] | None
+
+
+def configuration_of(parameters: Mapping[str, Any], further: Any, defaults: Mapping[str, Any], *, automatic: bool) -> Asked:
+    """The configuration that the parameters ask for.
+
+    - `parameters`: a value for each of `PARAMETERS`; `random_state` is an integer. None is left open.
     - `further`: more keys, by section, or None.
-    - `defaults`: the parameters' defaults. One that a part makes meaningless must be left at its default. A key of a part whose
-      parameter is None is the part's own default.
+    - `defaults`: the parameters' defaults. One that a part makes meaningless must be left at its default.
+    - `automatic`: whether the data choose what is left open, or the configuration's own defaults hold.
 
     Raises `ConfigurationError`.
     """
-    parts = {name: parameters[name] for name in KINDS if not isinstance(parameters[name], str)}
+    parts = {name: parameters[name] for name in KINDS if not isinstance(parameters[name], str | None)}
     check_kinds(parts)
     further = {} if further is None else further
     _check_further(further, parts)
     nested: dict[str, dict[str, Any]] = {"data": {"name": _DATA_NAME, "test": 0, "split_seed": parameters["random_state"]}}
-    for (section, key), value in _GUARDED.items():
-        nested = merged(nested, {section: {key: value}})
+    for latent in (part for kind, part in parts.items() if kind in ("prior", "posterior")):
+        nested = merged(nested, {"model": {"latent_dim": latent.latent_dim}})
     for name, (section, key) in PARAMETERS.items():
         if parameters[name] is None:
             continue
@@ -73,14 +82,22 @@ def configuration_of(
             nested = merged(nested, {section: {key: parameters[name]}})
         elif name != section and parameters[name] != defaults[name]:
             raise ConfigurationError(f"{name} is {parameters[name]!r}, but {_one_or_the_other(section, parts, name)}")
-    described = sections_of(parts)
+    # A part of a class of your own has no name; the kind's default stands there.
+    described = {kind: {"name": KINDS_OF_PARTS[kind].default} for kind in parts} | sections_of(parts)
     if parameters["scaling"] != defaults["scaling"]:
         described.pop("data", None)
-    return RunConfig.from_dict(merged(merged(nested, further), described)), parts
+    nested = merged(merged(nested, further), described)
+    if not automatic:
+        return Asked(RunConfig.from_dict(nested), parts, None)
+    config, recipe = resolve_config(recipe=DEFAULT_RECIPE, flags=nested)
+    return Asked(config, parts, recipe.given)
 
 
 def parameters_of(config: RunConfig, parts: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters, and `config` for the rest, with which an estimator has this configuration and these parts."""
+    """The parameters, and `config` for the rest, with which an estimator has this configuration and these parts.
+
+    Nothing of it is left to the data.
+    """
     names = {key: name for name, key in PARAMETERS.items()}
     values: dict[str, Any] = dict(parts)
     further: dict[str, dict[str, Any]] = {}
@@ -94,9 +111,9 @@ def parameters_of(config: RunConfig, parts: Mapping[str, Any]) -> dict[str, Any]
             if where in names:
                 is_left_to_the_part = section in KINDS_OF_PARTS and key not in ("name", "latent_dim") and value == default
                 values[names[where]] = None if is_left_to_the_part else value
-            elif value != _GUARDED.get(where, default) and where not in _WITHOUT_USE:
+            elif value != default and where not in _WITHOUT_USE:
                 further = merged(further, {section: {key: value}})
-    return {**values, "config": further or None}
+    return {**values, "automatic": False, "config": further or None}
 
 
 def _check_further(further: Any, parts: Mapping[str, Any]) -> None:

@@ -11,7 +11,7 @@ import warnings
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -21,20 +21,17 @@ from sklearn.utils import Tags, TransformerTags
 from sklearn.utils.validation import check_is_fitted
 
 from .. import evaluation
-from ..assembly.build import check_same_model, resolve
-from ..config import RunConfig
-from ..config.rules import COUNT
+from ..config.rules import COUNT, Boolean
 from ..config.sections import LARGEST_SEED
 from ..data.checks import check_array, check_size_for_float32
 from ..data.dataset import Dataset
-from ..data.describe import describe_dataset
 from ..data.examples import Example
 from ..data.levels import for_device
 from ..data.plausibility import check_like_training
-from ..data.splits import shuffled_split
 from ..errors import ConfigurationError, ConfigurationWarning
 from ..evaluation.latents import in_blocks
 from ..recipes import load_recipe
+from ..runs.planning import Before, plan
 from ..storage.memory import check_number_fits
 from ..training import Progress, Record, prepare
 from .folder import Fitted, load_estimator, save_estimator
@@ -49,7 +46,7 @@ from .inputs import (
     weights_of,
     with_condition,
 )
-from .parameters import PARAMETERS, configuration_of, parameters_of
+from .parameters import PARAMETERS, Asked, configuration_of, parameters_of
 
 # Importance samples of `score_samples`: enough to rank examples; a number to publish takes more.
 EVIDENCE_SAMPLES = 100
@@ -62,23 +59,24 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
     r"""A variational autoencoder: a density, p(x) = \int p(z) p(x|z) dz, and a transformer, x to the posterior's mean of z.
 
     Examples are the rows of a table (n, features) or images (n, height, width) and (n, height, width, channels), of any numeric
-    type, in your own units; no scaling is needed before. Every log-density is in nats and about x in those units. The
-    parameters carry the names and the defaults of the configuration's keys; `early_stopping_patience` alone has another. One of
-    a part's own keys (`mean` to `dropout` below) that is None is left to the part: `lowerbound parts NAME` prints its default.
+    type, in your own units; no scaling is needed before. Every log-density is in nats and about x in those units.
+
+    `VAE()` is right without a parameter: what is None is chosen from the data by `fit`, as `lowerbound train` does, and
+    `choices_` says what was chosen and why. What is given stands. With `automatic=False` nothing is chosen: what is None has the
+    default of the configuration's key (`lowerbound parts NAME` prints those of a part).
 
     Parameters
     ----------
-    latent_dim : int, default=20
+    latent_dim : int, default=None
         Number of latent variables.
-    likelihood : str or a part, default="auto"
-        Any name that `lowerbound parts likelihood` lists, or "auto", or a part; so for the other parts.
-        p(x|z). "auto" is Bernoulli for data of zeros and ones, Gaussian otherwise. A part of `lowerbound.likelihoods` is about
-        the data as `scaling` leaves them.
+    likelihood : str or a part, default=None
+        p(x|z). Any name that `lowerbound parts likelihood` lists, or a part; so for the other parts. "auto" is Bernoulli for data
+        of zeros and ones, Gaussian otherwise. A part of `lowerbound.likelihoods` is about the data as `scaling` leaves them.
     mean : "free" or "sigmoid", default=None
         A likelihood's mean: any number, or through a sigmoid into the data's range.
     scale_floor : "auto" or float, default=None
         Smallest scale of a Gaussian in the data's units; "auto" is half of the data's own step.
-    prior : str or a part, default="standard-normal"
+    prior : str or a part, default=None
         p(z).
     posterior : str or a part, default="diagonal-gaussian"
         The family of q(z|x).
@@ -87,15 +85,14 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
     beta : float, default=None
         Of the ELBO, the weight of the KL term while training (None: 1, which makes it a lower bound on log p(x)); of "beta-tc",
         of the total correlation (None: 6).
-    network : str, default="mlp"
-        The encoder's and the decoder's kind, of those that `lowerbound parts network` lists; "auto" chooses it
-        from the data.
+    network : str, default=None
+        The encoder's and the decoder's kind, of those that `lowerbound parts network` lists.
     hidden_widths : tuple of int, default=None
-        Units of each hidden layer of the encoder; () for a linear map, None for (200, 200).
+        Units of each hidden layer of the encoder; () for a linear map.
     decoder_widths : "mirrored" or tuple of int, default=None
-        Units of each hidden layer of the decoder; None or "mirrored" is the encoder's in the other order.
+        Units of each hidden layer of the decoder; "mirrored" is the encoder's in the other order.
     activations : str or tuple of str, default=None
-        One name for all hidden layers or one for each; None for "elu".
+        One name for all hidden layers or one for each.
     dropout : float, default=None
         Probability with which a hidden unit is dropped while training.
     kind : "auto", "pictures", "rows" or "series", default="auto"
@@ -103,27 +100,29 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         and range; `spec_.words` says what was decided. Only pictures share one scale; elsewhere each number has its own.
     scaling : "auto", "unit", "standard" or "none", default="auto"
         How the model sees the data: [0, 1], z-scores, or as they are. Scores are about the data as they are in any case.
-    epochs : int, default=100
-        Passes over the training data. Small tables need more: an epoch of 100 rows is one step.
-    batch_size : int, default=100
+    epochs : int, default=None
+        Passes over the training data.
+    batch_size : int, default=None
         Examples in a step.
-    learning_rate : float, default=0.001
-        Of Adam.
+    learning_rate : float, default=None
+        Of the optimiser, the largest where it falls.
     validation : float, int or array, default=0.1
         Fraction or number of examples that are not trained on, to watch the bound and to stop early; 0 for none. Or those that
         you choose: the numbers of their rows, a mask of them, or examples of their own.
-    early_stopping_patience : int, default=100
+    early_stopping_patience : int, default=None
         Epochs without a better validation bound before training stops. The weights kept are those of the best validation
         bound; 0 trains to the end and keeps the last ones.
+    automatic : bool, default=True
+        Whether the data choose what is None, and the keys of `config` that are not in it.
     warm_start : bool, default=False
         Whether `fit` goes on from the model that is there, also after `load`, with the parameters and the data that it is given
-        now. What the model is made of must be the same.
+        now. What the model is made of is as it was, and must not be given otherwise.
     config : dict, default=None
         Further keys of the configuration, by section: `{"training": {"gradient_clip": 100.0}}`.
     random_state : int, RandomState or None, default=None
         Of the weights, the validation split and the noise. None makes each fit another.
     verbose : bool, default=False
-        Print about twenty lines while fitting.
+        Print what is chosen and why, and then about twenty lines while fitting.
 
     Attributes
     ----------
@@ -133,6 +132,8 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         What the training data said of themselves: kind, limits, precision.
     config_ : RunConfig
         The configuration as resolved; `config_.training.seed` is the seed of this fit.
+    choices_ : tuple of Choice
+        What the data chose in `fit`, each with its `values` and its `reason`; `words` says both. Empty after `load`.
     history_ : dict of str to ndarray
         Figures of the training, one entry a look: epoch, train_elbo_nats, validation_elbo_nats, ...
     n_features_in_ : int
@@ -147,7 +148,9 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
     >>> rng = np.random.default_rng(0)
     >>> height = rng.normal(170, 10, 500)
     >>> X = np.stack([height, 0.9 * height - 80 + rng.normal(0, 3, 500)], axis=1)  # cm and kg
-    >>> vae = VAE(latent_dim=2, hidden_widths=(32,), learning_rate=0.01, random_state=0).fit(X)
+    >>> vae = VAE(latent_dim=2, hidden_widths=(32,), epochs=100, random_state=0).fit(X)
+    >>> vae.choices_[0].words
+    'likelihood: name=gaussian (because the columns have tails like a normal law's)'
     >>> round(vae.score(X), 1)  # nats per example; the truth is known here, and is -6.2
     -6.2
     >>> usual, unusual = vae.score_samples([[170, 73], [170, 103]])
@@ -164,27 +167,28 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
     @typing.no_type_check  # scikit-learn's convention: anything may be set, and `fit` is what refuses it
     def __init__(
         self,
-        latent_dim: int = 20,
+        latent_dim: int | None = None,
         *,
-        likelihood: Any = "auto",
+        likelihood: Any = None,
         mean: str | None = None,
         scale_floor: str | float | None = None,
-        prior: Any = "standard-normal",
+        prior: Any = None,
         posterior: Any = "diagonal-gaussian",
         objective: Any = "elbo",
         beta: float | None = None,
-        network: str = "mlp",
+        network: str | None = None,
         hidden_widths: tuple[int, ...] | None = None,
         decoder_widths: str | tuple[int, ...] | None = None,
         activations: str | tuple[str, ...] | None = None,
         dropout: float | None = None,
         kind: str = "auto",
         scaling: str = "auto",
-        epochs: int = 100,
-        batch_size: int = 100,
-        learning_rate: float = 0.001,
+        epochs: int | None = None,
+        batch_size: int | None = None,
+        learning_rate: float | None = None,
         validation: Any = 0.1,
-        early_stopping_patience: int = 100,
+        early_stopping_patience: int | None = None,
+        automatic: bool = True,
         warm_start: bool = False,
         config: Mapping[str, Mapping[str, Any]] | None = None,
         random_state: Any = None,
@@ -210,6 +214,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         self.learning_rate = learning_rate
         self.validation = validation
         self.early_stopping_patience = early_stopping_patience
+        self.automatic = automatic
         self.warm_start = warm_start
         self.config = config
         self.random_state = random_state
@@ -219,12 +224,13 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
     def from_recipe(cls, recipe: str | Path, **parameters: Any) -> VAE:
         """An estimator with a recipe's settings (`lowerbound recipes` lists them; the path of a TOML file is one too).
 
-        - `parameters`: those that shall differ.
+        The data choose nothing, but where the recipe is `default`. `parameters`: those that shall differ.
 
         >>> VAE.from_recipe("post-2018").epochs
         10000
         """
-        settings = parameters_of(load_recipe(recipe).run_config(), {})
+        chosen = load_recipe(recipe)
+        settings = {} if chosen.info.automatic else parameters_of(chosen.run_config(), {})
         return cls(**{**settings, "random_state": None, **parameters})
 
     def fit(self, X: Any, y: Any = None, *, condition: Any = None, sample_weight: Any = None, kind: str | None = None) -> VAE:
@@ -252,22 +258,28 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
                     "numbers of their rows as validation."
                 )
             array = own[1]
-        config, parts = self._configuration(None if own is None else len(own[0].validation))
-        part = cast(float | int, config.data.validation)
-        split = own[0] if own else shuffled_split(len(array), validation=part, test=0, seed=config.data.split_seed)
-        dataset = Dataset("X", array, condition=given, condition_name="condition", feature_names=names, weight=weight)
-        before = self if self.warm_start and hasattr(self, "model_") else None
-        spec = before.spec_ if before else describe_dataset(dataset, split.train, config.data.kind if kind is None else kind)
+        asked = self._configuration(None if own is None else len(own[0].validation), kind)
+        dataset = Dataset(
+            "X",
+            array,
+            split=own[0] if own else None,
+            condition=given,
+            condition_name="condition",
+            feature_names=names,
+            weight=weight,
+        )
+        before = None
+        if self.warm_start and hasattr(self, "model_"):
+            before = Before(self.spec_, self.config_)
+            check_array(array, event_shape=self.spec_.event_shape)
+            check_like_training(array, self.spec_)
+        parts = asked.parts
+        split, spec, config, choices = plan(asked.config, dataset, asked.given, parts=parts, before=before)
         if self.verbose:
-            sys.stdout.write(f"X is taken for {spec.words}\n")
-        config = resolve(config, spec, parts)
-        if before:
-            check_same_model(before.config_, config)
-            check_array(array, event_shape=spec.event_shape)
-            check_like_training(array, spec)
+            sys.stdout.write("\n".join([f"X is taken for {spec.words}", *(choice.words for choice in choices), ""]))
         for remark in config.remarks:
             warnings.warn(remark, ConfigurationWarning, stacklevel=2)
-        trainer = prepare(config, spec, dataset, split, parts=parts, model=before.model_ if before else None)
+        trainer = prepare(config, spec, dataset, split, parts=parts, model=self.model_ if before else None)
         figures: list[dict[str, float]] = []
 
         def note(record: Record, progress: Progress) -> None:
@@ -278,7 +290,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         progress = trainer.run(trainer.start(), on_record=note)
         columns = {name: np.asarray([row[name] for row in figures]) for name in figures[0]}
         self._frame = module_of_frame(X)
-        return self._set_fitted(Fitted(trainer.model_of(progress), spec, config, parts, columns))
+        return self._set_fitted(Fitted(trainer.model_of(progress), spec, config, parts, columns, choices))
 
     def transform(self, X: Any, *, condition: Any = None, return_std: bool = False) -> Any:
         """E_q[z|x] of each example: (n, latent_dim), float32. The same example gives the same numbers, bit for bit.
@@ -411,7 +423,8 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
     def _as_given(self, array: np.ndarray, module: str) -> Any:
         return as_frame(array, self.spec_.feature_names, module) if self.spec_.feature_names else array
 
-    def _configuration(self, num_validation: int | None = None) -> tuple[RunConfig, dict[str, Any]]:
+    def _configuration(self, num_validation: int | None = None, kind: str | None = None) -> Asked:
+        """- `num_validation`: of a person's own rows. `kind`: in place of the parameter of that name."""
         seed = self.random_state
         if not isinstance(seed, int | np.integer):
             seed = seed_from(seed)
@@ -422,10 +435,12 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         values = {name: getattr(self, name) for name in PARAMETERS} | {"random_state": seed}
         if num_validation is not None:
             values["validation"] = num_validation
-        return configuration_of(values, self.config, _DEFAULTS)
+        if kind is not None:
+            values["kind"] = kind
+        return configuration_of(values, self.config, _DEFAULTS, automatic=Boolean().convert("automatic", self.automatic))
 
     def _set_fitted(self, fitted: Fitted) -> VAE:
-        model, spec, self.config_, self._parts, self.history_ = fitted
+        model, spec, self.config_, self._parts, self.history_, self.choices_ = fitted
         # Training leaves its arrays laid out on its mesh, and a program would be compiled again for one loaded or unpickled.
         self.model_ = jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf)) if isinstance(leaf, jax.Array) else leaf, model)
         self.spec_ = spec

@@ -1,5 +1,23 @@
 """Recipes: a paper's model, or a good start for a data set, as a named configuration. Nothing here imports JAX."""
 
-from .registry import Recipe, RecipeInfo, default_recipe_for, list_recipes, load_recipe, recipe_names, resolve_config
+from .registry import (
+    DEFAULT_RECIPE,
+    Recipe,
+    RecipeInfo,
+    default_recipe_for,
+    list_recipes,
+    load_recipe,
+    recipe_names,
+    resolve_config,
+)
 
-__all__ = ["Recipe", "RecipeInfo", "default_recipe_for", "list_recipes", "load_recipe", "recipe_names", "resolve_config"]
+__all__ = [
+    "DEFAULT_RECIPE",
+    "Recipe",
+    "RecipeInfo",
+    "default_recipe_for",
+    "list_recipes",
+    "load_recipe",
+    "recipe_names",
+    "resolve_config",
+]

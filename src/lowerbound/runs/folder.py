@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..assembly.automatic import Choice
-from ..config import RunConfig, load_toml
+from ..config import ResolvedConfig, RunConfig, load_toml
 from ..data.dataset import Dataset
 from ..data.spec import DataSpec
 from ..data.splits import Split, check_same_data, split_record
@@ -263,7 +263,7 @@ class RunFolder:
         """Raise `DataError` when these are not the data that the run began with."""
         check_same_data(self.info()["data"], split_record(dataset.examples, self.split(), dataset.condition))
 
-    def load_model(self) -> tuple[AbstractLatentVariableModel, DataSpec, RunConfig]:
+    def load_model(self) -> tuple[AbstractLatentVariableModel, DataSpec, ResolvedConfig]:
         """The trained model, rebuilt and filled.
 
         Raises `ModelFolderError` when training has not ended yet, or the folder is damaged.
@@ -277,7 +277,7 @@ class RunFolder:
         return load_model(self.model)
 
 
-def load_model(path: str | Path, parts: Mapping[str, Any] = {}) -> tuple[AbstractLatentVariableModel, DataSpec, RunConfig]:
+def load_model(path: str | Path, parts: Mapping[str, Any] = {}) -> tuple[AbstractLatentVariableModel, DataSpec, ResolvedConfig]:
     """The model in a model folder, rebuilt from its configuration and filled with its weights.
 
     - `parts`: those that were given as objects, by kind.

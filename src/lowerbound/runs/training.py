@@ -10,20 +10,20 @@ import platform
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 
 from .. import __version__
-from ..assembly.automatic import Choice, choose, with_choices
+from ..assembly.automatic import Choice
 from ..assembly.build import resolve
-from ..config import ResolvedConfig, RunConfig
+from ..config import RunConfig
 from ..data.dataset import Dataset
 from ..data.describe import describe_dataset
 from ..data.examples import Example, examples_of
 from ..data.plausibility import check_float32, check_like_training
 from ..data.spec import DataSpec
-from ..data.splits import Split, shuffled_split, split_around, split_record
+from ..data.splits import Split, split_record
 from ..errors import ConfigurationError, DataError, NonFiniteLossError, warn_of_data
 from ..models import AbstractLatentVariableModel
 from ..storage.atomic import write_text
@@ -31,6 +31,7 @@ from ..training import ALL_EPOCHS, NOT_FINITE, STOPPED_EARLY, Progress, Record, 
 from .checkpoints import latest_checkpoint, load_checkpoint_into, save_checkpoint
 from .folder import RunFolder, load_model
 from .model_folder import save_model_folder
+from .planning import plan
 
 FINISHED = (ALL_EPOCHS, STOPPED_EARLY)
 
@@ -218,40 +219,6 @@ class TrainingRun:
             (progress.state, progress.best_params),
             progress.counters,
         )
-
-
-class Plan(NamedTuple):
-    """What a run would train on, and how; `choices` are those that the data made."""
-
-    split: Split
-    spec: DataSpec
-    config: ResolvedConfig
-    choices: tuple[Choice, ...]
-
-
-def plan(config: RunConfig, dataset: Dataset, given: Mapping[str, Mapping[str, Any]] | None) -> Plan:
-    """The split, the description of its training examples, and the configuration that they decide (see `TrainingRun.begin`)."""
-    split = choose_split(config, dataset)
-    spec = describe_dataset(dataset, split.train, config.data.kind)
-    if given is None:
-        return Plan(split, spec, resolve(config, spec), ())
-    choices = choose(config, given, spec, dataset.examples[split.train])
-    return Plan(split, spec, resolve(with_choices(config, given, choices), spec), tuple(choices))
-
-
-def choose_split(config: RunConfig, dataset: Dataset) -> Split:
-    """The split that comes with the data, or a seeded shuffle with the configuration's sizes, around rows that were chosen."""
-    if dataset.split is not None:
-        return dataset.split
-    data = config.data
-    if dataset.validation is not None:
-        return split_around(dataset.validation, len(dataset.examples), test=data.test, seed=data.split_seed)
-    if isinstance(data.validation, str):
-        raise ConfigurationError(
-            f"data.validation is {data.validation!r}, but {dataset.name} was loaded without it; load the data with "
-            "load_configured."
-        )
-    return shuffled_split(len(dataset.examples), validation=data.validation, test=data.test, seed=data.split_seed)
 
 
 def _check_validation(config: RunConfig, dataset: Dataset, split: Split, spec: DataSpec) -> None:

@@ -1,0 +1,78 @@
+"""What training is about to do: the split, the description of the data, and the configuration that they decide."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from ..assembly.automatic import Choice, choose, with_choices
+from ..assembly.build import check_same_model, resolve
+from ..config import ResolvedConfig, RunConfig, layered
+from ..config.entry import KINDS
+from ..data.dataset import Dataset
+from ..data.describe import describe_dataset
+from ..data.spec import DataSpec
+from ..data.splits import Split, shuffled_split, split_around
+from ..errors import ConfigurationError
+
+
+class Plan(NamedTuple):
+    """What a run would train on, and how; `choices` are those that the data made."""
+
+    split: Split
+    spec: DataSpec
+    config: ResolvedConfig
+    choices: tuple[Choice, ...]
+
+
+class Before(NamedTuple):
+    """The model that training goes on from: its data's description, and its configuration as resolved."""
+
+    spec: DataSpec
+    config: ResolvedConfig
+
+
+def plan(
+    config: RunConfig,
+    dataset: Dataset,
+    given: Mapping[str, Mapping[str, Any]] | None,
+    *,
+    parts: Mapping[str, Any] = {},
+    before: Before | None = None,
+) -> Plan:
+    """The split, the description of its training examples, and the configuration that they decide.
+
+    - `given`: what was set beside an automatic recipe; the data choose the rest. None: `config` is all.
+    - `parts`: objects that take the place of the configured parts, by kind.
+    - `before`: where training goes on from a model. What it is made of is set then, and the data choose how it is trained.
+
+    Raises `ConfigurationError`, also where the configuration asks for another model than the one before, and `DataError`.
+    """
+    split = _choose_split(config, dataset)
+    spec = describe_dataset(dataset, split.train, config.data.kind) if before is None else before.spec
+    choices: list[Choice] = []
+    if given is not None:
+        if before is not None:
+            made_of = {kind: keys for kind, keys in before.config.to_dict().items() if kind in KINDS and kind != "objective"}
+            config, given = RunConfig.from_dict(layered(layered(config.to_dict(), made_of), given)), layered(made_of, given)
+        choices = choose(config, given, spec, dataset.examples[split.train], parts)
+        config = with_choices(config, given, choices)
+    config = resolve(config, spec, parts)
+    if before is not None:
+        check_same_model(before.config, config)
+    return Plan(split, spec, config, tuple(choices))
+
+
+def _choose_split(config: RunConfig, dataset: Dataset) -> Split:
+    """The split that comes with the data, or a seeded shuffle with the configuration's sizes, around rows that were chosen."""
+    if dataset.split is not None:
+        return dataset.split
+    data = config.data
+    if dataset.validation is not None:
+        return split_around(dataset.validation, len(dataset.examples), test=data.test, seed=data.split_seed)
+    if isinstance(data.validation, str):
+        raise ConfigurationError(
+            f"data.validation is {data.validation!r}, but {dataset.name} was loaded without it; load the data with "
+            "load_configured."
+        )
+    return shuffled_split(len(dataset.examples), validation=data.validation, test=data.test, seed=data.split_seed)
