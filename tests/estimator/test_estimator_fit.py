@@ -227,7 +227,7 @@ def test_every_parameter_reaches_the_configuration():
         "random_state": 9,
     }
     assert set(changed) == set(PARAMETERS)
-    fitted = VAE(**changed).fit(PEOPLE)
+    fitted = VAE(**changed, automatic=False).fit(PEOPLE)
     for name, (section, key) in PARAMETERS.items():
         assert getattr(getattr(fitted.config_, section), key) == changed[name], name
     assert fitted.model_.latent_dim == 3

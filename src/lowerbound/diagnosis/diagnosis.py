@@ -56,6 +56,9 @@ class Diagnosis:
             return f"nothing to worry about ({len(self.done)} checks{notes})"
         return f"{', '.join(counts)} ({len(self.done)} checks)"
 
+    def __str__(self) -> str:
+        return "\n".join([self.verdict, *(str(finding) for _, finding in self.findings)])
+
     @property
     def lacking(self) -> str:
         """The checks that could not be made, by what the run lacks: `without X: this, that; without Y: another`."""

@@ -36,6 +36,10 @@ class Finding:
     advice: str
     command: str = ""
 
+    def __str__(self) -> str:
+        command = f" {self.command}" if self.command else ""
+        return f"{self.severity}: {self.sentence} ({self.figure}) {self.advice}{command}"
+
 
 @dataclasses.dataclass(frozen=True)
 class Check:

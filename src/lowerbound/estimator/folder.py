@@ -70,7 +70,7 @@ def load_estimator(path: str | Path) -> Fitted:
     path = Path(path)
     if (path / RUN_FILE).exists():
         run = RunFolder.open(path)
-        return Fitted(*run.load_model(), {}, run.metrics.read())
+        return Fitted(*run.load_model(), {}, run.metrics.read(), run.choices)
     parts: dict[str, Any] = {}
     history: dict[str, np.ndarray] = {}
     if (path / _FILE).exists():

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
-import math
 import sys
 import typing
 import warnings
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,46 +13,33 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixin
-from sklearn.utils import Tags, TransformerTags
 from sklearn.utils.validation import check_is_fitted
 
-from .. import evaluation
-from ..config.rules import COUNT, Boolean
+from ..config.rules import Boolean
 from ..config.sections import LARGEST_SEED
-from ..data.checks import check_array, check_size_for_float32
+from ..data.checks import check_array
 from ..data.dataset import Dataset
-from ..data.examples import Example
-from ..data.levels import for_device
 from ..data.plausibility import check_like_training
 from ..errors import ConfigurationError, ConfigurationWarning
-from ..evaluation.latents import in_blocks
 from ..recipes import load_recipe
 from ..runs.planning import Before, plan
-from ..storage.memory import check_number_fits
 from ..training import Progress, Record, prepare
+from .fitted import AbstractFitted
 from .folder import Fitted, load_estimator, save_estimator
 from .inputs import (
-    as_frame,
-    as_numbers,
     condition_values,
     module_of_frame,
     numeric_examples,
     own_validation,
     seed_from,
     weights_of,
-    with_condition,
 )
 from .parameters import PARAMETERS, Asked, configuration_of, parameters_of
 
-# Importance samples of `score_samples`: enough to rank examples; a number to publish takes more.
-EVIDENCE_SAMPLES = 100
-
 _LINES_PER_FIT = 20
-_EVIDENCE_SEED = 0
 
 
-class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseEstimator):
+class VAE(AbstractFitted):
     r"""A variational autoencoder: a density, p(x) = \int p(z) p(x|z) dz, and a transformer, x to the posterior's mean of z.
 
     Examples are the rows of a table (n, features) or images (n, height, width) and (n, height, width, channels), of any numeric
@@ -292,104 +276,6 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         self._frame = module_of_frame(X)
         return self._set_fitted(Fitted(trainer.model_of(progress), spec, config, parts, columns, choices))
 
-    def transform(self, X: Any, *, condition: Any = None, return_std: bool = False) -> Any:
-        """E_q[z|x] of each example: (n, latent_dim), float32. The same example gives the same numbers, bit for bit.
-
-        - `return_std`: give the standard deviation of each z_j under q(z|x) too, as a second array of the same shape.
-
-        Raises `DataError` when the examples are not like those of `fit`.
-        """
-        examples = self._checked(X, condition)
-        means = self._posterior_means(examples)
-        if not return_std:
-            return means
-        evaluation.check_density(self.model_, "spread of q(z|x)")
-        return means, in_blocks(lambda block: evaluation.posterior_stds(self.model_, block), examples)
-
-    def sample_posterior(self, X: Any, n_draws: int = 1, *, condition: Any = None, random_state: Any = None) -> np.ndarray:
-        """Draws z ~ q(z|x) of each example: (n_draws, n, latent_dim), float32.
-
-        - `random_state`: an integer makes the draws repeatable; None draws others each time.
-
-        Raises `DataError` when the examples are not like those of `fit`.
-        """
-        examples, count = self._checked(X, condition), COUNT.convert("n_draws", n_draws)
-        check_number_fits("n_draws", count, 8 * len(examples) * self.model_.latent_dim, "draws of these examples")
-        return evaluation.posterior_draws(self.model_, examples, count, seed=seed_from(random_state))
-
-    def inverse_transform(self, X: Any, *, condition: Any = None) -> Any:
-        """E[x|z] for each row z of `X`, (n, latent_dim): (n, *example), in the data's units.
-
-        Here and in `reconstruct` and `sample` the numbers are float32, and float64 where float32 could not tell the data apart
-        (times in seconds, coordinates).
-
-        Raises `DataError` when `X` does not have latent_dim columns.
-        """
-        check_is_fitted(self)
-        latents = check_array(as_numbers(X), event_shape=(self.model_.latent_dim,))
-        check_size_for_float32(latents, "X")
-        means = self._decoder_means(with_condition(np.asarray(latents, np.float32), condition, self.spec_))
-        return self._as_given(means, module_of_frame(X) or getattr(self, "_frame", ""))
-
-    def reconstruct(self, X: Any, *, condition: Any = None) -> Any:
-        """Each example as the model sees it: E[x|z] at z = E_q[z|x]; in the shape and the units of the data.
-
-        Raises `DataError` when the examples are not like those of `fit`.
-        """
-        examples = self._checked(X, condition)
-        means = self._decoder_means(Example(self._posterior_means(examples), examples.condition))
-        return self._as_given(means, module_of_frame(X))
-
-    def sample(self, n_samples: int = 1, *, condition: Any = None, random_state: Any = None, mean: bool = False) -> Any:
-        """New examples, (n_samples, *example), in the data's units: z ~ p(z), then x ~ p(x|z). A data frame where `fit` had one.
-
-        - `condition`: of each new example, (n_samples,) or (n_samples, k), for a model that was fitted with one.
-        - `random_state`: an integer makes the draws repeatable; None draws others each time.
-        - `mean`: True gives E[x|z] in place of a draw of x. It looks smoother, and it is not a sample of p(x).
-
-        Raises `ConfigurationError` when `n_samples` is not a whole number from 1 up.
-        """
-        check_is_fitted(self)
-        count = COUNT.convert("n_samples", n_samples)
-        seed = seed_from(random_state)
-        check_number_fits("n_samples", count, 16 * math.prod(self.spec_.event_shape), "new examples")
-        given = with_condition(np.zeros((count, 1), np.float32), condition, self.spec_).condition
-        drawn = self.spec_.to_user(evaluation.sample(self.model_, count, condition=given, draw=not mean, seed=seed))
-        return self._as_given(drawn, getattr(self, "_frame", ""))
-
-    def score_samples(self, X: Any, num_samples: int = EVIDENCE_SAMPLES, *, condition: Any = None) -> np.ndarray:
-        """log p(x) of each example in nats, about x in the data's units: (n,), by importance sampling.
-
-        Each is a lower bound on log p(x) in expectation, log (1/K) sum_k p(x|z_k) p(z_k) / q(z_k|x) with K = `num_samples` draws
-        z_k ~ q(z|x), and it rises with K. The draws derive from the example's own values alone: the same example gives the
-        same number, whatever else is in `X` and in whatever order. Use 1000 or more for a number to publish.
-
-        Raises `DataError` when the examples are not like those of `fit` or outside the likelihood's support.
-        """
-        data, count = self._checked(X, condition, in_support=True), COUNT.convert("num_samples", num_samples)
-        streams = np.asarray([zlib.crc32(row.astype(np.float32).tobytes()) >> 1 for row in np.asarray(data.x)], np.int32)
-        estimate = evaluation.estimate_evidence(self.model_, data, count, seed=_EVIDENCE_SEED, streams=streams)
-        return np.asarray(estimate.log_evidence, np.float64)
-
-    def score(self, X: Any, y: Any = None, *, condition: Any = None) -> float:
-        """The mean of `score_samples(X)`, nats per example: higher is better. `y` is ignored."""
-        return float(self.score_samples(X, condition=condition).mean())
-
-    def evaluate(
-        self, X: Any, num_samples: int = 1000, *, condition: Any = None, sample_weight: Any = None, proposal: Any = None
-    ) -> evaluation.Evaluation:
-        """All that can be said of `X` in numbers, with units and standard errors: ELBO, evidence, KL, bits/dim, active units.
-
-        - `num_samples`: importance samples of each example. `sample_weight`: how many each stands for, (n,).
-        - `proposal`: where the samples are drawn from: None for q(z|x), or `lowerbound.evaluation.Refined()`, `Widened()`, ...
-
-        Raises `DataError` when the examples are not like those of `fit` or outside the likelihood's support.
-        """
-        data, count = self._checked(X, condition, in_support=True), COUNT.convert("num_samples", num_samples)
-        if (weight := weights_of(sample_weight, len(data))) is not None:
-            data = dataclasses.replace(data, weight=weight.astype(np.float32))
-        return evaluation.evaluate(self.model_, self.spec_, data, num_samples=count, split="X", proposal=proposal)
-
     def save(self, path: str | Path) -> None:
         """Make `path` a folder with the model: its configuration and weights, nothing pickled.
 
@@ -397,7 +283,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         part is of a class of your own, and `SavingError` when it cannot be written; what was there is untouched then.
         """
         check_is_fitted(self)
-        save_estimator(path, Fitted(self.model_, self.spec_, self.config_, self._parts, self.history_))
+        save_estimator(path, self._fitted)
 
     @classmethod
     def load(cls, path: str | Path) -> VAE:
@@ -408,20 +294,6 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         """
         fitted = load_estimator(path)
         return cls(**parameters_of(fitted.config, fitted.parts))._set_fitted(fitted)
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
-        # Models compute in float32, whatever the type of the data.
-        tags.transformer_tags = TransformerTags(preserves_dtype=["float32"])
-        return tags
-
-    @property
-    def _n_features_out(self) -> int:
-        return self.model_.latent_dim
-
-    def _as_given(self, array: np.ndarray, module: str) -> Any:
-        return as_frame(array, self.spec_.feature_names, module) if self.spec_.feature_names else array
 
     def _configuration(self, num_validation: int | None = None, kind: str | None = None) -> Asked:
         """- `num_validation`: of a person's own rows. `kind`: in place of the parameter of that name."""
@@ -450,24 +322,6 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         elif hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
         return self
-
-    def _checked(self, X: Any, condition: Any, *, in_support: bool = False) -> Example:
-        check_is_fitted(self)
-        array = numeric_examples(X, self, event_shape=self.spec_.event_shape)
-        if in_support:
-            self.model_.check_values(array, self.spec_)
-        check_like_training(array, self.spec_)
-        return with_condition(for_device(self.spec_.to_model(array)), condition, self.spec_)
-
-    def _posterior_means(self, examples: Example) -> np.ndarray:
-        return in_blocks(lambda block: evaluation.posterior_means(self.model_, block), examples)
-
-    def _decoder_means(self, latents: Example) -> np.ndarray:
-        def means(block: Example) -> np.ndarray:
-            condition = None if block.condition is None else np.asarray(block.condition)
-            return evaluation.decode(self.model_, np.asarray(block.x), condition=condition)
-
-        return self.spec_.to_user(in_blocks(means, latents))
 
 
 _DEFAULTS = {name: parameter.default for name, parameter in inspect.signature(VAE).parameters.items()}

@@ -4,6 +4,7 @@ from .comparison import Comparison, Contender, Subject, compare
 from .estimates import BoundCurve, Estimate
 from .evidence import EvidenceEstimate, estimate_evidence
 from .inference_gap import InferenceGap, inference_gap
+from .latent_table import LatentTable, latent_table
 from .latents import active_units, check_density, decode, kl_by_latent, posterior_draws, posterior_means, posterior_stds, sample
 from .proposals import AbstractProposal, Amortised, Defensive, Refined, Widened
 from .scores import Evaluation, evaluate
@@ -23,6 +24,7 @@ __all__ = [
     "Evaluation",
     "EvidenceEstimate",
     "InferenceGap",
+    "LatentTable",
     "Refined",
     "Sandwich",
     "Subject",
@@ -40,6 +42,7 @@ __all__ = [
     "evaluate",
     "inference_gap",
     "kl_by_latent",
+    "latent_table",
     "posterior_draws",
     "posterior_means",
     "posterior_stds",

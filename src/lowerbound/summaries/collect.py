@@ -1,4 +1,4 @@
-"""From a run's folder, model and data to its summary."""
+"""From a run's folder, or a model with the record of its training, and from data to a summary."""
 
 from __future__ import annotations
 
@@ -45,28 +45,52 @@ def summarize(
     - `shown`: the split that is shown and examined. `evaluation`: its scores as plain numbers, where there are some.
     """
     info = folder.info()
-    of_data = _without_data(model, spec, config) if dataset is None else _of_data(model, spec, config, dataset, split, shown)
-    return RunSummary(
+    return summarize_model(
+        model,
+        spec,
+        config,
+        dataset,
+        split,
+        shown,
         name=folder.path.name,
         folder=str(folder.path),
+        history=folder.metrics.read(),
+        loss_is_bound=build_objective(config, 1, max(len(split.train), 1)).is_bound,
+        scores=() if evaluation is None else scores_of(evaluation, model.given),
+        epochs_run=info["epochs_done"],
+        data_problem=data_problem,
+        choices=folder.choices,
+        tried=tuple(_origins(folder)),
+        **{name: info[name] for name in _OF_RUN},
+    )
+
+
+def summarize_model(
+    model: AbstractLatentVariableModel,
+    spec: DataSpec,
+    config: RunConfig,
+    dataset: Dataset | None,
+    split: Split,
+    shown: str,
+    **of_training: Any,
+) -> RunSummary:
+    """What can be told of a model and data, beside what its training left.
+
+    - `of_training`: fields of `RunSummary`: its `name`, its `history` and more.
+    """
+    of_data = _without_data(model, spec, config) if dataset is None else _of_data(model, spec, config, dataset, split, shown)
+    return RunSummary(
         data_name=config.data.name,
         spec=spec.of_model,
         num_train=len(split.train),
         num_validation=len(split.validation),
         num_test=len(split.test),
         config=config,
-        history=folder.metrics.read(),
         measure=model.measure,
         given=model.given,
         latent_blocks=model.latent_blocks,
-        loss_is_bound=build_objective(config, 1, max(len(split.train), 1)).is_bound,
-        scores=() if evaluation is None else scores_of(evaluation, model.given),
         split_shown=shown,
-        epochs_run=info["epochs_done"],
-        data_problem=data_problem,
-        choices=folder.choices,
-        tried=tuple(_origins(folder)),
-        **{name: info[name] for name in _OF_RUN},
+        **of_training,
         **of_data,
     )
 
