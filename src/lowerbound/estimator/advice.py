@@ -38,6 +38,7 @@ def diagnose_fitted(fitted: Fitted, dataset: Dataset, further: Mapping[str, Any]
         Split(rows, rows[:0], rows[:0]),
         "train",
         name="VAE",
+        recipe="",
         choices=fitted.choices,
         history=fitted.history,
         loss_is_bound=objective.is_bound,
@@ -46,11 +47,11 @@ def diagnose_fitted(fitted: Fitted, dataset: Dataset, further: Mapping[str, Any]
         stop_reason=STOPPED_EARLY if 0 < epochs[-1] < fitted.config.training.epochs else ALL_EPOCHS,
     )
     found = diagnose(summary)
-    in_python = ((name, dataclasses.replace(each, command=_in_python(each.command, further))) for name, each in found.findings)
-    return dataclasses.replace(found, findings=tuple(in_python))
+    findings = ((name, dataclasses.replace(each, command=in_python(each.command, further))) for name, each in found.findings)
+    return dataclasses.replace(found, findings=tuple(findings))
 
 
-def _in_python(command: str, further: Mapping[str, Any] | None) -> str:
+def in_python(command: str, further: Mapping[str, Any] | None) -> str:
     """What sets an estimator's parameters as a command of `lowerbound train` does its options, and fits it again."""
     keys = {"--set": "", "--epochs": "training.epochs="}
     pairs = itertools.pairwise(shlex.split(command))

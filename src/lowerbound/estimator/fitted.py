@@ -24,7 +24,6 @@ from ..data.levels import for_device
 from ..data.plausibility import check_like_training
 from ..data.spec import DataSpec
 from ..evaluation.latents import in_blocks
-from ..models import AbstractLatentVariableModel
 from ..storage.memory import check_number_fits
 from .folder import Fitted
 from .inputs import (
@@ -53,7 +52,7 @@ class AbstractFitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityM
     """
 
     config: Mapping[str, Mapping[str, Any]] | None
-    model_: AbstractLatentVariableModel
+    model_: Any
     spec_: DataSpec
     config_: ResolvedConfig
     history_: Mapping[str, np.ndarray]
