@@ -26,7 +26,8 @@ def collapsed() -> VAE:
 def test_latents_are_a_table_and_numbers(collapsed: VAE) -> None:
     table = collapsed.latents(X)
     np.testing.assert_allclose(table.means, collapsed.transform(X), atol=1e-6)
-    np.testing.assert_allclose(table.kl_by_latent_nats, kl_by_latent(collapsed.model_, X.astype(np.float32)), rtol=1e-4, atol=1e-6)
+    expected = np.asarray(kl_by_latent(collapsed.model_, X.astype(np.float32)))
+    np.testing.assert_allclose(np.asarray(table.kl_by_latent_nats), expected, rtol=1e-4, atol=1e-6)
     assert not table.is_active.any()
     assert table.to_json()["num_examples"] == 80
     head, *lines = str(table).splitlines()

@@ -67,17 +67,17 @@ class LatentTable:
         # So near to the ceiling, the information may well be larger and the divergence smaller.
         at_least, at_most = ("at least ", "at most ") if found.is_saturated else ("", "")
         texts = [
-            f"The code tells {at_least}{found.mutual_information_nats:.2f} ± {found.mutual_information_error:.2f} nats about "
-            f"which example it is, I(x; z); {found.num_examples:,} examples cannot show more than {found.most_nats:.2f}.",
-            f"All codes together are {at_most}{found.aggregate_kl_nats:.2f} ± {found.aggregate_kl_error:.2f} nats from the "
+            f"The code tells {at_least}{found.mutual_information_nats:z.2f} ± {found.mutual_information_error:z.2f} nats about "
+            f"which example it is, I(x; z); {found.num_examples:,} examples cannot show more than {found.most_nats:z.2f}.",
+            f"All codes together are {at_most}{found.aggregate_kl_nats:z.2f} ± {found.aggregate_kl_error:z.2f} nats from the "
             "prior, KL(q(z) || p(z)).",
         ]
         if found.total_correlation_nats is not None:
             rest = found.dimension_wise_kl_nats
-            alone = "" if rest is None else f", and {rest:.2f} ± {found.dimension_wise_kl_error:.2f} are of each by itself"
+            alone = "" if rest is None else f", and {rest:z.2f} ± {found.dimension_wise_kl_error:z.2f} are of each by itself"
             texts.append(
-                f"Of these {found.total_correlation_nats:.2f} ± {found.total_correlation_error:.2f} nats are because the latents "
-                f"depend on each other, their total correlation{alone}."
+                f"Of these {found.total_correlation_nats:z.2f} ± {found.total_correlation_error:z.2f} nats are because the "
+                f"latents depend on each other, their total correlation{alone}."
             )
         return texts
 
