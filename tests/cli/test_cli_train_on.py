@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import tomllib
 from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import command, good
+from commands import command, good, weights
 
+from lowerbound.data.datasets import load_configured
 from lowerbound.data.splits import Split
+from lowerbound.errors import ModelFolderError
+from lowerbound.runs.folder import load_model
+from lowerbound.runs.start import Start
+from lowerbound.runs.training import TrainingRun
+from lowerbound.storage.arrays import arrays_to_bytes
 
 SMALL = (
     *("--recipe", "post-2018", "--set", "network.hidden_widths=[8]", "--set", "network.activations=elu"),
@@ -73,3 +81,82 @@ def test_other_columns_and_far_rows_are_told(run: Path, tmp_path: Path) -> None:
         f"the rows for validation ({far}): every value of column 'a' lies outside"
         in good("train", *options, "--validation", far).stderr
     )
+
+
+def _reordered(source: Path, target: Path) -> Path:
+    """The same table with another order of its columns and one more."""
+    rows = [line.split(",") for line in source.read_text().splitlines()]
+    target.write_text("".join(f"{kind},{index or 'id'},{b},{a}\n" for index, (a, b, kind) in enumerate(rows)))
+    return target
+
+
+def test_training_begins_with_another_runs_model(run: Path, tmp_path: Path) -> None:
+    data = _reordered(_table(tmp_path / "rows.csv", 80, seed=2, shift=1), tmp_path / "new.csv")
+    new = tmp_path / "new"
+    options = ("--set", "data.validation=20", "--set", "training.learning_rate=1e-30", "--no-report", "--out", new)
+    result = good("train", data, "--from", run, *options)
+    assert f"note: it begins with the weights of {run}, and takes the data's shift and scale as that model" in result.stderr
+    assert weights(new / "model") == weights(run / "model"), "a rate of next to nothing leaves them as they were"
+    specs = [json.loads((each / "model" / "config.json").read_text())["data_spec"] for each in (run, new)]
+    assert specs[0] == specs[1]
+    record = json.loads((new / "run.json").read_text())
+    assert record["started_from"]["path"] == str(run)
+    assert record["recipe"] == "post-2018"
+    assert "began with" in good("info", new).stdout
+    good("train", "--resume", new, "--epochs", 3, "--no-report")
+    good("evaluate", new, "--samples", 2)
+
+
+def _weights_now(run: TrainingRun) -> bytes:
+    return arrays_to_bytes(run.trainer.current_model(run.progress))
+
+
+def test_the_first_checkpoint_is_the_other_runs_model(run: Path, tmp_path: Path) -> None:
+    """A run that was stopped before its first chunk ended goes on from those weights, and not from fresh ones."""
+    start = Start(run, *load_model(run / "model"))
+    dataset = load_configured(start.config.data)
+    begun = TrainingRun.begin(tmp_path / "new", start.config, dataset, recipe="", command="", start=start)
+    assert weights(tmp_path / "new" / "checkpoints" / "step-00000000") == weights(run / "model")
+    assert _weights_now(TrainingRun.resume(tmp_path / "new", dataset)) == _weights_now(begun)
+    shutil.rmtree(tmp_path / "new" / "checkpoints")
+    with pytest.raises(ModelFolderError, match=r"has no checkpoint that can be used, and it began with the model of .*--from"):
+        TrainingRun.resume(tmp_path / "new", dataset)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            ("--set", "model.latent_dim=3", "--set", "network.hidden_widths=[9]", "--set", "data.scaling=unit"),
+            r"data.scaling is 'unit', but the model to go on from has 'standard'; model.latent_dim is 3, but the model to go on "
+            r"from has 2; network.hidden_widths is \[9\], .*; expected the same. Leave it as it was, or train from the start",
+        ),
+        (("--recipe", "post-2018"), r"model.latent_dim is \d+, but the model to go on from has 2.*network.hidden_widths is"),
+        (("--set", "data.condition="), r"column 'kind' is the text"),
+        (("--resume", "x"), r"--from cannot be given with it"),
+    ],
+)
+def test_another_model_is_refused(run: Path, tmp_path: Path, options: tuple[str, ...], message: str) -> None:
+    out = () if "--resume" in options else ("--out", tmp_path / "new")
+    assert re.search(message, command("train", "--from", run, *options, *out).error)
+    assert not (tmp_path / "new").exists()
+
+
+def test_data_of_another_form_are_refused(run: Path, tmp_path: Path) -> None:
+    def error(data: Path, *options: str) -> str:
+        return command("train", data, "--from", run, *options, "--out", tmp_path / "new").error
+
+    columns = _table(tmp_path / "c.csv", 20, seed=1, names="a,c,kind")
+    assert "lacks 1 of the 2 columns that the model was trained on: 'b'" in error(columns)
+    far = _table(tmp_path / "far.csv", 20, seed=1, shift=100)
+    assert "every value of column 'a' lies outside the range of the training data" in error(far)
+    other = _table(tmp_path / "z.csv", 20, seed=1)
+    other.write_text(other.read_text().replace(",x", ",z"))
+    assert "the condition 'kind' has the value z" in error(other)
+    other.write_text(re.sub(",[yz]|,kind", "", other.read_text()))
+    given = error(other, "--set", "data.condition=")
+    assert f"data.condition is '', but the model of {run} was trained with the condition 'kind'; expected the same" in given
+    assert "is not a run folder" in command("train", far, "--from", tmp_path / "absent").error
+    alone = command("train", "--from", run / "model", "--out", tmp_path / "new")
+    assert "holds a model without its data; give them: lowerbound train DATA --from" in alone.error
+    assert not (tmp_path / "new").exists()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import equinox as eqx
+import jax
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
@@ -40,15 +42,28 @@ def resolve(config: RunConfig, spec: DataSpec, parts: Mapping[str, Any] = {}) ->
 
 
 def check_same_model(before: RunConfig, config: RunConfig) -> None:
-    """Raise `ConfigurationError` where training that goes on from a model asks for a model that is made of something else."""
-    for kind in (kind for kind in KINDS if kind != "objective"):
-        old, new = before.to_dict()[kind], config.to_dict()[kind]
-        for key in {**old, **new}:
-            if old.get(key) != new.get(key) and key != "dropout":
-                raise ConfigurationError(
-                    f"{kind}.{key} is {new.get(key)!r}, but the model to go on from has {old.get(key)!r}; expected the same. "
-                    "Leave it as it was, or train from the start."
-                )
+    """Raise `ConfigurationError`, with all that differs, where training that goes on from a model asks for another model."""
+    old, new = (
+        {f"{section}.{key}": value for section, keys in each.to_dict().items() for key, value in keys.items()}
+        for each in (before, config)
+    )
+    names = [name for name in {**old, **new} if old.get(name) != new.get(name) and _is_of_model(name)]
+    if names:
+        differ = "; ".join(f"{name} is {new.get(name)!r}, but the model to go on from has {old.get(name)!r}" for name in names)
+        raise ConfigurationError(f"{differ}; expected the same. Leave it as it was, or train from the start.")
+
+
+def _is_of_model(name: str) -> bool:
+    """Whether a key decides what weights a model has, and what they mean."""
+    section, key = name.split(".")
+    return name == "data.scaling" or (section in KINDS and section != "objective" and key != "dropout")
+
+
+def with_weights_of(model: AbstractLatentVariableModel, config: ResolvedConfig, spec: DataSpec) -> AbstractLatentVariableModel:
+    """The model of the configuration with the weights of `model`, which is made of the same parts, up to its dropout."""
+    like, rest = eqx.partition(build_model(config, spec, jax.random.key(0), condition_dim=spec.condition_dim), eqx.is_array)
+    weights = jax.tree.leaves(eqx.filter(model, eqx.is_array))
+    return eqx.combine(jax.tree.unflatten(jax.tree.structure(like), weights), rest)
 
 
 def _resolved_scaling(config: RunConfig) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -30,10 +29,12 @@ class OpenRun(NamedTuple):
     def dataset(self, data_dir: Path | None) -> Dataset:
         """The run's own data; raises `DataError` when they are others than they were."""
         from ..data.datasets import load_configured
+        from ..data.examples import in_form_of
 
         dataset = load_configured(self.config.data, data_dir)
         self.folder.check_data(dataset)
-        return dataset
+        # A run that went on from another's model was told the columns by their names.
+        return in_form_of(dataset, self.spec)
 
     def examples(self, split: str, data_dir: Path | None) -> Example:
         """One part of the run's own data; raises `DataError` when it is empty, or the data are others than they were."""
@@ -52,21 +53,15 @@ class OpenRun(NamedTuple):
         """Other data, fit for the model, a table's columns by their names; raises `DataError` when they are not."""
         import numpy as np
 
-        from ..data.checks import check_array
         from ..data.datasets import load_configured
-        from ..data.examples import examples_of
+        from ..data.examples import examples_of, in_form_of
         from ..data.plausibility import check_like_training
-        from ..data.tables import Table, columns_of
 
         spec = self.spec
-        dataset = load_configured(self.config.data, data_dir, instead=data, key=key)
-        examples = dataset.examples
-        if dataset.feature_names and spec.feature_names:
-            examples = columns_of(Table(examples, dataset.feature_names), spec.feature_names, data)
-        examples = check_array(examples, name=data, event_shape=spec.event_shape)
-        self.model.check_values(examples, spec, name=data)
-        check_like_training(examples, spec, name=data)
-        return examples_of(dataclasses.replace(dataset, examples=examples), np.arange(len(examples)), spec)
+        dataset = in_form_of(load_configured(self.config.data, data_dir, instead=data, key=key), spec)
+        self.model.check_values(dataset.examples, spec, name=data)
+        check_like_training(dataset.examples, spec, name=data)
+        return examples_of(dataset, np.arange(len(dataset.examples)), spec)
 
 
 def open_run(run: Path) -> OpenRun:

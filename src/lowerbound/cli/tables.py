@@ -35,6 +35,7 @@ def info(run: Run, json: Json = False) -> None:
         ("data", f"{config.data.name}: {data['num_examples']:,} examples of {shape}, {data['dtype']}"),
         ("split", f"{sizes['train']:,} train, {sizes['validation']:,} validation, {sizes['test']:,} test ({data['method']})"),
         ("recipe", record["recipe"]),
+        *([("began with", f"the model of {record['started_from']['path']}")] if record.get("started_from") else []),
         ("latents", f"{config.model.latent_dim} ({config.model.name})"),
         ("prior, posterior", f"{config.prior.name}, {config.posterior.name}"),
         ("likelihood", config.likelihood.name),

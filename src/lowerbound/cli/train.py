@@ -19,6 +19,8 @@ from .runtime import StopRequest, prepare_jax, say
 
 if TYPE_CHECKING:
     from ..config import RunConfig
+    from ..recipes.registry import Recipe
+    from ..runs.start import Start
     from ..runs.training import TrainingRun
 
 REPORT = "report.html"
@@ -26,7 +28,8 @@ REPORT = "report.html"
 
 @app.command(
     epilog="Examples: lowerbound train · lowerbound train digits --epochs 50 --set model.latent_dim=10 · "
-    "lowerbound train my_images/ --out runs/mine · lowerbound train --resume runs/mine"
+    "lowerbound train my_images/ --out runs/mine · lowerbound train --resume runs/mine · "
+    "lowerbound train new_images/ --from runs/mine --set training.learning_rate=1e-4"
 )
 def train(
     data: Annotated[
@@ -54,6 +57,10 @@ def train(
     out: Annotated[Path | None, typer.Option(help="The run's folder; by default runs/DATA-N.")] = None,
     data_dir: DataDir = None,
     resume: Annotated[Path | None, typer.Option(metavar="RUN", help="Continue this run from its newest checkpoint.")] = None,
+    start: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="RUN", help="Begin a new run with this one's model: on other data, or trained otherwise."),
+    ] = None,
     report: Annotated[
         bool, typer.Option("--report/--no-report", help="Scores, pictures and page at the end; --resume makes them later.")
     ] = True,
@@ -69,6 +76,7 @@ def train(
             "--validation": validation,
             "--seed": seed,
             "--out": out,
+            "--from": start,
         }
         unwanted = [name for name, value in given.items() if value is not None and value != []]
         if unwanted:
@@ -83,6 +91,9 @@ def train(
     flags = {"training": {name: value for name, value in (("epochs", epochs), ("seed", seed)) if value is not None}}
     flags |= {"data": {name: value for name, value in (("key", key), ("validation", validation)) if value is not None}}
     config, chosen = resolve_config(data, recipe, overrides or [], flags)
+    before, base = (None, None) if start is None else _start(start, data)
+    if base is not None:
+        config, chosen = resolve_config(data, recipe, overrides or [], flags, base)
     config = _with_absolute_path(config)
     path = out or _free_folder(config.data.name)
 
@@ -94,8 +105,33 @@ def train(
     RunFolder.check_free(path)
     dataset = load_configured(config.data, data_dir)
     command = shlex.join(["lowerbound", *sys.argv[1:]])
-    run = TrainingRun.begin(path, config, dataset, recipe=chosen.name, command=command, given=chosen.given)
+    run = TrainingRun.begin(path, config, dataset, recipe=chosen.name, command=command, given=chosen.given, start=before)
     _train(run, report=report, as_json=json, resumed=False)
+
+
+def _start(path: Path, data: str | None) -> tuple[Start, Recipe]:
+    """The model that a new run begins with, and its configuration, for `data` where they are given."""
+    from ..config.sections import DataConfig
+    from ..recipes.registry import Recipe, RecipeInfo
+    from ..runs.folder import load_model
+    from ..runs.model_folder import CONFIG_FILE
+    from ..runs.start import Start
+    from .opening import open_run
+
+    if (path / CONFIG_FILE).exists():
+        if data is None:
+            raise ConfigurationError(f"{path} holds a model without its data; give them: lowerbound train DATA --from {path}.")
+        prepare_jax()
+        start, name = Start(path, *load_model(path)), str(path)
+    else:
+        run = open_run(path)
+        start, name = Start(path, run.model, run.spec, run.config), run.folder.info()["recipe"]
+    config = start.config
+    if data is not None:
+        # Whatever was said of the rows and the variables of the other data.
+        others = {"key": ""} | ({"validation": DataConfig().validation} if isinstance(config.data.validation, str) else {})
+        config = config.updated({"data": others})
+    return start, Recipe(name, RecipeInfo(), config.to_dict())
 
 
 def _resume(path: Path, epochs: int | None, data_dir: Path | None, *, report: bool, as_json: bool) -> None:

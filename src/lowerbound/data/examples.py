@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import equinox as eqx
@@ -11,9 +12,11 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Num
 
 from ..errors import DataError
+from .checks import check_array
 from .dataset import Dataset
 from .levels import for_device
 from .spec import DataSpec
+from .tables import Table, columns_of
 
 
 class Example(eqx.Module):
@@ -84,6 +87,21 @@ class Example(eqx.Module):
 
     def __getitem__(self, index: Any) -> Example:
         return jax.tree.map(lambda array: array[index], self)
+
+
+def in_form_of(dataset: Dataset, spec: DataSpec) -> Dataset:
+    """The data set as a model takes it that was trained on others: a table's columns by their names, in the model's order.
+
+    Raises `DataError` when a column is missing, or the examples have another shape.
+    """
+    if dataset.feature_names == spec.feature_names and dataset.examples.shape[1:] == spec.event_shape:
+        return dataset
+    examples, names = dataset.examples, dataset.feature_names
+    if names and spec.feature_names:
+        examples, names = columns_of(Table(examples, names), spec.feature_names, dataset.name), spec.feature_names
+    return dataclasses.replace(
+        dataset, examples=check_array(examples, name=dataset.name, event_shape=spec.event_shape), feature_names=names
+    )
 
 
 def examples_of(dataset: Dataset, rows: np.ndarray, spec: DataSpec) -> Example:

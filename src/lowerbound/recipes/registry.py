@@ -116,11 +116,15 @@ def resolve_config(
     recipe: str | Path | None = None,
     overrides: Iterable[str] = (),
     flags: Mapping[str, Mapping[str, Any]] | None = None,
+    base: Recipe | None = None,
 ) -> tuple[RunConfig, Recipe]:
     """The configuration of a run, and the recipe that it came from; what comes later wins, and the whole is checked once.
 
     1. the defaults; 2. the recipe (`recipe`, else `default_recipe_for(data)`, else that of the built-in faces); 3. `data`, where
     given; 4. `overrides` (`--set section.key=value`); 5. `flags`, a nested dictionary such as `{"training": {"epochs": 5}}`.
+
+    - `base`: the configuration of a run to go on from, which stands in the recipe's place where none is named, or an automatic
+      one.
 
     Raises `ConfigurationError`.
     """
@@ -132,6 +136,8 @@ def resolve_config(
     changes = parse_overrides(overrides)
     named = data or changes.get("data", {}).get("name") or RunConfig().data.name
     chosen = load_recipe(recipe if recipe is not None else default_recipe_for(named))
+    if base is not None and (recipe is None or chosen.info.automatic):
+        chosen = base
     layers = [chosen.config, {"data": {"name": data}} if data else {}, changes, flags or {}]
     check_keys(layers[-1], "flags")
     given = functools.reduce(layered, layers[1:], {})

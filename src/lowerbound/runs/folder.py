@@ -7,6 +7,7 @@ import dataclasses
 import json
 import os
 import platform
+import shutil
 import typing
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -71,6 +72,14 @@ class _MachineRecord:
 
 
 @dataclasses.dataclass(frozen=True)
+class _StartRecord:
+    """What `run.json` says of the model that the run began with, where it was another run's."""
+
+    path: str
+    weights_sha256: str
+
+
+@dataclasses.dataclass(frozen=True)
 class _RunRecord:
     """The fields of `run.json`."""
 
@@ -86,6 +95,7 @@ class _RunRecord:
     epochs_done: float
     best_epoch: float
     choices: tuple[Choice, ...] = ()
+    started_from: _StartRecord | None = None
 
 
 # The fields of `evaluation.json` are those of `Evaluation`, null where a number was not finite.
@@ -146,6 +156,7 @@ class RunFolder:
         except BaseException:
             for file in (cls(path).config_file, cls(path).split_file, path / RUN_FILE):
                 file.unlink(missing_ok=True)
+            shutil.rmtree(cls(path).checkpoints, ignore_errors=True)
             raise
 
     @contextlib.contextmanager

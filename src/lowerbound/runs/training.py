@@ -20,11 +20,11 @@ from ..assembly.build import resolve
 from ..config import RunConfig
 from ..data.dataset import Dataset
 from ..data.describe import describe_dataset
-from ..data.examples import Example, examples_of
+from ..data.examples import Example, examples_of, in_form_of
 from ..data.plausibility import check_float32, check_like_training
 from ..data.spec import DataSpec
 from ..data.splits import Split, split_record
-from ..errors import ConfigurationError, DataError, NonFiniteLossError, warn_of_data
+from ..errors import ConfigurationError, DataError, ModelFolderError, NonFiniteLossError, warn_of_data
 from ..models import AbstractLatentVariableModel
 from ..storage.atomic import write_text
 from ..training import ALL_EPOCHS, NOT_FINITE, STOPPED_EARLY, Progress, Record, Trainer, prepare
@@ -32,6 +32,7 @@ from .checkpoints import latest_checkpoint, load_checkpoint_into, save_checkpoin
 from .folder import RunFolder, load_model
 from .model_folder import save_model_folder
 from .planning import plan
+from .start import Start
 
 FINISHED = (ALL_EPOCHS, STOPPED_EARLY)
 
@@ -60,20 +61,25 @@ class TrainingRun:
         recipe: str,
         command: str,
         given: Mapping[str, Mapping[str, Any]] | None = None,
+        start: Start | None = None,
     ) -> TrainingRun:
         """A new run in a new folder, with everything but the weights written down.
 
         - `given`: what was set beside an automatic recipe; the data choose the rest. None: `config` is all.
+        - `start`: a trained model to begin with, whose description of the data is taken over; its weights are the first
+          checkpoint. None: fresh weights.
 
         Raises `DataError` or `ConfigurationError` before anything is written, and `SavingError`.
         """
-        split, spec, config, choices = plan(config, dataset, given)
+        split, spec, config, choices = plan(config, dataset, given, before=None if start is None else start.before)
+        model = None if start is None else start.model_for(config, dataset)
+        data, dataset = split_record(dataset.examples, split, dataset.condition), in_form_of(dataset, spec)
         _check_validation(config, dataset, split, spec)
-        trainer = prepare(config, spec, dataset, split)
+        trainer = prepare(config, spec, dataset, split, model=model)
         record = {
             "recipe": recipe,
             "command": command,
-            "data": split_record(dataset.examples, split, dataset.condition),
+            "data": data,
             "versions": versions(),
             "machine": machine(),
             "started": _now(),
@@ -83,14 +89,21 @@ class TrainingRun:
             "epochs_done": 0.0,
             "best_epoch": 0.0,
             "choices": [dataclasses.asdict(choice) for choice in choices],
+            "started_from": None if start is None else start.record(),
         }
+        notes = _notes(config, dataset)
+        if start is not None:
+            notes += (
+                f"it begins with the weights of {start.path}, and takes the data's shift and scale as that model knows them.",
+            )
+        run = cls(RunFolder(Path(path)), config, spec, dataset, split, trainer, trainer.start(), notes, choices)
         with RunFolder.created(path) as folder:
             write_text(folder.config_file, config.to_toml())
             split.save(folder.split_file)
             folder.write_info(record)
-        return cls(
-            RunFolder(Path(path)), config, spec, dataset, split, trainer, trainer.start(), _notes(config, dataset), choices
-        )
+            if start is not None:
+                dataclasses.replace(run, folder=folder).save_checkpoint()
+        return run
 
     @classmethod
     def resume(cls, path: str | Path, dataset: Dataset, *, epochs: int | None = None) -> TrainingRun:
@@ -114,6 +127,11 @@ class TrainingRun:
         folder.check_data(dataset)
         notes = _version_notes(info["versions"])
         checkpoint = latest_checkpoint(folder.checkpoints)
+        if checkpoint is None and (start := info.get("started_from")):
+            raise ModelFolderError(
+                f"{folder.path} has no checkpoint that can be used, and it began with the model of {start['path']}. Start a new "
+                f"run with --from {start['path']}."
+            )
         if checkpoint is None:
             spec = describe_dataset(dataset, split.train, config.data.kind)
             config = resolve(config, spec)
@@ -122,6 +140,7 @@ class TrainingRun:
             notes += ("there was no checkpoint yet: starting again",)
             return cls(folder, config, spec, dataset, split, trainer, trainer.start(), notes)
         model, spec, trained = load_model(checkpoint.path)
+        dataset = in_form_of(dataset, spec)
         # A run of an earlier release may leave open what is resolved today.
         _check_unchanged(trained, resolve(begun, spec), folder)
         config = resolve(config, spec)
