@@ -190,7 +190,7 @@ def test_a_loss_that_was_not_finite(healthy: Path) -> None:
 class TestTheCommand:
     def test_prints_what_it_found_and_ends_well(self, collapsed: Path, healthy: Path) -> None:
         printed = good("doctor", healthy).stdout
-        assert printed.startswith("healthy, 150 examples of the test split: nothing to worry about (19 checks)")
+        assert printed.startswith("healthy, 150 examples of the test split: nothing to worry about (20 checks)")
         assert "Checked: divergence of the training; posterior collapse; " in printed
         printed = good("doctor", collapsed).stdout
         assert printed.index("serious  Posterior collapse: the code tells next to nothing") < printed.index("Checked: ")
@@ -213,12 +213,23 @@ class TestTheCommand:
 
     def test_of_an_autoencoder_leaves_out_what_has_no_meaning(self, runs: Path) -> None:
         change = {"objective": {"name": "autoencoder"}, "posterior": {"name": "deterministic"}}
-        result = json.loads(good("doctor", train(runs / "plain", SIX, change), "--json").stdout)
+        run = train(runs / "plain", SIX, change)
+        result = json.loads(good("doctor", run, "--json").stdout)
         left_out = {entry["check"]: entry["needs"] for entry in result["not_checked"]}
         assert left_out["kl-weight"] == "a model with a bound"
         assert {"overfitting", "likelihood-fit", "too-few-latents"} <= set(left_out)
         assert "prior-hole" in result["checked"]
         assert result["figures"]["mutual_information_nats"] is None
+        [note] = [finding for finding in result["findings"] if finding["check"] == "no-bound"]
+        assert "there is no bound on log p(x), no evidence, no KL divergence and no bits per dimension" in note["sentence"]
+        # What it has instead is the same for both commands.
+        score = json.loads(good("evaluate", run, "--json").stdout)
+        assert (score["has_density"], score["elbo_nats"], score["log_evidence_nats"]) == (False, None, None)
+        assert f"{score['explained']:.1%} of the variance explained" in note["figure"]
+        printed = " ".join(good("evaluate", run).stdout.split())
+        assert "reconstruction error" in printed
+        assert "the reconstruction term of the loss is none of these" in printed
+        assert "deterministic autoencoder: its code is one point" in command("evaluate", run, "--samples", 5).stderr
 
     def test_of_a_stopped_run_reads_its_checkpoint(self, healthy: Path, tmp_path: Path) -> None:
         stopped = tmp_path / "stopped"

@@ -16,8 +16,10 @@ from .outputs import check_out
 from .runtime import say
 
 if TYPE_CHECKING:
+    from ..data.examples import Example
     from ..evaluation import AbstractProposal, BoundCurve, Evaluation, Unfinished
     from ..runs.folder import RunFolder
+    from .opening import OpenRun
 
 METHODS = ("importance", "ais", "bdmc", "gap")
 PROPOSALS = ("posterior", "widened", "refined")
@@ -148,6 +150,8 @@ def evaluate(
     opened = open_run(run)
     scored = opened.examples(split, data_dir) if data is None else opened.other_examples(data, key, data_dir)
     split = split if data is None else data
+    if not opened.model.has_density and method == "importance" and not any(value is not None for value in given.values()):
+        return _evaluate_codes(opened, scored, split, as_json=json)
     if method != "importance":
         from .annealing import evaluate_by
 
@@ -179,6 +183,21 @@ def evaluate(
     else:
         show_evaluation(evaluation)
         _show_bounds(evaluation.bounds)
+
+
+def _evaluate_codes(opened: OpenRun, examples: Example, split: str, *, as_json: bool) -> None:
+    """What a deterministic autoencoder has for a score, and what it has not."""
+    from ..evaluation.reconstruction import NO_BOUND, reconstruction
+
+    found = reconstruction(opened.model, opened.spec, examples, split=split)
+    if as_json:
+        return print_json(found.to_json())
+    rows = [
+        ("reconstruction error", found.root_mean_square, None, "root mean square of an element, in the data's units"),
+        ("explained variance", f"{found.explained:.2%}", None, "of the elements' squared distances from the training mean"),
+    ]
+    show_numbers(f"{split}, {found.num_examples:,} examples", rows, "score")
+    show_text(NO_BOUND)
 
 
 def keeping(folder: RunFolder, total: int) -> Unfinished:

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.spatial.distance import pdist
 
 from ..summaries import RunSummary
-from .finding import Check, Finding, retrain, short
+from .finding import Check, Finding, first_new, is_new, retrain, short
 
 # A code worth less than a nat cannot tell more than two or three groups of examples apart.
 COLLAPSED_KL_NATS = 1.0
@@ -75,14 +75,15 @@ def _remedy(summary: RunSummary) -> tuple[str, str]:
     if "warmup_epochs" in objective.values and not was_warmed:
         text = f"Raise the KL weight slowly from 0; if that is not enough, train longer or with a lower learning rate. {floor}"
         return text, retrain(summary, f"objective.warmup_epochs={max(training.epochs // 2, 1)}")
-    return f"Train longer and with a lower learning rate. {floor}", retrain(summary, *longer)
+    advice, command = first_new(summary, ("Train longer and with a lower learning rate.", longer))
+    return f"{advice} {floor}", command
 
 
 def _alike(summary: RunSummary) -> Finding | None:
     ratio = diversity(summary)
     if ratio >= LEAST_DIVERSITY:
         return None
-    epochs = 2 * max(round(summary.epochs_run), 1)
+    settings = f"training.epochs={2 * max(round(summary.epochs_run), 1)}", f"model.latent_dim={2 * summary.latent_dim}"
     return Finding(
         "serious" if ratio < LEAST_DIVERSITY / 2 else "warning",
         "The samples are more alike than real examples are.",
@@ -90,9 +91,7 @@ def _alike(summary: RunSummary) -> Finding | None:
         "Look at the samples beside the data: if they repeat one average, see posterior collapse; "
         "if whole kinds of examples are missing, train longer or with more latents.",
         # What undoes a collapse undoes this.
-        ""
-        if is_collapsed(summary)
-        else retrain(summary, f"training.epochs={epochs}", f"model.latent_dim={2 * summary.latent_dim}"),
+        "" if is_collapsed(summary) or not is_new(summary, *settings) else retrain(summary, *settings),
     )
 
 

@@ -61,7 +61,8 @@ def _skewed(summary: RunSummary) -> Finding | None:
     if not len(found):
         return None
     found = found[np.argsort(-skewness[found], kind="stable")]
-    better = better_likelihoods("positive-skew", summary.spec) if positive.all() else []
+    tried = {config.likelihood.name for config in (summary.config, *summary.tried)}
+    better = better_likelihoods("positive-skew", summary.spec, tried) if positive.all() else []
     return Finding(
         "note",
         "Some columns are positive and strongly skewed: a Gaussian spends latents on their shape that could tell examples apart.",

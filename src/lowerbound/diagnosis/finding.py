@@ -61,21 +61,47 @@ class Check:
 
 
 def retrain(summary: RunSummary, *settings: str) -> str:
-    """The command that trains such a run again with other settings (`section.key=value`), from its own configuration."""
+    """The command that trains such a run again with other settings (`section.key=value`), from its own configuration; "" where it
+    has them all already. A setting that it has is left out."""
+    settings = tuple(setting for setting in settings if not _has(summary.config, setting))
+    if not settings:
+        return ""
     recipe = shlex.quote(f"{summary.folder or summary.name}/config.toml")
     return " ".join(["lowerbound train --recipe", recipe, *(f"--set {shlex.quote(setting)}" for setting in settings)])
 
 
 def is_new(summary: RunSummary, *settings: str) -> bool:
-    """Whether neither the run nor one that it was made from had all of these settings (`section.key=value`) already."""
-    wanted = [(operator.attrgetter(key), value) for key, _, value in (setting.partition("=") for setting in settings)]
+    """Whether neither the run nor one that it was made from had all of these settings (`section.key=value`) already, and the run
+    is not what came of a step the same way: half the latents after half the latents would be the same advice again."""
+    had = any(all(_has(config, setting) for setting in settings) for config in (summary.config, *summary.tried))
+    return not had and not any(all(_went_on(summary.config, origin, setting) for setting in settings) for origin in summary.tried)
 
-    def has(config: RunConfig, get: Callable[[RunConfig], Any], value: str) -> bool:
-        with contextlib.suppress(AttributeError):
-            return str(get(config)) == value
+
+def _value(config: RunConfig, key: str) -> Any:
+    """What a configuration says of `section.key`; None where its part has no such key."""
+    with contextlib.suppress(AttributeError):
+        return operator.attrgetter(key)(config)
+    return None
+
+
+def _has(config: RunConfig, setting: str) -> bool:
+    key, _, wanted = setting.partition("=")
+    value = _value(config, key)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        with contextlib.suppress(ValueError):
+            return value == float(wanted)
+    return str(value) == wanted
+
+
+def _went_on(config: RunConfig, origin: RunConfig, setting: str) -> bool:
+    """Whether the number that is set was moved already, from `origin` to `config`, the way it would be moved now."""
+    key, _, wanted = setting.partition("=")
+    before, now = _value(origin, key), _value(config, key)
+    if not all(isinstance(value, int | float) for value in (before, now)):
         return False
-
-    return not any(all(has(config, *setting) for setting in wanted) for config in (summary.config, *summary.tried))
+    with contextlib.suppress(ValueError):
+        return (now - before) * (float(wanted) - now) > 0
+    return False
 
 
 def first_new(summary: RunSummary, *remedies: tuple[str, tuple[str, ...]]) -> tuple[str, str]:

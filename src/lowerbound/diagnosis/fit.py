@@ -71,7 +71,7 @@ def _overfitting(summary: RunSummary) -> Finding | None:
         "serious" if relative > SERIOUS_GAP else "warning",
         f"Overfitting: the model explains its training examples better than new ones ({split}).",
         f"gap {short(gap)} ± {short(error)} nats: train {short(train)}, {split} {short(held_out)} ({how_much})",
-        f"{keep}Use {'' if dropout else 'dropout, '}a smaller network, or more data. Report the bound on data that were not "
+        f"{keep}Use {'dropout, ' if dropout == 0 else ''}a smaller network, or more data. Report the bound on data that were not "
         "trained on.",
         retrain(summary, *settings) if settings else "",
     )
@@ -126,8 +126,11 @@ def _noise(bounds: np.ndarray) -> float:
 def _diverging(summary: RunSummary) -> Finding | None:
     column = "train_elbo_nats" if summary.has_bound else "train_reconstruction_nats"
     bounds = np.asarray(summary.history.get(column, ()), float)
-    rate = min(summary.config.training.learning_rate / 3, USUAL_RATE)
-    gentler = retrain(summary, f"training.learning_rate={rate:.2g}", "training.gradient_clip=100")
+    training = summary.config.training
+    gentler = retrain(
+        summary, f"training.learning_rate={min(training.learning_rate / 3, USUAL_RATE):.2g}", "training.gradient_clip=100"
+    )
+    advice = ["lower the learning rate", *(["clip the gradient"] if not training.gradient_clip else [])]
     not_finite = int((~np.isfinite(bounds)).sum())
     if not_finite or summary.stop_reason == NOT_FINITE:
         looks = f"{not_finite} of {len(bounds)} looks"
@@ -135,9 +138,11 @@ def _diverging(summary: RunSummary) -> Finding | None:
             "serious",
             "Training diverged: the loss was not a number.",
             looks if not_finite else f"training ended at epoch {summary.epochs_run:,.4g}: {NOT_FINITE}",
-            "Lower the learning rate and clip the gradient, and look for extreme values in the data.",
+            f"{_sentence(advice)}, and look for extreme values in the data.",
             gentler,
         )
+    is_constant = training.learning_rate_schedule == "constant"
+    falling = ["let the rate fall (training.learning_rate_schedule=cosine)"] if is_constant else []
     if len(bounds) < FEWEST_RECORDS or (summary.has_bound and not summary.loss_is_bound):
         # The bound may fall by right where something else is trained.
         return None
@@ -151,9 +156,15 @@ def _diverging(summary: RunSummary) -> Finding | None:
         "serious",
         "Training went backwards: the bound on the training data ended well below its best.",
         f"{short(fall)} nats below the best",
-        "Lower the learning rate, clip the gradient, or let the rate fall (training.learning_rate_schedule=cosine).",
+        f"{_sentence(advice + falling)}.",
         gentler,
     )
+
+
+def _sentence(steps: list[str]) -> str:
+    """`Lower the learning rate, or clip the gradient`."""
+    text = ", or ".join(steps)
+    return text[0].upper() + text[1:]
 
 
 def _stopped(summary: RunSummary) -> Finding | None:

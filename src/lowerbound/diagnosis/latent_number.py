@@ -41,7 +41,7 @@ def _unused(summary: RunSummary) -> Finding | None:
     if number < FEW_ACTIVE_SHARE * dim:
         sentence = f"Most latents are dead: {unused} of {dim} carry nothing, and the decoder ignores them."
         otherwise = "Otherwise"
-        if "warmup_epochs" in summary.config.objective.values:
+        if summary.config.objective.get("warmup_epochs", None) == 0:
             otherwise = "If the samples look too alike, raise the KL weight slowly (objective.warmup_epochs); otherwise"
         return Finding("warning", sentence, figure, f"{otherwise} a model with {number} does as well.", smaller)
     are = "latent is" if unused == 1 else "latents are"

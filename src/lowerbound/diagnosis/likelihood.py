@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from ..config import catalogue
-from ..likelihoods.remedies import Misfit, better_likelihoods
+from ..likelihoods.remedies import Misfit, better_likelihoods, data_measure
 from ..likelihoods.support import Support, fitting_likelihoods
 from ..summaries import RunSummary
 from .collapse import is_collapsed
@@ -32,6 +32,12 @@ _SHARE_OF_PIXELS = 0.05
 def _with_likelihood(summary: RunSummary, name: str) -> str:
     # The scaling as resolved was chosen for the old likelihood.
     return retrain(summary, f"likelihood.name={name}", "data.scaling=auto")
+
+
+def _of_the_data(names: list[str], summary: RunSummary) -> list[str]:
+    """The likelihoods of the measure that the data have: whole numbers have probabilities, and no density is comparable."""
+    measure = data_measure(summary.spec)
+    return [name for name in names if catalogue.class_of("likelihood", name).measure == measure]
 
 
 def _floor(summary: RunSummary) -> Finding | None:
@@ -67,13 +73,13 @@ def _support(summary: RunSummary) -> Finding | None:
     name, spec = summary.config.likelihood.name, summary.spec
     elements = catalogue.class_of("likelihood", name).support.outside(spec)
     if elements is not None:
-        fitting = fitting_likelihoods(spec)
+        fitting = _of_the_data(fitting_likelihoods(spec), summary)
         return Finding(
             "serious",
             f"Wrong likelihood: the data are not in the support of {name}, so its number is not a log-likelihood of them.",
             f"{named_elements(summary, np.flatnonzero(elements))} outside the support",
             f"Likelihoods that fit these data: {', '.join(fitting)}.",
-            _with_likelihood(summary, fitting[0]),
+            _with_likelihood(summary, fitting[0]) if fitting else "",
         )
     if not spec.is_discrete or summary.measure == "counting":
         return None
@@ -104,6 +110,7 @@ def _predictive(summary: RunSummary) -> Finding | None:
     wrong = wrong[np.argsort(-check.distance[wrong], kind="stable")]
     worst = float(check.distance[wrong[0]])
     what, better, figure = _cause(summary, wrong)
+    fitting = _of_the_data(fitting_likelihoods(spec), summary)
     return Finding(
         "serious" if worst > SERIOUS_MISFIT_DISTANCE and share > 0.5 else "warning",
         f"Wrong likelihood: training examples do not look like draws from {name}; {what}.",
@@ -111,7 +118,7 @@ def _predictive(summary: RunSummary) -> Finding | None:
         f"distribution function is off by up to {worst:.2f}{figure}",
         f"Try {better[0]}{f', or {better[1]}' if len(better) > 1 else ''}."
         if better
-        else f"No other likelihood that these data allow is likelier to fit ({', '.join(fitting_likelihoods(spec))}); look at "
+        else f"No other likelihood that these data allow is likelier to fit ({', '.join(fitting)}); look at "
         "the columns themselves, and at a larger decoder.",
         _with_likelihood(summary, better[0]) if better else "",
     )

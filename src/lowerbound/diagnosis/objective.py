@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 
 from ..config.entry import KINDS
+from ..evaluation.reconstruction import NO_BOUND
 from ..summaries import RunSummary
-from .finding import Check, Finding, retrain
+from .finding import Check, Finding, retrain, short
 
 
 def _kl_weight(summary: RunSummary) -> Finding | None:
@@ -41,4 +42,22 @@ def _kl_weight(summary: RunSummary) -> Finding | None:
     return None
 
 
-CHECKS = (Check("kl-weight", "a KL weight of 1", _kl_weight, lambda s: s.has_bound, "a model with a bound"),)
+def _no_bound(summary: RunSummary) -> Finding | None:
+    found = summary.reconstruction
+    if found is None:
+        return None
+    return Finding(
+        "note",
+        f"This is an autoencoder without a likelihood of the data. {NO_BOUND}",
+        f"root mean square error of an element {short(found.root_mean_square)}, {found.explained:.1%} of the variance "
+        f"explained ({found.num_examples:,} examples of the {found.split} split)",
+        "Compare it with other autoencoders, and with PCA, by this error on data that were not trained on. For a bound, train "
+        "with a posterior and the ELBO.",
+        retrain(summary, *(f"{kind}.name={KINDS[kind].default}" for kind in ("objective", "posterior"))),
+    )
+
+
+CHECKS = (
+    Check("kl-weight", "a KL weight of 1", _kl_weight, lambda s: s.has_bound, "a model with a bound"),
+    Check("no-bound", "a bound to report", _no_bound),
+)

@@ -7,6 +7,7 @@ from .inference_gap import InferenceGap, inference_gap
 from .latent_table import LatentTable, latent_table
 from .latents import active_units, check_density, decode, kl_by_latent, posterior_draws, posterior_means, posterior_stds, sample
 from .proposals import AbstractProposal, Amortised, Defensive, Refined, Widened
+from .reconstruction import Reconstruction, reconstruction
 from .scores import Evaluation, evaluate
 from .shares import element_shares
 from .unfinished import Unfinished
@@ -25,6 +26,7 @@ __all__ = [
     "EvidenceEstimate",
     "InferenceGap",
     "LatentTable",
+    "Reconstruction",
     "Refined",
     "Sandwich",
     "Subject",
@@ -46,6 +48,7 @@ __all__ = [
     "posterior_draws",
     "posterior_means",
     "posterior_stds",
+    "reconstruction",
     "sample",
     "sandwich",
 ]

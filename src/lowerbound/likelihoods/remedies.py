@@ -7,6 +7,7 @@ from typing import Literal
 
 from ..config import catalogue
 from ..data.spec import DataSpec
+from .base import Measure
 from .support import Support, fitting_likelihoods
 
 Misfit = Literal["levels", "overdispersed", "more-zeros", "positive-skew", "heavy-tails", "other-shape"]
@@ -21,6 +22,11 @@ REMEDIES: dict[Misfit, tuple[str, ...]] = {
 }
 
 
+def data_measure(spec: DataSpec) -> Measure:
+    """The measure of log p(x) that data of this kind have: whole numbers have probabilities, others densities."""
+    return "counting" if spec.is_whole or spec.is_discrete else "lebesgue"
+
+
 def better_likelihoods(misfit: Misfit, spec: DataSpec, tried: Collection[str] = ()) -> list[str]:
     """Those that may help, that the data allow and that were not tried yet.
 
@@ -29,7 +35,7 @@ def better_likelihoods(misfit: Misfit, spec: DataSpec, tried: Collection[str] = 
     """
     allowed = set(fitting_likelihoods(spec)) - set(tried)
     parts = {name: catalogue.class_of("likelihood", name) for name in REMEDIES[misfit] if name in allowed}
-    measure = "counting" if spec.is_whole or spec.is_discrete else "lebesgue"
+    measure = data_measure(spec)
     # Pixels are levels with two ends, not counts without one.
     return [
         name for name, part in parts.items() if part.measure == measure and not (spec.is_image and part.support is Support.COUNTS)

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..diagnosis import Diagnosis, diagnose
 from ..diagnosis.monitors import monitor_texts
+from ..evaluation.reconstruction import NO_BOUND
 from ..summaries import RunSummary, Score
 from .page_pictures import charts, column_charts, grid, latent_charts, reconstruction_grid
 from .score_text import error_text, explanation, measure_note, measure_text, number, title_of
@@ -55,8 +56,9 @@ def render_report(summary: RunSummary, diagnosis: Diagnosis | None = None) -> st
 
 def _lead(summary: RunSummary) -> str:
     """The run in one or two sentences."""
+    kind = "A variational autoencoder" if summary.has_bound else "An autoencoder"
     text = (
-        f"A variational autoencoder with {summary.latent_dim} latent {'variable' if summary.latent_dim == 1 else 'variables'} "
+        f"{kind} with {summary.latent_dim} latent {'variable' if summary.latent_dim == 1 else 'variables'} "
         f"and the likelihood {summary.config.likelihood.name}, trained on {summary.num_train:,} examples of "
         f"<strong>{_escape(summary.data_name)}</strong> ({_escape(summary.spec.words)}): "
         f"{_escape(summary.how_it_ended)}, {duration(summary.seconds)}."
@@ -90,6 +92,10 @@ def _tiles(summary: RunSummary) -> list[str]:
         value = number(score.value, score.standard_error) + (f" <small>{error}</small>" if error else "")
         samples = f", {score.num_samples:,} samples" if score.name == "log_evidence_nats" else ""
         tiles.append(_tile(title_of(score), value, f"{score.unit}, {score.split}{samples}"))
+    if (found := summary.reconstruction) is not None:
+        where = f"{found.split}, {found.num_examples:,} examples"
+        tiles.append(_tile("Reconstruction error", number(found.root_mean_square), f"root mean square of an element, {where}"))
+        tiles.append(_tile("Explained variance", f"{found.explained:.1%}", where))
     active = int(summary.latent_is_active.sum())
     tiles.append(_tile("Active latents", f"{active} <small>of {summary.latent_dim}</small>", "variance of the mean above 0.01"))
     return tiles
@@ -153,6 +159,8 @@ def _with_code(text: str) -> str:
 
 def _scores(summary: RunSummary) -> str:
     tiles = f'<div class="tiles">{"".join(_tiles(summary))}</div>'
+    if summary.reconstruction is not None:
+        return f'{tiles}<p class="intro">{_escape(NO_BOUND)}</p>'
     if not summary.scores:
         return f'{tiles}<p class="intro">This run was not evaluated: <code>lowerbound evaluate</code> does it at any time.</p>'
     names = [score.name for score in summary.scores]

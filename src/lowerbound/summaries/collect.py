@@ -16,7 +16,7 @@ from ..data.examples import examples_of
 from ..data.spec import DataSpec
 from ..data.splits import Split
 from ..errors import LowerboundError
-from ..evaluation import active_units, decode, kl_by_latent, posterior_means, sample
+from ..evaluation import active_units, decode, kl_by_latent, posterior_means, reconstruction, sample
 from ..models import AbstractLatentVariableModel
 from ..runs.folder import RunFolder
 from .examination import examine
@@ -135,6 +135,7 @@ def _of_data(
         "latent_means": means[:NUM_LATENT_POINTS],
         "latent_is_active": active,
         "kl_by_latent_nats": kl_by_latent(model, shown_data) if model.has_density else None,
+        "reconstruction": None if model.has_density else reconstruction(model, spec, shown_data, split=shown),
         "labels": None if dataset.labels is None else dataset.labels[points],
         "factors": None if dataset.factors is None else dataset.factors[points],
         "factor_names": dataset.factor_names,

@@ -14,6 +14,7 @@ from ..assembly.automatic import Choice
 from ..config import RunConfig
 from ..data.spec import DataSpec
 from ..errors import DataError
+from ..evaluation import Reconstruction
 from ..likelihoods import Given
 from ..models import LatentBlock
 from ..training import MONITOR, NOT_FINITE
@@ -90,6 +91,7 @@ class RunSummary:
     - `split_shown`: the split that `originals` and `latent_means` come from.
     - `files`: name and meaning of each file in the run's folder.
     - `examination`: what was measured on the model and its data; None where that was not done.
+    - `reconstruction`: the error of a deterministic code; None for other models.
     - `data_problem`: why the data of the run could not be used; "" where they were.
     - `choices`: what the data chose of the configuration, and why.
     - `tried`: the configurations of the runs that this one was made from, the nearest first: what they had was tried.
@@ -132,6 +134,7 @@ class RunSummary:
     stop_reason: str = "all epochs"
     files: Mapping[str, str] = dataclasses.field(default_factory=dict)
     examination: Examination | None = None
+    reconstruction: Reconstruction | None = None
     data_problem: str = ""
     given: Given | None = None
     loss_is_bound: bool = True
