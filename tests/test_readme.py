@@ -39,9 +39,10 @@ def test_the_commands_run_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         assert (tmp_path / name).stat().st_size > 0
 
 
-def test_what_the_readme_links_to_is_there() -> None:
-    links = re.findall(r"\]\(([^)#]+)\)", README)
+@pytest.mark.parametrize("page", ["README.md", "docs/ladder.md"])
+def test_what_a_page_links_to_is_there(page: str) -> None:
+    file = Path(__file__).parent.parent / page
+    links = re.findall(r"\]\(([^)#]+)\)", file.read_text(encoding="utf-8"))
     local = [link for link in links if not link.startswith("http")]
-    missing = [link for link in local if not (Path(__file__).parent.parent / link).exists()]
     assert local
-    assert not missing
+    assert not [link for link in local if not (file.parent / link).exists()]
