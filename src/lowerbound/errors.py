@@ -47,6 +47,10 @@ class NonFiniteLossError(LowerboundError, ArithmeticError):
     """Training met a NaN or infinite loss; the checkpoints from before it are kept."""
 
 
+class ForkedProcessError(LowerboundError, RuntimeError):
+    """A forked process cannot compute, because the one that it was forked from had used JAX before."""
+
+
 class VerificationError(LowerboundError, ArithmeticError):
     """A figure whose truth is known came out wrong on this machine."""
 

@@ -17,8 +17,8 @@ from ..data.splits import Split
 from ..diagnosis import Diagnosis, diagnose
 from ..summaries import summarize_model
 from ..training import ALL_EPOCHS, STOPPED_EARLY
-from .folder import Fitted
 from .parameters import PARAMETERS
+from .result import Fitted
 
 
 def diagnose_fitted(fitted: Fitted, dataset: Dataset, further: Mapping[str, Any] | None) -> Diagnosis:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import zlib
 from collections.abc import Mapping
@@ -13,9 +14,8 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Density
 from sklearn.utils import Tags, TransformerTags
 from sklearn.utils.validation import check_is_fitted
 
-from .. import evaluation
-from ..assembly.automatic import Choice
-from ..config import ResolvedConfig
+import lowerbound
+
 from ..config.rules import COUNT
 from ..data.checks import check_array, check_size_for_float32
 from ..data.dataset import Dataset
@@ -23,9 +23,8 @@ from ..data.examples import Example
 from ..data.levels import for_device
 from ..data.plausibility import check_like_training
 from ..data.spec import DataSpec
-from ..evaluation.latents import in_blocks
 from ..storage.memory import check_number_fits
-from .folder import Fitted
+from .forked import check_not_forked
 from .inputs import (
     as_frame,
     as_numbers,
@@ -36,8 +35,11 @@ from .inputs import (
     weights_of,
     with_condition,
 )
+from .result import Fitted
 
 if TYPE_CHECKING:
+    from ..assembly.automatic import Choice
+    from ..config import ResolvedConfig
     from ..diagnosis import Diagnosis
 
 # Importance samples of `score_samples`: enough to rank examples; a number to publish takes more.
@@ -71,8 +73,9 @@ class AbstractFitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityM
         means = self._posterior_means(examples)
         if not return_std:
             return means
-        evaluation.check_density(self.model_, "spread of q(z|x)")
-        return means, in_blocks(lambda block: evaluation.posterior_stds(self.model_, block), examples)
+        lowerbound.evaluation.check_density(self.model_, "spread of q(z|x)")
+        stds = functools.partial(lowerbound.evaluation.posterior_stds, self.model_)
+        return means, lowerbound.evaluation.in_blocks(stds, examples)
 
     def sample_posterior(self, X: Any, n_draws: int = 1, *, condition: Any = None, random_state: Any = None) -> np.ndarray:
         """Draws z ~ q(z|x) of each example: (n_draws, n, latent_dim), float32.
@@ -83,7 +86,7 @@ class AbstractFitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityM
         """
         examples, count = self._checked(X, condition), COUNT.convert("n_draws", n_draws)
         check_number_fits("n_draws", count, 8 * len(examples) * self.model_.latent_dim, "draws of these examples")
-        return evaluation.posterior_draws(self.model_, examples, count, seed=seed_from(random_state))
+        return lowerbound.evaluation.posterior_draws(self.model_, examples, count, seed=seed_from(random_state))
 
     def inverse_transform(self, X: Any, *, condition: Any = None) -> Any:
         """E[x|z] for each row z of `X`, (n, latent_dim): (n, *example), in the data's units.
@@ -93,7 +96,7 @@ class AbstractFitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityM
 
         Raises `DataError` when `X` does not have latent_dim columns.
         """
-        check_is_fitted(self)
+        self._ready()
         latents = check_array(as_numbers(X), event_shape=(self.model_.latent_dim,))
         check_size_for_float32(latents, "X")
         means = self._decoder_means(with_condition(np.asarray(latents, np.float32), condition, self.spec_))
@@ -117,12 +120,12 @@ class AbstractFitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityM
 
         Raises `ConfigurationError` when `n_samples` is not a whole number from 1 up.
         """
-        check_is_fitted(self)
+        self._ready()
         count = COUNT.convert("n_samples", n_samples)
         seed = seed_from(random_state)
         check_number_fits("n_samples", count, 16 * math.prod(self.spec_.event_shape), "new examples")
         given = with_condition(np.zeros((count, 1), np.float32), condition, self.spec_).condition
-        drawn = self.spec_.to_user(evaluation.sample(self.model_, count, condition=given, draw=not mean, seed=seed))
+        drawn = self.spec_.to_user(lowerbound.evaluation.sample(self.model_, count, condition=given, draw=not mean, seed=seed))
         return self._as_given(drawn, self._frame)
 
     def score_samples(self, X: Any, num_samples: int = EVIDENCE_SAMPLES, *, condition: Any = None) -> np.ndarray:
@@ -136,7 +139,7 @@ class AbstractFitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityM
         """
         data, count = self._checked(X, condition, in_support=True), COUNT.convert("num_samples", num_samples)
         streams = np.asarray([zlib.crc32(row.astype(np.float32).tobytes()) >> 1 for row in np.asarray(data.x)], np.int32)
-        estimate = evaluation.estimate_evidence(self.model_, data, count, seed=_EVIDENCE_SEED, streams=streams)
+        estimate = lowerbound.evaluation.estimate_evidence(self.model_, data, count, seed=_EVIDENCE_SEED, streams=streams)
         return np.asarray(estimate.log_evidence, np.float64)
 
     def score(self, X: Any, y: Any = None, *, condition: Any = None) -> float:
@@ -145,7 +148,7 @@ class AbstractFitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityM
 
     def evaluate(
         self, X: Any, num_samples: int = 1000, *, condition: Any = None, sample_weight: Any = None, proposal: Any = None
-    ) -> evaluation.Evaluation:
+    ) -> lowerbound.evaluation.Evaluation:
         """All that can be said of `X` in numbers, with units and standard errors: ELBO, evidence, KL, bits/dim, active units.
 
         - `num_samples`: importance samples of each example. `sample_weight`: how many each stands for, (n,).
@@ -156,16 +159,16 @@ class AbstractFitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityM
         data, count = self._checked(X, condition, in_support=True), COUNT.convert("num_samples", num_samples)
         if (weight := weights_of(sample_weight, len(data))) is not None:
             data = dataclasses.replace(data, weight=weight.astype(np.float32))
-        return evaluation.evaluate(self.model_, self.spec_, data, num_samples=count, split="X", proposal=proposal)
+        return lowerbound.evaluation.evaluate(self.model_, self.spec_, data, num_samples=count, split="X", proposal=proposal)
 
-    def latents(self, X: Any, *, condition: Any = None, random_state: Any = 0) -> evaluation.LatentTable:
+    def latents(self, X: Any, *, condition: Any = None, random_state: Any = 0) -> lowerbound.evaluation.LatentTable:
         """What each latent carries about the examples of `X`: its KL, its variance, whether it is active; `print` shows a table.
 
         - `random_state`: of the draws behind what is said of all latents together.
 
         Raises `DataError` when the examples are not like those of `fit`.
         """
-        return evaluation.latent_table(self.model_, self._checked(X, condition), seed=seed_from(random_state))
+        return lowerbound.evaluation.latent_table(self.model_, self._checked(X, condition), seed=seed_from(random_state))
 
     def doctor(self, X: Any, y: Any = None, *, condition: Any = None) -> Diagnosis:
         """What is the matter with the model, the most important first, and what to try; `print` shows it. `y` is ignored.
@@ -200,8 +203,12 @@ class AbstractFitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityM
     def _as_given(self, array: np.ndarray, module: str) -> Any:
         return as_frame(array, self.spec_.feature_names, module) if self.spec_.feature_names else array
 
-    def _checked(self, X: Any, condition: Any, *, in_support: bool = False) -> Example:
+    def _ready(self) -> None:
         check_is_fitted(self)
+        check_not_forked()
+
+    def _checked(self, X: Any, condition: Any, *, in_support: bool = False) -> Example:
+        self._ready()
         array = numeric_examples(X, self, event_shape=self.spec_.event_shape)
         if in_support:
             self.model_.check_values(array, self.spec_)
@@ -209,11 +216,11 @@ class AbstractFitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityM
         return with_condition(for_device(self.spec_.to_model(array)), condition, self.spec_)
 
     def _posterior_means(self, examples: Example) -> np.ndarray:
-        return in_blocks(lambda block: evaluation.posterior_means(self.model_, block), examples)
+        return lowerbound.evaluation.in_blocks(lambda block: lowerbound.evaluation.posterior_means(self.model_, block), examples)
 
     def _decoder_means(self, latents: Example) -> np.ndarray:
         def means(block: Example) -> np.ndarray:
             condition = None if block.condition is None else np.asarray(block.condition)
-            return evaluation.decode(self.model_, np.asarray(block.x), condition=condition)
+            return lowerbound.evaluation.decode(self.model_, np.asarray(block.x), condition=condition)
 
-        return self.spec_.to_user(in_blocks(means, latents))
+        return self.spec_.to_user(lowerbound.evaluation.in_blocks(means, latents))

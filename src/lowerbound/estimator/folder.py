@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from ..assembly.automatic import Choice
 from ..assembly.parts import part_from_json, part_to_json
-from ..config import ResolvedConfig
-from ..data.spec import DataSpec
-from ..models import AbstractLatentVariableModel
 from ..runs.folder import RUN_FILE, RunFolder, load_model
 from ..runs.model_folder import MODEL_DOCUMENTS, check_replaceable, check_sizes, write_model_files
 from ..storage.arrays import arrays_to_bytes
 from ..storage.atomic import new_folder, write_and_sync
 from ..storage.documents import document_bytes, read_document
 from ..storage.upgrades import ESTIMATOR
+from .result import Fitted
 
 _FILE = "estimator.json"
 
@@ -31,18 +27,6 @@ class _Document:
     parts: dict[str, dict[str, Any]]
     history: dict[str, tuple[float | None, ...]]
     version: int
-
-
-class Fitted(NamedTuple):
-    """What a fit leaves: the model, its data's description, its configuration, its parts given as objects, its history; and what
-    the data chose, which is not stored."""
-
-    model: AbstractLatentVariableModel
-    spec: DataSpec
-    config: ResolvedConfig
-    parts: Mapping[str, Any]
-    history: Mapping[str, np.ndarray]
-    choices: tuple[Choice, ...] = ()
 
 
 def save_estimator(path: str | Path, fitted: Fitted) -> None:

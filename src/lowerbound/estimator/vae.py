@@ -1,4 +1,7 @@
-"""The variational autoencoder as a scikit-learn estimator. It holds no maths: it translates between people and jobs."""
+"""The variational autoencoder as a scikit-learn estimator. It holds no maths: it translates between people and jobs.
+
+What is heavy is imported where it is used, so that an import takes little longer than that of scikit-learn and JAX.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import typing
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -21,11 +24,8 @@ from ..data.checks import check_array
 from ..data.dataset import Dataset
 from ..data.plausibility import check_like_training
 from ..errors import ConfigurationError, ConfigurationWarning
-from ..recipes import load_recipe
-from ..runs.planning import Before, plan
-from ..training import Progress, Record, prepare
 from .fitted import AbstractFitted
-from .folder import Fitted, load_estimator, save_estimator
+from .forked import check_not_forked
 from .inputs import (
     condition_values,
     module_of_frame,
@@ -34,7 +34,11 @@ from .inputs import (
     seed_from,
     weights_of,
 )
-from .parameters import PARAMETERS, Asked, configuration_of, parameters_of
+from .result import Fitted
+
+if TYPE_CHECKING:
+    from ..training import Progress, Record
+    from .parameters import Asked
 
 _LINES_PER_FIT = 20
 
@@ -213,6 +217,9 @@ class VAE(AbstractFitted):
         >>> VAE.from_recipe("post-2018").epochs
         10000
         """
+        from ..recipes import load_recipe
+        from .parameters import parameters_of
+
         chosen = load_recipe(recipe)
         settings = {} if chosen.info.automatic else parameters_of(chosen.run_config(), {})
         return cls(**{**settings, "random_state": None, **parameters})
@@ -229,6 +236,10 @@ class VAE(AbstractFitted):
         Raises `DataError` when `X` cannot be used, `ConfigurationError` when a parameter is not possible, and
         `NonFiniteLossError`; what was fitted before is untouched then.
         """
+        from ..runs.planning import Before, plan
+        from ..training import prepare
+
+        check_not_forked()
         seen = type(self)()
         array = numeric_examples(X, seen)
         given = None if condition is None else condition_values(condition, len(array))
@@ -282,6 +293,8 @@ class VAE(AbstractFitted):
         A model that was saved there before is replaced, at once. Raises `ConfigurationError` when anything else is there or a
         part is of a class of your own, and `SavingError` when it cannot be written; what was there is untouched then.
         """
+        from .folder import save_estimator
+
         check_is_fitted(self)
         save_estimator(path, self._fitted)
 
@@ -292,11 +305,17 @@ class VAE(AbstractFitted):
         Its parameters are those of the configuration as resolved. Raises `ModelFolderError` when the folder is missing, torn,
         foreign or of a newer format.
         """
+        from .folder import load_estimator
+        from .parameters import parameters_of
+
+        check_not_forked()
         fitted = load_estimator(path)
         return cls(**parameters_of(fitted.config, fitted.parts))._set_fitted(fitted)
 
     def _configuration(self, num_validation: int | None = None, kind: str | None = None) -> Asked:
         """- `num_validation`: of a person's own rows. `kind`: in place of the parameter of that name."""
+        from .parameters import PARAMETERS, configuration_of
+
         seed = self.random_state
         if not isinstance(seed, int | np.integer):
             seed = seed_from(seed)

@@ -5,7 +5,17 @@ from .estimates import BoundCurve, Estimate
 from .evidence import EvidenceEstimate, estimate_evidence
 from .inference_gap import InferenceGap, inference_gap
 from .latent_table import LatentTable, latent_table
-from .latents import active_units, check_density, decode, kl_by_latent, posterior_draws, posterior_means, posterior_stds, sample
+from .latents import (
+    active_units,
+    check_density,
+    decode,
+    in_blocks,
+    kl_by_latent,
+    posterior_draws,
+    posterior_means,
+    posterior_stds,
+    sample,
+)
 from .proposals import AbstractProposal, Amortised, Defensive, Refined, Widened
 from .reconstruction import Reconstruction, reconstruction
 from .scores import Evaluation, evaluate
@@ -42,6 +52,7 @@ __all__ = [
     "element_shares",
     "estimate_evidence",
     "evaluate",
+    "in_blocks",
     "inference_gap",
     "kl_by_latent",
     "latent_table",
