@@ -18,7 +18,18 @@ import numpy as np
 from lowerbound.cli.main import main
 
 # One small network everywhere, so that most trainings share one compiled program.
-SMALL = ("--set", "network.hidden_widths=[8]", "--set", "model.latent_dim=2", "--set", "training.batch_size=20")
+# A plain model: what the data would choose instead takes longer to compile, and has tests of its own.
+SMALL = tuple(
+    part
+    for setting in (
+        "network.hidden_widths=[8]",
+        "model.latent_dim=2",
+        "training.batch_size=20",
+        "prior.name=standard-normal",
+        "likelihood.name=auto",
+    )
+    for part in ("--set", setting)
+)
 # For tests that do not look at the scores, the pictures and the page.
 SMALL_ALONE = (*SMALL, "--no-report")
 

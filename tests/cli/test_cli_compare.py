@@ -58,7 +58,7 @@ def test_numbers_given_the_total_say_so_and_are_not_ranked_beside_others(tmp_pat
         found = json.loads(good("evaluate", runs[name], "--samples", 10, "--json").stdout)
         assert (found["given"], found["evidence"]["given"]) == (given, given)
         assert (found["bits_per_dim"] is None) == (given is not None)
-        good("score", runs[name], tmp_path / "counts.npy", "--out", tmp_path / f"{name}.csv", "--samples", 2)
+        good("score", runs[name], tmp_path / "counts.npy", "--out", tmp_path / f"{name}.csv", "--samples", 10)
         first = (tmp_path / f"{name}.csv").read_text().partition(",")[0]
         assert first == ("log_evidence_nats" if given is None else "log_evidence_given_total_nats")
     shown = good("evaluate", runs["told"], "--samples", 10).stdout
