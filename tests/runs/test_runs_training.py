@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 import re
@@ -15,7 +16,7 @@ from commands import command, figures, good, small_images, weights
 from limits import file_size_limit
 
 from lowerbound.config import RunConfig
-from lowerbound.data.datasets import load_dataset
+from lowerbound.data.datasets import load_configured, load_dataset
 from lowerbound.errors import ConfigurationError, ModelFolderError, NonFiniteLossError
 from lowerbound.recipes import resolve_config
 from lowerbound.runs.checkpoints import latest_checkpoint, load_checkpoint_into
@@ -304,3 +305,28 @@ def test_what_the_data_chose_is_kept_with_its_reasons(tmp_path: Path) -> None:
     # Runs of before had no such field.
     file.write_text(json.dumps({name: value for name, value in content.items() if name != "choices"}))
     assert RunFolder.open(tmp_path / "run").choices == ()
+
+
+def test_zeros_and_ones_drawn_anew_come_back_bit_for_bit(data: Path, tmp_path: Path) -> None:
+    config = RunConfig().updated(CHANGES).updated({"data": {"name": str(data), "binarize": "dynamic"}, "training": {"epochs": 4}})
+    loaded = load_configured(config.data)
+
+    def begun(name: str) -> TrainingRun:
+        return TrainingRun.begin(tmp_path / name, config, loaded, recipe="", command="")
+
+    whole = begun("whole")
+    assert any("each step of training draws zeros and ones anew" in note for note in whole.notes)
+    assert whole.config.likelihood.name == "bernoulli"
+    whole.run()
+    begun("parts").run(should_stop=_stop_after(1))
+    TrainingRun.resume(tmp_path / "parts", loaded).run()
+    assert weights(tmp_path / "parts" / "model") == weights(tmp_path / "whole" / "model")
+    assert figures(tmp_path / "parts") == figures(tmp_path / "whole")
+    without = dataclasses.replace(loaded, probability=None)
+    with pytest.raises(
+        ConfigurationError, match=r"data.binarize is 'dynamic', but .* came without the probabilities to draw from"
+    ):
+        TrainingRun.begin(tmp_path / "without", config, without, recipe="", command="")
+    once = TrainingRun.begin(tmp_path / "once", config.updated({"data": {"binarize": "fixed"}}), without, recipe="", command="")
+    once.run()
+    assert weights(tmp_path / "once" / "model") != weights(tmp_path / "whole" / "model")

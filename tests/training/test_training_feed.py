@@ -9,6 +9,7 @@ from typing import Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 from registry import DATA, model_of
 
@@ -16,6 +17,7 @@ from lowerbound.config.sections import TrainingConfig
 from lowerbound.data.examples import Example
 from lowerbound.objectives import ELBO
 from lowerbound.training import Progress, Streamed, Trainer
+from lowerbound.training.feed import Redrawn
 
 CONFIG = TrainingConfig(epochs=4, batch_size=7, learning_rate=0.01, validate_every=2)
 
@@ -83,3 +85,20 @@ def test_two_devices_give_the_curve_of_one() -> None:
     np.testing.assert_allclose(two, one, rtol=1e-5)
     assert len(set(one)) == 8
     assert "training.batch_size is 7, which 2 devices cannot share equally; set it to a multiple of 2" in refusal
+
+
+def test_redrawn_zeros_and_ones_derive_from_the_seed_and_the_step_alone() -> None:
+    """Each step sees another draw of the same rows, whatever the chunks; its mean is the probability (6 errors, 2e-9)."""
+    rng = np.random.default_rng(0)
+    values = rng.integers(0, 256, (300, 40)).astype(np.uint8)
+    fixed = (rng.random(values.shape) < values / 255).astype(np.uint8)
+    feed = Redrawn(Example(fixed).on_device(), jnp.asarray(values), 255.0)
+    key, rows = jax.random.key(1), jnp.arange(300)
+    draws = [np.asarray(feed.batch(rows, key, jnp.int32(step)).x) for step in range(80)]
+    assert draws[0].dtype == np.uint8
+    assert (draws[0] != draws[1]).any()
+    np.testing.assert_array_equal(draws[5], feed.batch(rows, key, jnp.int32(5)).x)
+    assert (draws[0] != np.asarray(feed.batch(rows, jax.random.key(2), jnp.int32(0)).x)).any()
+    z = (np.mean(draws) - np.mean(values / 255)) / np.sqrt(np.mean(values / 255 * (1 - values / 255)) / (80 * values.size))
+    assert abs(z) < 6
+    np.testing.assert_array_equal(feed.first(5).x, fixed[:5])

@@ -56,6 +56,13 @@ class DataConfig:
     background: str = _key(
         "", Text(may_be_empty=True), "the colour behind transparent pixels of a folder's images; empty for white, with a warning"
     )
+    binarize: str = _key(
+        "no",
+        OneOf(("no", "fixed", "dynamic")),
+        "take grey levels for probabilities: zeros and ones drawn once (fixed), or at each step of training anew (dynamic), with "
+        "scores on one fixed draw",
+        {"fixed": ("salakhutdinov2008",), "dynamic": ("salakhutdinov2008", "burda2016")},
+    )
     scaling: str = _key(
         "auto",
         OneOf(("auto", "unit", "open-unit", "standard", "none")),

@@ -27,6 +27,8 @@ class Dataset:
     - `condition`: (n,) or (n, k), what a conditional model is given with each example; None where none was asked for.
     - `weight`: (n,), how many examples each row stands for; None where each is one.
     - `feature_names`: a name for each column of a table; empty where there are none.
+    - `probability`: values of the examples' shape and the highest that they can have, whose ratio is the probability of a one,
+      where training is to draw zeros and ones anew at each step; the examples are one draw of them.
     - `num_levels`: the number of levels of integer data where the source states it, for `describe`.
     """
 
@@ -44,3 +46,4 @@ class Dataset:
     weight: np.ndarray | None = None
     feature_names: tuple[str, ...] = ()
     num_levels: int | None = None
+    probability: tuple[np.ndarray, float] | None = None

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import ConfigurationError, DataError, MissingDataError, closest_name, shortened
 from ..storage.regular import not_a_file
+from .binarization import binarized
 from .cache import data_directory
 from .checks import check_array
 from .conditions import joined
@@ -84,7 +85,7 @@ def load_dataset(
 def load_configured(data: DataConfig, data_dir: str | Path | None = None, *, instead: str = "", key: str = "") -> Dataset:
     """The data that a configuration names; or those of another name or path, read in the same way."""
     name, own_key = (instead, key) if instead else (data.name, data.key)
-    return load_dataset(
+    dataset = load_dataset(
         name,
         own_key,
         data_dir,
@@ -93,6 +94,7 @@ def load_configured(data: DataConfig, data_dir: str | Path | None = None, *, ins
         background=data.background,
         validation=data.validation if isinstance(data.validation, str) and not instead else "",
     )
+    return dataset if data.binarize == "no" else binarized(dataset, anew=data.binarize == "dynamic")
 
 
 def _load_table(name: str, path: Path, key: str, condition: str, marks: str) -> Dataset:

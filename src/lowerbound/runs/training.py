@@ -253,8 +253,15 @@ def _check_validation(config: RunConfig, dataset: Dataset, split: Split, spec: D
 
 
 def _notes(config: RunConfig, dataset: Dataset) -> tuple[str, ...]:
-    unused = f"{dataset.name} comes with its own split; data.validation, data.test and data.split_seed are not used."
-    return config.remarks if dataset.split is None else (*config.remarks, unused)
+    notes = config.remarks
+    if dataset.split is not None:
+        notes += (f"{dataset.name} comes with its own split; data.validation, data.test and data.split_seed are not used.",)
+    if config.data.binarize == "dynamic":
+        notes += (
+            "the values are probabilities: each step of training draws zeros and ones anew; validation and all scores are about "
+            "one fixed draw, the same for every run.",
+        )
+    return notes
 
 
 def _version_notes(begun: dict[str, str]) -> tuple[str, ...]:

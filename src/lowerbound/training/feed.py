@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from abc import abstractmethod
 from collections.abc import Callable
 
@@ -9,11 +10,14 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int, PRNGKeyArray
+from jaxtyping import Array, Int, Num, PRNGKeyArray
 from typing_extensions import override
 
 from ..data.examples import Example
 from .schedule import Schedule
+
+# The stream of random numbers that follows those of `program`.
+REDRAWING = 3
 
 
 class AbstractBatches(eqx.Module):
@@ -24,6 +28,10 @@ class AbstractBatches(eqx.Module):
     @abstractmethod
     def rows(self, key: PRNGKeyArray, first_step: Int[Array, ""], schedule: Schedule) -> Int[Array, "steps batch"]:
         """The rows of `data` for each step of the chunk."""
+
+    @abstractmethod
+    def batch(self, rows: Int[Array, " batch"], key: PRNGKeyArray, step: Int[Array, ""]) -> Example:
+        """What a step sees of these rows; `key` is the run's own, of which each stream of random numbers is made."""
 
 
 class AbstractFeed(eqx.Module):
@@ -65,6 +73,45 @@ class Resident(AbstractFeed, AbstractBatches):
     def rows(self, key: PRNGKeyArray, first_step: Int[Array, ""], schedule: Schedule) -> Int[Array, "steps batch"]:
         return batch_indices(key, first_step, schedule, len(self.data))
 
+    @override
+    def batch(self, rows: Int[Array, " batch"], key: PRNGKeyArray, step: Int[Array, ""]) -> Example:
+        return self.data[rows]
+
+
+class Redrawn(AbstractFeed, AbstractBatches):
+    """All examples on the device, as zeros and ones that each step draws anew.
+
+    - `data`: the examples with one fixed draw as x. `values`: of x's shape; divided by `top` they are the probability of a one.
+    """
+
+    data: Example
+    values: Num[Array, "..."]
+    top: float = eqx.field(static=True)
+
+    @property
+    @override
+    def num_examples(self) -> int:
+        return len(self.data)
+
+    @override
+    def first(self, count: int) -> Example:
+        return self.data[:count]
+
+    @override
+    def fetch(self, key: PRNGKeyArray, first_step: int, schedule: Schedule) -> Redrawn:
+        return self
+
+    @override
+    def rows(self, key: PRNGKeyArray, first_step: Int[Array, ""], schedule: Schedule) -> Int[Array, "steps batch"]:
+        return batch_indices(key, first_step, schedule, len(self.data))
+
+    @override
+    def batch(self, rows: Int[Array, " batch"], key: PRNGKeyArray, step: Int[Array, ""]) -> Example:
+        probability = self.values[rows].astype(jnp.float32) / self.top
+        own = jax.random.fold_in(jax.random.fold_in(key, REDRAWING), step)
+        drawn = jax.random.uniform(own, probability.shape, jnp.float32) < probability
+        return dataclasses.replace(self.data[rows], x=drawn.astype(self.data.x.dtype))
+
 
 class Streamed(AbstractFeed):
     """Examples that a reader brings, a chunk of steps at a time: the very rows that `Resident` would have looked up.
@@ -103,6 +150,10 @@ class Fetched(AbstractBatches):
     @override
     def rows(self, key: PRNGKeyArray, first_step: Int[Array, ""], schedule: Schedule) -> Int[Array, "steps batch"]:
         return jnp.arange(len(self.data)).reshape(-1, schedule.batch_size)
+
+    @override
+    def batch(self, rows: Int[Array, " batch"], key: PRNGKeyArray, step: Int[Array, ""]) -> Example:
+        return self.data[rows]
 
 
 def batch_indices(

@@ -24,7 +24,7 @@ from ..storage.schema import checked
 from . import program
 from .devices import mesh as one_device
 from .devices import place
-from .feed import AbstractFeed, Resident
+from .feed import AbstractFeed, Redrawn, Resident
 from .numbers import Numbers, as_inputs
 from .optimizer import learning_rate
 from .schedule import Schedule
@@ -135,6 +135,8 @@ class Trainer:
     - `train`, `validation`: examples, or arrays of them, in the user's units; validation may be empty. `train` may be a feed,
       which brings them from elsewhere.
     - `objective`: what is minimized, and the bound that is reported.
+    - `probability`: values of the training examples' shape and the highest that they can have, whose ratio is the probability of
+      a one, where each step draws zeros and ones anew; None where it sees the examples as they are.
     - `mesh`: the devices that share each batch; one by default.
 
     Raises `ConfigurationError` when early stopping is asked for without validation data, when the model cannot do what the
@@ -149,6 +151,7 @@ class Trainer:
         objective: AbstractObjective,
         config: TrainingConfig,
         *,
+        probability: tuple[np.ndarray, float] | None = None,
         mesh: Mesh | None = None,
     ) -> None:
         validation, mesh = Example.of(validation), one_device() if mesh is None else mesh
@@ -163,7 +166,12 @@ class Trainer:
             train = Example.of(train)
             model.check_observed(train)
             check_number(objective, train)
-            train = Resident(place(train, mesh))
+            train = place(train, mesh)
+            train = (
+                Resident(train)
+                if probability is None
+                else Redrawn(train, place(jnp.asarray(probability[0]), mesh), probability[1])
+            )
         self.feed = train
         self.schedule = Schedule.plan(config, self.feed.num_examples)
         if self.schedule.batch_size % mesh.size:

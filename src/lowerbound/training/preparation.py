@@ -12,8 +12,10 @@ from ..assembly.parts import check_fit
 from ..config import ResolvedConfig
 from ..data.dataset import Dataset
 from ..data.examples import examples_of
+from ..data.levels import for_device
 from ..data.spec import DataSpec
 from ..data.splits import Split
+from ..errors import ConfigurationError
 from ..models import AbstractLatentVariableModel
 from .loop import Trainer
 from .schedule import Schedule
@@ -48,4 +50,12 @@ def prepare(
     train, validation = (examples_of(dataset, rows, spec) for rows in (split.train, split.validation))
     steps_per_epoch = Schedule.plan(config.training, len(train)).steps_per_epoch
     objective = parts.get("objective") or build_objective(config, steps_per_epoch, len(train))
-    return Trainer(model, train, validation, objective, config.training)
+    if dataset.probability is None:
+        if config.data.binarize == "dynamic":
+            raise ConfigurationError(
+                f"data.binarize is 'dynamic', but {dataset.name} came without the probabilities to draw from; load the data with "
+                "load_configured (the estimator takes zeros and ones as they are)."
+            )
+        return Trainer(model, train, validation, objective, config.training)
+    values, top = dataset.probability
+    return Trainer(model, train, validation, objective, config.training, probability=(for_device(values[split.train]), top))

@@ -41,7 +41,7 @@ CPU_OPTIONS = {
 _LOSS = "the loss"
 MOST_FORMS = 24
 _FORMS: set[int] = set()
-# The independent streams of random numbers of a run.
+# The independent streams of random numbers of a run; the next is that of `feed`.
 PERMUTATION, STEP, VALIDATION = 0, 1, 2
 
 
@@ -160,7 +160,7 @@ def _train_chunk(given: tuple[Fixed, AbstractBatches], state: TrainState) -> tup
     keys = jax.vmap(jax.random.fold_in, (None, 0))(stream(fixed.numbers.key, STEP), steps)
 
     def body(carry: tuple[TrainState, Params], inputs: tuple[Array, Array]) -> tuple[tuple[TrainState, Params], StepMetrics]:
-        batch = divided(feed.data[inputs[0]], fixed.mesh)
+        batch = divided(feed.batch(inputs[0], fixed.numbers.key, carry[0].step), fixed.mesh)
         state, gradient, metrics = train_step(fixed, carry[0], batch, inputs[1])
         return (state, gradient), metrics
 
