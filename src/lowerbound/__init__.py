@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .estimator import VAE
+    from .estimator.comparing import compare_models
 
 __version__ = "0.2.0"
-__all__ = ["VAE", "__version__"]
+__all__ = ["VAE", "__version__", "compare_models"]
 
 
 _PACKAGES = (
@@ -32,6 +33,10 @@ def __getattr__(name: str) -> Any:
         from .estimator import VAE
 
         return VAE
+    if name == "compare_models":
+        from .estimator.comparing import compare_models
+
+        return compare_models
     if name in _PACKAGES:
         return importlib.import_module(f".{name}", __name__)
     raise AttributeError(f"module 'lowerbound' has no attribute {name!r}")

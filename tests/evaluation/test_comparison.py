@@ -10,8 +10,7 @@ import pytest
 from support.chance import agrees
 
 from lowerbound.errors import ConfigurationError, DataError
-from lowerbound.evaluation import Estimate, Subject, compare
-from lowerbound.evaluation.comparison import check_comparable
+from lowerbound.evaluation import Comparison, Contribution, Estimate, Subject, check_comparable, compare
 
 RECORD = Estimate(
     "log_evidence_nats", 0.0, "nats per example", "counting", None, "", 200, 1000, 1.0, 0.1, 50.0, 10.0, 0, True, ""
@@ -20,8 +19,12 @@ RNG = np.random.default_rng(0)
 HARD = -100 + 10 * RNG.standard_normal(200)
 
 
+def compared(evidence: dict[str, np.ndarray], records: dict[str, Estimate]) -> Comparison:
+    return compare({name: Contribution(values, records[name]) for name, values in evidence.items()})
+
+
 def test_a_difference_far_below_the_spread_of_examples_is_clear_when_paired() -> None:
-    found = compare({"a": HARD, "b": HARD + 0.5 + 0.3 * RNG.standard_normal(200)}, {"a": RECORD, "b": RECORD})
+    found = compared({"a": HARD, "b": HARD + 0.5 + 0.3 * RNG.standard_normal(200)}, {"a": RECORD, "b": RECORD})
     best, other = found.contenders
     assert (best.name, other.name) == ("b", "a")
     assert other.is_clear
@@ -36,7 +39,7 @@ def test_a_difference_far_below_the_spread_of_examples_is_clear_when_paired() ->
 def test_chance_is_not_ranked_and_loose_bounds_are_named() -> None:
     noise = RNG.standard_normal(200)
     loose = dataclasses.replace(RECORD, is_enough=False)
-    found = compare({"a": HARD, "b": HARD + noise - noise.mean() + 0.01}, {"a": loose, "b": RECORD})
+    found = compared({"a": HARD, "b": HARD + noise - noise.mean() + 0.01}, {"a": loose, "b": RECORD})
     assert not found.contenders[1].is_clear
     assert "b is not told apart from a" in found.verdict
     assert "not enough for a, so what is compared are lower bounds" in found.verdict
@@ -67,16 +70,16 @@ def test_numbers_given_the_total_are_ranked_among_their_own_kind_alone() -> None
     """The records alone say it, to whoever calls `compare` from Python."""
     proper, size, total = (dataclasses.replace(RECORD, given=given) for given in (None, "total as size", "total"))
     evidence = {"a": HARD, "b": HARD + 1}
-    assert compare(evidence, {"a": size, "b": size}).given == "total as size"
+    assert compared(evidence, {"a": size, "b": size}).given == "total as size"
     for other in (size, total):
         with pytest.raises(ConfigurationError, match=r"Train both with likelihood.library_size=false \(log p\(x\)\)"):
-            compare(evidence, {"a": other, "b": proper})
+            compared(evidence, {"a": other, "b": proper})
     with pytest.raises(ConfigurationError, match="one is normalised over the examples with that total, and the other over all"):
-        compare(evidence, {"a": size, "b": total})
+        compared(evidence, {"a": size, "b": total})
 
 
 def test_what_cannot_be_compared() -> None:
     with pytest.raises(DataError, match="there are 1 models to compare; give at least two"):
-        compare({"a": HARD}, {"a": RECORD})
+        compared({"a": HARD}, {"a": RECORD})
     with pytest.raises(DataError, match=r"scored on \[100, 200\] examples"):
-        compare({"a": HARD, "b": HARD[:100]}, {"a": RECORD, "b": RECORD})
+        compared({"a": HARD, "b": HARD[:100]}, {"a": RECORD, "b": RECORD})

@@ -34,27 +34,20 @@ def compare(
     if len({str(run.resolve()) for run in runs}) < len(runs):
         raise ConfigurationError("compare was given the same run twice; give different ones.")
     opened = {str(run): open_run(run) for run in runs}
-    import numpy as np
-
-    from ..evaluation import Estimate, compare, estimate_evidence
-    from ..evaluation.comparison import check_comparable
-    from ..evaluation.estimates import BoundCurve, importance_estimate
+    from ..evaluation.comparison import Contribution, check_comparable, compare, contribution
 
     # Before anything is computed.
     subjects = {name: _subject(each, split) for name, each in opened.items()}
     check_comparable(subjects)
 
-    evidence: dict[str, np.ndarray] = {}
-    records: dict[str, Estimate] = {}
+    found: dict[str, Contribution] = {}
     drawn_from = build_proposal(proposal)
     for name, each in opened.items():
         data, model = each.examples(split, data_dir), each.model
         with counting(len(data), quiet=json, what=name) as advance:
             kept = keeping(each.folder, len(data))
-            found = estimate_evidence(model, data, samples, seed=seed, proposal=drawn_from, unfinished=kept, on_progress=advance)
-        evidence[name] = np.asarray(found.log_evidence)
-        records[name] = importance_estimate(found, BoundCurve.of(found, samples), model, drawn_from.description)
-    comparison = compare(evidence, records, subjects)
+            found[name] = contribution(model, data, samples, seed=seed, proposal=drawn_from, unfinished=kept, on_progress=advance)
+    comparison = compare(found, subjects)
     if json:
         print_json({"split": split, **comparison.to_json()})
     else:
@@ -66,9 +59,9 @@ def _subject(run: OpenRun, split: str) -> Subject:
     from ..evaluation import Subject
     from ..evaluation.latents import check_density
 
+    rows = getattr(run.rows(), split).tolist()
     model, record = run.model, run.folder.info()["data"]
     check_density(model, "log p(x) to compare", str(run.folder.path))
-    rows = getattr(run.folder.split(), split).tolist()
     return Subject(model.measure, model.given, record["data_sha256"], split, tuple(rows), record["condition_sha256"])
 
 

@@ -42,7 +42,7 @@ def doctor(
     from ..diagnosis import diagnose
     from ..summaries import summarize
 
-    rows = folder.split()
+    rows = opened.rows()
     shown = split or rows.best_held_out
     if rows.sizes[shown] == 0:
         raise DataError(

@@ -169,7 +169,7 @@ def evaluate(
             split=split,
             seed=seed,
             proposal=build_proposal(proposal, widen, refine_steps, refine_rate, prior_share),
-            unfinished=keeping(opened.folder, len(scored)),
+            unfinished=keeping(opened.folder, len(scored)) if opened.has_data else None,
             on_progress=advance,
             **not_none(num_samples=samples),
         )

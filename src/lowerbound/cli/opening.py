@@ -14,23 +14,41 @@ if TYPE_CHECKING:
     from ..data.dataset import Dataset
     from ..data.examples import Example
     from ..data.spec import DataSpec
+    from ..data.splits import Split
     from ..models import AbstractLatentVariableModel
     from ..runs.folder import RunFolder
 
 
 class OpenRun(NamedTuple):
-    """A run's folder, its model, its data's description and its configuration."""
+    """A run's folder, its model, its data's description and its configuration; or a model that was saved without its data."""
 
     folder: RunFolder
     model: AbstractLatentVariableModel
     spec: DataSpec
     config: RunConfig
 
+    @property
+    def has_data(self) -> bool:
+        """False for a model without a run: one that `VAE.save` wrote."""
+        return (self.folder.path / "run.json").exists()
+
+    def rows(self) -> Split:
+        """Which examples are in each part of the run's own data; raises `DataError` for a model without its data."""
+        if not self.has_data:
+            path = self.folder.path
+            raise DataError(
+                f"{path} holds a model that was saved without its data. evaluate, score, encode and reconstruct take other data "
+                f"(lowerbound evaluate {shlex.quote(str(path))} DATA), sample needs none, and in Python there are "
+                f"VAE.load({str(path)!r}).doctor(X), .latents(X) and compare_models."
+            )
+        return self.folder.split()
+
     def dataset(self, data_dir: Path | None) -> Dataset:
-        """The run's own data; raises `DataError` when they are others than they were."""
+        """The run's own data; raises `DataError` when they are others than they were, and for a model without its data."""
         from ..data.datasets import load_configured
         from ..data.examples import in_form_of
 
+        self.rows()
         dataset = load_configured(self.config.data, data_dir)
         self.folder.check_data(dataset)
         # A run that went on from another's model was told the columns by their names.
@@ -40,7 +58,7 @@ class OpenRun(NamedTuple):
         """One part of the run's own data; raises `DataError` when it is empty, or the data are others than they were."""
         from ..data.examples import examples_of
 
-        dataset, rows = self.dataset(data_dir), self.folder.split()
+        dataset, rows = self.dataset(data_dir), self.rows()
         if rows.sizes[split] == 0:
             held = rows.best_held_out
             raise DataError(
@@ -65,12 +83,21 @@ class OpenRun(NamedTuple):
 
 
 def open_run(run: Path) -> OpenRun:
-    """A run with its model, of the newest checkpoint where training has not ended, which is said; raises `ModelFolderError`."""
+    """A run with its model, of the newest checkpoint where training has not ended, which is said; or what `VAE.save` wrote.
+
+    Raises `ModelFolderError`.
+    """
     prepare_jax()
     from ..runs.checkpoints import latest_checkpoint
-    from ..runs.folder import RunFolder, load_model
+    from ..runs.folder import RUN_FILE, RunFolder, load_model
+    from ..runs.model_folder import CONFIG_FILE
     from ..training import NOT_FINITE
 
+    if (run / CONFIG_FILE).exists() and not (run / RUN_FILE).exists():
+        from ..estimator.folder import load_estimator
+
+        saved = load_estimator(run)
+        return OpenRun(RunFolder(run), saved.model, saved.spec, saved.config)
     folder = RunFolder.open(run)
     if folder.model.exists() or (checkpoint := latest_checkpoint(folder.checkpoints)) is None:
         return OpenRun(folder, *folder.load_model())

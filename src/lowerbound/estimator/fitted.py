@@ -203,6 +203,10 @@ class AbstractFitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityM
     def _as_given(self, array: np.ndarray, module: str) -> Any:
         return as_frame(array, self.spec_.feature_names, module) if self.spec_.feature_names else array
 
+    def examples_of(self, X: Any, condition: Any = None) -> Example:
+        """The rows of `X`, with their conditions, as the model scores them; raises `DataError` when it cannot."""
+        return self._checked(X, condition, in_support=True)
+
     def _ready(self) -> None:
         check_is_fitted(self)
         check_not_forked()

@@ -1,6 +1,6 @@
 from .annealing import AnnealedEstimate, Annealing, anneal, anneal_back, annealed_estimate
 from .bidirectional import Sandwich, sandwich
-from .comparison import Comparison, Contender, Subject, compare
+from .comparison import Comparison, Contender, Contribution, Subject, check_comparable, compare, contribution
 from .estimates import BoundCurve, Estimate
 from .evidence import EvidenceEstimate, estimate_evidence
 from .inference_gap import InferenceGap, inference_gap
@@ -30,6 +30,7 @@ __all__ = [
     "BoundCurve",
     "Comparison",
     "Contender",
+    "Contribution",
     "Defensive",
     "Estimate",
     "Evaluation",
@@ -46,8 +47,10 @@ __all__ = [
     "anneal",
     "anneal_back",
     "annealed_estimate",
+    "check_comparable",
     "check_density",
     "compare",
+    "contribution",
     "decode",
     "element_shares",
     "estimate_evidence",

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 
+from ..data.examples import Example
 from ..errors import ConfigurationError, DataError
 from ..likelihoods import Given, Measure
-from .estimates import Estimate, JsonRecord, mean_and_error
+from ..models import AbstractLatentVariableModel
+from .estimates import BoundCurve, Estimate, JsonRecord, importance_estimate, mean_and_error
+from .evidence import estimate_evidence
+from .proposals import AbstractProposal, Amortised
+from .unfinished import Unfinished
 
 # Less than this many standard errors apart, two models are not ranked.
 CLEAR_STANDARD_ERRORS = 2.0
@@ -62,22 +68,47 @@ class Comparison(JsonRecord):
     unit: str = "nats per example"
 
 
-def compare(
-    evidence: Mapping[str, np.ndarray], records: Mapping[str, Estimate], subjects: Mapping[str, Subject] | None = None
-) -> Comparison:
+class Contribution(NamedTuple):
+    """log p(x) of each example under one model, and the record of their mean."""
+
+    evidence: np.ndarray
+    record: Estimate
+
+
+def contribution(
+    model: AbstractLatentVariableModel,
+    data: Example | np.ndarray,
+    num_samples: int,
+    *,
+    seed: int = 0,
+    proposal: AbstractProposal | None = None,
+    unfinished: Unfinished | None = None,
+    on_progress: Callable[[int], None] = lambda examples: None,
+) -> Contribution:
+    """What a model brings into a comparison; the arguments are those of `estimate_evidence`."""
+    proposal = Amortised() if proposal is None else proposal
+    found = estimate_evidence(
+        model, data, num_samples, seed=seed, proposal=proposal, unfinished=unfinished, on_progress=on_progress
+    )
+    record = importance_estimate(found, BoundCurve.of(found, num_samples), model, proposal.description)
+    return Contribution(np.asarray(found.log_evidence, np.float64), record)
+
+
+def compare(contributions: Mapping[str, Contribution], subjects: Mapping[str, Subject] | None = None) -> Comparison:
     """Rank models by the log-evidence of each of the same examples.
 
     The differences are taken example by example: examples that are hard are hard for every model, and what they share drops out.
 
-    - `evidence`: for each model, log p(x) of each example, in the same order. `records`: the same numbers' records.
+    - `contributions`: of each model, the examples in the same order.
     - `subjects`: what they are about, where more of it is known than the records say.
 
     Raises `DataError` for fewer than two models, or other numbers of examples, and `ConfigurationError` where the numbers are
     about different things.
     """
-    if len(evidence) < 2:
-        raise DataError(f"there are {len(evidence)} models to compare; give at least two.")
-    columns = {name: np.asarray(values, np.float64) for name, values in evidence.items()}
+    if len(contributions) < 2:
+        raise DataError(f"there are {len(contributions)} models to compare; give at least two.")
+    columns = {name: np.asarray(each.evidence, np.float64) for name, each in contributions.items()}
+    records = {name: each.record for name, each in contributions.items()}
     sizes = {len(values) for values in columns.values()}
     if len(sizes) > 1:
         raise DataError(f"the models were scored on {sorted(sizes)} examples; expected the same examples for each.")

@@ -1,0 +1,71 @@
+"""A folder that `VAE.save` wrote opens in every command: with a result, or a sentence where the run's own data are needed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from commands import command, good
+
+from lowerbound import VAE, compare_models
+from lowerbound.errors import ConfigurationError, DataError
+from lowerbound.likelihoods import Gaussian
+
+ROWS = np.random.default_rng(0).normal(size=(40, 3))
+SMALL = {"latent_dim": 2, "hidden_widths": (4,), "epochs": 1, "batch_size": 20, "random_state": 0, "automatic": False}
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """With a part that was given as an object, beside its data."""
+    folder = tmp_path_factory.mktemp("saved")
+    np.save(folder / "rows.npy", ROWS)
+    VAE(**SMALL, likelihood=Gaussian((3,), 0.1)).fit(ROWS).save(folder / "model")
+    return folder / "model"
+
+
+def test_what_takes_other_data_or_none_gives_its_result(saved: Path, tmp_path: Path) -> None:
+    before, data = sorted(file.name for file in saved.iterdir()), saved.parent / "rows.npy"
+    found = json.loads(good("evaluate", saved, data, "--samples", 5, "--json").stdout)
+    assert found["elbo_nats"] == pytest.approx(VAE.load(saved).evaluate(ROWS, 5).elbo_nats, rel=1e-5)
+    good("encode", saved, data, "--out", tmp_path / "codes.npy")
+    np.testing.assert_allclose(np.load(tmp_path / "codes.npy"), VAE.load(saved).transform(ROWS), atol=1e-6)
+    good("sample", saved, "-n", 3, "--out", tmp_path / "new.npy")
+    assert np.load(tmp_path / "new.npy").shape == (3, 3)
+    # The folder is a model's and nothing else still, so that saving again replaces it.
+    assert sorted(file.name for file in saved.iterdir()) == before
+
+
+@pytest.mark.parametrize("words", [["doctor"], ["latents"], ["evaluate"], ["compare"], ["traverse"], ["interpolate"]], ids=str)
+def test_what_needs_the_run_s_own_data_says_so(words: list[str], saved: Path, tmp_path: Path) -> None:
+    options = {
+        "compare": [shutil.copytree(saved, tmp_path / "other")],
+        "traverse": ["--out", tmp_path / "a.png"],
+        "interpolate": ["--from", 0, "--to", 1, "--out", tmp_path / "a.png"],
+    }
+    result = command(*words, saved, *options.get(words[0], []))
+    assert result.status in (1, 2)
+    assert "holds a model that was saved without its data. evaluate, score, encode and reconstruct take other" in result.error
+    assert ".doctor(X), .latents(X) and compare_models" in result.error
+
+
+def test_fitted_models_and_folders_are_compared_on_the_same_rows(saved: Path) -> None:
+    spread = VAE(**SMALL, likelihood="laplace").fit(ROWS)
+    found = compare_models({"here": spread, "there": saved}, ROWS, 5)
+    assert {each.name for each in found.contenders} == {"here", "there"}
+    one, other = (VAE.load(saved).evaluate(ROWS, 5), spread.evaluate(ROWS, 5))
+    gap = abs(one.log_evidence_nats - other.log_evidence_nats)
+    assert found.contenders[1].behind_nats == pytest.approx(gap, abs=1e-4)
+    assert found.contenders[1].behind_standard_error > 0
+    with pytest.raises(ConfigurationError, match=r"models names 'one'; expected two fitted models or more by name"):
+        compare_models({"one": spread}, ROWS)
+    with pytest.raises(ConfigurationError, match=r"models is a list; expected two"):
+        compare_models([spread, spread], ROWS)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(DataError, match=r"models\['b'\] is not fitted; call its fit first"):
+        compare_models({"a": spread, "b": VAE()}, ROWS)
+    mass = VAE(**SMALL).fit((ROWS > 0).astype(int))
+    with pytest.raises(ConfigurationError, match=r"a and b cannot be ranked: one gives log-densities, the other log-prob"):
+        compare_models({"a": spread, "b": mass}, ROWS)
