@@ -136,9 +136,9 @@ class VAE(AbstractFitted):
     >>> rng = np.random.default_rng(0)
     >>> height = rng.normal(170, 10, 500)
     >>> X = np.stack([height, 0.9 * height - 80 + rng.normal(0, 3, 500)], axis=1)  # cm and kg
-    >>> vae = VAE(latent_dim=2, hidden_widths=(32,), epochs=100, random_state=0).fit(X)
+    >>> vae = VAE(latent_dim=2, hidden_widths=(32,), epochs=200, random_state=0).fit(X)
     >>> vae.choices_[0].words
-    'likelihood: name=gaussian (because the columns have tails like a normal law's)'
+    'likelihood: name=gaussian (because the columns are real numbers without heavy tails)'
     >>> round(vae.score(X), 1)  # nats per example; the truth is known here, and is -6.2
     -6.2
     >>> usual, unusual = vae.score_samples([[170, 73], [170, 103]])
