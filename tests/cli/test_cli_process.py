@@ -7,10 +7,13 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
-from commands import process_environment, run, started
+from commands import SMALL, process_environment, run, started
+
+from lowerbound.runs.folder import RunFolder
 
 HEAVY = ("jax", "equinox", "numpyro", "matplotlib", "tensorboard", "sklearn", "pandas")
 
@@ -82,7 +85,27 @@ def test_an_interrupt_outside_training_says_so_and_fails() -> None:
         process.stdout.readline()
         process.send_signal(signal.SIGINT)
         _, stderr = process.communicate(timeout=60)
-    assert (process.returncode, stderr) == (1, "stopped\n")
+    assert (process.returncode, stderr) == (130, "stopped\n")
+
+
+@pytest.mark.skipif(signal.getsignal(signal.SIGINT) == signal.SIG_IGN, reason="a shell's background job ignores SIGINT")
+def test_two_interrupts_while_training_compiles_leave_a_run_that_goes_on(files: Path, tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    with started({**os.environ, "PYTHONUNBUFFERED": "1"}, "train", files / "table.npy", *SMALL, "--out", path) as process:
+        assert process.stderr is not None
+        while not process.stderr.readline().startswith("training on"):
+            pass
+        for _ in range(2):
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.3)
+        _, stderr = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert "Traceback" not in stderr
+    assert stderr.endswith("stopped\n")
+    folder = RunFolder.open(path)
+    events = {each.name for each in path.glob("events.out.*")}
+    assert folder.config().model.latent_dim == 2
+    assert {each.name for each in path.iterdir()} <= {"config.toml", "run.json", "split.npz", ".lock", *events}
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no device that is always full")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
 from typing import Annotated
 
@@ -36,13 +37,13 @@ def _options(
     pass
 
 
-# Typer's status for a KeyboardInterrupt.
+# Typer's status for a KeyboardInterrupt, and every shell's.
 _INTERRUPTED = 130
 _UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EPIPE)
 
 
 def main() -> None:
-    """Run the command line; exit status 0, 1 (failed) or 2 (wrong use)."""
+    """Run the command line; exit status 0, 1 (failed), 2 (wrong use) or 130 (interrupted)."""
     try:
         try:
             with warnings_as_sentences(say):
@@ -57,8 +58,10 @@ def main() -> None:
     except SystemExit as leaving:
         if leaving.code != _INTERRUPTED:
             raise
+        # A key that is still held down would be met by whatever ends last, with a traceback.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         say("stopped")
-        sys.exit(1)
+        sys.exit(_INTERRUPTED)
     except OSError as error:
         # Files are named in their errors; what has no name is the stream that results go to.
         if error.filename is not None:

@@ -68,6 +68,8 @@ class StopRequest:
         if self.reason is not None:
             raise KeyboardInterrupt
         self.reason = f"stopped by {signal.Signals(number).name}"
+        # A program that is being compiled is waited for, half a minute perhaps.
+        say("stopping after the running steps, and saving; once more stops at once")
 
 
 def say(text: str) -> None:
