@@ -12,9 +12,12 @@ import numpy as np
 import pytest
 from commands import command, good, weights
 
+from lowerbound import VAE
+from lowerbound.assembly.build import with_weights_of
+from lowerbound.config import ResolvedConfig
 from lowerbound.data.datasets import load_configured
 from lowerbound.data.splits import Split
-from lowerbound.errors import ModelFolderError
+from lowerbound.errors import ConfigurationError, ModelFolderError
 from lowerbound.runs.folder import load_model
 from lowerbound.runs.start import Start
 from lowerbound.runs.training import TrainingRun
@@ -160,3 +163,13 @@ def test_data_of_another_form_are_refused(run: Path, tmp_path: Path) -> None:
     alone = command("train", "--from", run / "model", "--out", tmp_path / "new")
     assert "holds a model without its data; give them: lowerbound train DATA --from" in alone.error
     assert not (tmp_path / "new").exists()
+
+
+def test_a_saved_estimator_needs_data_and_parts_that_a_configuration_names(run: Path, tmp_path: Path) -> None:
+    path = tmp_path / "saved"
+    VAE.load(run).save(path)
+    assert "holds a model without its data" in command("train", "--from", path, "--out", tmp_path / "new").error
+    start = Start(run, *load_model(run / "model"))
+    other = start.config.updated({"model": {"latent_dim": 3}})
+    with pytest.raises(ConfigurationError, match=r"parts that its configuration does not name.*set_params\(warm_start=True\)"):
+        with_weights_of(start.model, ResolvedConfig(other), start.spec)

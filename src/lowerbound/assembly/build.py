@@ -60,9 +60,17 @@ def _is_of_model(name: str) -> bool:
 
 
 def with_weights_of(model: AbstractLatentVariableModel, config: ResolvedConfig, spec: DataSpec) -> AbstractLatentVariableModel:
-    """The model of the configuration with the weights of `model`, which is made of the same parts, up to its dropout."""
+    """The model of the configuration with the weights of `model`, which is made of the same parts, up to its dropout.
+
+    Raises `ConfigurationError` where it is not: it may hold objects that no configuration names.
+    """
     like, rest = eqx.partition(build_model(config, spec, jax.random.key(0), condition_dim=spec.condition_dim), eqx.is_array)
     weights = jax.tree.leaves(eqx.filter(model, eqx.is_array))
+    if [leaf.shape for leaf in weights] != [leaf.shape for leaf in jax.tree.leaves(like)]:
+        raise ConfigurationError(
+            "the model to go on from has parts that its configuration does not name, given to an estimator as objects; go on in "
+            "Python: VAE.load(path).set_params(warm_start=True).fit(X)."
+        )
     return eqx.combine(jax.tree.unflatten(jax.tree.structure(like), weights), rest)
 
 

@@ -113,19 +113,13 @@ def _start(path: Path, data: str | None) -> tuple[Start, Recipe]:
     """The model that a new run begins with, and its configuration, for `data` where they are given."""
     from ..config.sections import DataConfig
     from ..recipes.registry import Recipe, RecipeInfo
-    from ..runs.folder import load_model
-    from ..runs.model_folder import CONFIG_FILE
     from ..runs.start import Start
     from .opening import open_run
 
-    if (path / CONFIG_FILE).exists():
-        if data is None:
-            raise ConfigurationError(f"{path} holds a model without its data; give them: lowerbound train DATA --from {path}.")
-        prepare_jax()
-        start, name = Start(path, *load_model(path)), str(path)
-    else:
-        run = open_run(path)
-        start, name = Start(path, run.model, run.spec, run.config), run.folder.info()["recipe"]
+    run = open_run(path)
+    if data is None and not run.has_data:
+        raise ConfigurationError(f"{path} holds a model without its data; give them: lowerbound train DATA --from {path}.")
+    start, name = Start(path, run.model, run.spec, run.config), run.folder.info()["recipe"] if run.has_data else str(path)
     config = start.config
     if data is not None:
         # Whatever was said of the rows and the variables of the other data.
