@@ -59,7 +59,9 @@ def sample(
 
         # With fewer examples than categories, only the first have one.
         names = [in_words(category) for category in spec.condition.categories][:count]
-        save_by_condition(examples, names, spec, out, f"{folder.path.name}: {what}, a row for each of {spec.condition.name}")
+        save_by_condition(
+            examples, names, spec, out, f"{folder.path.name}: {what}, a row for each value of {spec.condition.name}"
+        )
     elif out.suffix == ".png":
         from ..report.figures import sample_picture
 

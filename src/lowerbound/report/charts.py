@@ -104,8 +104,7 @@ def draw_kl(axes: Axes, summary: RunSummary) -> None:
     rising = epochs[weights < 0.999 * weights[-1]] if len(weights) else epochs
     if len(rising):
         end = float(rising[-1])
-        axes.axvspan(axes.get_xlim()[0], end, color=GRID, alpha=0.6, linewidth=0)
-        axes.text(end, 0.03, " KL weight rises", transform=axes.get_xaxis_transform(), fontsize=8, color=MUTED, va="bottom")
+        axes.axvspan(axes.get_xlim()[0], end, color=GRID, alpha=0.6, linewidth=0, label="its weight rises")
     axes.legend(loc="lower right", ncols=2)
 
 

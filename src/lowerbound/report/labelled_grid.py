@@ -15,6 +15,8 @@ from .style import TITLE_LINE, save_png, sheet, wrapped
 
 # Images are drawn with nearest neighbours, so that pixels stay pixels; large ones are shrunk to about this.
 MOST_PIXELS, WIDTH = 64, 820
+# CSS pixels: a few cells in a row would fill many screens.
+MOST_OF_CELL = 100
 
 
 def save_by_condition(examples: np.ndarray, names: Sequence[str], spec: DataSpec, path: str | Path, title: str) -> None:
@@ -34,7 +36,7 @@ def save_labelled_grid(
     height, width = picture.shape[:2]
     cell_width, cell_height = width / len(columns), height / len(rows)
     # At least so many CSS pixels for a row that its label can be read.
-    scale = max((WIDTH - 150) / width, 18 / cell_height)
+    scale = max(min((WIDTH - 150) / width, MOST_OF_CELL / cell_width), 18 / cell_height)
     with sheet(width * scale + 150, height * scale + 90) as figure:
         title = wrapped(figure, title, width * scale)
         figure.set_figheight(figure.get_figheight() + title.count("\n") * TITLE_LINE / figure.dpi)
