@@ -11,12 +11,12 @@ import numpy as np
 
 from ..data.spec import DataSpec
 from .images import as_rgb, image_grid, shrink
-from .style import TITLE_LINE, save_png, sheet, wrapped
+from .style import TITLE_LINE, TITLE_SIZE, save_png, sheet, wrapped
 
 # Images are drawn with nearest neighbours, so that pixels stay pixels; large ones are shrunk to about this.
 MOST_PIXELS, WIDTH = 64, 820
 # CSS pixels: a few cells in a row would fill many screens.
-MOST_OF_CELL = 100
+MOST_OF_CELL, LEAST_WIDTH = 100, 480
 
 
 def save_by_condition(examples: np.ndarray, names: Sequence[str], spec: DataSpec, path: str | Path, title: str) -> None:
@@ -37,9 +37,11 @@ def save_labelled_grid(
     cell_width, cell_height = width / len(columns), height / len(rows)
     # At least so many CSS pixels for a row that its label can be read.
     scale = max(min((WIDTH - 150) / width, MOST_OF_CELL / cell_width), 18 / cell_height)
-    with sheet(width * scale + 150, height * scale + 90) as figure:
-        title = wrapped(figure, title, width * scale)
+    whole = max(width * scale + 150, LEAST_WIDTH)
+    with sheet(whole, height * scale + 90) as figure:
+        title = wrapped(figure, title, 0.98 * whole)
         figure.set_figheight(figure.get_figheight() + title.count("\n") * TITLE_LINE / figure.dpi)
+        figure.suptitle(title, x=0.01, ha="left", fontsize=TITLE_SIZE, fontweight="bold")
         axes: Any = figure.add_subplot()
         axes.imshow(picture, interpolation="nearest", aspect="equal")
         axes.grid(visible=False)
@@ -49,7 +51,6 @@ def save_labelled_grid(
         axes.set_yticks((np.arange(len(rows)) + 0.5) * cell_height - 0.5, rows)
         axes.set_xlabel(x_label)
         axes.set_ylabel(y_label)
-        axes.set_title(title)
         save_png(figure, path)
 
 
