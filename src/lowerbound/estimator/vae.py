@@ -121,7 +121,7 @@ class VAE(AbstractFitted):
     config_ : RunConfig
         The configuration as resolved; `config_.training.seed` is the seed of this fit.
     choices_ : tuple of Choice
-        What the data chose in `fit`, each with its `values` and its `reason`; `words` says both. Empty after `load`.
+        What the data chose in `fit`, each with its `values` and its `reason`; `words` says both. Not saved by `save`.
     history_ : dict of str to ndarray
         Figures of the training, one entry a look: epoch, train_elbo_nats, validation_elbo_nats, ...
     n_features_in_ : int
