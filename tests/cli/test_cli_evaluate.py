@@ -31,7 +31,7 @@ def test_other_proposals_and_the_figure(bits_run: Path, tmp_path: Path) -> None:
     result = good("evaluate", bits_run, "--samples", 20, *refined, "--bound-figure", figure, "--json")
     assert f"wrote the bound against the number of samples to {figure}" in result.stderr
     with PIL.Image.open(figure) as picture:
-        assert picture.size == (1360, 860)
+        assert picture.size == (1360, 900)
     scores = json.loads(result.stdout)
     plain = json.loads(good("evaluate", bits_run, "--samples", 20, "--json").stdout)
     evidence = scores["evidence"]
