@@ -65,6 +65,15 @@ def test_few_examples_are_given_less_to_learn_by_heart_than_many() -> None:
     assert few.training.epochs > many.training.epochs
 
 
+def test_as_many_steps_as_the_network_affords_that_is_trained() -> None:
+    """Widths of full layers turn the convolutions that large pictures would get away, and their price with them."""
+    large = RNG.integers(0, 256, (300, 40, 40)).astype(np.uint8)
+    full = _chosen(large, "network.hidden_widths=[8]", "likelihood.name=gaussian")
+    assert (full.network.name, _chosen(large).network.name) == ("mlp", "resnet")
+    named = _chosen(large, "network.name=mlp", "network.hidden_widths=[8]", "likelihood.name=gaussian")
+    assert full.training.epochs == named.training.epochs > _chosen(large, "likelihood.name=gaussian").training.epochs
+
+
 @pytest.mark.parametrize(
     ("override", "section", "key", "value"),
     [

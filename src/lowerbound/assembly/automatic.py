@@ -85,8 +85,8 @@ def _all(
 ) -> Iterator[Choice]:
     """Every choice, whether its keys are free or not."""
     yield Choice("likelihood", law.likelihood, law.reason)
-    network, reason = sizes_for(spec)
-    yield Choice("network", network, reason)
+    network = Choice("network", *sizes_for(spec))
+    yield network
     # Tables do far better without dropout, at a higher rate and with less decay, all changed together (docs/results.md).
     is_table = not spec.is_image and spec.num_elements <= _FEW_COLUMNS
     if count < _MANY and not is_table:
@@ -96,7 +96,7 @@ def _all(
     asked = given.get("training", {}).get("batch_size", 0)
     batch = asked or (100 if count < _MANY else 200)
     wanted = int(min(_MOST_STEPS, max(_FEWEST_STEPS, 3 * count)))
-    steps = min(wanted, _affordable(spec, law, given.get("network", {}).get("name", network["name"]), batch))
+    steps = min(wanted, _affordable(spec, law, _name_of(network, given), batch))
     epochs = max(_FEWEST_EPOCHS, math.ceil(steps * batch / max(count, 1)))
     least = "" if steps == wanted else ", as many as two cores take in some minutes; more would be better"
     yield Choice("training", {"batch_size": batch, "epochs": epochs}, f"that is about {steps:,} steps of the optimiser{least}")
@@ -169,6 +169,12 @@ def _kept(choice: Choice, given: Mapping[str, Mapping[str, Any]]) -> Choice | No
             return Choice(choice.section, {"name": default}, reason)
     values = {key: value for key, value in values.items() if key not in own}
     return dataclasses.replace(choice, values=values) if values else None
+
+
+def _name_of(choice: Choice, given: Mapping[str, Mapping[str, Any]]) -> str:
+    """The part's name where it was given, else the one that is chosen beside what was given."""
+    kept = _kept(choice, given)
+    return given.get(choice.section, {}).get("name") or (kept or choice).values["name"]
 
 
 def _shown(value: Any) -> str:
