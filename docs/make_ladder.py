@@ -16,12 +16,11 @@ from lowerbound.data.datasets import load_configured
 from lowerbound.data.examples import Example
 from lowerbound.evaluation import decode, estimate_evidence, posterior_means, reconstruction, sample
 from lowerbound.recipes import load_recipe
-from lowerbound.report.images import as_rgb, image_grid, png_bytes
+from lowerbound.report.labelled_grid import save_labelled_grid, small_picture
 from lowerbound.runs.training import TrainingRun
-from lowerbound.storage.atomic import write_bytes
 
 RUNGS = ("linear", "stacked", "denoising", "sparse", "variational")
-SHOWN, TIMES = 14, 5
+SHOWN = 14
 # In the elements' own standard deviations, as the denoising rung's.
 NOISE = 0.5
 
@@ -61,11 +60,13 @@ def climb(rung: str, folder: Path, picture: Path) -> None:
     numbers = (error(by_rung(x)), error(by_pca(x)), error(by_rung(noisy)), error(by_pca(noisy)), f"{near_zero:.0%}", bound)
     print(f"| `textbook-{rung}` | {model.latent_dim} | {' | '.join(numbers)} |", flush=True)
     seen = noisy if rung == "denoising" else x
-    rows = [x, *([noisy] if rung == "denoising" else []), by_pca(seen), by_rung(seen), sample(model, SHOWN, draw=False)]
-    images = np.concatenate([row[:SHOWN] for row in rows])[..., None]
-    grid = image_grid(as_rgb(images, (run.spec.low, run.spec.high)), SHOWN)
-    large = grid.repeat(TIMES, axis=0).repeat(TIMES, axis=1)
-    write_bytes(picture, png_bytes(large[..., 0], optimize=True))
+    drawn = "draws, z from N(0, I)"
+    rows = {"test examples": x, "PCA": by_pca(seen), "this rung": by_rung(seen), drawn: sample(model, SHOWN, draw=False)}
+    if rung == "denoising":
+        rows = {"test examples": x, "with noise": noisy, **{name: row for name, row in rows.items() if row is not x}}
+    images = np.concatenate([row[:SHOWN] for row in rows.values()])
+    title = f"textbook-{rung}: digits through {model.latent_dim} numbers, and back"
+    save_labelled_grid(small_picture(images, run.spec, SHOWN), [""] * SHOWN, list(rows), "", "", title, picture)
 
 
 if __name__ == "__main__":

@@ -90,6 +90,8 @@ def test_zeros_and_ones_stored_as_0_and_255(dtype: Any) -> None:
     assert set(np.unique(taken)) == {0, 1}
     np.testing.assert_array_equal(spec.to_user(taken.astype(np.float32)), stored)
     assert DataSpec.from_json(spec.to_json()) == spec
+    with pytest.raises(ModelFolderError, match=r"config.json: data_spec.unit is 0; expected a number above 0\."):
+        DataSpec.from_json({**spec.to_json(), "unit": 0.0}, "config.json")
     # Between them, and where one of the two is all that there is, nothing is taken for granted.
     grey = stored.copy()
     grey[3, 2, 1] = 128

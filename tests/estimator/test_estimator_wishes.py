@@ -108,6 +108,9 @@ def test_a_warm_start_goes_on_from_the_model(vae: VAE, tmp_path: Any) -> None:
     frozen = VAE.load(tmp_path / "model").set_params(warm_start=True, epochs=1, learning_rate=1e-9, random_state=1).fit(X)
     # One epoch at a learning rate of nothing: still the model that was there.
     np.testing.assert_allclose(frozen.transform(X), vae.transform(X), rtol=1e-4, atol=1e-5)
+    dropped = frozen.set_params(dropout=0.5).fit(X)
+    assert (dropped.config_.network.dropout, dropped.model_.encoder.dropout.p) == (0.5, 0.5), "it is no part of the weights"
+    np.testing.assert_allclose(dropped.transform(X), vae.transform(X), rtol=1e-4, atol=1e-5)
     fresh = VAE(**{**SMALL, "epochs": 1, "learning_rate": 1e-9, "random_state": 1}).fit(X)
     assert np.abs(fresh.transform(X) - vae.transform(X)).max() > 0.1
     with pytest.raises(ConfigurationError, match=r"model.latent_dim is 3, but the model to go on from has 2; expected the same"):

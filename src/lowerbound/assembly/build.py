@@ -59,12 +59,17 @@ def _is_of_model(name: str) -> bool:
     return name == "data.scaling" or (section in KINDS and section != "objective" and key != "dropout")
 
 
-def with_weights_of(model: AbstractLatentVariableModel, config: ResolvedConfig, spec: DataSpec) -> AbstractLatentVariableModel:
+def with_weights_of(
+    model: AbstractLatentVariableModel, config: ResolvedConfig, spec: DataSpec, parts: Mapping[str, Any] = {}
+) -> AbstractLatentVariableModel:
     """The model of the configuration with the weights of `model`, which is made of the same parts, up to its dropout.
+
+    - `parts`: objects that take the place of the configured parts, by kind.
 
     Raises `ConfigurationError` where it is not: it may hold objects that no configuration names.
     """
-    like, rest = eqx.partition(build_model(config, spec, jax.random.key(0), condition_dim=spec.condition_dim), eqx.is_array)
+    fresh = build_model(config, spec, jax.random.key(0), condition_dim=spec.condition_dim, parts=parts)
+    like, rest = eqx.partition(fresh, eqx.is_array)
     weights = jax.tree.leaves(eqx.filter(model, eqx.is_array))
     if [leaf.shape for leaf in weights] != [leaf.shape for leaf in jax.tree.leaves(like)]:
         raise ConfigurationError(

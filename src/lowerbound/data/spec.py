@@ -182,6 +182,8 @@ class DataSpec:
             raise ModelFolderError(
                 f"{source}: data_spec.event_shape is {shape}; expected one size or more, each from 1 up, such as (28, 20)."
             )
+        if not 0 < spec.unit < math.inf:
+            raise ModelFolderError(f"{source}: data_spec.unit is {spec.unit:g}; expected a number above 0.")
         for name, others in _LENGTHS.items():
             if (length := len(getattr(spec, name))) not in (spec.num_elements, *others):
                 raise ModelFolderError(

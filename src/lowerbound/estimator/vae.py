@@ -236,6 +236,7 @@ class VAE(AbstractFitted):
         Raises `DataError` when `X` cannot be used, `ConfigurationError` when a parameter is not possible, and
         `NonFiniteLossError`; what was fitted before is untouched then.
         """
+        from ..assembly.build import with_weights_of
         from ..runs.planning import Before, plan
         from ..training import prepare
 
@@ -274,7 +275,8 @@ class VAE(AbstractFitted):
             sys.stdout.write("\n".join([f"X is taken for {spec.words}", *(choice.words for choice in choices), ""]))
         for remark in config.remarks:
             warnings.warn(remark, ConfigurationWarning, stacklevel=2)
-        trainer = prepare(config, spec, dataset, split, parts=parts, model=self.model_ if before else None)
+        model = with_weights_of(self.model_, config, spec, parts) if before else None
+        trainer = prepare(config, spec, dataset, split, parts=parts, model=model)
         figures: list[dict[str, float]] = []
 
         def note(record: Record, progress: Progress) -> None:
