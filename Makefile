@@ -5,13 +5,17 @@ PYTHON ?= python3
 BIN := .venv/bin
 PYTEST = $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 
-.PHONY: demo test test-coverage test-quick test-flags test-inputs test-mutations test-combinations lint types format lock clean
+.PHONY: demo test test-long test-coverage test-quick test-flags test-inputs test-mutations test-combinations lint types format lock clean
 
 demo: .venv/.installed
 	$(BIN)/lowerbound train --out runs/demo-$$(date +%Y%m%d-%H%M%S)
 
 test: .venv/.installed-test
-	$(PYTEST)
+	$(PYTEST) -m "not long"
+
+# What takes longest of the tests: whole recipes, pages of the documentation, every part compiled and not.
+test-long: .venv/.installed-test
+	$(PYTEST) -m long
 
 # Measuring which lines the tests reach costs a tenth of their time.
 test-coverage: .venv/.installed-test

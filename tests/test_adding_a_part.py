@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 PAGE = Path(__file__).parent.parent / "docs" / "adding_a_part.md"
 COMMAND_LINE = """
 import json
@@ -54,6 +56,7 @@ def _python(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False)
 
 
+@pytest.mark.long
 def test_the_worked_example_runs(tmp_path: Path) -> None:
     text = PAGE.read_text(encoding="utf-8")
     part, entry, use = re.findall(r"```python\n(.*?)```", text, re.DOTALL)

@@ -1,10 +1,9 @@
 """Every pair of parts that their declared needs allow works together; every pair that they forbid is refused and taught.
 
-Compiling a model takes seconds, and there are hundreds. So a set in which every part and every pair of a posterior and a prior
-occurs is compiled and trained a step. Other pairs that use each other (what a network puts out, what an objective asks of a
-posterior and a prior) are traced through the objective of a batch, which finds what does not fit. An objective sees a likelihood
-only as log p(x | z), and a likelihood and a prior never meet: those pairs are left to `make test-combinations`, which trains a
-step of all.
+Compiling a model takes seconds, and there are hundreds. So a set in which every pair that uses each other occurs (a posterior and
+a prior, what a network puts out, what an objective asks of both) is traced through the objective of a batch: that finds what does
+not fit. An objective sees a likelihood only as log p(x | z), and a likelihood and a prior never meet: those pairs are left to
+`make test-combinations`, which compiles all and trains them a step.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ _MEET = (
 )
 KINDS_THAT_MEET = [frozenset(kinds) for kinds in (itertools.combinations(KINDS, 2) if _ALL else _MEET)]
 _OTHERS = covering_choices(KINDS_THAT_MEET, beside=_CORE)
-RUN, TRACED = (_CORE + _OTHERS, []) if _ALL else (_CORE, _OTHERS)
+RUN, TRACED = (_CORE + _OTHERS, []) if _ALL else ([], _CORE + _OTHERS)
 
 
 def _name(choice: Choice) -> str:

@@ -15,6 +15,7 @@ PAGE = Path(__file__).parent.parent / "docs" / "from-parts-to-a-number.md"
 
 # No coverage: the oracles run the same code.
 @pytest.mark.no_cover
+@pytest.mark.long
 def test_the_page_runs_and_its_number_is_the_library_s_own(capsys: pytest.CaptureFixture[str]) -> None:
     text = PAGE.read_text(encoding="utf-8")
     code = "\n".join(re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL))

@@ -112,6 +112,7 @@ def test_shapes_and_dtypes(case: Case) -> None:
     _assert_finite(said)
 
 
+@pytest.mark.long
 @every_class
 def test_compiled_says_what_plain_says(case: Case) -> None:
     part, inputs = _built(case)

@@ -73,6 +73,7 @@ def test_the_same_seed_gives_the_weights_of_release_0_1(job: str) -> None:
     check_same(job, OLD["jobs"][job], run_as_users_do(f"record.record([{job!r}], skip_spikes=False)"))
 
 
+@pytest.mark.long
 def test_a_guard_that_has_nothing_to_do_changes_no_more_than_last_bits() -> None:
     """The default recipe as it comes: that it has a guard is tested in `test_training_spikes.py`."""
     assert (

@@ -205,6 +205,7 @@ def _trained() -> tuple[AbstractLatentVariableModel, np.ndarray]:
     return trainer.model_of(trainer.run(trainer.start())), data[500:550]
 
 
+@pytest.mark.long
 def test_on_a_trained_nonlinear_model_the_estimates_agree() -> None:
     model, x = _trained()
     found = sandwich(model, 50, FINE)

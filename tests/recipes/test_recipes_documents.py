@@ -14,7 +14,7 @@ from lowerbound.errors import MissingDataError
 from lowerbound.recipes.registry import load_recipe
 from lowerbound.runs.training import TrainingRun
 
-pytestmark = [pytest.mark.filterwarnings("ignore::lowerbound.errors.DataWarning"), pytest.mark.no_cover]
+pytestmark = [pytest.mark.filterwarnings("ignore::lowerbound.errors.DataWarning"), pytest.mark.no_cover, pytest.mark.long]
 
 
 @pytest.fixture(scope="module")
