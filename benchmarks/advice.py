@@ -10,17 +10,14 @@ command is run as it stands; then a line says whether the finding has gone, and 
 from __future__ import annotations
 
 import argparse
-import json
 import math
-import os
 import shlex
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from defaults import lowerbound, prepared
+from defaults import done_in, keep, lowerbound, options_of, prepared
 
 SHORT = ("training.epochs=60", "training.early_stopping_patience=0")
 # Per check: three cases, each a set of benchmarks/defaults.py and the settings that plant the fault.
@@ -150,19 +147,14 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checks", nargs="*", metavar="CHECK", help=f"of {', '.join(FAULTS)}; all by default")
-    parser.add_argument("--data-dir", type=Path, default=os.environ.get("LOWERBOUND_DATA"))
-    parser.add_argument("--json", type=Path, required=True)
-    options = parser.parse_args()
-    if options.data_dir is None:
-        raise SystemExit("give --data-dir, or set LOWERBOUND_DATA")
-    rows = json.loads(options.json.read_text()) if options.json.exists() else []
+    options = options_of(parser)
+    rows = done_in(options.json)
     for check in options.checks or FAULTS:
         for name, settings in FAULTS[check]:
             if any((row["check"], row["set"], row["settings"]) == (check, name, list(settings)) for row in rows):
                 continue
             rows.append(run_case(check, name, settings, options.data_dir))
-            options.json.write_text(json.dumps(rows, indent=1) + "\n")
-            print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
+            keep(rows, options.json)
     print(table(rows))
 
 

@@ -183,26 +183,42 @@ def table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def options_of(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """The options, with those that every benchmark of runs has: where the data are, and the file of rows that are done."""
+    parser.add_argument("--data-dir", type=Path, default=os.environ.get("LOWERBOUND_DATA"))
+    parser.add_argument("--json", type=Path, required=True)
+    options = parser.parse_args()
+    if options.data_dir is None:
+        raise SystemExit("give --data-dir, or set LOWERBOUND_DATA")
+    return options
+
+
+def done_in(file: Path) -> list[dict[str, Any]]:
+    """The rows of earlier runs of the benchmark."""
+    return json.loads(file.read_text()) if file.exists() else []
+
+
+def keep(rows: list[dict[str, Any]], file: Path) -> None:
+    """Write all rows down, and show the last."""
+    file.write_text(json.dumps(rows, indent=1) + "\n")
+    print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sets", nargs="*", metavar="SET", help=f"of {', '.join(SETS)}; all by default")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="section.key=value")
     parser.add_argument("--split", default="test", choices=("validation", "test"))
-    parser.add_argument("--data-dir", type=Path, default=os.environ.get("LOWERBOUND_DATA"))
-    parser.add_argument("--json", type=Path, required=True)
-    options = parser.parse_args()
-    if options.data_dir is None:
-        raise SystemExit("give --data-dir, or set LOWERBOUND_DATA")
-    rows = json.loads(options.json.read_text()) if options.json.exists() else []
+    options = options_of(parser)
+    rows = done_in(options.json)
     for name in options.sets or SETS:
         for seed in options.seeds:
             key = (name, seed, options.overrides, options.split)
             if any((row["set"], row["seed"], row["overrides"], row["split"]) == key for row in rows):
                 continue
             rows.append(run_one(name, seed, options.overrides, options.data_dir, options.split))
-            options.json.write_text(json.dumps(rows, indent=1) + "\n")
-            print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
+            keep(rows, options.json)
     print(table(rows))
 
 

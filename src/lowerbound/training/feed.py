@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from abc import abstractmethod
 from collections.abc import Callable
+from typing import Self
 
 import equinox as eqx
 import jax
@@ -51,10 +52,8 @@ class AbstractFeed(eqx.Module):
         """What the chunk that starts at `first_step` is given."""
 
 
-class Resident(AbstractFeed, AbstractBatches):
+class AbstractResident(AbstractFeed, AbstractBatches):
     """All examples on the device; the program looks up the rows of each step."""
-
-    data: Example
 
     @property
     @override
@@ -66,19 +65,25 @@ class Resident(AbstractFeed, AbstractBatches):
         return self.data[:count]
 
     @override
-    def fetch(self, key: PRNGKeyArray, first_step: int, schedule: Schedule) -> Resident:
+    def fetch(self, key: PRNGKeyArray, first_step: int, schedule: Schedule) -> Self:
         return self
 
     @override
     def rows(self, key: PRNGKeyArray, first_step: Int[Array, ""], schedule: Schedule) -> Int[Array, "steps batch"]:
         return batch_indices(key, first_step, schedule, len(self.data))
 
+
+class Resident(AbstractResident):
+    """All examples on the device, as they are."""
+
+    data: Example
+
     @override
     def batch(self, rows: Int[Array, " batch"], key: PRNGKeyArray, step: Int[Array, ""]) -> Example:
         return self.data[rows]
 
 
-class Redrawn(AbstractFeed, AbstractBatches):
+class Redrawn(AbstractResident):
     """All examples on the device, as zeros and ones that each step draws anew.
 
     - `data`: the examples with one fixed draw as x. `values`: of x's shape; divided by `top` they are the probability of a one.
@@ -87,23 +92,6 @@ class Redrawn(AbstractFeed, AbstractBatches):
     data: Example
     values: Num[Array, "..."]
     top: float = eqx.field(static=True)
-
-    @property
-    @override
-    def num_examples(self) -> int:
-        return len(self.data)
-
-    @override
-    def first(self, count: int) -> Example:
-        return self.data[:count]
-
-    @override
-    def fetch(self, key: PRNGKeyArray, first_step: int, schedule: Schedule) -> Redrawn:
-        return self
-
-    @override
-    def rows(self, key: PRNGKeyArray, first_step: Int[Array, ""], schedule: Schedule) -> Int[Array, "steps batch"]:
-        return batch_indices(key, first_step, schedule, len(self.data))
 
     @override
     def batch(self, rows: Int[Array, " batch"], key: PRNGKeyArray, step: Int[Array, ""]) -> Example:
