@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Self
 
 import equinox as eqx
 import jax
@@ -65,7 +64,7 @@ class AbstractResident(AbstractFeed, AbstractBatches):
         return self.data[:count]
 
     @override
-    def fetch(self, key: PRNGKeyArray, first_step: int, schedule: Schedule) -> Self:
+    def fetch(self, key: PRNGKeyArray, first_step: int, schedule: Schedule) -> AbstractBatches:
         return self
 
     @override
