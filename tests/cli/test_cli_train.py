@@ -149,7 +149,7 @@ def test_no_argument_means_the_built_in_faces(begun: list[TrainingRun], tmp_path
     (run,) = begun
     assert (run.dataset.name, run.split.sizes) == ("faces", {"train": 1565, "validation": 200, "test": 200})
     assert run.folder.path == Path("runs/faces-1")
-    assert run.folder.info()["recipe"] == "faces"
+    assert run.folder.info()["recipe"] == "demo"
     assert run.folder.info()["command"] == "lowerbound train"
     wanted = resolve_config(None, None, [], {})[0]
     assert run.config.training == wanted.training

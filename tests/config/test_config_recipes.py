@@ -24,7 +24,7 @@ def test_every_recipe_is_a_whole_configuration_with_its_source(name):
 
 
 def test_the_presets_are_known_by_name():
-    assert {"default", "faces", "frey-faces", "frey-faces-discretized", "post-2018"} <= set(recipe_names())
+    assert {"default", "demo", "faces", "frey-faces", "frey-faces-discretized", "post-2018"} <= set(recipe_names())
     assert [recipe.name for recipe in list_recipes()] == recipe_names()
 
 
@@ -56,7 +56,7 @@ def test_frey_faces_has_the_split_of_the_literature(name):
 
 @pytest.mark.parametrize(
     ("data", "recipe"),
-    [("faces", "faces"), ("frey-faces", "default"), ("mnist", "default"), ("pictures/", "default"), ("x.npy", "default")],
+    [("faces", "demo"), ("frey-faces", "default"), ("mnist", "default"), ("pictures/", "default"), ("x.npy", "default")],
 )
 def test_each_data_set_has_a_default_recipe(data, recipe):
     assert default_recipe_for(data) == recipe
@@ -66,7 +66,7 @@ def test_each_data_set_has_a_default_recipe(data, recipe):
 
 def test_with_no_argument_the_built_in_faces_are_used():
     config, recipe = resolve_config()
-    assert recipe.name == "faces"
+    assert recipe.name == "demo"
     assert config.data.name == "faces"
     assert resolve_config(overrides=["data.name=frey-faces"])[1].name == "default"
 
