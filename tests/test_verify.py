@@ -52,6 +52,7 @@ BROKEN: dict[str, Callable[[], Iterator[Figure]]] = {
     "a posterior off by a thousandth": lambda: bounds.exact_log_weights(TRUTH.model(mean_shift=1e-3)),
     "a likelihood whose sigma is half too large": lambda: bounds.evidence_of_the_evaluator(TRUTH.model(log_scale_error=0.4)),
     "annealing to another likelihood": lambda: bounds.annealing(TRUTH.model(log_scale_error=0.3)),
+    "a posterior density of another likelihood": lambda: bounds.posterior_density(TRUTH.model(log_scale_error=0.3)),
     "another posterior than the bounds are about": lambda: bounds.bounds_of_a_poor_posterior(TRUTH.model()),
     "a law with mass where none is looked for": lambda: densities.likelihoods(_TOO_FEW_COUNTS),
     "draws a tenth too wide": lambda: densities.draws_of("normal", lambda key: 1.1 * _NORMAL.sample(key), _NORMAL.log_prob),

@@ -1,4 +1,4 @@
-"""`evaluate --method ais`, `bdmc` and `gap`."""
+"""`evaluate --method ais`, `bdmc`, `gap` and `posterior-density`."""
 
 from __future__ import annotations
 
@@ -27,15 +27,28 @@ def test_annealing_and_both_bounds_and_the_gap(bits_run: Path) -> None:
     assert "nats apart" in text
 
 
+def test_the_posterior_density_is_no_bound_and_says_so(bits_run: Path) -> None:
+    found = json.loads(good("evaluate", bits_run, "--method", "posterior-density", "--examples", 5, "--json").stdout)
+    assert found["name"] == "log_evidence_nats"
+    assert found["method"] == "posterior density: a Gaussian fitted to draws of p(z|x), harmonic mean over 50 fresh draws"
+    assert (found["num_examples"], found["num_samples"], found["split"]) == (5, 50, "test")
+    assert "The number is no bound" in found["verdict"]
+    sampled = json.loads(good("evaluate", bits_run, "--method", "gap", "--samples", 200, "--examples", 5, "--json").stdout)
+    assert found["value"] == pytest.approx(sampled["log_evidence_nats"], abs=0.3)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (["--method", "aiss"], "--method is 'aiss', which does not exist. Did you mean 'ais'?"),
         (["--method", "gap", "--chains", 3], "--chains is read with --method ais or bdmc; got --method gap."),
-        (["--examples", 3], "--examples is read with --method gap, ais or bdmc; got --method importance."),
+        (["--examples", 3], "--examples is read with --method gap, ais, bdmc or posterior-density; got --method importance."),
         (["--method", "ais", "--temperatures", 0], "--temperatures is 0 (an integer); expected an integer >= 1."),
         (["--method", "ais", "--start", "priors"], "--start is 'priors', which does not exist. Did you mean 'prior'?"),
-        (["--method", "ais", "--samples", 50], "--samples is read with --method importance or gap; got --method ais"),
+        (
+            ["--method", "ais", "--samples", 50],
+            "--samples is read with --method importance, gap or posterior-density; got --method ais",
+        ),
         (["--method", "gap", "--samples", 0], "--samples is 0 (an integer); expected an integer >= 1."),
         (["--method", "ais", "--widen", 2], "--widen is read with --method importance alone; got --method ais."),
     ],

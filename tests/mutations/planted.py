@@ -151,6 +151,14 @@ MUTATIONS = (
         "annealed weights from the posterior",
     ),
     Mutation(
+        "the harmonic estimator inverted",
+        "evaluation/posterior_density.py",
+        "return np.log(count) - total",
+        "return total - np.log(count)",
+        "oracles/test_posterior_density.py::test_it_is_the_exact_evidence_of_the_linear_model_within_its_stated_error[1]",
+        "evidence by a fitted posterior density",
+    ),
+    Mutation(
         "the aggregate's own weight on the first column",
         "objectives/total_correlation.py",
         "np.fill_diagonal(weights, 1 / num_examples)",

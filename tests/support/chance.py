@@ -42,6 +42,7 @@ COMPARISONS = {
     "oracles/test_objectives_autoencoder.py": 4,
     "oracles/test_objectives_moments.py": 10,
     "oracles/test_posteriors.py": 100,
+    "oracles/test_posterior_density.py": 10,
     "oracles/test_priors.py": 4,
     "oracles/test_proposals.py": 80,
     "oracles/test_von_mises_fisher.py": 40,

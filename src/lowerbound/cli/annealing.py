@@ -1,4 +1,4 @@
-"""`evaluate --method ais`, `bdmc` and `gap`: the evidence by annealing, from both sides, and what the encoder costs."""
+"""`evaluate --method ais`, `bdmc`, `gap` and `posterior-density`: the evidence by other ways, and what the encoder costs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,17 @@ from typing import Any
 import numpy as np
 
 from ..data.examples import Example
-from ..evaluation import Annealing, Sandwich, anneal, annealed_estimate, inference_gap, sandwich
+from ..evaluation import (
+    Annealing,
+    PosteriorDensity,
+    Sandwich,
+    anneal,
+    annealed_estimate,
+    harmonic_evidence,
+    harmonic_record,
+    inference_gap,
+    sandwich,
+)
 from ..evaluation.estimates import kind_of_number, name_of_density
 from ..models import AbstractLatentVariableModel
 from .console import counting, print_json, show_numbers, show_text
@@ -29,14 +39,18 @@ def evaluate_by(
 ) -> None:
     """Print what the method says of `number` random examples of a run's split, or of as many that the model makes.
 
-    - `samples`, `options`: those arguments of `inference_gap` and of `Annealing` that were given.
+    - `samples`: those arguments of `inference_gap` or `PosteriorDensity` that were given. `options`: those of `Annealing`.
     """
     # Seeded, and the same for every method, so that their numbers are about the same examples.
     chosen = data[np.sort(np.random.default_rng(seed).permutation(len(data))[:number])]
     annealing, both = Annealing(**options), 2 if method == "bdmc" else 1
-    with counting(both * len(chosen), quiet=as_json, what="evaluating" if method == "gap" else "annealing") as advance:
+    what = "annealing" if method in ("ais", "bdmc") else "evaluating"
+    with counting(both * len(chosen), quiet=as_json, what=what) as advance:
         if method == "gap":
             found: Any = inference_gap(model, chosen, seed=seed, on_progress=advance, **samples)
+        elif method == "posterior-density":
+            settings = PosteriorDensity(**samples)
+            found = harmonic_record(harmonic_evidence(model, chosen, settings, seed=seed, on_progress=advance), settings, model)
         elif method == "ais":
             weights = anneal(model, chosen, annealing, seed=seed, on_progress=advance)
             found = annealed_estimate(weights, annealing, model)
@@ -87,4 +101,4 @@ def _with_errors(found: Any, *numbers: tuple[str, str, str]) -> list[Row]:
     ]
 
 
-_ROWS = {"ais": _of_estimate, "bdmc": _of_sandwich, "gap": _of_gap}
+_ROWS = {"ais": _of_estimate, "bdmc": _of_sandwich, "gap": _of_gap, "posterior-density": _of_estimate}

@@ -21,18 +21,18 @@ if TYPE_CHECKING:
     from ..runs.folder import RunFolder
     from .opening import OpenRun
 
-METHODS = ("importance", "ais", "bdmc", "gap")
+METHODS = ("importance", "ais", "bdmc", "gap", "posterior-density")
 PROPOSALS = ("posterior", "widened", "refined")
 STARTS = ("prior", "posterior")
 
 
 # Of each option: the methods that read it.
 _READERS: dict[str, tuple[str, ...]] = {
-    "--samples": ("importance", "gap"),
+    "--samples": ("importance", "gap", "posterior-density"),
     "--temperatures": ("ais", "bdmc"),
     "--chains": ("ais", "bdmc"),
     "--start": ("ais", "bdmc"),
-    "--examples": ("gap", "ais", "bdmc"),
+    "--examples": ("gap", "ais", "bdmc", "posterior-density"),
 }
 
 
@@ -94,7 +94,10 @@ def build_proposal(
 def evaluate(
     run: Run,
     data: Annotated[str | None, typer.Argument(metavar="DATA", help="Other data than the run's own.")] = None,
-    samples: Annotated[int | None, typer.Option(help="Importance samples per example, K; 1000.")] = None,
+    samples: Annotated[
+        int | None,
+        typer.Option(help="Importance samples per example, K; 1000. Draws of p(z|x) with --method posterior-density; 50."),
+    ] = None,
     key: Key = "",
     split: Split = "test",
     data_dir: DataDir = None,
@@ -120,13 +123,13 @@ def evaluate(
         typer.Option(
             metavar="NAME",
             help="importance (the default); ais, annealing; bdmc, bounds from both sides on examples that the model makes; "
-            "gap, what the encoder and the family of posteriors cost.",
+            "gap, what the encoder and the family of posteriors cost; posterior-density, for at most four latents.",
         ),
     ] = "importance",
     temperatures: Annotated[int | None, typer.Option(help="Steps of --method ais and bdmc; 500.")] = None,
     chains: Annotated[int | None, typer.Option(help="Chains for each example of --method ais and bdmc; 8.")] = None,
     start: Annotated[str | None, typer.Option(help="Where ais and bdmc start: prior (the default) or posterior.")] = None,
-    examples: Annotated[int | None, typer.Option(help="Random examples for --method ais, bdmc and gap; 100.")] = None,
+    examples: Annotated[int | None, typer.Option(help="Random examples for the methods but importance; 100.")] = None,
     overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:

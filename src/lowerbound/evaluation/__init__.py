@@ -16,6 +16,7 @@ from .latents import (
     posterior_stds,
     sample,
 )
+from .posterior_density import HarmonicEstimate, PosteriorDensity, harmonic_evidence, harmonic_record
 from .proposals import AbstractProposal, Amortised, Defensive, Refined, Widened
 from .reconstruction import Reconstruction, reconstruction
 from .scores import Evaluation, evaluate
@@ -35,8 +36,10 @@ __all__ = [
     "Estimate",
     "Evaluation",
     "EvidenceEstimate",
+    "HarmonicEstimate",
     "InferenceGap",
     "LatentTable",
+    "PosteriorDensity",
     "Reconstruction",
     "Refined",
     "Sandwich",
@@ -55,6 +58,8 @@ __all__ = [
     "element_shares",
     "estimate_evidence",
     "evaluate",
+    "harmonic_evidence",
+    "harmonic_record",
     "in_blocks",
     "inference_gap",
     "kl_by_latent",

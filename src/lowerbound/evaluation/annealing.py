@@ -17,6 +17,7 @@ from ..data.examples import Example
 from ..errors import ConfigurationError
 from ..models import AbstractLatentVariableModel
 from ..sampling.hamiltonian import LogDensity, Place, place_at, transition
+from ..sampling.step_size import tuned
 from .estimates import Estimate, evidence_record, median
 from .latents import check_condition, check_density, full_batches
 
@@ -179,6 +180,11 @@ def annealed_estimate(found: AnnealedEstimate, annealing: Annealing, model: Abst
 def check_can_anneal(model: AbstractLatentVariableModel) -> None:
     """Raise `ConfigurationError` when Hamiltonian transitions make no sense for the model."""
     check_density(model, "law to anneal to")
+    check_euclidean(model)
+
+
+def check_euclidean(model: AbstractLatentVariableModel) -> None:
+    """Raise `ConfigurationError` when Hamiltonian transitions would leave the space in which the model's latents live."""
     if model.space != "euclidean":
         raise ConfigurationError(
             "the latents of this model live on a sphere, where these Hamiltonian transitions do not stay. Use importance "
@@ -230,8 +236,8 @@ def _forward(
             number, before, beta = row
             log_weights = log_weights + (beta - before) * path.log_ratio(places)
             places, probability = path.move(places, beta, jnp.exp(log_size), annealing.num_leapfrog, number, move_keys)
-            change = ADAPTATION * (probability[:PILOT_CHAINS].mean() - WANTED_ACCEPTANCE)
-            return (places, log_weights, log_size + change), (probability[PILOT_CHAINS:].mean(), jnp.exp(log_size))
+            new_log_size = tuned(log_size, probability[:PILOT_CHAINS].mean(), ADAPTATION, WANTED_ACCEPTANCE)
+            return (places, log_weights, new_log_size), (probability[PILOT_CHAINS:].mean(), jnp.exp(log_size))
 
         places = jax.vmap(lambda key: place_at(path.densities, path.draw(key)))(draw_keys)
         start = (places, jnp.zeros(len(draw_keys), jnp.float32), jnp.log(jnp.float32(FIRST_STEP_SIZE)))

@@ -17,6 +17,7 @@ CHECKS: Mapping[str, Callable[[], Iterator[Figure]]] = {
     "evidence by annealing, from both sides": bounds.annealing,
     "annealed weights from the prior": lambda: bounds.annealed_weights(2, "prior"),
     "annealed weights from the posterior": lambda: bounds.annealed_weights(2, "posterior"),
+    "evidence by a fitted posterior density": bounds.posterior_density,
     "errors by hand": errors.errors,
     "likelihoods are normalised, and draw what they say": densities.likelihoods,
     "priors and posteriors draw what they say": densities.latent_densities,
