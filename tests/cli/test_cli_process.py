@@ -30,6 +30,8 @@ HEAVY = ("jax", "equinox", "numpyro", "matplotlib", "tensorboard", "sklearn", "p
         (["train", "--epochs", "0"], 2),
         (["sample", "RUN", "--out", "x.npy", "-n", "zero"], 2),
         (["nonsense"], 2),
+        (["reproduce", "--help"], 0),
+        (["reproduce", "kingma-2014", "--minutes", "0.01", "--out", "x"], 2),
     ],
 )
 def test_help_lists_and_wrong_use_import_nothing_heavy(arguments: list[str], status: int) -> None:

@@ -24,8 +24,8 @@ _WRITTEN_BY = re.compile(re.escape(FIRST_LINE).replace(r"\{\}", r"(\d+(?:\.\w+)+
 _RELEASE_0_1 = Path(__file__).parent / "release_0_1.json"
 
 MODEL, ESTIMATOR, RUN, CHECKPOINT = "lowerbound-model", "lowerbound-estimator", "lowerbound-run", "lowerbound-checkpoint"
-EVALUATION = "lowerbound-evaluation"
-CURRENT: Mapping[str, int] = {MODEL: 2, ESTIMATOR: 2, RUN: 2, CHECKPOINT: 2, EVALUATION: 2}
+EVALUATION, REPRODUCTION = "lowerbound-evaluation", "lowerbound-reproduction"
+CURRENT: Mapping[str, int] = {MODEL: 2, ESTIMATOR: 2, RUN: 2, CHECKPOINT: 2, EVALUATION: 2, REPRODUCTION: 1}
 
 
 def upgraded(format_name: str, version: int, document: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,161 @@
+"""A job done: models trained to a number of samples in an ordinary run's folder, and looked at."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ..data.dataset import Dataset
+from ..data.datasets import load_configured
+from ..data.splits import Split, shuffled_split
+from ..errors import DataWarning, NonFiniteLossError
+from ..evaluation import evaluate
+from ..recipes import resolve_config
+from ..runs.folder import RUN_FILE
+from ..runs.training import TrainingRun
+from ..training.schedule import MAX_STEPS_PER_CHUNK
+from .plan import Curve, Job, Plan
+from .record import Home, Point, Reproduction, Trial
+
+# Calls of the compiled program between two looks at the validation data.
+_CHUNKS_PER_LOOK = 10
+
+
+@dataclasses.dataclass
+class Worker:
+    """Does one job after another, and writes down at once what each found.
+
+    - `found`: what was found so far. `command`: what the runs say that they were made by.
+    - `should_stop`: gives a reason to leave a training, which is saved and gone on with later.
+    - `say`: told in a sentence what was found.
+    """
+
+    home: Home
+    plan: Plan
+    found: Reproduction
+    data_dir: Path | None
+    command: str
+    should_stop: Callable[[], str | None] = lambda: None
+    say: Callable[[str], None] = lambda text: None
+    _loaded: dict[tuple[str, ...], Dataset] = dataclasses.field(default_factory=dict)
+    _training_seconds: float = 0.0
+
+    def do(self, job: Job) -> bool:
+        """Do a job to its end; False where it had to stop on the way. A curve whose numbers are not finite ends there."""
+        begun, self._training_seconds = time.monotonic(), 0.0
+        try:
+            run = self._run_of(job)
+        except NonFiniteLossError as error:
+            self._write(failures={**self.found.failures, job.curve.name: str(error)})
+            self.say(f"{job.curve.title}: {error}")
+            return True
+        if run is None:
+            return False
+        (train, train_error), (test, test_error) = (_value(run, job.curve, part) for part in ("train", "test"))
+        point = Point(
+            curve=job.curve.name,
+            level=job.level,
+            samples=_samples(run),
+            step=run.config.training.learning_rate,
+            train=train,
+            train_error=train_error,
+            test=test,
+            test_error=test_error,
+            training_seconds=run.progress.seconds,
+            around_seconds=time.monotonic() - begun - self._training_seconds,
+        )
+        self._write(points=(*self.found.points, point))
+        self.say(
+            f"{job.curve.title}: {point.samples:,} samples, step {point.step:g}: train {train:.1f}, test {test:.1f} nats "
+            f"({time.monotonic() - begun:.0f} s)"
+        )
+        return True
+
+    def _run_of(self, job: Job) -> TrainingRun | None:
+        """The curve's run, trained to the job's level with the step that did best in short trials; None where it stopped."""
+        curve = job.curve
+        for step in self.plan.steps:
+            if step in self.found.trials_of(curve.name):
+                continue
+            try:
+                run = self._trained(curve, step, self.plan.trial)
+                if run is None:
+                    return None
+                trial = Trial(curve.name, step, _samples(run), _value(run, curve, "validation")[0])
+            except NonFiniteLossError:
+                trial = Trial(curve.name, step, self.plan.trial, None)
+            self._write(trials=(*self.found.trials, trial))
+        best = self.found.best_step(curve.name)
+        if best is None:
+            raise NonFiniteLossError(
+                f"with none of the steps {', '.join(f'{step:g}' for step in self.plan.steps)} it stayed finite."
+            )
+        return self._trained(curve, best, job.level)
+
+    def _trained(self, curve: Curve, step: float, level: int) -> TrainingRun | None:
+        """The run of a curve with a step after `level` samples, or the whole epochs nearest to it; None where it had to stop."""
+        dataset = self._dataset(curve)
+        assert dataset.split is not None
+        config, recipe = resolve_config(None, curve.source.recipe, curve.settings)
+        steps = len(dataset.split.train) // config.training.batch_size
+        # Whole calls of one compiled program, whatever the level.
+        chunk = max(1, MAX_STEPS_PER_CHUNK // steps)
+        epochs = max(1, round(level / (steps * config.training.batch_size)))
+        epochs = epochs if epochs < chunk else chunk * max(1, round(epochs / chunk))
+        training: dict[str, Any] = {
+            "epochs": epochs,
+            "learning_rate": step,
+            "seed": self.found.seed + curve.split,
+            "validate_every": chunk * _CHUNKS_PER_LOOK,
+            "early_stopping_patience": 0,
+        }
+        path = self.home.run(curve, step)
+        if (path / RUN_FILE).exists():
+            run = TrainingRun.resume(path, dataset, epochs=epochs)
+        else:
+            config = config.updated({"training": training})
+            with warnings.catch_warnings():
+                # What is odd about these data is well known, and would be said once for each run.
+                warnings.simplefilter("ignore", DataWarning)
+                run = TrainingRun.begin(path, config, dataset, recipe=recipe.name, command=self.command)
+        before = run.progress.seconds
+        # A run that has ended already may have been killed before its model was written.
+        run.run(should_stop=self.should_stop)
+        self._training_seconds += run.progress.seconds - before
+        return run if run.is_finished else None
+
+    def _dataset(self, curve: Curve) -> Dataset:
+        """The curve's data with its split, which the runs take as given."""
+        config, _ = resolve_config(None, curve.source.recipe, curve.settings)
+        key = (config.data.name, config.data.binarize)
+        if key not in self._loaded:
+            self._loaded[key] = load_configured(config.data, self.data_dir)
+        dataset = self._loaded[key]
+        split = dataset.split
+        if split is None:
+            assert not isinstance(config.data.validation, str)
+            sizes = {"validation": config.data.validation, "test": config.data.test}
+            split = shuffled_split(len(dataset.examples), **sizes, seed=curve.split)
+        train = split.train[: curve.num_train]
+        return dataclasses.replace(dataset, split=Split(train, split.validation, split.test, split.method, split.seed))
+
+    def _write(self, **changes: Any) -> None:
+        self.found = dataclasses.replace(self.found, **changes)
+        self.home.write(self.found)
+
+
+def _samples(run: TrainingRun) -> int:
+    return int(run.progress.state.step) * run.trainer.schedule.batch_size
+
+
+def _value(run: TrainingRun, curve: Curve, part: str) -> tuple[float, float]:
+    """The lower bound of a part of the data, mean and standard error, in nats for data scaled to [0, 1] where they are scaled."""
+    model = run.trainer.model_of(run.progress)
+    found = evaluate(model, run.spec, run.part(part), num_samples=1, split=part)
+    bound = found.elbo_nats if found.unit_scale_elbo_nats is None else found.unit_scale_elbo_nats
+    return bound, found.elbo_standard_error if math.isfinite(found.elbo_standard_error) else 0.0
