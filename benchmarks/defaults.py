@@ -2,7 +2,7 @@
 
     python benchmarks/defaults.py [SET ...] [--seeds 0 1 2] [--set section.key=value] --json FILE
 
-Each set runs through `lowerbound train`, `evaluate --samples 1000` and `doctor`. Of pictures 400 samples are drawn: the share of
+Each set runs through `lowerbound train`, `evaluate` and `doctor`. Of pictures 400 samples are drawn: the share of
 their pixels that lie above all neighbours, or below all, by a quarter of the range stands beside the same share of the data.
 "Minutes" are the training command's by the clock, "busy" those that its threads had a processor: beside other work the clock's
 are too many, and half of the busy ones is the least that two cores can take. What is in FILE already is not run again, so the
@@ -140,7 +140,7 @@ def _busy_seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def run_one(name: str, seed: int, overrides: list[str], data: Path, split: str) -> dict[str, Any]:
+def run_one(name: str, seed: int, overrides: list[str], data: Path, split: str, samples: int) -> dict[str, Any]:
     """One set with one seed, from nothing to its figures."""
     with tempfile.TemporaryDirectory() as parent:
         folder, run = Path(parent), str(Path(parent) / "run")
@@ -150,11 +150,11 @@ def run_one(name: str, seed: int, overrides: list[str], data: Path, split: str) 
         busy = _busy_seconds()
         lowerbound("train", given, "--out", run, "--seed", str(seed), "--json", *settings, *directory)
         minutes, busy = (time.perf_counter() - start) / 60, (_busy_seconds() - busy) / 60
-        scores = lowerbound("evaluate", run, "--samples", "1000", "--split", split, "--json", *directory)
+        scores = lowerbound("evaluate", run, "--samples", str(samples), "--split", split, "--json", *directory)
         doctor = lowerbound("doctor", run, "--json", *directory)
         info = lowerbound("info", run, "--json")
         elements = int(np.prod(info["data"]["event_shape"]))
-        row: dict[str, Any] = {"set": name, "seed": seed, "overrides": overrides, "split": split}
+        row: dict[str, Any] = {"set": name, "seed": seed, "overrides": overrides, "split": split, "samples": samples}
         row |= {"minutes": minutes, "busy_minutes": busy}
         row["likelihood"], row["epochs"] = info["config"]["likelihood"]["name"], info["epochs_done"]
         for key in ("elbo_nats", "log_evidence_nats", "standard_error", "bits_per_dim", "kl_nats", "active_units"):
@@ -222,6 +222,7 @@ def keep(rows: list[dict[str, Any]], file: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sets", nargs="*", metavar="SET", help=f"of {', '.join(SETS)}; all by default")
+    parser.add_argument("--samples", type=int, default=1000, help="importance samples of each example")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="section.key=value")
     parser.add_argument("--split", default="test", choices=("validation", "test"))
@@ -232,7 +233,7 @@ def main() -> None:
             key = (name, seed, options.overrides, options.split)
             if any((row["set"], row["seed"], row["overrides"], row["split"]) == key for row in rows):
                 continue
-            rows.append(run_one(name, seed, options.overrides, options.data_dir, options.split))
+            rows.append(run_one(name, seed, options.overrides, options.data_dir, options.split, options.samples))
             keep(rows, options.json)
     print(table(rows))
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
+import pickle
 from typing import Any
 
+import equinox as eqx
+import jax
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,6 +16,7 @@ from support.chance import agrees
 from lowerbound import VAE
 from lowerbound.errors import ConfigurationError, DataError
 from lowerbound.evaluation import Refined
+from lowerbound.networks import Wrapped
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(60, 2)) @ RNG.normal(size=(2, 4)) + 0.1 * RNG.normal(size=(60, 4))
@@ -159,3 +164,47 @@ def test_an_unknown_text_is_named() -> None:
     fitted = VAE(**SMALL).fit(X, condition=np.where(X[:, 0] > 0, "high", "low"))
     with pytest.raises(DataError, match=r"the condition 'condition' has the value hgih in row 1; expected one of high, low"):
         fitted.transform(X[:2], condition=["low", "hgih"])
+
+
+class _Scaled(eqx.Module):
+    """A module of a person's own: a linear map, scaled."""
+
+    linear: eqx.nn.Linear
+
+    def __call__(self, x: Any) -> Any:
+        return 0.5 * self.linear(x.reshape(-1))
+
+
+def _own_network(in_shape: tuple[int, ...], out_shape: tuple[int, ...], *, condition_dim: int = 0, key: Any) -> Wrapped:
+    linear = eqx.nn.Linear(math.prod(in_shape) + condition_dim, math.prod(out_shape), key=key)
+    return Wrapped(_Scaled(linear), in_shape, out_shape, condition_dim=condition_dim)
+
+
+@pytest.mark.parametrize("condition", [None, RNG.normal(size=60)])
+def test_networks_of_ones_own_are_trained_like_ours(condition: Any, tmp_path: Any) -> None:
+    own = VAE(2, network=_own_network, epochs=60, batch_size=20, learning_rate=0.01, random_state=0, automatic=False)
+    before = VAE(**{**own.get_params(), "epochs": 1}).fit(X, condition=condition).score(X, condition=condition)
+    own.fit(X, condition=condition)
+    assert isinstance(own.model_.encoder, Wrapped)
+    assert own.score(X, condition=condition) > before + 1
+    assert pickle.loads(pickle.dumps(own)).score(X, condition=condition) == own.score(X, condition=condition)
+    with pytest.raises(ConfigurationError, match=r"network was given as <function .* cannot be saved: .*CATALOGUE"):
+        own.save(tmp_path / "model")
+
+
+def test_a_network_that_is_none_is_refused_with_what_is_one() -> None:
+    refused = (
+        r"(?s)network is .*MLP.*expected a name, or what makes a network of given shapes: .* called twice, for the encoder and"
+    )
+    with pytest.raises(ConfigurationError, match=refused):
+        VAE(**SMALL | {"hidden_widths": None}, network=eqx.nn.MLP(4, 4, 8, 1, key=jax.random.key(0))).fit(X)
+    with pytest.raises(
+        ConfigurationError, match=r"hidden_widths is \(8,\), but network is a part, _own_network, which brings its own"
+    ):
+        VAE(**SMALL, network=_own_network).fit(X)
+    with pytest.raises(
+        ConfigurationError, match=r"module is a function, which gives an array of shape \(3,\); expected .*=\(2, 5\) has, 10"
+    ):
+        Wrapped(lambda x: x, (3,), (2, 5))
+    with pytest.raises(ConfigurationError, match=r"module is a function, which cannot be called with an array of shape \(5,\)"):
+        Wrapped(lambda x: x @ np.ones((4, 4), np.float32), (3,), (4,), condition_dim=2)

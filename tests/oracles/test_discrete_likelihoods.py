@@ -202,6 +202,16 @@ def test_mean_of_colours_is_within_half_a_level_of_the_sums(num_levels: int) -> 
     assert np.abs(np.asarray(mean(jnp.asarray(without, jnp.float32)))[0, 0] - expected)[1:].max() > 0.5 / (num_levels - 1)
 
 
+@pytest.mark.parametrize("colour", [False, True])
+def test_the_mean_of_many_pictures_needs_no_memory_for_all_sums_at_once(colour: bool) -> None:
+    part = DiscretizedLogisticMixture((8, 8, 3), num_components=3, colour=colour)
+    params = jax.ShapeDtypeStruct((64, *part.param_shape), jnp.float32)
+    memory = jax.jit(jax.vmap(part.mean_of)).lower(params).compile().memory_analysis()
+    assert memory is not None
+    # All pairs of red and green at once are 576 numbers for each component's blue, and all edges between levels are 255.
+    assert memory.temp_size_in_bytes < 4 * np.prod(params.shape) * 4
+
+
 def test_colours_are_predicted_from_those_before() -> None:
     """Green follows red and blue follows both, to a level, when the coefficients are nearly 1 and the scales tiny."""
     part = DiscretizedLogisticMixture((1, 2, 3), num_components=1, colour=True)

@@ -6,16 +6,34 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, PRNGKeyArray
 
-from lowerbound.networks import MLP, AbstractNetwork, ConvNetwork, GatedMLP, ResNet
+from lowerbound.networks import MLP, AbstractNetwork, ConvNetwork, GatedMLP, ResNet, Wrapped
 
 from .case import EXTREME, Case, Make
 
 _mlp = functools.partial(MLP, (3, 2), (2, 5), hidden_widths=(8, 7))
 _gated = functools.partial(GatedMLP, (3, 2), (2, 5), hidden_widths=(8, 7))
+
+
+class _Own(eqx.Module):
+    """An encoder of a person's own: the vector of x and a condition, dropout."""
+
+    mlp: eqx.nn.MLP
+    dropout: eqx.nn.Dropout
+
+    def __init__(self, key: PRNGKeyArray) -> None:
+        self.mlp, self.dropout = eqx.nn.MLP(8, 10, 7, depth=1, key=key), eqx.nn.Dropout(0.5)
+
+    def __call__(self, x: Array, *, key: PRNGKeyArray | None) -> Array:
+        return self.mlp(self.dropout(x, key=key, inference=key is None))
+
+
+def _wrapped(key: PRNGKeyArray) -> AbstractNetwork:
+    return Wrapped(_Own(key), (3, 2), (2, 5), condition_dim=2, takes_key=True)
 
 
 def _encoder(cls: Any, image_shape: tuple[int, ...], **options: Any) -> Make:
@@ -37,6 +55,7 @@ NETWORKS: dict[str, Callable[[PRNGKeyArray], AbstractNetwork]] = {
     "mlp-condition": lambda key: _mlp(condition_dim=2, key=key),
     "gated-mlp": lambda key: _gated(key=key),
     "gated-mlp-dropout-condition": lambda key: _gated(dropout=0.5, condition_dim=2, key=key),
+    "wrapped-dropout-condition": _wrapped,
     # Odd, not square, a single row; grey without an axis for it, one channel, three channels.
     "conv-encoder-dropout-condition": _encoder(ConvNetwork, (5, 4, 3), dropout=0.5, condition_dim=2),
     "conv-decoder": _decoder(ConvNetwork, (5, 7)),

@@ -11,6 +11,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
+import equinox as eqx
 import jax
 import numpy as np
 
@@ -31,6 +32,8 @@ KINDS: dict[str, type] = {
     "posterior": AbstractPosteriorFamily,
     "objective": AbstractObjective,
 }
+# A model has two networks, whose shapes the data decide: what is given is what makes them.
+MAKERS = ("network",)
 # How such a part is written.
 _EXAMPLES = {
     "likelihood": "Bernoulli((64,))",
@@ -46,13 +49,25 @@ def check_kinds(parts: Mapping[str, Any]) -> None:
     Raises `ConfigurationError`.
     """
     for argument, part in parts.items():
-        if not isinstance(part, KINDS[argument]):
+        if argument in MAKERS:
+            _check_maker(argument, part)
+        elif not isinstance(part, KINDS[argument]):
             got = f"the class {part.__name__}" if isinstance(part, type) else f"{part!r} ({type(part).__name__})"
             hint = " Make an instance of it." if isinstance(part, type) and issubclass(part, KINDS[argument]) else ""
             raise ConfigurationError(
                 f"{argument} is {got}; expected a name, or a part of lowerbound.{KINDS[argument].__module__.split('.')[1]} "
                 f"such as {_EXAMPLES[argument]}.{hint}"
             )
+
+
+def _check_maker(argument: str, part: Any) -> None:
+    if callable(part) and not isinstance(part, eqx.Module):
+        return
+    raise ConfigurationError(
+        f"{argument} is {part!r} ({type(part).__name__}); expected a name, or what makes a network of given shapes: a class of "
+        "lowerbound.networks, or a function such as lambda in_shape, out_shape, key: MyNetwork(in_shape, out_shape, key=key). It "
+        "is called twice, for the encoder and for the decoder."
+    )
 
 
 def sections_of(parts: Mapping[str, Any], steps_per_epoch: int = 1) -> dict[str, dict[str, Any]]:
@@ -122,6 +137,12 @@ def part_to_json(argument: str, part: Any) -> dict[str, Any]:
     Raises `ConfigurationError` for a class that is not in the catalogue: rebuilding it would mean to run what a file names.
     """
     cls = type(part)
+    if argument in MAKERS:
+        raise ConfigurationError(
+            f"{argument} was given as {part!r}, and a model with it cannot be saved: a saved model holds only numbers and the "
+            "names of known parts, and no code. Keep the code, and pickle the estimator where you trust the file; or give the "
+            "class an entry in lowerbound.config.CATALOGUE, and its name as the argument."
+        )
     if storable(argument).get(cls.__name__) is not cls:
         raise ConfigurationError(
             f"{argument} is a {cls.__name__}, a class that is not in the catalogue, and a model with it cannot be saved: a saved "

@@ -75,7 +75,7 @@ class AbstractFitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityM
             return means
         lowerbound.evaluation.check_density(self.model_, "spread of q(z|x)")
         stds = functools.partial(lowerbound.evaluation.posterior_stds, self.model_)
-        return means, lowerbound.evaluation.in_blocks(stds, examples)
+        return means, lowerbound.evaluation.in_blocks(self.model_, stds, examples)
 
     def sample_posterior(self, X: Any, n_draws: int = 1, *, condition: Any = None, random_state: Any = None) -> np.ndarray:
         """Draws z ~ q(z|x) of each example: (n_draws, n, latent_dim), float32.
@@ -220,11 +220,13 @@ class AbstractFitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityM
         return with_condition(for_device(self.spec_.to_model(array)), condition, self.spec_)
 
     def _posterior_means(self, examples: Example) -> np.ndarray:
-        return lowerbound.evaluation.in_blocks(lambda block: lowerbound.evaluation.posterior_means(self.model_, block), examples)
+        return lowerbound.evaluation.in_blocks(
+            self.model_, lambda block: lowerbound.evaluation.posterior_means(self.model_, block), examples
+        )
 
     def _decoder_means(self, latents: Example) -> np.ndarray:
         def means(block: Example) -> np.ndarray:
             condition = None if block.condition is None else np.asarray(block.condition)
             return lowerbound.evaluation.decode(self.model_, np.asarray(block.x), condition=condition)
 
-        return self.spec_.to_user(lowerbound.evaluation.in_blocks(means, latents))
+        return self.spec_.to_user(lowerbound.evaluation.in_blocks(self.model_, means, latents))

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..assembly.automatic import Choice
 from ..assembly.parts import part_from_json, part_to_json
 from ..runs.folder import RUN_FILE, RunFolder, load_model
 from ..runs.model_folder import MODEL_DOCUMENTS, check_replaceable, check_sizes, write_model_files
@@ -27,6 +28,7 @@ class _Document:
     parts: dict[str, dict[str, Any]]
     history: dict[str, tuple[float | None, ...]]
     version: int
+    choices: tuple[Choice, ...] = ()
 
 
 def save_estimator(path: str | Path, fitted: Fitted) -> None:
@@ -39,6 +41,7 @@ def save_estimator(path: str | Path, fitted: Fitted) -> None:
     fields = {
         "parts": {name: part_to_json(name, part) for name, part in fitted.parts.items()},
         "history": {name: [None if np.isnan(value) else value for value in column] for name, column in fitted.history.items()},
+        "choices": [dataclasses.asdict(choice) for choice in fitted.choices],
     }
     weights = arrays_to_bytes(fitted.model)
     with new_folder(path) as folder:
@@ -57,9 +60,11 @@ def load_estimator(path: str | Path) -> Fitted:
         return Fitted(*run.load_model(), {}, run.metrics.read(), run.choices)
     parts: dict[str, Any] = {}
     history: dict[str, np.ndarray] = {}
+    choices: tuple[Choice, ...] = ()
     if (path / _FILE).exists():
         document = read_document(path / _FILE, ESTIMATOR, _Document)
         check_sizes(path, document.parts)
         parts = {name: part_from_json(name, stored) for name, stored in document.parts.items()}
         history = {name: np.asarray(column, np.float64) for name, column in document.history.items()}
-    return Fitted(*load_model(path, parts), parts, history)
+        choices = document.choices
+    return Fitted(*load_model(path, parts), parts, history, choices)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from ..assembly.parts import KINDS, check_kinds, sections_of
+from ..assembly.parts import KINDS, MAKERS, check_kinds, sections_of
 from ..config import SECTIONS, RunConfig, check_keys, keys_of_section, merged
 from ..config.entry import KINDS as KINDS_OF_PARTS
 from ..errors import ConfigurationError
@@ -68,7 +68,7 @@ def configuration_of(parameters: Mapping[str, Any], further: Any, defaults: Mapp
 
     Raises `ConfigurationError`.
     """
-    parts = {name: parameters[name] for name in KINDS if not isinstance(parameters[name], str | None)}
+    parts = {name: parameters[name] for name in (*KINDS, *MAKERS) if not isinstance(parameters[name], str | None)}
     check_kinds(parts)
     further = {} if further is None else further
     _check_further(further, parts)
@@ -142,7 +142,8 @@ def _check_further(further: Any, parts: Mapping[str, Any]) -> None:
 
 
 def _one_or_the_other(section: str, parts: Mapping[str, Any], what: str) -> str:
+    name = getattr(parts[section], "__name__", type(parts[section]).__name__)
     return (
-        f"{section} is a part, {type(parts[section]).__name__}, which brings its own; expected one or the other: "
+        f"{section} is a part, {name}, which brings its own; expected one or the other: "
         f"leave {what} out, or give {section} by name."
     )

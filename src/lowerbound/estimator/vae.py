@@ -73,8 +73,10 @@ class VAE(AbstractFitted):
     beta : float, default=None
         Of the ELBO, the weight of the KL term while training (None: 1, which makes it a lower bound on log p(x)); of "beta-tc",
         of the total correlation (None: 6).
-    network : str, default=None
-        The encoder's and the decoder's kind, of those that `lowerbound parts network` lists.
+    network : str or what makes a network, default=None
+        The encoder's and the decoder's kind, of those that `lowerbound parts network` lists. Or a class or function that makes
+        one of your own: it is called twice as `network(in_shape, out_shape, key=key)`, with `condition_dim` too where there is a
+        condition, and gives a network of `lowerbound.networks` (`Wrapped` makes one of any Equinox module).
     hidden_widths : tuple of int, default=None
         Units of each hidden layer of the encoder; () for a linear map.
     decoder_widths : "mirrored" or tuple of int, default=None
@@ -121,7 +123,7 @@ class VAE(AbstractFitted):
     config_ : RunConfig
         The configuration as resolved; `config_.training.seed` is the seed of this fit.
     choices_ : tuple of Choice
-        What the data chose in `fit`, each with its `values` and its `reason`; `words` says both. Not saved by `save`.
+        What the data chose in `fit`, each with its `values` and its `reason`; `words` says both.
     history_ : dict of str to ndarray
         Figures of the training, one entry a look: epoch, train_elbo_nats, validation_elbo_nats, ...
     n_features_in_ : int
@@ -164,7 +166,7 @@ class VAE(AbstractFitted):
         posterior: Any = "diagonal-gaussian",
         objective: Any = "elbo",
         beta: float | None = None,
-        network: str | None = None,
+        network: Any = None,
         hidden_widths: tuple[int, ...] | None = None,
         decoder_widths: str | tuple[int, ...] | None = None,
         activations: str | tuple[str, ...] | None = None,

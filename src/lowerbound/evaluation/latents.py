@@ -20,7 +20,8 @@ from ..storage.memory import check_number_fits
 
 # Burda et al. (2016), section 5.2: the variances fall in two clear groups on either side of it.
 ACTIVE_VARIANCE = 0.01
-_BATCH = 512
+# Examples that go through the networks together, and the decoder's outputs for them: large pictures go fewer at a time.
+_BATCH, _OUTPUTS = 512, 2**24
 
 
 def posterior_means(model: AbstractLatentVariableModel, data: Example | np.ndarray) -> np.ndarray:
@@ -96,13 +97,18 @@ def sample(
     # What the blocks give, and the array that they are joined into.
     check_number_fits("the number of samples", num_samples, 8 * math.prod(model.event_shape), "new examples")
     rows = np.arange(num_samples), None if condition is None else np.asarray(condition, np.float32)
-    return in_blocks(lambda block: np.asarray(_sample(model, block, keys, draw)), rows)
+    return in_blocks(model, lambda block: np.asarray(_sample(model, block, keys, draw)), rows)
 
 
-def in_blocks(function: Callable[[Any], np.ndarray], rows: Any) -> np.ndarray:
+def rows_at_once(model: AbstractLatentVariableModel) -> int:
+    """How many examples, or draws, go through the model's networks together."""
+    return max(1, min(_BATCH, _OUTPUTS // max(1, model.outputs_per_example)))
+
+
+def in_blocks(model: AbstractLatentVariableModel, function: Callable[[Any], np.ndarray], rows: Any) -> np.ndarray:
     """`function` of all rows of a PyTree of arrays, a block at a time."""
     parts = []
-    for index, kept in full_batches(len(jax.tree.leaves(rows)[0]), _BATCH):
+    for index, kept in full_batches(len(jax.tree.leaves(rows)[0]), rows_at_once(model)):
         parts.append(function(jax.tree.map(lambda array, index=index: array[index], rows))[:kept])
     return np.concatenate(parts)
 
@@ -174,12 +180,12 @@ def _sample(model: AbstractLatentVariableModel, rows: tuple[Array, Array | None]
 
 @eqx.filter_jit
 def _means(model: AbstractLatentVariableModel, data: Example) -> Float[Array, "examples latent"]:
-    return jax.lax.map(lambda example: model.encode(example).mean, data, batch_size=_BATCH)
+    return jax.lax.map(lambda example: model.encode(example).mean, data, batch_size=rows_at_once(model))
 
 
 @eqx.filter_jit
 def _stds(model: AbstractLatentVariableModel, data: Example) -> Float[Array, "examples latent"]:
-    return jax.lax.map(lambda example: jnp.sqrt(model.encode(example).variance), data, batch_size=_BATCH)
+    return jax.lax.map(lambda example: jnp.sqrt(model.encode(example).variance), data, batch_size=rows_at_once(model))
 
 
 @eqx.filter_jit
@@ -188,7 +194,7 @@ def _posterior_draws(model: AbstractLatentVariableModel, data: Example, keys: Ar
         return jax.vmap(model.encode(example).sample)(keys)
 
     rows = jax.vmap(lambda key: jax.random.split(key, len(data)), out_axes=1)(keys)
-    return jnp.swapaxes(jax.lax.map(lambda both: one(*both), (data, rows), batch_size=_BATCH), 0, 1)
+    return jnp.swapaxes(jax.lax.map(lambda both: one(*both), (data, rows), batch_size=rows_at_once(model)), 0, 1)
 
 
 @eqx.filter_jit
@@ -196,7 +202,7 @@ def _kl_by_latent(model: AbstractLatentVariableModel, data: Example, key: Array)
     def one(example: Example) -> Array | None:
         return model.log_terms(example, key, Draws(1)).kl_by_latent
 
-    return jax.lax.map(one, data, batch_size=_BATCH)
+    return jax.lax.map(one, data, batch_size=rows_at_once(model))
 
 
 @eqx.filter_jit
@@ -207,4 +213,4 @@ def _decode(
         z, condition, key = row
         return model.decode_draw(z, key, condition) if draw else model.decode_mean(z, condition)
 
-    return jax.lax.map(one, (latents, condition, keys), batch_size=_BATCH)
+    return jax.lax.map(one, (latents, condition, keys), batch_size=rows_at_once(model))

@@ -48,7 +48,7 @@ def reconstruction(model: AbstractLatentVariableModel, spec: DataSpec, data: Exa
         )
     codes = posterior_means(model, data)
     given = None if data.condition is None else np.asarray(data.condition)
-    means = in_blocks(lambda rows: np.asarray(decode(model, rows[0], condition=rows[1]), np.float64), (codes, given))
+    means = in_blocks(model, lambda rows: np.asarray(decode(model, rows[0], condition=rows[1]), np.float64), (codes, given))
     x = np.asarray(data.x, np.float64)
     errors = float(np.square(x - means).sum())
     spread = float(np.square(x - np.asarray(spec.mean, np.float64).reshape(spec.event_shape)).sum())

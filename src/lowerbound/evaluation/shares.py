@@ -43,7 +43,7 @@ def element_shares(
     blank = np.zeros((elements, *model.event_shape), np.float32)
     model.check_observed(Example(blank, observed=alone))
     keys = jax.random.split(jax.random.key(seed), num_draws)
-    return in_blocks(lambda block: np.asarray(_shares(model, block.on_device(), jnp.asarray(alone), keys)), data)
+    return in_blocks(model, lambda block: np.asarray(_shares(model, block.on_device(), jnp.asarray(alone), keys)), data)
 
 
 @eqx.filter_jit

@@ -149,16 +149,27 @@ class ColourLogisticMixture(dist.Distribution):
         the edges e between levels.
         """
         quantiles = (jnp.arange(_MEAN_NODES, dtype=self.logits.dtype) + 0.5) / _MEAN_NODES
-        noise = jnp.log(quantiles) - jnp.log1p(-quantiles)
-        loc, scale = self.component.loc[..., None], self.component.scale[..., None]
-        alpha, beta, gamma = (self.coefficients[..., pair, None] for pair in (0, 1, 2))
-        red = self._levels.nearest(loc[..., 0, :] + scale[..., 0, :] * noise) - self._middle
-        green_loc = loc[..., 1, :] + alpha * red
-        green = self._levels.nearest(green_loc[..., None] + scale[..., 1, :, None] * noise) - self._middle
-        blue_loc = (loc[..., 2, :] + beta * red)[..., None] + gamma[..., None] * green
-        of_red = self._like(self.component.loc[..., 0], self.component.scale[..., 0]).mean
-        of_green = clipped_mean(green_loc, scale[..., 1, :], self._levels).mean(-1)
-        of_blue = clipped_mean(blue_loc, scale[..., 2, :, None], self._levels).mean((-1, -2))
+        nodes = jnp.log(quantiles) - jnp.log1p(-quantiles)
+        (_, green_loc, blue_loc), scales = (
+            [array[..., colour] for colour in range(3)] for array in (self.component.loc, self.component.scale)
+        )
+        alpha, beta, gamma = (self.coefficients[..., pair] for pair in range(3))
+        zeros = jnp.zeros_like(self.logits)
+
+        # Node by node: all of them at once are 576 numbers for each component of each pixel.
+        def with_red(sums: tuple[Array, Array], node: Array) -> tuple[tuple[Array, Array], None]:
+            red = self._levels.nearest(self.component.loc[..., 0] + scales[0] * node) - self._middle
+            shifted = green_loc + alpha * red
+
+            def with_green(total: Array, node: Array) -> tuple[Array, None]:
+                green = self._levels.nearest(shifted + scales[1] * node) - self._middle
+                return total + clipped_mean(blue_loc + beta * red + gamma * green, scales[2], self._levels), None
+
+            of_blue = jax.lax.scan(with_green, zeros, nodes)[0] / _MEAN_NODES
+            return (sums[0] + clipped_mean(shifted, scales[1], self._levels), sums[1] + of_blue), None
+
+        of_green, of_blue = (total / _MEAN_NODES for total in jax.lax.scan(with_red, (zeros, zeros), nodes)[0])
+        of_red = self._like(self.component.loc[..., 0], scales[0]).mean
         weights = jax.nn.softmax(self.logits, axis=0)[..., None]
         return jnp.sum(weights * jnp.stack([of_red, of_green, of_blue], axis=-1), axis=0)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -80,10 +81,19 @@ class SingleLayer(AbstractLatentVariableModel):
         reason = None if "likelihood" in parts else likelihood.misfit(spec, context.transform)
         if reason is not None:
             raise DataError(f"likelihood.name is {config.likelihood.name!r}, {reason}.")
-        network = class_of("network", config.network.name)
-        sizes = {"condition_dim": context.condition_dim, "image_shape": spec.event_shape}
-        encoder = network.build(config.network, spec.event_shape, posterior.param_shape, key=encoder_key, **sizes)
-        decoder = network.build(of_decoder(config.network), (prior.latent_dim,), likelihood.param_shape, key=decoder_key, **sizes)
+        shapes = (spec.event_shape, posterior.param_shape), ((prior.latent_dim,), likelihood.param_shape)
+        if "network" in parts:
+            condition = {"condition_dim": context.condition_dim} if context.condition_dim else {}
+            encoder, decoder = (
+                parts["network"](*shape, key=key, **condition)
+                for shape, key in zip(shapes, (encoder_key, decoder_key), strict=True)
+            )
+        else:
+            build = functools.partial(
+                class_of("network", config.network.name).build, condition_dim=context.condition_dim, image_shape=spec.event_shape
+            )
+            encoder = build(config.network, *shapes[0], key=encoder_key)
+            decoder = build(of_decoder(config.network), *shapes[1], key=decoder_key)
         mean = (np.asarray(spec.mean).reshape(spec.event_shape) - context.transform.shift) / context.transform.scale
         std = np.asarray(spec.std).reshape(spec.event_shape) / np.abs(context.transform.scale)
         decoder = decoder.with_output_bias(likelihood.initial_params(mean, std))

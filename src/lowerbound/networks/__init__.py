@@ -2,6 +2,7 @@ from .base import AbstractNetwork, with_condition
 from .image_network import ConvNetwork, ResNet
 from .layers import ACTIVATIONS, LayerNorm, Linear
 from .mlp import MLP, GatedMLP
+from .wrapped import Wrapped
 
 __all__ = [
     "ACTIVATIONS",
@@ -12,5 +13,6 @@ __all__ = [
     "LayerNorm",
     "Linear",
     "ResNet",
+    "Wrapped",
     "with_condition",
 ]

@@ -18,8 +18,9 @@ from ..storage.atomic import write_text
 from ..summaries import summarize
 from .figures import save_all
 
-# The scores of a report must not take longer than the training: many importance samples only for few examples.
-MANY_SAMPLES, FEW_SAMPLES, FEW_EXAMPLES = 1000, 100, 1000
+# The scores of a report must not take longer than the training: many importance samples only for few examples, and where the
+# decoder puts out so many numbers for them at most, a minute's work of two cores.
+MANY_SAMPLES, FEW_SAMPLES, FEW_EXAMPLES, MOST_OUTPUTS = 1000, 100, 1000, 2**32
 FILES: Mapping[str, str] = {
     "report.html": "this page",
     "samples.png": "new examples: decoder means of draws from the prior",
@@ -52,7 +53,8 @@ def write_report(
     evaluation = None
     if model.has_density:
         data = examples_of(dataset, getattr(split, shown), spec)
-        num_samples = MANY_SAMPLES if len(data) <= FEW_EXAMPLES else FEW_SAMPLES
+        is_quick = len(data) <= FEW_EXAMPLES and len(data) * MANY_SAMPLES * model.outputs_per_example <= MOST_OUTPUTS
+        num_samples = MANY_SAMPLES if is_quick else FEW_SAMPLES
         evaluation = evaluate(model, spec, data, num_samples=num_samples, split=shown)
         folder.write_scores(evaluation.to_json())
     scores = None if evaluation is None else evaluation.to_json()
