@@ -83,6 +83,7 @@ REFUSED = [
     ("network", "name", "rasnet", "Did you mean 'resnet'?"),
     ("network", "layer_norm", "yes", "expected true or false"),
     ("network", "residual", "yes", "expected true or false"),
+    ("network", "initial_scale", 0, "network.initial_scale is 0 (an integer); expected 'fan-in' or a number > 0."),
     ("network", "channels", [0], POSITIVE),
     ("network", "blocks", 0, POSITIVE),
     ("objective", "num_groups", 0, POSITIVE),
@@ -108,6 +109,8 @@ REFUSED = [
     ("training", "learning_rate_schedule", "cos", "Available: constant, cosine."),
     ("training", "learning_rate_warmup_epochs", -1, "expected an integer >= 0"),
     ("training", "weight_decay", -1.0, "training.weight_decay is -1.0 (a number); expected a number >= 0."),
+    ("training", "weight_prior", -1.0, "training.weight_prior is -1.0 (a number); expected a number >= 0."),
+    ("training", "adagrad_start", "zero", "training.adagrad_start is 'zero' (text); expected a number >= 0."),
     ("training", "gradient_clip", None, "training.gradient_clip is None (a NoneType); expected a number >= 0."),
     ("training", "ema_decay", 1.0, "training.ema_decay is 1.0 (a number); expected a number >= 0 and < 1."),
     ("training", "early_stopping_patience", 0.5, "expected an integer >= 0"),
@@ -194,6 +197,11 @@ def test_the_decoder_is_the_encoder_in_the_other_direction_unless_its_widths_are
             "data.validation + data.test is 0.5 + 0.5, which leaves nothing to train on",
         ),
         ({"training": {"weight_decay": 0.01}}, "set training.optimizer=adamw, or training.weight_decay=0."),
+        (
+            {"training": {"adagrad_start": 0.0}},
+            "training.adagrad_start is 0 but training.optimizer is 'adam', which has no such sums; set "
+            "training.optimizer=adagrad, or training.adagrad_start=0.1.",
+        ),
         (
             {"data": {"validation": 0}, "training": {"early_stopping_patience": 5}},
             "training.early_stopping_patience is 5 but data.validation is 0, so there is no validation bound to stop on",

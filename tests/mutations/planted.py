@@ -247,6 +247,14 @@ MUTATIONS = (
         "penalties of the aggregate",
     ),
     Mutation(
+        "a sleep phase with the wrong direction of the divergence",
+        "objectives/wake_sleep.py",
+        "term.posterior.log_prob(z))",
+        "term.log_weight.mean())",
+        "oracles/test_wake_sleep.py::test_both_gradients_by_hand",
+        "the sleep half of wake-sleep",
+    ),
+    Mutation(
         "the sign of the change to the unit scale",
         "evaluation/scores.py",
         "elbo + to_unit",

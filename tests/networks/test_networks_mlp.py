@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from support.chance import agrees
 
 from lowerbound.config import PartConfig
 from lowerbound.errors import ConfigurationError
@@ -75,6 +76,17 @@ def test_both_together() -> None:
     network = _mlp((6, 6), residual=True, layer_norm=True)
     expected = _plain(network, skipped=(1,), normalise=True)
     np.testing.assert_allclose(network(X, condition=C), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_all_weights_may_start_from_one_scale_and_biases_stay_at_zero() -> None:
+    network = MLP((50,), (2, 30), hidden_widths=(100,), initial_scale=0.02, key=jax.random.key(0))
+    for layer in network.layers:
+        weight = np.asarray(layer.weight, np.float64)
+        assert agrees(np.mean(weight**2), 0.02**2, 0.02**2 * math.sqrt(2 / weight.size))
+        np.testing.assert_array_equal(layer.bias, 0.0)
+    # The negative control: by default each layer has its own.
+    scales = [float(jnp.std(layer.weight)) for layer in MLP((50,), (2, 30), hidden_widths=(100,), key=jax.random.key(0)).layers]
+    assert scales == pytest.approx([50**-0.5, 0.1 * 100**-0.5], rel=0.1)
 
 
 def test_layer_norm_by_hand() -> None:

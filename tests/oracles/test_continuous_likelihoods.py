@@ -116,7 +116,7 @@ def test_the_tracked_gradient_is_one_less_the_ratio_of_variances(num_elements: i
 @functools.cache
 def _optimizer(**changes: Any) -> optax.GradientTransformation:
     options = TrainingConfig(learning_rate=0.01, **changes)
-    return make_optimizer(Numbers.of(options, Schedule.plan(options, 100)))
+    return make_optimizer(Numbers.of(options, Schedule.plan(options, 100), 100))
 
 
 def test_the_tracked_variance_becomes_the_batches_mean_squared_error_and_beats_a_wrong_fixed_scale() -> None:

@@ -27,6 +27,7 @@ from lowerbound.objectives import (
     RegularisedAutoencoder,
     RenyiBound,
     SparseAutoencoder,
+    WakeSleep,
     WassersteinAutoencoder,
 )
 
@@ -48,6 +49,7 @@ OBJECTIVES: dict[str, Callable[[], AbstractObjective]] = {
     "dip-ii": lambda: DIPVAEII(),
     "info-vae": lambda: InfoVAE(alpha=0.5, kernel="rbf"),
     "wae-mmd": lambda: WassersteinAutoencoder(num_samples=2),
+    "wake-sleep": lambda: WakeSleep(num_samples=2),
     "autoencoder": lambda: Autoencoder(),
     "denoising-autoencoder": lambda: DenoisingAutoencoder(),
     "sparse-autoencoder": lambda: SparseAutoencoder(),

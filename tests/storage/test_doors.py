@@ -172,7 +172,7 @@ def test_more_steps_than_are_counted_are_refused() -> None:
 
 def test_a_warm_up_longer_than_any_run_is_one_that_does_not_end() -> None:
     config = RunConfig.from_dict({"objective": {"warmup_epochs": 10**12}, "training": {"learning_rate_warmup_epochs": 10**12}})
-    assert Numbers.of(config.training, Schedule.plan(config.training, 1000)).warmup_steps == LARGEST_STEP
+    assert Numbers.of(config.training, Schedule.plan(config.training, 1000), 1000).warmup_steps == LARGEST_STEP
     objective = build_objective(config, 10, 1000)
     assert isinstance(objective, ELBO)
     assert objective.warmup_steps == LARGEST_STEP

@@ -27,8 +27,8 @@ from lowerbound.training import Schedule
 from lowerbound.training.numbers import Numbers, as_inputs
 
 X = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32)
-SWITCHES = {"training": {"optimizer": "adamw", "weight_decay": 0.1, "gradient_clip": 50.0, "ema_decay": 0.9}}
-OTHER = {"training": {"optimizer": "adamw", "weight_decay": 0.2, "gradient_clip": 20.0, "ema_decay": 0.8}}
+SWITCHES = {"training": {"optimizer": "adamw", "weight_decay": 0.1, "weight_prior": 1.0, "gradient_clip": 50.0, "ema_decay": 0.9}}
+OTHER = {"training": {"optimizer": "adamw", "weight_decay": 0.2, "weight_prior": 2.0, "gradient_clip": 20.0, "ema_decay": 0.8}}
 
 
 def _fit(**changes: Any) -> np.ndarray:
@@ -81,7 +81,8 @@ def test_a_weight_that_is_off_is_a_constant_of_the_program() -> None:
 
 def test_what_is_off_is_no_input() -> None:
     schedule = Schedule.plan(TrainingConfig(), 100)
-    numbers = Numbers.of(TrainingConfig(), schedule)
+    numbers = Numbers.of(TrainingConfig(), schedule, 100)
     assert (numbers.weight_decay, numbers.gradient_clip, numbers.ema_decay) == (None, None, None)
-    switched = Numbers.of(TrainingConfig(**SWITCHES["training"]), schedule)
-    assert None not in (switched.weight_decay, switched.gradient_clip, switched.ema_decay)
+    assert (numbers.weight_prior, numbers.adagrad_start) == (None, None)
+    switched = Numbers.of(TrainingConfig(**SWITCHES["training"]), schedule, 100)
+    assert None not in (switched.weight_decay, switched.gradient_clip, switched.ema_decay, switched.weight_prior)

@@ -27,6 +27,7 @@ from lowerbound.objectives import (
     InfoVAE,
     LossRecord,
     RenyiBound,
+    WakeSleep,
     WassersteinAutoencoder,
 )
 from lowerbound.objectives.base import batch_terms, kl_of, record_of
@@ -109,6 +110,7 @@ def test_an_objective_with_a_moving_average_resumes_to_the_bit(tmp_path: Path) -
         (InfoVAE(alpha=0.0, mmd_weight=1.0), True),
         (InfoVAE(), False),
         (WassersteinAutoencoder(), False),
+        (WakeSleep(), False),
         (Autoencoder(), False),
     ],
     ids=lambda value: type(value).__name__,

@@ -10,6 +10,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from checks import count_compilations
 from registry import DATA, model_of
@@ -193,6 +194,38 @@ def test_adamw_decays_matrices_alone() -> None:
     np.testing.assert_array_equal(updates["bias"], 0.0)
 
 
+def test_a_prior_over_the_weights_goes_through_adagrad_and_the_decay_of_adamw_does_not() -> None:
+    """By hand: Adagrad on the gradient of loss + a |w|^2 / (2 N), biases too, with N the sum of the examples' weights."""
+    train = Example(DATA["8-bit"][:20], weight=np.full(20, 2.0, np.float32))
+    options = TrainingConfig(optimizer="adagrad", learning_rate=0.1, weight_prior=3.0, adagrad_start=0.0)
+    trainer = Trainer(model_of(SMALL, jax.random.key(0)), train, DATA["8-bit"], ELBO(), options)
+    optimizer = make_optimizer(trainer.fixed.numbers)
+    params: Any = {"weight": jnp.array([[1.0, -2.0]]), "bias": jnp.array([0.5])}
+    state = optimizer.init(params)
+    expected = {name: np.asarray(leaf, np.float64) for name, leaf in params.items()}
+    sums = {name: np.zeros_like(leaf) for name, leaf in expected.items()}
+    for gradient in ({"weight": [[0.3, 0.1]], "bias": [-0.2]}, {"weight": [[-0.1, 0.05]], "bias": [0.4]}):
+        given = {name: jnp.array(leaf) for name, leaf in gradient.items()}
+        with jax.numpy_dtype_promotion("standard"):
+            updates, state = optimizer.update(given, state, params)
+        params = optax.apply_updates(params, updates)
+        for name, leaf in gradient.items():
+            whole = np.array(leaf) + 3.0 / 40 * expected[name]
+            sums[name] += whole**2
+            expected[name] = expected[name] - 0.1 * whole / np.sqrt(sums[name] + 1e-7)
+    jax.tree.map(lambda found, truth: np.testing.assert_allclose(found, truth, rtol=1e-5), params, expected)
+    # The negative control: without the prior the first step alone would have been -0.1 times the gradient's sign.
+    assert abs(float(params["bias"][0]) - (0.5 + 0.1 - 0.1 * 0.4 / np.hypot(0.2, 0.4))) > 1e-3
+
+
+def test_adagrads_sums_start_from_a_tenth_as_before_unless_told() -> None:
+    data = DATA["8-bit"]
+    for options, start in ((TrainingConfig(optimizer="adagrad"), 0.1), (TrainingConfig(optimizer="adagrad", adagrad_start=0), 0)):
+        trainer = Trainer(model_of(SMALL, jax.random.key(0)), data, data, ELBO(), options)
+        state = trainer.start().state.optimizer_state
+        np.testing.assert_array_equal(jax.tree.leaves(state)[0], np.float32(start))
+
+
 def test_gradient_clip_bounds_what_adam_sees() -> None:
     """Adam forgets a constant factor, so a clip shows where a large gradient follows a small one."""
     data = DATA["8-bit"]
@@ -200,7 +233,7 @@ def test_gradient_clip_bounds_what_adam_sees() -> None:
     small, large = {"w": jnp.full(4, 0.25)}, {"w": jnp.full(4, 500.0)}
     second_moments = {}
     for clip in (0.0, 1.0):
-        optimizer = make_optimizer(Numbers.of(TrainingConfig(gradient_clip=clip), schedule))
+        optimizer = make_optimizer(Numbers.of(TrainingConfig(gradient_clip=clip), schedule, 50))
         with jax.numpy_dtype_promotion("standard"):
             state = optimizer.init(small)
             for gradient in (small, large):

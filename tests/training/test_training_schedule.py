@@ -142,7 +142,12 @@ def test_batches_do_not_depend_on_the_length_of_chunks(num_examples: int) -> Non
 
 def _rates(options: TrainingConfig, num_examples: int = 100) -> np.ndarray:
     schedule = Schedule.plan(options, num_examples)
-    return np.array([float(np.asarray(learning_rate(Numbers.of(options, schedule), step))) for step in range(schedule.num_steps)])
+    return np.array(
+        [
+            float(np.asarray(learning_rate(Numbers.of(options, schedule, num_examples), step)))
+            for step in range(schedule.num_steps)
+        ]
+    )
 
 
 def test_learning_rate_schedules() -> None:

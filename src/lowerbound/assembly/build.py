@@ -53,10 +53,14 @@ def check_same_model(before: RunConfig, config: RunConfig) -> None:
         raise ConfigurationError(f"{differ}; expected the same. Leave it as it was, or train from the start.")
 
 
+# Of a network, what says how it starts and how it is trained, and not what it is.
+_NOT_OF_MODEL = ("dropout", "initial_scale")
+
+
 def _is_of_model(name: str) -> bool:
     """Whether a key decides what weights a model has, and what they mean."""
     section, key = name.split(".")
-    return name == "data.scaling" or (section in KINDS and section != "objective" and key != "dropout")
+    return name == "data.scaling" or (section in KINDS and section != "objective" and key not in _NOT_OF_MODEL)
 
 
 def with_weights_of(

@@ -17,7 +17,7 @@ from typing import Any
 from ..errors import ConfigurationError, ConfigurationWarning, unknown_name_message
 from .entry import AUTO, KINDS, Entry
 from .keys import CHANGED, Key
-from .layers import ACTIVATIONS, MIRRORED, check_activations
+from .layers import ACTIVATIONS, FAN_IN, MIRRORED, check_activations
 from .rules import COUNT, POSITIVE, Boolean, Integer, ListOf, OneOf, Real, Text, WordOr
 
 # The group of entry points by which an installed package brings parts of its own.
@@ -77,6 +77,11 @@ _MLP = {
     "dropout": _DROPOUT,
     "layer_norm": _LAYER_NORM,
     "residual": Key(False, Boolean(), "skip connections around hidden layers of equal width"),
+    "initial_scale": Key(
+        FAN_IN,
+        WordOr(FAN_IN, POSITIVE),
+        "standard deviation of all weights at the start; fan-in: of each layer's own, by the number of its inputs",
+    ),
 }
 _IMAGES = {
     "channels": Key((32, 64), ListOf(COUNT), "channels at each resolution"),
@@ -314,6 +319,7 @@ CATALOGUE: dict[str, dict[str, Entry]] = {
         "wae-mmd": Entry(
             ".objectives:WassersteinAutoencoder", {"num_samples": _DRAWS, **_MMD}, ("tolstikhin2018", "gretton2012")
         ),
+        "wake-sleep": Entry(".objectives:WakeSleep", {"num_samples": _DRAWS}, ("hinton1995", "dayan1995")),
         "autoencoder": Entry(".objectives:Autoencoder", papers=("hinton2006",)),
         "denoising-autoencoder": Entry(
             ".objectives:DenoisingAutoencoder",

@@ -9,6 +9,8 @@ from ..errors import ConfigurationError
 
 # Of a decoder: the encoder in the other direction.
 MIRRORED = "mirrored"
+# Of initial weights: each layer's own scale.
+FAN_IN = "fan-in"
 ACTIVATIONS = ("elu", "tanh", "relu", "silu", "gelu", "softplus")
 
 

@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import ConfigurationError
-from .keys import Key
+from .keys import CHANGED, Key
 from .rules import Boolean, Integer, OneOf, PartOfData, Real, Rule, Text
 
 LARGEST_SEED = 2**32 - 1
 # Steps are counted in 32 bits.
 LARGEST_STEP = 2**31 - 1
+# Optax's; the papers start from 0.
+_ADAGRAD_START = 0.1
 
 
 def _key(default: Any, rule: Rule, help_text: str, papers: Mapping[Any, tuple[str, ...]] = {}) -> Any:
@@ -95,6 +97,16 @@ class TrainingConfig:
     learning_rate_schedule: str = _key("constant", OneOf(("constant", "cosine")), "the learning rate's course over the run")
     learning_rate_warmup_epochs: int = _key(0, Integer(0), "epochs over which the learning rate rises from 0")
     weight_decay: float = _key(0.0, Real(0.0), "decoupled weight decay; needs the optimizer adamw")
+    weight_prior: float = _key(
+        0.0,
+        Real(0.0),
+        "precision of a prior N(0, I / precision) over all trained numbers, whose gradient, divided by the number of training "
+        "examples, goes into the optimiser with the loss's; 0 for none",
+        {CHANGED: ("kingma2014",)},
+    )
+    adagrad_start: float = _key(
+        _ADAGRAD_START, Real(0.0), "what Adagrad's sums of squared gradients start from; needs the optimizer adagrad"
+    )
     gradient_clip: float = _key(0.0, Real(0.0), "the largest global norm of a gradient; 0 for no clipping")
     skip_spikes: bool = _key(False, Boolean(), "scale down gradients beyond their running size, skip steps with one far beyond")
     ema_decay: float = _key(0.0, Real(0.0, below=1.0), "decay per step of the averaged weights that are kept; 0 for no averaging")
@@ -114,4 +126,9 @@ class TrainingConfig:
             raise ConfigurationError(
                 f"training.weight_decay is {self.weight_decay:g} but training.optimizer is {self.optimizer!r}, which has none; "
                 "set training.optimizer=adamw, or training.weight_decay=0."
+            )
+        if self.adagrad_start != _ADAGRAD_START and self.optimizer != "adagrad":
+            raise ConfigurationError(
+                f"training.adagrad_start is {self.adagrad_start:g} but training.optimizer is {self.optimizer!r}, which has no "
+                f"such sums; set training.optimizer=adagrad, or training.adagrad_start={_ADAGRAD_START:g}."
             )

@@ -14,6 +14,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from typing_extensions import override
 
 from ..config.context import check_values
+from ..config.layers import FAN_IN
 from ..errors import ConfigurationError
 from .base import AbstractNetwork, with_condition
 from .layers import ACTIVATIONS, LayerNorm, Linear, drawn_weight, seed_of
@@ -74,11 +75,13 @@ class MLP(AbstractPerceptron):
     appended to the flattened input.
 
     - `layer_norm`: each f_i sees its input normalised over the layer's units (Ba et al. 2016, arXiv 1607.06450).
+    - `initial_scale`: the standard deviation of every weight at the start, in place of those of each layer ("fan-in").
     - `residual`: h_i = h_{i-1} + f_i(W_i h_{i-1} + b_i) for every hidden layer as wide as the hidden layer before it (He et al.
       2016, arXiv 1512.03385, eq. 1), dropout inside the sum's second term.
 
     Raises `ConfigurationError` for an unknown activation, a list of them of another length than `hidden_widths`, a dropout
-    outside [0, 1), `layer_norm` of a single unit, and `residual` where no two neighbouring hidden layers are of equal width.
+    outside [0, 1), an `initial_scale` of 0 or less, `layer_norm` of a single unit, and `residual` where no two neighbouring
+    hidden layers are of equal width.
     """
 
     layers: tuple[Linear, ...]
@@ -97,11 +100,13 @@ class MLP(AbstractPerceptron):
         dropout: float = 0.0,
         layer_norm: bool = False,
         residual: bool = False,
+        initial_scale: float | str = FAN_IN,
         condition_dim: int = 0,
         key: PRNGKeyArray,
     ) -> None:
         names = (activations,) * len(hidden_widths) if isinstance(activations, str) else tuple(activations)
-        check_values("network", MLP, {"hidden_widths": hidden_widths, "activations": activations, "dropout": dropout})
+        values = {"hidden_widths": hidden_widths, "activations": activations, "dropout": dropout, "initial_scale": initial_scale}
+        check_values("network", MLP, values)
         if len(names) != len(hidden_widths):
             raise ConfigurationError(
                 f"network.activations has {len(names)} names for {len(hidden_widths)} hidden layers; "
@@ -117,7 +122,10 @@ class MLP(AbstractPerceptron):
         self.condition_dim, self.residual = condition_dim, residual
         widths = [math.prod(in_shape) + condition_dim, *hidden_widths, math.prod(out_shape)]
         seeds = seed_of(key).spawn(len(widths) - 1)
-        gains = [1.0] * len(hidden_widths) + [0.1]
+        if isinstance(initial_scale, str):
+            gains = [1.0] * len(hidden_widths) + [0.1]
+        else:
+            gains = [initial_scale * math.sqrt(fan_in) for fan_in in widths[:-1]]
         self.layers = tuple(
             Linear.initial(fan_in, fan_out, gain, seed)
             for fan_in, fan_out, gain, seed in zip(widths[:-1], widths[1:], gains, seeds, strict=True)

@@ -8,6 +8,7 @@ from .needs import check_needs, check_number
 from .renyi import RenyiBound
 from .schedule import WarmUp
 from .total_correlation import BetaTCVAE
+from .wake_sleep import WakeSleep
 
 __all__ = [
     "CIWAE",
@@ -28,6 +29,7 @@ __all__ = [
     "RegularisedAutoencoder",
     "RenyiBound",
     "SparseAutoencoder",
+    "WakeSleep",
     "WarmUp",
     "WassersteinAutoencoder",
     "check_needs",

@@ -17,7 +17,7 @@ def check_needs(objective: AbstractObjective, model: AbstractLatentVariableModel
     posterior = " and ".join(dict.fromkeys(block.posterior for block in model.latent_blocks))
     if "density" in objective.needs and not model.has_density:
         raise ConfigurationError(
-            f"the objective {name} is a bound on log p(x) and needs a posterior with a density, but {posterior} is a "
+            f"the objective {name} needs a posterior with a density, but {posterior} is a "
             "deterministic code. With it, objective.name=autoencoder or wae-mmd works; with this objective, "
             "posterior.name=diagonal-gaussian does."
         )

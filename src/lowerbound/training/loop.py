@@ -166,12 +166,15 @@ class Trainer:
             train = Example.of(train)
             model.check_observed(train)
             check_number(objective, train)
+            number = float(train.total_weight)
             train = place(train, mesh)
             train = (
                 Resident(train)
                 if probability is None
                 else Redrawn(train, place(jnp.asarray(probability[0]), mesh), probability[1])
             )
+        else:
+            number = train.num_examples
         self.feed = train
         self.schedule = Schedule.plan(config, self.feed.num_examples)
         if self.schedule.batch_size % mesh.size:
@@ -184,7 +187,8 @@ class Trainer:
         self.kept_by = f"validation {objective.bound_name if self._keeps_by_bound else 'loss'}"
         self._patience = config.early_stopping_patience
         self._params, self._rest = split_trained(model)
-        self.fixed = program.Fixed(self._rest, as_inputs(objective), Numbers.of(config, self.schedule), self.schedule, mesh)
+        numbers = Numbers.of(config, self.schedule, number)
+        self.fixed = program.Fixed(self._rest, as_inputs(objective), numbers, self.schedule, mesh)
         self.has_validation = len(validation) > 0
         self._compiling = (0, 0.0)
         # Without validation data the monitors are still looked at, on some of the training data.

@@ -19,7 +19,8 @@ class Numbers(eqx.Module):
     """The training section as a step reads it. Runs that differ in the arrays alone share one compiled program.
 
     - `key`: of all random numbers of the run. `learning_rate`: the largest.
-    - `weight_decay`, `gradient_clip`, `ema_decay`: None where there is none of it.
+    - `weight_decay`, `gradient_clip`, `ema_decay`, `adagrad_start`: None where there is none of it.
+    - `weight_prior`: the precision of the prior over the weights, divided by the number of examples; None where there is none.
     - `optimizer`: its name. `warmup_steps`: of the learning rate's rise; 0 for none. `decay_steps`: of its fall; 0 for none.
     - `skip_spikes`: whether gradients are held against their running size (`spikes.py`).
     """
@@ -29,14 +30,16 @@ class Numbers(eqx.Module):
     weight_decay: Float[Array, ""] | None
     gradient_clip: Float[Array, ""] | None
     ema_decay: Float[Array, ""] | None
+    weight_prior: Float[Array, ""] | None
+    adagrad_start: Float[Array, ""] | None
     optimizer: str = eqx.field(static=True)
     warmup_steps: int = eqx.field(static=True)
     decay_steps: int = eqx.field(static=True)
     skip_spikes: bool = eqx.field(static=True)
 
     @classmethod
-    def of(cls, config: TrainingConfig, schedule: Schedule) -> Numbers:
-        """The numbers of a run."""
+    def of(cls, config: TrainingConfig, schedule: Schedule, num_examples: float) -> Numbers:
+        """The numbers of a run on `num_examples` training examples, a row of weight 2 counted twice."""
         warmup = min(config.learning_rate_warmup_epochs * schedule.steps_per_epoch, LARGEST_STEP)
         is_cosine = config.learning_rate_schedule == "cosine"
         return cls(
@@ -45,6 +48,8 @@ class Numbers(eqx.Module):
             weight_decay=jnp.asarray(config.weight_decay, jnp.float32) if config.optimizer == "adamw" else None,
             gradient_clip=_unless_zero(config.gradient_clip),
             ema_decay=_unless_zero(config.ema_decay),
+            weight_prior=_unless_zero(config.weight_prior / num_examples),
+            adagrad_start=jnp.asarray(config.adagrad_start, jnp.float32) if config.optimizer == "adagrad" else None,
             optimizer=config.optimizer,
             warmup_steps=warmup,
             decay_steps=max(1, schedule.num_steps - warmup) if is_cosine else 0,

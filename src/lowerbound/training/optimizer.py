@@ -26,17 +26,28 @@ def learning_rate(numbers: Numbers, step: ArrayLike) -> Array:
 
 
 def make_optimizer(numbers: Numbers) -> optax.GradientTransformation:
-    """Gradient clipping, then Adam or Adamax (Kingma and Ba 2015), AdamW (Loshchilov and Hutter 2019) or Adagrad (Duchi et al.
-    2011), from Optax.
+    r"""The gradient of a prior over the weights, clipping, then Adam or Adamax (Kingma and Ba 2015), AdamW (Loshchilov and Hutter
+    2019) or Adagrad (Duchi et al. 2011), from Optax.
+
+    With a prior N(0, I / a) over the weights w what is minimised is loss + a |w|^2 / (2 N), the mean over N training examples of
+    a maximum a posteriori criterion (Kingma and Welling 2014, section 5). Its gradient a w / N is added before anything else, so
+    that Adagrad's and Adam's own sizes see it; the decay of AdamW goes round them. It is about every number that the optimiser
+    moves, biases and the numbers of a prior or a likelihood too.
     """
     rate = functools.partial(learning_rate, numbers)
     if numbers.optimizer == "adamw":
         decay: Any = numbers.weight_decay
         optimizer = optax.adamw(rate, weight_decay=decay, mask=_decays)
+    elif numbers.optimizer == "adagrad":
+        start: Any = numbers.adagrad_start
+        optimizer = optax.adagrad(rate, initial_accumulator_value=start)
     else:
-        optimizer = {"adam": optax.adam, "adamax": optax.adamax, "adagrad": optax.adagrad}[numbers.optimizer](rate)
+        optimizer = {"adam": optax.adam, "adamax": optax.adamax}[numbers.optimizer](rate)
     if numbers.gradient_clip is not None:
         optimizer = optax.chain(_clip(numbers.gradient_clip), optimizer)
+    if numbers.weight_prior is not None:
+        share: Any = numbers.weight_prior
+        optimizer = optax.chain(optax.add_decayed_weights(share), optimizer)
     return with_moving_averages(optimizer)
 
 

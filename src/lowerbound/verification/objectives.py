@@ -15,10 +15,11 @@ from jaxtyping import Array
 
 from ..data.examples import Example
 from ..models import Draws, SingleLayer
-from ..objectives import ELBO, IWAE, MIWAE
+from ..objectives import ELBO, IWAE, MIWAE, WakeSleep
 from ..objectives.base import AbstractObjective, batch_terms
 from ..objectives.dip import covariance, distance_from_identity
 from ..objectives.total_correlation import stratified_log_weights
+from ..objectives.wake_sleep import dreamt
 from .figure import Figure
 from .linear_gaussian import TRUTH, poor_model
 
@@ -79,6 +80,30 @@ def _gradient_and_draws(model: SingleLayer, x: Array) -> tuple[Array, Array, Arr
     encoder: Any = model.encoder
     z = batch_terms(model, batch, key, Draws(4)).z[0]
     return jax.grad(loss)(encoder.bias), z, encoder(x[0])
+
+
+def sleep_gradient() -> Iterator[Figure]:
+    """The sleep half moves q's mean towards the latents that were dreamt: d -log q(z'|x') / dmean = (mean - z') / variance."""
+    model = poor_model()
+    gradient, z, params = (
+        np.asarray(each, np.float64) for each in _gradient_and_dreams(model, jnp.asarray(TRUTH.draw(8, seed=3)))
+    )
+    truth = ((params[:, 0] - z) / np.exp(params[:, 1])).mean(axis=0)
+    error = float(np.abs(gradient - truth).max())
+    yield Figure(SUBJECT, "gradient of q's mean by wake-sleep, largest error", error, 0.0, 1e-4, "nats")
+
+
+@eqx.filter_jit
+def _gradient_and_dreams(model: SingleLayer, x: Array) -> tuple[Array, Array, Array]:
+    batch, key = Example(x), jax.random.key(0)
+
+    def loss(bias: Array) -> Array:
+        moved: Any = eqx.tree_at(lambda model: model.encoder.bias, model, bias)
+        return WakeSleep()(moved, batch, key, jnp.int32(0), training=True).loss
+
+    encoder: Any = model.encoder
+    z, dreams = dreamt(model, batch, WakeSleep.keys(key)[1])
+    return jax.grad(loss)(encoder.bias), z, jax.vmap(encoder)(dreams.x)
 
 
 def penalties() -> Iterator[Figure]:

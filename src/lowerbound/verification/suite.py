@@ -27,6 +27,7 @@ CHECKS: Mapping[str, Callable[[], Iterator[Figure]]] = {
     "gradients": whole.path_gradient,
     "bounds of the objectives": objectives.bounds_of_objectives,
     "gradients of importance weights": objectives.dreg_gradient,
+    "the sleep half of wake-sleep": objectives.sleep_gradient,
     "penalties of the aggregate": objectives.penalties,
     "training and validation are one function": whole.training_and_validation,
     "bits of discrete data": whole.uniform_levels,
