@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ from commands import good
 
 from lowerbound.reproduction.calls import check_call, go_on
 from lowerbound.reproduction.plan import AEVB, Curve, Plan, Source
-from lowerbound.reproduction.record import Home, Reproduction
+from lowerbound.reproduction.record import Home, Point, Reproduction
 
 pytestmark = [pytest.mark.long, pytest.mark.filterwarnings("ignore::lowerbound.errors.DataWarning")]
 
@@ -27,38 +29,43 @@ LEVELS = (1000, 3000)
 PLAN = Plan((Curve(DIGITS, AEVB, 2, (2, 4, 5), LEVELS), Curve(DIGITS, AEVB, 2, (2,), LEVELS, num_train=200)), (0.02, 0.1), 1000)
 
 
-def call(out: Path, plan: Plan = PLAN, minutes: float = 10.0) -> Reproduction:
-    checked = check_call("kingma-2014", out, None, minutes, None, None, plan)
-    go_on(checked, "lowerbound reproduce", lambda: None, lambda text: None)
+class Stop:
+    """Asks for a stop at its nth question."""
+
+    def __init__(self, number: int) -> None:
+        self.left = number
+
+    def __call__(self) -> str | None:
+        self.left -= 1
+        return "stopped" if self.left < 0 else None
+
+
+def call(out: Path, plan: Plan = PLAN, stop: Callable[[], str | None] = lambda: None) -> Reproduction:
+    checked = check_call("kingma-2014", out, None, 10.0, None, None, plan)
+    go_on(checked, "lowerbound reproduce", stop, lambda text: None)
     return checked.found
 
 
-def test_a_small_plan_is_done_whole_and_goes_on_where_it_was(tmp_path: Path) -> None:
-    out = tmp_path / "paper"
-    first = Plan(PLAN.curves[:1], PLAN.steps, PLAN.trial)
-    told: list[str] = []
+def numbers(found: Reproduction) -> list[Point]:
+    """The points without their times."""
+    return [dataclasses.replace(point, training_seconds=0.0, around_seconds=0.0) for point in found.points]
 
-    def stop() -> str | None:
-        # After the two trials and the first point.
-        return "stopped" if told else None
 
-    checked = check_call("kingma-2014", out, None, 10.0, None, None, first)
-    go_on(checked, "lowerbound reproduce", stop, told.append)
-    assert [point.level for point in checked.found.points] == [1000]
-    assert len(checked.found.trials) == 2
-    # A call with more to do keeps what is there.
-    found = call(out)
-    assert found.points[0] == checked.found.points[0]
-    assert {(point.curve, point.level) for point in found.points} == {(job.curve.name, job.level) for job in PLAN.jobs}
-    # The trials on 200 examples, and all of them, are of other steps.
-    assert len(found.trials) == 4
-    small, large = (found.points_of(curve.name)[-1] for curve in PLAN.curves)
-    assert small.train < 0
-    assert large.samples == 3000
+def test_stopped_again_and_again_it_ends_with_the_numbers_of_one_call(tmp_path: Path) -> None:
+    whole = call(tmp_path / "whole")
+    assert [(point.curve, point.level) for point in whole.points] == [(job.curve.name, job.level) for job in PLAN.jobs]
+    assert len(whole.trials) == 4
+    out = tmp_path / "stopped"
+    # In the first curve's first trial, in the second one's second, and in the first one's next level.
+    found = [call(out, stop=Stop(number)) for number in (1, 4, 3)]
+    assert [(len(each.trials), len(each.points)) for each in found] == [(0, 0), (3, 1), (4, 2)]
+    assert numbers(call(out)) == numbers(whole)
     # Nothing is left: a further call only draws the page.
-    assert call(out).points == found.points
+    assert numbers(call(out)) == numbers(whole)
     assert {path.name for path in out.iterdir() if path.suffix} >= {"index.html", "figure-2.png", "figure-4.png", "figure-5.png"}
     # Every point is an ordinary run.
-    run = Home(out).run(PLAN.curves[0], small.step)
-    scores = json.loads(good("evaluate", run, "--samples", 1, "--json").stdout)
-    assert scores["elbo_nats"] == pytest.approx(small.test, abs=1e-3)
+    newest = whole.points_of(PLAN.curves[0].name)[-1]
+    scores = json.loads(good("evaluate", Home(out).run(PLAN.curves[0], newest.step), "--samples", 1, "--json").stdout)
+    assert scores["elbo_nats"] == pytest.approx(newest.test, abs=1e-3)
+    # A point of fewer training examples is of them.
+    assert whole.points_of(PLAN.curves[1].name)[-1].samples == 3000

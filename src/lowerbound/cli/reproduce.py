@@ -33,7 +33,7 @@ def reproduce(
     prepare_jax()
     with StopRequest() as stop_request:
         page = go_on(call, shlex.join(["lowerbound", *sys.argv[1:]]), stop_request, say)
-    again = f"Go on with: lowerbound reproduce {paper} --out {shlex.quote(str(out))}"
+    again = f"Go on with: {call.found.command(out)}"
     if stop_request.reason is not None:
         say(f"{stop_request.reason}; all is saved. {again}")
         raise typer.Exit(1)

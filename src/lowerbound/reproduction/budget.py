@@ -8,7 +8,7 @@ from .plan import Curve, Job, Plan, Quantity
 from .record import Reproduction
 
 # Compiling, and looking at the models, until they were measured: seconds on two cores.
-_AROUND: dict[Quantity, float] = {"bound": 25.0, "evidence": 60.0}
+_AROUND: dict[Quantity, float] = {"bound": 25.0, "evidence": 240.0}
 
 
 class Cost(NamedTuple):

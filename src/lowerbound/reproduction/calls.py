@@ -82,10 +82,13 @@ def go_on(call: Call, command: str, should_stop: Callable[[], str | None], say: 
     from .jobs import Worker
     from .page import write_page
 
-    call.home.path.mkdir(parents=True, exist_ok=True)
-    call.home.write(call.found)
-    before = call.found.seconds
+    if not call.home.record_file.exists():
+        call.home.write(call.found)
     with RunFolder(call.home.path).locked():
+        # Another process may have added to it since it was checked.
+        call.found = call.home.open(call.found.paper, call.found.seed, call.found.figures)
+        call.home.write(call.found)
+        before = call.found.seconds
 
         def reason() -> str | None:
             return should_stop() or ("the minutes are over" if call.seconds_left <= 0 else None)

@@ -6,7 +6,6 @@ import base64
 import html
 import importlib.resources
 import math
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -169,7 +168,7 @@ def _nats(value: Mean) -> str:
 
 
 def _plain(value: float) -> str:
-    return f"{value:,.1f}".replace("-", MINUS)
+    return f"{value:,.1f}".replace("-", MINUS) if math.isfinite(value) else "not finite"
 
 
 def _signed(value: float) -> str:
@@ -236,7 +235,7 @@ def _missing(plan: Plan, found: Reproduction, home: Home) -> str:
     for line_curve, levels in _open_levels(plan, found).items():
         rows += f'<tr><th scope="row">{_escape(line_curve)}</th><td>{_escape(", ".join(map(samples_text, levels)))}</td></tr>'
     minutes = math.ceil(left / 60)
-    command = f"lowerbound reproduce {found.paper} --minutes {minutes} --out {shlex.quote(str(home.path))}"
+    command = f"{found.command(home.path)} --minutes {minutes}"
     return (
         f"<p>{len(jobs)} of {len(plan.jobs)} points, which would take about {duration(left)} on this machine. All of them:</p>"
         f'<pre>{_escape(command)}</pre>{failed}<details><summary>Which</summary><div class="card scroll"><table><thead><tr>'

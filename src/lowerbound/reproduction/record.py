@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from pathlib import Path
 
 from ..errors import ConfigurationError
@@ -60,6 +61,11 @@ class Reproduction:
     failures: dict[str, str] = dataclasses.field(default_factory=dict)
     seconds: float = 0.0
     version: int = CURRENT[REPRODUCTION]
+
+    def command(self, out: Path) -> str:
+        """What goes on with it, as it is typed, as far as an option can say which figures were asked for."""
+        figure = f" --figure {self.figures[0]}" if len(self.figures) == 1 else ""
+        return f"lowerbound reproduce {self.paper}{figure} --out {shlex.quote(str(out))}"
 
     def points_of(self, curve: str) -> list[Point]:
         """Those of a curve, fewest samples first."""
