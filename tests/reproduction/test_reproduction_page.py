@@ -65,6 +65,11 @@ def test_it_says_what_is_missing_and_what_goes_on(text: str, home: Home) -> None
     assert "not finite" in text
 
 
+def test_what_the_paper_does_not_say_is_said_as_the_recipe_has_it(text: str) -> None:
+    assert "Here their standard deviation is 0.01." in text
+    assert "Where Adagrad's sums of squared gradients begin. Here at 0." in text.replace("&#x27;", "'")
+
+
 def test_the_page_holds_its_figures_and_they_lie_beside_it(home: Home) -> None:
     page = (home.path / "index.html").read_text()
     assert page.count("data:image/png;base64,") == 1

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .. import __version__
+from ..recipes.registry import load_recipe
 from ..report.page import duration
 from ..report.score_text import MINUS
 from ..storage.atomic import write_text
@@ -17,7 +18,7 @@ from .budget import open_jobs, seconds_left
 from .charts import save_bounds, save_evidences
 from .lines import Line, LinePoint, Mean, lines_of, samples_text
 from .pictures import save_planes, save_samples
-from .plan import Plan
+from .plan import MNIST, Plan
 from .record import Home, Reproduction
 
 PAGE = "index.html"
@@ -182,12 +183,18 @@ def _silent(plan: Plan, found: Reproduction) -> str:
         "added whose pixels are drawn anew at each step, and whose scores are of one fixed draw.",
         "How the Frey faces were split. Here 200 faces are kept for validation and 200 for the test, at random; 20 latents are "
         "trained on five such splits first, the other sizes after them.",
-        "Whether the 0.01 in N(0, 0.01), from which the weights begin, is a variance. It is taken for one.",
-        "Where Adagrad's sums of squares begin: as the recipe's configuration says, in the folder of each run (config.toml).",
+        "Whether the 0.01 in N(0, 0.01), from which the weights begin, is a variance. "
+        f"Here their standard deviation is {_key('network', 'initial_scale')}.",
+        f"Where Adagrad's sums of squared gradients begin. Here at {_key('training', 'adagrad_start')}.",
         f"What “the first few iterations” are by which the step is chosen of {steps}. Here {plan.trial:,} training samples "
         "with each, and the bound of the validation examples decides; the test examples have no part in it.",
     ]
     return f"<ul>{''.join(f'<li>{_escape(item)}</li>' for item in items)}</ul>{_steps(plan, found)}"
+
+
+def _key(section: str, key: str) -> str:
+    """What the recipe sets, which all runs build on."""
+    return f"{load_recipe(MNIST.recipe).config[section][key]:g}"
 
 
 def _steps(plan: Plan, found: Reproduction) -> str:
