@@ -59,6 +59,9 @@ def is_allowed(first: tuple[str, str], second: tuple[str, str]) -> bool:
             or ("deterministic-posterior" in needs and posterior.has_density)
         )
     if {"objective", "prior"} == set(names):
+        needs = classes["objective"].build(PartConfig("objective", names["objective"]), ObjectiveContext(5, 50)).needs
+        if "own-prior" in needs and classes["prior"].is_made_of_posterior:
+            return False
         # They meet through a posterior that both can work with.
         return any(all(is_allowed(part, ("posterior", name)) for part in (first, second)) for name in CATALOGUE["posterior"])
     return True

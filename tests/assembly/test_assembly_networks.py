@@ -105,3 +105,19 @@ def test_the_decoder_has_widths_of_its_own(network: dict[str, Any], encoder: lis
 
     # A gated layer holds its values and its gates side by side.
     assert (widths(model.encoder), widths(model.decoder)) == (encoder, decoder)
+
+
+def test_a_decoder_starts_at_the_datas_mean_or_at_zero_as_asked() -> None:
+    data = np.full((10, 4), 3.0, np.float32) + np.random.default_rng(0).normal(size=(10, 4)).astype(np.float32)
+    biases = {}
+    for where in ("data", "zero"):
+        sections = {
+            "model": {"latent_dim": 2},
+            "data": {"scaling": "none"},
+            "network": {"hidden_widths": [5], "output_bias": where, "initial_scale": 0.01},
+        }
+        model: Any = build_model(RunConfig.from_dict(sections), describe(data), jax.random.key(0))
+        biases[where] = np.asarray(model.decoder.layers[-1].bias).reshape(2, 4)
+        assert float(np.std(np.asarray(model.encoder.layers[0].weight))) == pytest.approx(0.01, rel=0.5)
+    np.testing.assert_allclose(biases["data"][0], data.mean(axis=0), rtol=1e-5)
+    np.testing.assert_array_equal(biases["zero"], 0.0)

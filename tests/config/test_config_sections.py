@@ -84,6 +84,7 @@ REFUSED = [
     ("network", "layer_norm", "yes", "expected true or false"),
     ("network", "residual", "yes", "expected true or false"),
     ("network", "initial_scale", 0, "network.initial_scale is 0 (an integer); expected 'fan-in' or a number > 0."),
+    ("network", "output_bias", "mean", "Available: data, zero."),
     ("network", "channels", [0], POSITIVE),
     ("network", "blocks", 0, POSITIVE),
     ("objective", "num_groups", 0, POSITIVE),

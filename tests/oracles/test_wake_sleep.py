@@ -19,7 +19,7 @@ from lowerbound.data.examples import Example
 from lowerbound.errors import ConfigurationError
 from lowerbound.evaluation.estimates import mean_and_error
 from lowerbound.models import Draws, SingleLayer
-from lowerbound.objectives import WakeSleep
+from lowerbound.objectives import WakeSleep, check_needs
 from lowerbound.objectives.base import batch_terms
 from lowerbound.objectives.wake_sleep import dreamt
 from lowerbound.posteriors import Refinement
@@ -107,3 +107,12 @@ def test_a_dream_is_given_what_its_example_is_given() -> None:
         ConfigurationError, match="counts given their sum, which is not known where some elements are not observed"
     ):
         dreamt(model, Example(counts, observed=observed[:12, :5]), KEY)
+
+
+def test_a_prior_made_of_the_posterior_is_refused() -> None:
+    sections = {"model": {"latent_dim": 2}, "network": {"hidden_widths": [4]}, "prior": {"name": "vamp", "num_components": 3}}
+    model = build_model(RunConfig.from_dict(sections), describe(X), jax.random.key(0))
+    with pytest.raises(
+        ConfigurationError, match=r"apart from the posterior, but the prior of this model is made of the .*mixture-of-g"
+    ):
+        check_needs(WakeSleep(), model)

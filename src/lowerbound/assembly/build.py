@@ -54,7 +54,7 @@ def check_same_model(before: RunConfig, config: RunConfig) -> None:
 
 
 # Of a network, what says how it starts and how it is trained, and not what it is.
-_NOT_OF_MODEL = ("dropout", "initial_scale")
+_NOT_OF_MODEL = ("dropout", "initial_scale", "output_bias")
 
 
 def _is_of_model(name: str) -> bool:

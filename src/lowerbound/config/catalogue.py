@@ -82,6 +82,7 @@ _MLP = {
         WordOr(FAN_IN, POSITIVE),
         "standard deviation of all weights at the start; fan-in: of each layer's own, by the number of its inputs",
     ),
+    "output_bias": Key("data", OneOf(("data", "zero")), "where the decoder's last bias starts: at the data's own mean, or at 0"),
 }
 _IMAGES = {
     "channels": Key((32, 64), ListOf(COUNT), "channels at each resolution"),

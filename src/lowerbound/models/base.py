@@ -30,6 +30,7 @@ class LatentBlock(NamedTuple):
     - `dim`: how many. `space`: where they live. `posterior`: the name of the posterior's family, for people.
     - `is_factorised`: whether q is a product over them. `has_factorised_prior`: whether p(z) is. `has_normal_prior`: whether p(z)
       is N(0, I).
+    - `has_prior_of_posterior`: whether the prior is made of the posterior itself.
     - `is_flow`: whether a density of q passes through the layers of a flow. `least_dim`: the fewest latents that it can have.
     """
 
@@ -41,6 +42,7 @@ class LatentBlock(NamedTuple):
     has_normal_prior: bool
     is_flow: bool = False
     least_dim: int = 1
+    has_prior_of_posterior: bool = False
 
 
 class Draws(eqx.Module):

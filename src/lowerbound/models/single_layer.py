@@ -96,7 +96,9 @@ class SingleLayer(AbstractLatentVariableModel):
             decoder = build(of_decoder(config.network), *shapes[1], key=decoder_key)
         mean = (np.asarray(spec.mean).reshape(spec.event_shape) - context.transform.shift) / context.transform.scale
         std = np.asarray(spec.std).reshape(spec.event_shape) / np.abs(context.transform.scale)
-        decoder = decoder.with_output_bias(likelihood.initial_params(mean, std))
+        start = likelihood.initial_params(mean, std)
+        is_at_zero = config.network.get("output_bias", "data") == "zero"
+        decoder = decoder.with_output_bias(np.zeros_like(start) if is_at_zero else start)
         steps = config.posterior.get("refinement_steps", 0)
         refinement = Refinement(steps, config.posterior.refinement_rate) if steps > 0 else None
         return cls(context.transform, context.input_transform, encoder, posterior, prior, decoder, likelihood, refinement)
@@ -144,6 +146,7 @@ class SingleLayer(AbstractLatentVariableModel):
                 has_normal_prior=self.prior.is_standard_normal,
                 is_flow=self.posterior.is_flow,
                 least_dim=max(self.prior.least_latents, self.posterior.least_latents),
+                has_prior_of_posterior=self.prior.is_made_of_posterior,
             ),
         )
 

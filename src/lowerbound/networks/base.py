@@ -39,7 +39,7 @@ class AbstractNetwork(eqx.Module):
           otherwise decodes: `out_shape` then is (heads, *image_shape), or `image_shape` itself.
         """
         sizes = {"condition_dim": condition_dim, "image_shape": image_shape, "key": key}
-        return cls(in_shape, out_shape, **arguments_of(cls, config, elsewhere=("decoder_widths",), **sizes))
+        return cls(in_shape, out_shape, **arguments_of(cls, config, elsewhere=("decoder_widths", "output_bias"), **sizes))
 
     @property
     @abstractmethod

@@ -17,7 +17,7 @@ from ..models import AbstractLatentVariableModel, Draws, LogTerms
 from .schedule import Step
 
 # What an objective may need of a model (`needs.py` checks it and says what fits).
-Need = Literal["density", "deterministic-posterior", "factorised-posterior", "kl-by-latent"]
+Need = Literal["density", "deterministic-posterior", "factorised-posterior", "kl-by-latent", "own-prior"]
 # How the gradient of log q(z|x) reaches the encoder: in full; through z alone ("sticking the landing", Roeder et al. 2017); or
 # doubly reparametrised (Tucker et al. 2019), for objectives of importance weights.
 GradientEstimator = Literal["plain", "stl", "dreg"]

@@ -31,6 +31,12 @@ def check_needs(objective: AbstractObjective, model: AbstractLatentVariableModel
             f"the objective {name} compares the latents one by one and needs a posterior that is a product over latents, but "
             f"{posterior} is not. posterior.name=diagonal-gaussian is."
         )
+    if "own-prior" in objective.needs and any(block.has_prior_of_posterior for block in model.latent_blocks):
+        raise ConfigurationError(
+            f"the objective {name} trains the prior with the decoder, apart from the posterior, but the prior of this model is "
+            "made of the posterior itself. prior.name=standard-normal or mixture-of-gaussians is not; with this prior, "
+            "objective.name=elbo works."
+        )
     if "kl-by-latent" in objective.needs and not has_kl_by_latent(model):
         raise ConfigurationError(
             f"the objective {name} with free_nats needs KL(q(z|x) || p(z)) of each latent in closed form, which {posterior} and "

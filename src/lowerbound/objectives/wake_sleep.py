@@ -34,10 +34,12 @@ class WakeSleep(AbstractStatelessObjective):
     counts is given it, and with the same elements hidden.
 
     - `num_samples`: draws of z for each example in the wake half.
+
+    Raises `ConfigurationError`, when training begins, for a prior that is made of the posterior: its numbers are in both halves.
     """
 
     num_samples: int = eqx.field(static=True, default=1)
-    needs: ClassVar[tuple[Need, ...]] = ("density",)
+    needs: ClassVar[tuple[Need, ...]] = ("density", "own-prior")
     is_bound: ClassVar[bool] = False
 
     @override
