@@ -64,13 +64,15 @@ def steps_program(config: RunConfig, data: np.ndarray) -> tuple[Callable[[], Non
     objective = build_objective(config, 500, 50_000)
     params: Any
     params, rest = split_trained(model)
-    batch, optimizer = Example(jnp.asarray(data)), optax.adam(1e-3)
+    index = jnp.arange(len(data)) if objective.remembers_examples else None
+    batch, optimizer = Example(jnp.asarray(data), index=index), optax.adam(1e-3)
+    memory = objective.initial_state(model, len(data), jax.random.key(2))
 
     def one(state: Any, key: Any) -> tuple[Any, Any]:
         params, adam = state
 
         def loss(params: Any) -> Any:
-            return objective(eqx.combine(params, rest), batch, key, jnp.int32(0), training=True).loss
+            return objective(eqx.combine(params, rest), batch, key, jnp.int32(0), memory, training=True).loss
 
         value, gradient = jax.value_and_grad(loss)(params)
         updates, adam = optimizer.update(gradient, adam)

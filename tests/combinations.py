@@ -57,6 +57,7 @@ def is_allowed(first: tuple[str, str], second: tuple[str, str]) -> bool:
             ("density" in needs and not posterior.has_density)
             or ("factorised-posterior" in needs and not posterior.is_factorised)
             or ("deterministic-posterior" in needs and posterior.has_density)
+            or ("euclidean-space" in needs and posterior.space != "euclidean")
         )
     if {"objective", "prior"} == set(names):
         needs = classes["objective"].build(PartConfig("objective", names["objective"]), ObjectiveContext(5, 50)).needs

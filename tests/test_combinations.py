@@ -19,12 +19,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from combinations import KINDS, Choice, covering_choices, every_pair, forbidden_pairs, is_allowed, sections_of
-from support.built import build_model
+from support.built import build_model, in_training
 
 from lowerbound.assembly.build import build_objective
 from lowerbound.config import RunConfig
 from lowerbound.data.describe import describe
-from lowerbound.data.examples import Example
 from lowerbound.errors import ConfigurationError
 from lowerbound.models import split_trained
 from lowerbound.objectives import check_needs
@@ -79,10 +78,10 @@ def _loss(choice: Choice) -> tuple[Any, Any, Any]:
     model, objective = _model_and_objective(choice)
     check_needs(objective, model)
     params, rest = split_trained(model)
-    batch = Example(jnp.asarray(_data(choice)))
+    batch, state = in_training(objective, model, _data(choice))
 
     def loss(params: Any) -> Any:
-        record = objective(eqx.combine(params, rest), batch, jax.random.key(1), jnp.int32(0), training=True)
+        record = objective(eqx.combine(params, rest), batch, jax.random.key(1), jnp.int32(0), state, training=True)
         return record.loss, record
 
     return model, loss, params

@@ -247,6 +247,14 @@ MUTATIONS = (
         "penalties of the aggregate",
     ),
     Mutation(
+        "Hamiltonian moves without their acceptance test",
+        "sampling/hamiltonian.py",
+        "is_accepted = uniform < probability",
+        "is_accepted = uniform < 2.0",
+        "oracles/test_monte_carlo_em.py::test_the_chains_draw_the_exact_posterior_at_the_acceptance_that_was_asked_for",
+        "annealed weights from the prior",
+    ),
+    Mutation(
         "a sleep phase with the wrong direction of the divergence",
         "objectives/wake_sleep.py",
         "term.posterior.log_prob(z))",

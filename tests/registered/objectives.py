@@ -9,8 +9,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, PRNGKeyArray
+from support.built import in_training
 
-from lowerbound.data.examples import Example
 from lowerbound.objectives import (
     CIWAE,
     DIPVAEI,
@@ -24,6 +24,7 @@ from lowerbound.objectives import (
     BetaTCVAE,
     DenoisingAutoencoder,
     InfoVAE,
+    MonteCarloEM,
     RegularisedAutoencoder,
     RenyiBound,
     SparseAutoencoder,
@@ -31,7 +32,7 @@ from lowerbound.objectives import (
     WassersteinAutoencoder,
 )
 
-from .case import Case
+from .case import LATENT_DIM, Case
 from .models import DATA, model_of
 
 OBJECTIVES: dict[str, Callable[[], AbstractObjective]] = {
@@ -50,6 +51,7 @@ OBJECTIVES: dict[str, Callable[[], AbstractObjective]] = {
     "info-vae": lambda: InfoVAE(alpha=0.5, kernel="rbf"),
     "wae-mmd": lambda: WassersteinAutoencoder(num_samples=2),
     "wake-sleep": lambda: WakeSleep(num_samples=2),
+    "monte-carlo-em": lambda: MonteCarloEM(num_leapfrog=3),
     "autoencoder": lambda: Autoencoder(),
     "denoising-autoencoder": lambda: DenoisingAutoencoder(),
     "sparse-autoencoder": lambda: SparseAutoencoder(),
@@ -75,8 +77,10 @@ def objective_case(make: Callable[[], AbstractObjective]) -> Case:
         return [(model, limit, jax.random.key(0), jnp.int32(step)) for limit in limits for step in (0, 10**8)]
 
     def call(part: AbstractObjective, model: Any, batch: Array, key: PRNGKeyArray, step: Array) -> dict[str, Any]:
-        record = part(model, Example(batch), key, step, training=True)
-        return {**{field.name: getattr(record, field.name) for field in dataclasses.fields(record)}, "w": part.kl_weight(step)}
+        given, state = in_training(part, model, batch)
+        record = part(model, given, key, step, state, training=True)
+        said = {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}
+        return {**said, "state": None if record.state is None else vars(record.state), "w": part.kl_weight(step)}
 
     def shapes(part: AbstractObjective) -> dict[str, Any]:
         each = (len(batch),)
@@ -87,7 +91,7 @@ def objective_case(make: Callable[[], AbstractObjective]) -> Case:
             "bound": of_density,
             "log_likelihood": each,
             "kl": of_density,
-            "state": None,
+            "state": {"z": (len(batch), LATENT_DIM), "log_step_size": ()} if part.remembers_examples else None,
             "monitors": monitors,
             "w": (),
         }

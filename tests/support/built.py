@@ -1,11 +1,17 @@
-"""Models of configurations that may still say "auto"."""
+"""Models of configurations that may still say "auto", and what an objective is given of them."""
 
 from typing import Any
+
+import jax
+import jax.numpy as jnp
 
 import lowerbound.assembly.build as assembly
 from lowerbound.config import RunConfig
 from lowerbound.config.context import BuildContext
+from lowerbound.data.examples import Example
 from lowerbound.data.spec import DataSpec
+from lowerbound.models import AbstractLatentVariableModel
+from lowerbound.objectives import AbstractObjective
 
 
 def build_model(config: RunConfig, spec: DataSpec, *args: Any, **kwargs: Any) -> Any:
@@ -16,3 +22,9 @@ def build_model(config: RunConfig, spec: DataSpec, *args: Any, **kwargs: Any) ->
 def build_context(config: RunConfig, spec: DataSpec, *args: Any, **kwargs: Any) -> BuildContext:
     """What the parts of the configuration are told."""
     return assembly.build_context(assembly.resolve(config, spec), spec, *args, **kwargs)
+
+
+def in_training(objective: AbstractObjective, model: AbstractLatentVariableModel, data: Any) -> tuple[Example, Any]:
+    """The whole of some data as a batch, and the state with it, as training gives both to an objective."""
+    index = jnp.arange(len(data)) if objective.remembers_examples else None
+    return Example(jnp.asarray(data), index=index), objective.initial_state(model, len(data), jax.random.key(0))

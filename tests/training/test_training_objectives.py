@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from checks import count_compilations
 from jaxtyping import Array
 from registry import DATA, model_of
 
@@ -26,6 +27,7 @@ from lowerbound.objectives import (
     BetaTCVAE,
     InfoVAE,
     LossRecord,
+    MonteCarloEM,
     RenyiBound,
     WakeSleep,
     WassersteinAutoencoder,
@@ -49,7 +51,7 @@ class HeldToItsAverage(AbstractObjective):
     def build(cls, config: Any, context: Any) -> "HeldToItsAverage":
         return cls()
 
-    def initial_state(self, num_examples: int) -> dict[str, Array]:
+    def initial_state(self, model: Any, num_examples: int, key: Any) -> dict[str, Array]:
         return {"average": jnp.float32(0), "examples": jnp.float32(num_examples)}
 
     def __call__(self, model: Any, batch: Any, key: Any, step: Any, state: Any = None, *, training: bool = False) -> LossRecord:
@@ -69,14 +71,21 @@ def _run(trainer: Trainer, progress: Progress, **hooks: Any) -> tuple[Progress, 
     return trainer.run(progress, on_record=lambda record, progress: records.append(record), **hooks), records
 
 
-def test_an_objective_with_a_moving_average_resumes_to_the_bit(tmp_path: Path) -> None:
-    whole = _trainer(HeldToItsAverage())
-    never_stopped, _ = _run(whole, whole.start())
+@pytest.mark.parametrize("objective", [HeldToItsAverage(), MonteCarloEM(num_leapfrog=2)], ids=["average", "chains"])
+def test_an_objective_with_a_state_resumes_to_the_bit(objective: AbstractObjective, tmp_path: Path) -> None:
+    whole = _trainer(objective)
+    with count_compilations() as count:
+        never_stopped, _ = _run(whole, whole.start())
+    assert count["_train_chunk"] == 1
     state: Any = never_stopped.state.objective
-    assert float(state["average"]) > 1e-3
-    assert float(state["examples"]) == 40
+    if isinstance(objective, MonteCarloEM):
+        assert (state.z.shape, int(never_stopped.state.step)) == ((40, 2), 4 * 5 * 5)
+        assert bool((state.z != whole.start().state.objective.z).all())
+    else:
+        assert float(state["average"]) > 1e-3
+        assert float(state["examples"]) == 40
 
-    first = _trainer(HeldToItsAverage())
+    first = _trainer(objective)
     answers = iter([None, "stopped"])
     stopped, _ = _run(first, first.start(), should_stop=lambda: next(answers))
     arrays = first.model_of(stopped), (stopped.state, stopped.best_params)
@@ -84,7 +93,7 @@ def test_an_objective_with_a_moving_average_resumes_to_the_bit(tmp_path: Path) -
     checkpoint = latest_checkpoint(tmp_path)
     assert checkpoint is not None
 
-    second = _trainer(HeldToItsAverage(), weights_seed=9)
+    second = _trainer(objective, weights_seed=9)
     blank = second.start()
     like = second.current_model(blank), (blank.state, blank.best_params)
     _, (state, best) = load_checkpoint_into(checkpoint.path, *like)
@@ -111,6 +120,7 @@ def test_an_objective_with_a_moving_average_resumes_to_the_bit(tmp_path: Path) -
         (InfoVAE(), False),
         (WassersteinAutoencoder(), False),
         (WakeSleep(), False),
+        (MonteCarloEM(), False),
         (Autoencoder(), False),
     ],
     ids=lambda value: type(value).__name__,

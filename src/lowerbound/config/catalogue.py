@@ -321,6 +321,16 @@ CATALOGUE: dict[str, dict[str, Entry]] = {
             ".objectives:WassersteinAutoencoder", {"num_samples": _DRAWS, **_MMD}, ("tolstikhin2018", "gretton2012")
         ),
         "wake-sleep": Entry(".objectives:WakeSleep", {"num_samples": _DRAWS}, ("hinton1995", "dayan1995")),
+        "monte-carlo-em": Entry(
+            ".objectives:MonteCarloEM",
+            {
+                "num_leapfrog": Key(10, COUNT, "leapfrog steps of each Hamiltonian move of an example's chain"),
+                "acceptance": Key(
+                    0.9, Real(0.0, below=1.0, strictly_above=True), "the acceptance that the leapfrog's step size is tuned to"
+                ),
+            },
+            ("kingma2014", "wei1990", "neal2011"),
+        ),
         "autoencoder": Entry(".objectives:Autoencoder", papers=("hinton2006",)),
         "denoising-autoencoder": Entry(
             ".objectives:DenoisingAutoencoder",

@@ -9,7 +9,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Num
+from jaxtyping import Array, Bool, Float, Int, Num
 
 from ..errors import DataError
 from .checks import check_array
@@ -28,6 +28,7 @@ class Example(eqx.Module):
     - `observed`: of x's shape, False for an element that is not known: it may hold anything, NaN too. None where all are known.
     - `weight`: how many examples this one stands for, 0 or more; 1 where it is None. A batch of weights 2 and 1 is worth what a
       batch of three is, with the first example in it twice.
+    - `index`: which row of the training data it is, for an objective that remembers each of them; None where nobody asks.
 
     >>> len(Example(np.zeros((5, 3)))[1:3])
     2
@@ -37,6 +38,7 @@ class Example(eqx.Module):
     condition: Float[Any, "*examples condition"] | None = None
     observed: Bool[Any, "..."] | None = None
     weight: Float[Any, "*examples"] | None = None
+    index: Int[Any, "*examples"] | None = None
 
     def __check_init__(self) -> None:
         if self.observed is not None and self.observed.shape != self.x.shape:

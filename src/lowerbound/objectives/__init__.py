@@ -4,7 +4,8 @@ from .dip import DIPVAEI, DIPVAEII
 from .elbo import ELBO
 from .importance_weighted import CIWAE, IWAE, MIWAE, PIWAE
 from .mmd import InfoVAE, WassersteinAutoencoder
-from .needs import check_needs, check_number
+from .monte_carlo_em import MonteCarloEM
+from .needs import check_needs, check_number, check_rows
 from .renyi import RenyiBound
 from .schedule import WarmUp
 from .total_correlation import BetaTCVAE
@@ -25,6 +26,7 @@ __all__ = [
     "GradientEstimator",
     "InfoVAE",
     "LossRecord",
+    "MonteCarloEM",
     "Need",
     "RegularisedAutoencoder",
     "RenyiBound",
@@ -34,4 +36,5 @@ __all__ = [
     "WassersteinAutoencoder",
     "check_needs",
     "check_number",
+    "check_rows",
 ]

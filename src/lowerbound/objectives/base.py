@@ -17,7 +17,7 @@ from ..models import AbstractLatentVariableModel, Draws, LogTerms
 from .schedule import Step
 
 # What an objective may need of a model (`needs.py` checks it and says what fits).
-Need = Literal["density", "deterministic-posterior", "factorised-posterior", "kl-by-latent", "own-prior"]
+Need = Literal["density", "deterministic-posterior", "factorised-posterior", "kl-by-latent", "own-prior", "euclidean-space"]
 # How the gradient of log q(z|x) reaches the encoder: in full; through z alone ("sticking the landing", Roeder et al. 2017); or
 # doubly reparametrised (Tucker et al. 2019), for objectives of importance weights.
 GradientEstimator = Literal["plain", "stl", "dreg"]
@@ -53,12 +53,16 @@ class AbstractObjective(eqx.Module):
     - `needs`: what the model must be able to do.
     - `bound_name`: what `bound` is, for people: "ELBO", "IWAE bound, 5 samples"; "" where there is none.
     - `made_for`: how many training examples it was made for, a row of weight 2 counted twice; None where that does not matter.
+    - `steps_per_batch`: how many steps in a row see one batch.
+    - `remembers_examples`: whether its state holds something of each training example; a batch then says by `index` which it has.
     """
 
     num_samples: eqx.AbstractVar[int]
     needs: ClassVar[tuple[Need, ...]] = ("density",)
     bound_name: ClassVar[str] = "ELBO"
     made_for: ClassVar[int | None] = None
+    steps_per_batch: ClassVar[int] = 1
+    remembers_examples: ClassVar[bool] = False
 
     def __check_init__(self) -> None:
         check_values("objective", type(self), vars(self))
@@ -77,9 +81,12 @@ class AbstractObjective(eqx.Module):
     def is_bound(self) -> bool:
         """Whether the loss, with its weights at the end of their schedule, is minus a lower bound on log p(x)."""
 
-    def initial_state(self, num_examples: int) -> Any:
+    def initial_state(self, model: AbstractLatentVariableModel, num_examples: int, key: PRNGKeyArray) -> Any:
         """What the objective remembers from step to step (a moving average, a chain), before the first of them: a PyTree of
-        arrays, which a checkpoint holds. None by default; this and `made_for` are what an objective may replace.
+        arrays, which a checkpoint holds. None by default; this and the constants of the class are what an objective may
+        replace.
+
+        - `model`: as it is before the first step. `num_examples`: the rows that it is trained on. `key`: for what is random.
         """
         return None
 
@@ -94,7 +101,7 @@ class AbstractObjective(eqx.Module):
         *,
         training: bool = False,
     ) -> LossRecord:
-        """The record of one batch at one step; `training` turns dropout on and changes nothing else.
+        """The record of one batch at one step; `training` turns dropout on, and what is remembered of examples comes in.
 
         A state that goes on is the record's `state`; that of a call without `training` is not kept.
         """

@@ -37,11 +37,36 @@ def check_needs(objective: AbstractObjective, model: AbstractLatentVariableModel
             "made of the posterior itself. prior.name=standard-normal or mixture-of-gaussians is not; with this prior, "
             "objective.name=elbo works."
         )
+    if "euclidean-space" in objective.needs and model.space != "euclidean":
+        raise ConfigurationError(
+            f"the objective {name} moves chains of Hamiltonian steps through R^latent_dim, but the latents of this model live on "
+            "a sphere, where these steps do not stay; set posterior.name=diagonal-gaussian and prior.name=standard-normal. With "
+            "this space, objective.name=elbo or wake-sleep works."
+        )
     if "kl-by-latent" in objective.needs and not has_kl_by_latent(model):
         raise ConfigurationError(
             f"the objective {name} with free_nats needs KL(q(z|x) || p(z)) of each latent in closed form, which {posterior} and "
             "its prior do not have. posterior.name=diagonal-gaussian with prior.name=standard-normal does; or set "
             "objective.free_nats=0."
+        )
+
+
+def check_rows(objective: AbstractObjective, *, are_streamed: bool, are_redrawn: bool) -> None:
+    """Raise `ConfigurationError` when the objective remembers each training example, and these are not known, or change.
+
+    - `are_streamed`: a feed brings them. `are_redrawn`: each step draws zeros and ones anew.
+    """
+    name = type(objective).__name__
+    if objective.remembers_examples and are_streamed:
+        raise ConfigurationError(
+            f"the objective {name} keeps a chain for each training example and must know which of them a batch has, but a feed "
+            "brings these and does not say; give the Trainer an array or an Example. With a feed, objectives such as ELBO work."
+        )
+    if objective.remembers_examples and are_redrawn:
+        raise ConfigurationError(
+            f"the objective {name} keeps a chain for each training example, but data.binarize is 'dynamic' and each step draws "
+            "other examples, of which no chain can be; set data.binarize=fixed. With data drawn anew, objective.name=elbo or "
+            "wake-sleep works."
         )
 
 

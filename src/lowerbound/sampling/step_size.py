@@ -9,7 +9,10 @@ WANTED_ACCEPTANCE = 0.9
 
 
 def tuned(
-    log_step_size: Float[Array, ""], acceptance: Float[Array, ""], gain: float, wanted: float = WANTED_ACCEPTANCE
+    log_step_size: Float[Array, ""],
+    acceptance: Float[Array, ""],
+    gain: float,
+    wanted: float | Float[Array, ""] = WANTED_ACCEPTANCE,
 ) -> Float[Array, ""]:
     """log step <- log step + gain (acceptance - wanted): longer steps where moves are accepted more often than wanted.
 

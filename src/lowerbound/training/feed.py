@@ -146,12 +146,14 @@ class Fetched(AbstractBatches):
 def batch_indices(
     key: PRNGKeyArray, first_step: Int[Array, ""], schedule: Schedule, num_examples: int
 ) -> Int[Array, "steps batch"]:
-    """Which examples each step of a chunk sees: consecutive rows of each epoch's own permutation."""
+    """Which examples each step of a chunk sees: consecutive rows of each epoch's own permutation, a batch as long as it stays."""
     first_epoch = first_step // schedule.steps_per_epoch
     epochs = first_epoch + jnp.arange(schedule.epochs_per_chunk)
-    kept = schedule.steps_per_epoch * schedule.batch_size
+    kept = schedule.steps_per_epoch // schedule.steps_per_batch * schedule.batch_size
     permutations = jax.lax.map(lambda epoch: jax.random.permutation(jax.random.fold_in(key, epoch), num_examples)[:kept], epochs)
     rows = permutations.reshape(-1, schedule.batch_size)
+    if schedule.steps_per_batch > 1:
+        rows = jnp.repeat(rows, schedule.steps_per_batch, axis=0)
     offset = first_step - first_epoch * schedule.steps_per_epoch
     return jax.lax.dynamic_slice_in_dim(rows, offset, schedule.steps_per_chunk)
 

@@ -18,7 +18,7 @@ from ..config.sections import TrainingConfig
 from ..data.examples import Example
 from ..errors import ConfigurationError, NonFiniteLossError
 from ..models import AbstractLatentVariableModel, split_trained
-from ..objectives import AbstractObjective, check_needs, check_number
+from ..objectives import AbstractObjective, check_needs, check_number, check_rows
 from ..storage.memory import in_memory
 from ..storage.schema import checked
 from . import program
@@ -161,12 +161,15 @@ class Trainer:
                 "Set training.early_stopping_patience=0, or data.validation above 0 where the data come without a split."
             )
         check_needs(objective, model)
+        check_rows(objective, are_streamed=isinstance(train, AbstractFeed), are_redrawn=probability is not None)
         model.check_observed(validation)
         if not isinstance(train, AbstractFeed):
             train = Example.of(train)
             model.check_observed(train)
             check_number(objective, train)
             number = float(train.total_weight)
+            if objective.remembers_examples:
+                train = dataclasses.replace(train, index=np.arange(len(train), dtype=np.int32))
             train = place(train, mesh)
             train = (
                 Resident(train)
@@ -176,7 +179,7 @@ class Trainer:
         else:
             number = train.num_examples
         self.feed = train
-        self.schedule = Schedule.plan(config, self.feed.num_examples)
+        self.schedule = Schedule.plan(config, self.feed.num_examples, objective.steps_per_batch)
         if self.schedule.batch_size % mesh.size:
             raise ConfigurationError(
                 f"training.batch_size is {self.schedule.batch_size}, which {mesh.size} devices cannot share equally; set it to a "

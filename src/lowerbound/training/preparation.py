@@ -10,6 +10,7 @@ import jax
 from ..assembly.build import build_model, build_objective
 from ..assembly.parts import check_fit
 from ..config import ResolvedConfig
+from ..config.catalogue import class_of
 from ..data.dataset import Dataset
 from ..data.examples import examples_of
 from ..data.levels import for_device
@@ -48,7 +49,8 @@ def prepare(
         for held_out in (split.validation, split.test):
             model.check_values(dataset.examples, spec, name=dataset.name, rows=held_out)
     train, validation = (examples_of(dataset, rows, spec) for rows in (split.train, split.validation))
-    steps_per_epoch = Schedule.plan(config.training, len(train)).steps_per_epoch
+    steps_per_batch = class_of("objective", config.objective.name).steps_per_batch
+    steps_per_epoch = Schedule.plan(config.training, len(train), steps_per_batch).steps_per_epoch
     objective = parts.get("objective") or build_objective(config, steps_per_epoch, len(train))
     if dataset.probability is None:
         if config.data.binarize == "dynamic":

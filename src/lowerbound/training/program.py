@@ -41,8 +41,10 @@ CPU_OPTIONS = {
 _LOSS = "the loss"
 MOST_FORMS = 24
 _FORMS: set[int] = set()
-# The independent streams of random numbers of a run; the next is that of `feed`.
+# The independent streams of random numbers of a run.
 PERMUTATION, STEP, VALIDATION = 0, 1, 2
+# That of `feed` is 3.
+OBJECTIVE = 4
 
 
 class TrainState(eqx.Module):
@@ -114,7 +116,9 @@ def initial_state(fixed: Fixed, params: Params, num_examples: int) -> TrainState
     """The state before the first step."""
     average = None if fixed.numbers.ema_decay is None else params
     spikes = Spikes.none_yet() if fixed.numbers.skip_spikes else None
-    of_optimizer, of_objective = make_optimizer(fixed.numbers).init(params), fixed.objective.initial_state(num_examples)
+    of_optimizer = make_optimizer(fixed.numbers).init(params)
+    key = stream(fixed.numbers.key, OBJECTIVE)
+    of_objective = fixed.objective.initial_state(eqx.combine(params, fixed.rest), num_examples, key)
     return TrainState(params, of_optimizer, average, jnp.int32(0), spikes, of_objective)
 
 

@@ -17,9 +17,9 @@ LOOKS_PER_RUN = 200
 class Schedule:
     """How epochs, steps and chunks divide a run, from the number of examples alone.
 
-    An epoch is `steps_per_epoch` batches of a fresh permutation; the examples that do not fill a last batch wait for
-    another epoch's permutation. A chunk is what one call of the compiled program does: either `epochs_per_chunk` whole
-    epochs, or one of `chunks_per_epoch` equal parts of an epoch.
+    An epoch is the batches of a fresh permutation, each for `steps_per_batch` steps in a row, `steps_per_epoch` in all; the
+    examples that do not fill a last batch wait for another epoch's permutation. A chunk is what one call of the compiled
+    program does: either `epochs_per_chunk` whole epochs, or one of `chunks_per_epoch` equal parts of an epoch.
     """
 
     batch_size: int
@@ -28,6 +28,7 @@ class Schedule:
     chunks_per_epoch: int
     validate_every: int
     epochs: int
+    steps_per_batch: int = 1
 
     @property
     def steps_per_chunk(self) -> int:
@@ -40,10 +41,11 @@ class Schedule:
         return self.epochs * self.steps_per_epoch
 
     @classmethod
-    def plan(cls, config: TrainingConfig, num_examples: int) -> Schedule:
+    def plan(cls, config: TrainingConfig, num_examples: int, steps_per_batch: int = 1) -> Schedule:
         """The schedule of a run on `num_examples` training examples; `ConfigurationError` where steps are too many to count."""
         batch_size = min(config.batch_size, num_examples)
-        steps = num_examples // batch_size
+        batches = num_examples // batch_size
+        steps = batches * steps_per_batch
         wanted = config.validate_every or max(1, round(config.epochs / LOOKS_PER_RUN))
         validate_every = min(wanted, config.epochs)
         most = max(1, MAX_STEPS_PER_CHUNK // steps)
@@ -51,13 +53,13 @@ class Schedule:
         epochs_per_chunk = max(n for n in range(1, min(validate_every, most) + 1) if validate_every % n == 0)
         chunks_per_epoch = math.ceil(steps / MAX_STEPS_PER_CHUNK)
         # Equal parts, so that one compiled program serves all: at most chunks_per_epoch - 1 batches of an epoch are left out.
-        steps -= steps % chunks_per_epoch
+        steps = (batches - batches % chunks_per_epoch) * steps_per_batch
         if config.epochs * steps > LARGEST_STEP:
             raise ConfigurationError(
                 f"training.epochs is {config.epochs:,}, which is {config.epochs * steps:,} steps; at most {LARGEST_STEP:,} steps "
                 f"are counted, here {LARGEST_STEP // steps:,} epochs."
             )
-        return cls(batch_size, steps, epochs_per_chunk, chunks_per_epoch, validate_every, config.epochs)
+        return cls(batch_size, steps, epochs_per_chunk, chunks_per_epoch, validate_every, config.epochs, steps_per_batch)
 
     def next_chunk(self, step: int) -> Schedule:
         """The schedule whose chunk starts at `step`: this one, or one whose chunk is cut short by the end of the run.
