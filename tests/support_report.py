@@ -12,8 +12,11 @@ from lowerbound.config import RunConfig
 from lowerbound.data.describe import describe
 from lowerbound.data.faces import Faces, generate_faces
 from lowerbound.data.spec import DataSpec
+from lowerbound.evaluation.aggregate import AggregateEstimate
+from lowerbound.evaluation.predictive import PredictiveCheck
+from lowerbound.evaluation.two_sample import TwoSample
 from lowerbound.models import LatentBlock
-from lowerbound.summaries import RunSummary, Score
+from lowerbound.summaries import Examination, RunSummary, Score
 from lowerbound.summaries.summary import NATS
 
 CONFIG = RunConfig.from_dict(
@@ -120,3 +123,28 @@ def table(**changes: Any) -> RunSummary:
     made = rows[rng.permutation(200)] + rng.normal(0, 0.1, rows.shape).astype(np.float32)
     whole = {"spec": DataSpec(**values), "samples": made, "real": rows, "originals": rows[:40], "reconstructions": made[:40]}
     return healthy_faces(data_name="table.csv", **{**whole, **changes})
+
+
+def examination(
+    elements: int, *, far: float = 0.05, p_value: float = 0.5, aggregate: AggregateEstimate | None = None, **predictive: Any
+) -> Examination:
+    """A healthy one, but for what is given."""
+    nothing, one = np.zeros(elements), np.ones(elements)
+    check = PredictiveCheck(
+        elements=np.arange(elements),
+        num_examples=200,
+        distance=0.05 * one,
+        critical_distance=0.1,
+        rank_spread=one,
+        scale=9 * one,
+        dispersion=one,
+        skewness=nothing,
+        excess_kurtosis=nothing,
+        zeros=nothing,
+        expected_zeros=nothing,
+        num_directions=0,
+        leading_share=0.0,
+    )
+    test = TwoSample(0.1, 0.5, p_value)
+    whole = dataclasses.replace(check, **predictive)
+    return Examination("test", 200, aggregate, test, test, far, 1.0, whole, np.ones(elements))

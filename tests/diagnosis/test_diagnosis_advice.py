@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support_report import CONFIG, healthy_faces, history, settled_bound, table
+from support_report import CONFIG, examination, healthy_faces, history, settled_bound, table
 
 from lowerbound.assembly.automatic import choose, with_choices
 from lowerbound.config import RunConfig, parse_overrides
@@ -20,38 +20,13 @@ from lowerbound.data.describe import describe
 from lowerbound.diagnosis import Finding, diagnose
 from lowerbound.diagnosis.diagnosis import CHECKS
 from lowerbound.evaluation import Reconstruction
-from lowerbound.evaluation.predictive import PredictiveCheck
-from lowerbound.evaluation.two_sample import TwoSample
 from lowerbound.likelihoods.remedies import data_measure
-from lowerbound.summaries import Examination, RunSummary
+from lowerbound.summaries import RunSummary
 
 FACES, ROWS = healthy_faces(), table()
 COUNTS = np.random.default_rng(0).poisson(3, (200, 5)).astype(np.int64)
 # What the default recipe makes of the faces, with all that it chooses.
 AUTOMATIC = with_choices(RunConfig(), {}, choose(RunConfig(), {}, FACES.spec, FACES.real))
-
-
-def examination(elements: int, *, far: float = 0.05, p_value: float = 0.5, **predictive: Any) -> Examination:
-    """A healthy one, but for what is given."""
-    nothing, one = np.zeros(elements), np.ones(elements)
-    check = PredictiveCheck(
-        elements=np.arange(elements),
-        num_examples=200,
-        distance=0.05 * one,
-        critical_distance=0.1,
-        rank_spread=one,
-        scale=9 * one,
-        dispersion=one,
-        skewness=nothing,
-        excess_kurtosis=nothing,
-        zeros=nothing,
-        expected_zeros=nothing,
-        num_directions=0,
-        leading_share=0.0,
-    )
-    test = TwoSample(0.1, 0.5, p_value)
-    whole = dataclasses.replace(check, **predictive)
-    return Examination("test", 200, None, test, test, far, 1.0, whole, np.ones(elements))
 
 
 def counts(likelihood: str, **predictive: Any) -> RunSummary:

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.stats
-from support_report import CONFIG, healthy_faces, history, settled_bound, table
+from support_report import CONFIG, examination, healthy_faces, history, settled_bound, table
 
 from lowerbound.config import RunConfig
 from lowerbound.config.catalogue import class_of
 from lowerbound.data.describe import describe
 from lowerbound.diagnosis import Finding, diagnose
 from lowerbound.diagnosis.collapse import diversity, mean_distance
+from lowerbound.evaluation.aggregate import AggregateEstimate
 from lowerbound.likelihoods.lattice import Lattice
 from lowerbound.likelihoods.remedies import REMEDIES, better_likelihoods
 from lowerbound.summaries import RunSummary, Score
@@ -73,6 +74,16 @@ class TestCollapse:
     def test_little_kl_is_collapse_even_if_a_latent_moves(self) -> None:
         summary = healthy_faces(latent_is_active=np.array([True, False, False, False]), scores=with_score("kl_nats", 0.3, "test"))
         assert found(summary, "Posterior collapse") == [("serious", "1 of 4 latents active, KL 0.3 nats")]
+
+    def test_a_kl_that_only_says_how_far_the_codes_are_from_the_prior_is_collapse(self) -> None:
+        def told(information: float) -> RunSummary:
+            aggregate = AggregateEstimate(information, 0.04, 2.6, 0.1, 1.0, 0.1, 1.6, 0.1, 200, np.log(200))
+            return healthy_faces(examination=examination(560, aggregate=aggregate))
+
+        assert found(told(0.13), "Posterior collapse") == [
+            ("serious", "4 of 4 latents active, KL 12.0 nats, I(x;z) 0.13 ± 0.04 nats")
+        ]
+        assert found(told(1.1), "Posterior collapse") == []
 
     def test_kl_comes_from_the_latents_where_there_is_no_score(self) -> None:
         summary = healthy_faces(scores=(), kl_by_latent_nats=np.full(4, 0.01))

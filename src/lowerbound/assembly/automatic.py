@@ -94,12 +94,14 @@ def _all(
     yield Choice("model", {"latent_dim": _latents(spec)}, "latents that are not needed switch themselves off")
     yield _prior(posterior, count, is_wanted="num_components" in given.get("prior", {}))
     asked = given.get("training", {}).get("batch_size", 0)
-    batch = asked or (100 if count < _MANY else 200)
+    batch = min(asked or (100 if count < _MANY else 200), max(count, 1))
     wanted = int(min(_MOST_STEPS, max(_FEWEST_STEPS, 3 * count)))
     steps = min(wanted, _affordable(spec, law, _name_of(network, given), batch))
-    epochs = max(_FEWEST_EPOCHS, math.ceil(steps * batch / max(count, 1)))
+    # What does not fill a batch waits for another epoch.
+    each = max(count, 1) // batch
+    epochs = max(_FEWEST_EPOCHS, math.ceil(steps / each))
     least = "" if steps == wanted else ", as many as two cores take in some minutes; more would be better"
-    yield Choice("training", {"batch_size": batch, "epochs": epochs}, f"that is about {steps:,} steps of the optimiser{least}")
+    yield Choice("training", {"batch_size": batch, "epochs": epochs}, f"that is {epochs * each:,} steps of the optimiser{least}")
     yield Choice(
         "training",
         {"learning_rate": 0.003 if is_table else 0.001, "learning_rate_schedule": "cosine", "ema_decay": 0.995},

@@ -28,10 +28,18 @@ def kl_nats(summary: RunSummary) -> float:
 
 
 def is_collapsed(summary: RunSummary) -> bool:
-    """No latent is active, or the code is worth less than a nat; a deterministic code collapses when it is one point."""
+    """No latent is active, or the code is worth less than a nat; a deterministic code collapses when it is one point.
+
+    KL(q(z|x) || p(z)) is what the code tells, I(x;z), and how far the codes of all examples lie from the prior: where that was
+    measured, it is I(x;z) that counts.
+    """
     if not len(summary.latent_means):
         return False
-    return not np.any(summary.latent_is_active) or (summary.has_bound and kl_nats(summary) < COLLAPSED_KL_NATS)
+    aggregate = None if summary.examination is None else summary.examination.aggregate
+    told = kl_nats(summary)
+    if aggregate is not None and not aggregate.is_saturated and aggregate.most_nats > 2 * COLLAPSED_KL_NATS:
+        told = min(told, aggregate.mutual_information_nats + 2 * aggregate.mutual_information_error)
+    return not np.any(summary.latent_is_active) or (summary.has_bound and told < COLLAPSED_KL_NATS)
 
 
 def information_text(summary: RunSummary) -> str:
