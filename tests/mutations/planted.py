@@ -151,6 +151,14 @@ MUTATIONS = (
         "annealed weights from the posterior",
     ),
     Mutation(
+        "the weights' divergence once a batch",
+        "objectives/base.py",
+        "share = model.weights_kl",
+        "share = None if model.weights_kl is None else model.weights_kl * model.num_examples / len(batch)",
+        "test_verify.py::test_every_figure_is_right[weights that are random]",
+        "weights that are random",
+    ),
+    Mutation(
         "the harmonic estimator inverted",
         "evaluation/posterior_density.py",
         "return np.log(count) - total",

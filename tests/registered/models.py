@@ -36,6 +36,7 @@ CONFIGURATIONS: dict[str, tuple[str, Mapping[str, Any]]] = {
     "8-bit-discretized-logistic": ("8-bit", {**_SMALL, "likelihood": {"name": "discretized-logistic"}}),
     "binary-bernoulli": ("binary", {**_SMALL, "likelihood": {"name": "bernoulli"}}),
     "table-gaussian-standard": ("table", {**_SMALL, "likelihood": {"name": "gaussian"}}),
+    "table-bayesian-decoder": ("table", {**_SMALL, "model": {"name": "bayesian-decoder", "latent_dim": LATENT_DIM}}),
     "table-gaussian-dropout": ("table", {**_SMALL, "network": {"hidden_widths": [8], "dropout": 0.3}}),
 }
 # Every preset, at its own size of network; held to the invariants of training, which are made of all the others.

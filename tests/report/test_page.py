@@ -289,6 +289,7 @@ def test_scores_are_read_from_an_evaluation() -> None:
         "unit_scale_log_evidence_nats": None,
         "bits_per_dim": 0.17,
         "kl_nats": 25.0,
+        "weights_kl_nats": None,
     }
     scores = scores_of(evaluation)
     assert [(score.name, score.value, score.unit) for score in scores] == [

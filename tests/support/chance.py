@@ -31,6 +31,7 @@ COMPARISONS = {
     "networks/test_networks_images.py": 1,
     "networks/test_networks_mlp.py": 8,
     "oracles/test_annealing.py": 60,
+    "oracles/test_bayesian_decoder.py": 20,
     "oracles/test_bounds.py": 60,
     "oracles/test_counts.py": 20,
     "oracles/test_densities.py": 400,

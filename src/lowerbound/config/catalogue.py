@@ -133,9 +133,19 @@ _MMD = {
     "kernel": Key("imq", OneOf(("imq", "rbf")), "its kernel: inverse multiquadratic, or Gaussian"),
 }
 
+_LATENT_DIM = Key(20, COUNT, "the number of latent variables")
+
 CATALOGUE: dict[str, dict[str, Entry]] = {
     "model": {
-        "single-layer": Entry(".models:SingleLayer", {"latent_dim": Key(20, COUNT, "the number of latent variables")}),
+        "single-layer": Entry(".models:SingleLayer", {"latent_dim": _LATENT_DIM}),
+        "bayesian-decoder": Entry(
+            ".models:BayesianDecoder",
+            {
+                "latent_dim": _LATENT_DIM,
+                "initial_std": Key(0.01, POSITIVE, "the standard deviation of each weight of the decoder before training"),
+            },
+            ("kingma2014",),
+        ),
     },
     "prior": {
         "standard-normal": Entry(".priors:StandardNormal", papers=("kingma2014",)),

@@ -181,6 +181,7 @@ def check_can_anneal(model: AbstractLatentVariableModel) -> None:
     """Raise `ConfigurationError` when Hamiltonian transitions make no sense for the model."""
     check_density(model, "law to anneal to")
     check_euclidean(model)
+    check_weights(model, "annealing moves")
 
 
 def check_euclidean(model: AbstractLatentVariableModel) -> None:
@@ -189,6 +190,15 @@ def check_euclidean(model: AbstractLatentVariableModel) -> None:
         raise ConfigurationError(
             "the latents of this model live on a sphere, where these Hamiltonian transitions do not stay. Use importance "
             "sampling (lowerbound evaluate RUN --method importance), with more samples where its verdict asks for them."
+        )
+
+
+def check_weights(model: AbstractLatentVariableModel, what: str) -> None:
+    """Raise `ConfigurationError` where the model's weights are random, and `what` ("annealing moves") z alone."""
+    if model.weights_kl is not None:
+        raise ConfigurationError(
+            f"the weights of this model's decoder are random, and {what} z alone. Use importance sampling, which draws both "
+            "(lowerbound evaluate RUN --method importance)."
         )
 
 

@@ -104,6 +104,8 @@ def importance_estimate(
     middle = median(effective, weight)
     verdict = judge(num_samples, middle, curve.rises[-1], curve.rise_errors[-1], not_finite, len(effective))
     method = f"importance sampling from {proposal}"
+    if model.weights_kl is not None:
+        method = f"log predictive density: {method} and the weights from q(weights)"
     return evidence_record(estimate.log_evidence, effective, num_samples, not_finite, weight, model, method, verdict)
 
 
@@ -132,7 +134,7 @@ def evidence_record(
         num_examples=len(effective_sample_size),
         num_samples=num_samples,
         standard_error=error,
-        monte_carlo_error=monte_carlo_error(effective_sample_size, num_samples, weight),
+        monte_carlo_error=monte_carlo_error(effective_sample_size, num_samples, weight, is_shared=model.weights_kl is not None),
         effective_sample_size=median(effective_sample_size, weight),
         smallest_effective_sample_size=float(effective_sample_size.min()),
         not_finite_weights=not_finite,
@@ -141,8 +143,17 @@ def evidence_record(
     )
 
 
-def name_of_density(given: Given | None) -> str:
-    """What a bound is on, as a formula: "log p(x)"."""
+def name_of_density(given: Given | None, weights_kl: float | None = None) -> str:
+    """What a bound is on, as a formula: "log p(x)".
+
+    - `weights_kl`: the share of random weights in an ELBO, where there is one.
+
+    >>> name_of_density(None, 0.25)
+    'log p(X) / N, X all N training examples; 0.25 nats of it are the KL of the weights'
+    """
+    if weights_kl is not None:
+        total = "" if given is None else " | totals"
+        return f"log p(X{total}) / N, X all N training examples; {weights_kl:.3g} nats of it are the KL of the weights"
     return "log p(x)" if given is None else "log p(x | total)"
 
 
@@ -156,7 +167,9 @@ def kind_of_number(measure: str, given: Given | None) -> str:
     return kind + {None: "", "total": " given the total", "total as size": " given the total as a size"}[given]
 
 
-def monte_carlo_error(effective_sample_size: np.ndarray, num_samples: int, weight: np.ndarray | None = None) -> float | None:
+def monte_carlo_error(
+    effective_sample_size: np.ndarray, num_samples: int, weight: np.ndarray | None = None, *, is_shared: bool = False
+) -> float | None:
     """The standard error, from the noise of the draws, of the mean over these examples of log (1/K) sum_k w_k.
 
     By the delta method Var(log mean w) = Var(w) / (K E[w]^2), which is 1/ESS - 1/K with the weights' own moments. It is too small
@@ -167,6 +180,8 @@ def monte_carlo_error(effective_sample_size: np.ndarray, num_samples: int, weigh
     effective = np.maximum(np.asarray(effective_sample_size, np.float64), 1.0)
     variance = np.maximum(1 / effective - 1 / num_samples, 0.0)
     share = np.full(len(variance), 1 / len(variance)) if weight is None else weight / weight.sum()
+    if is_shared:
+        return float(share @ np.sqrt(variance))
     return float(np.sqrt(np.square(share) @ variance))
 
 

@@ -39,6 +39,9 @@ class EvidenceEstimate(NamedTuple):
       finite, and count as 0.
     - `half_bound`: the same bound from K/2 samples, from the same weights in two halves; NaN for K = 1.
     - `bounds`: the bound at K' = 1, 2, 4, ... up to K from the same weights, one column for each (`bound_sizes`).
+
+    Where the model's weights are random, `log_evidence` estimates the log predictive density log E_q(theta)[p(x|theta)], and
+    `elbo` is less the weights' KL / N: of the training examples X its mean is a lower bound on log p(X) / N.
     """
 
     log_evidence: Float[Array | np.ndarray, "*examples"]
@@ -66,9 +69,11 @@ def estimate_evidence(
         log p(x) >= E[ log (1/K) sum_{k=1..K} w_k ],   w_k = p(x|z_k) p(z_k) / r(z_k),   z_k ~ r(z)
 
     The mean is a running log-mean-exp, so that memory does not grow with K = `num_samples`. r is the `proposal`, by default the
-    posterior q(z|x). The draws of an example derive from (seed, its position in `data`) alone, or from (seed, its number in
-    `streams`) where that is given. `on_progress` is told how many examples are done. What is found is kept in `unfinished` on
-    the way: the same call after a kill goes on from there, and ends with the same bits as one that was never stopped.
+    posterior q(z|x). Of a model whose weights are random each draw has its own theta_k ~ q(theta), the same for all examples:
+    w_k = p(x|z_k, theta_k) p(z_k) / r(z_k), of mean E_q(theta)[p(x|theta)]. The draws of an example derive from (seed, its
+    position in `data`) alone, or from (seed, its number in `streams`) where that is given. `on_progress` is told how many
+    examples are done. What is found is kept in `unfinished` on the way: the same call after a kill goes on from there, and ends
+    with the same bits as one that was never stopped.
 
     Raises `ConfigurationError` when `num_samples` is below 1, when the model has no density, when its condition is missing, and
     when it has no such proposal.
@@ -134,12 +139,13 @@ def _estimate_batch(
         # Of the encoder's posterior: its closed-form KL where there is one, and where the weights come from elsewhere the ELBO.
         own = model.log_terms(example, elbo_key, Draws(1 if is_posterior else min(num_samples, ELBO_DRAWS)))
 
-        def weigh(key: PRNGKeyArray) -> tuple[Array, Array, Array]:
-            return log_weight(model, density, example, key)
+        def weigh(key: PRNGKeyArray, weights_key: PRNGKeyArray) -> tuple[Array, Array, Array]:
+            return log_weight(model.drawn(weights_key), density, example, key)
 
         def draw(totals: _Totals, chunk: Int[Array, ""] | int, count: int) -> _Totals:
-            draw_keys = jax.random.split(jax.random.fold_in(draws_key, chunk), count)
-            log_weights, log_likelihoods, surpluses = jax.vmap(weigh)(draw_keys)
+            # The weights' keys know of no example.
+            draw_keys, weights_keys = (jax.random.split(jax.random.fold_in(each, chunk), count) for each in (draws_key, key))
+            log_weights, log_likelihoods, surpluses = jax.vmap(weigh)(draw_keys, weights_keys)
             return _Totals(
                 totals.weights.add(log_weights, chunk),
                 totals.log_likelihood + log_likelihoods.sum(),
@@ -155,9 +161,17 @@ def _estimate_batch(
         if is_posterior:
             log_likelihood = totals.log_likelihood / num_samples
             kl = own.kl if own.has_exact_kl else totals.surplus / num_samples
+        elbo, share = log_likelihood - kl, model.weights_kl
+        if share is not None:
+            if not is_posterior:
+                # What `own` says is said at the mean weights.
+                weights_keys = jax.random.split(key, len(own.z))
+                each = jax.vmap(lambda z, key: model.drawn(key).log_likelihood(example, z))(own.z, weights_keys)
+                elbo = each.mean() - kl
+            elbo = elbo - share
         return EvidenceEstimate(
             log_evidence=totals.weights.log_evidence(num_samples),
-            elbo=log_likelihood - kl,
+            elbo=elbo,
             kl=kl,
             effective_sample_size=totals.weights.effective_sample_size(),
             not_finite=totals.weights.not_finite,

@@ -11,6 +11,7 @@ from ..config.catalogue import first_with
 from ..data.examples import Example
 from ..likelihoods import Given, Measure
 from ..models import AbstractLatentVariableModel
+from .annealing import check_weights
 from .estimates import BoundCurve, JsonRecord, importance_estimate, mean_and_error
 from .evidence import estimate_evidence
 from .proposals import Refined
@@ -66,6 +67,7 @@ def inference_gap(
 
     Raises `ConfigurationError` as `estimate_evidence` does.
     """
+    check_weights(model, "both gaps are about the posterior of")
     refined = Refined(num_steps=300) if refined is None else refined
     data, weight = Example.of(data).counted
     estimate = estimate_evidence(model, data, num_samples, seed=seed, proposal=refined, on_progress=on_progress)

@@ -20,7 +20,7 @@ from ..errors import ConfigurationError
 from ..models import AbstractLatentVariableModel
 from ..sampling.hamiltonian import Place, place_at, transition
 from ..sampling.step_size import tuned
-from .annealing import check_euclidean
+from .annealing import check_euclidean, check_weights
 from .estimates import Estimate, evidence_record, median
 from .latents import check_condition, check_density, full_batches
 
@@ -185,6 +185,7 @@ def check_can_fit_posterior(model: AbstractLatentVariableModel) -> None:
     """Raise `ConfigurationError` where a density fitted to a few draws of p(z|x) would not be near it."""
     check_density(model, "p(z|x) to draw from")
     check_euclidean(model)
+    check_weights(model, "a density of z is fitted to draws of")
     if model.latent_dim > MOST_LATENTS:
         raise ConfigurationError(
             f"this model has {model.latent_dim} latents, and a density that is fitted to draws of p(z|x) is near it in at most "

@@ -34,6 +34,9 @@ class Evaluation(JsonRecord):
     - `bits_per_dim`: -log_evidence / (D log 2) where that is a log-probability of x itself, otherwise None. The likelihoods
       of counting measure are probabilities of the data as they are: nothing was dequantised.
     - `kl_nats`: mean KL(q(z|x) || p(z)). `active_units`: latents with Var_x(E[z|x]) > 0.01, of `latent_dim`.
+    - `weights_kl_nats`: KL(q(theta) || p(theta)) / N of a model whose weights are random, None for others. It is in `elbo_nats`,
+      which then is a lower bound on log p(X) / N for the training examples X; `log_evidence_nats` is the log predictive density
+      log E_q(theta)[p(x|theta)], of which examples that were not trained on are a fair test.
     - `evidence`: the log-evidence as a record: how it was made, Monte Carlo error, effective sample size, and a verdict.
     - `bounds`: the bound against the number of samples, from the same weights.
     """
@@ -53,6 +56,7 @@ class Evaluation(JsonRecord):
     kl_nats: float
     active_units: int
     latent_dim: int
+    weights_kl_nats: float | None
     seed: int
     evidence: Estimate
     bounds: BoundCurve
@@ -112,6 +116,7 @@ def evaluate(
         kl_nats=mean_and_error(estimate.kl, weight)[0],
         active_units=int(active_units(posterior_means(model, data), weight).sum()),
         latent_dim=model.latent_dim,
+        weights_kl_nats=None if model.weights_kl is None else float(model.weights_kl),
         seed=seed,
         evidence=importance_estimate(estimate, curve, model, proposal.description, weight),
         bounds=curve,

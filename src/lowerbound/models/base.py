@@ -130,6 +130,23 @@ class AbstractLatentVariableModel(eqx.Module):
         """J, the number of latents."""
         return sum(block.dim for block in self.latent_blocks)
 
+    # What a model whose weights are random replaces, and no other.
+
+    def drawn(self, key: PRNGKeyArray) -> "AbstractLatentVariableModel":
+        """The model with weights theta ~ q(theta), one draw for all examples of a batch; itself where weights are numbers."""
+        return self
+
+    @property
+    def weights_kl(self) -> Float[Array, ""] | None:
+        """KL(q(theta) || p(theta)) / N, in nats per example, N being the number of training examples; None where weights are
+        numbers. A bound less this share is one on log p(X) / N for all examples X together, and none on log p(x).
+        """
+        return None
+
+    def trained_on(self, num_examples: float) -> "AbstractLatentVariableModel":
+        """The model for so many training examples, a row of weight 2 counted twice; itself where that does not matter."""
+        return self
+
     @property
     @abstractmethod
     def event_shape(self) -> tuple[int, ...]:

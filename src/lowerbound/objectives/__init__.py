@@ -1,5 +1,5 @@
 from .autoencoder import Autoencoder, DenoisingAutoencoder, RegularisedAutoencoder, SparseAutoencoder
-from .base import AbstractObjective, GradientEstimator, LossRecord, Need
+from .base import AbstractObjective, GradientEstimator, LossRecord, Need, recorded
 from .dip import DIPVAEI, DIPVAEII
 from .elbo import ELBO
 from .importance_weighted import CIWAE, IWAE, MIWAE, PIWAE
@@ -37,4 +37,5 @@ __all__ = [
     "check_needs",
     "check_number",
     "check_rows",
+    "recorded",
 ]

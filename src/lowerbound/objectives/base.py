@@ -1,5 +1,6 @@
 """The contract of an objective: a value that turns a model and a batch into a loss and a bound."""
 
+import dataclasses
 from abc import abstractmethod
 from typing import Any, ClassVar, Literal
 
@@ -28,9 +29,11 @@ class LossRecord(eqx.Module):
 
     - `loss`: to be minimised; it may carry a KL weight or a penalty.
     - `bound`: a lower bound on log p(x) for each example (in expectation over the draws), in nats, in the user's units, whatever
-      the loss is: the one that `bound_name` says. None for a deterministic code, which has none.
+      the loss is: the one that `bound_name` says. None for a deterministic code, which has none. Of a model whose weights are
+      random it is a bound on log p(X) / N for all N training examples X together (`recorded`).
     - `log_likelihood`: E_q[log p(x|z)] for each example, estimated by the mean over the draws.
-    - `kl`: KL(q(z|x) || p(z)) for each example; None for a deterministic code. The ELBO is always `log_likelihood` - `kl`.
+    - `kl`: KL(q(z|x) || p(z)) for each example, and of random weights their KL / N; None for a deterministic code. The ELBO is
+      always `log_likelihood` - `kl`.
     - `monitors`: batch means of the likelihood's fractions worth watching.
     - `state`: the objective's own state after this batch; None where it has none.
     """
@@ -153,6 +156,27 @@ class AbstractPenalisedELBO(AbstractStatelessObjective):
         of_terms, of_loss = jax.random.split(key) if self.draws_too else (key, key)
         terms = batch_terms(model, batch, of_terms, Draws(self.num_samples, training))
         return terms, self.loss(model, batch, terms, of_loss), None
+
+
+def recorded(
+    objective: AbstractObjective,
+    model: AbstractLatentVariableModel,
+    batch: Example,
+    key: PRNGKeyArray,
+    step: Step,
+    state: Any = None,
+    *,
+    training: bool = False,
+) -> LossRecord:
+    """The objective's record of a batch. Where the model's weights are random, for one draw of them that all examples share, and
+    with their KL / N in loss, bound and KL (Kingma and Welling 2014, appendix F); where they are numbers, as it is.
+    """
+    record = objective(model.drawn(key), batch, key, step, state, training=training)
+    share = model.weights_kl
+    if share is None:
+        return record
+    bound, kl = (None if each is None else each + sign * share for each, sign in ((record.bound, -1), (record.kl, 1)))
+    return dataclasses.replace(record, loss=record.loss + share, bound=bound, kl=kl)
 
 
 Estimated = tuple[LogTerms, Float[Array, ""], Float[Array, " batch"] | None]

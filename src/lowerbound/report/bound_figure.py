@@ -44,7 +44,8 @@ def draw_bound_against_samples(axes: Axes, evaluation: Evaluation) -> None:
     axes.set_xticks([*ticks[ticks <= sizes[-1] / 2], sizes[-1]])
     axes.xaxis.set_minor_locator(NullLocator())
     whole_ticks(axes)
-    axes.set_title(f"Bound on {name_of_density(evaluation.given)}, {evaluation.split} split (higher is tighter)")
+    density = name_of_density(evaluation.given) if evaluation.weights_kl_nats is None else "the log predictive density"
+    axes.set_title(f"Bound on {density}, {evaluation.split} split (higher is tighter)")
     axes.set_xlabel("K, importance samples for each example (log scale)")
     axes.set_ylabel("E[log mean of K weights] [nats per example]")
     if np.isfinite(nats[-1]):

@@ -20,7 +20,7 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, primitives
 
 from ..data.examples import Example
 from ..models import AbstractLatentVariableModel, split_trained
-from ..objectives import AbstractObjective
+from ..objectives import AbstractObjective, recorded
 
 GRADIENT = "gradient"
 
@@ -47,7 +47,7 @@ def loss_graph(model: AbstractLatentVariableModel, objective: AbstractObjective,
     params, rest = split_trained(model)
 
     def loss(params: Any, batch: Any, key: Any, step: Any) -> Any:
-        return objective(eqx.combine(params, rest), batch, key, step, training=True).loss
+        return recorded(objective, eqx.combine(params, rest), batch, key, step, training=True).loss
 
     batch = Example.of(batch)
     shapes = jax.tree.map(lambda array: jax.ShapeDtypeStruct(array.shape, array.dtype), batch)

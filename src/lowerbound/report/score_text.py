@@ -54,6 +54,8 @@ def measure_text(score: Score) -> str:
 def explanation(score: Score, summary: RunSummary) -> str:
     """What the score is, what it is not, and which way is better."""
     elements = summary.spec.num_elements
+    if score.name in _OF_RANDOM_WEIGHTS and score.weights_kl_nats is not None:
+        return _OF_RANDOM_WEIGHTS[score.name].format(bounded=name_of_density(score.given, score.weights_kl_nats))
     if score.name == "elbo_nats":
         return (
             f"A lower bound: the model gives an average example a log-{measure_text(score)} of at least this much, averaged over "
@@ -82,6 +84,15 @@ def explanation(score: Score, summary: RunSummary) -> str:
             f"({number(score.value / math.log(2))} bits). A part of the bound, not a score: near zero, the latents are unused."
         )
     return ""
+
+
+_OF_RANDOM_WEIGHTS = {
+    "elbo_nats": "A lower bound on {bounded}. Higher is better.",
+    "log_evidence_nats": (
+        "The log predictive density of an average example: over many draws of the decoder's weights, as training left them "
+        "uncertain, and of its code. Higher is better; the examples that were not trained on count."
+    ),
+}
 
 
 def measure_note(summary: RunSummary) -> str:

@@ -112,10 +112,11 @@ def _estimator_1(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _evaluation_1(document: dict[str, Any]) -> dict[str, Any]:
-    """Release 0.1.0 did not say what p(x) was given; the section of the likelihood, which `RunFolder` adds, tells."""
+    """Release 0.1.0 did not say what p(x) was given; the section of the likelihood, which `RunFolder` adds, tells. It knew no
+    random weights."""
     likelihood = document.pop("likelihood", {})
     with_size = "total as size" if likelihood.get("library_size") else None
-    return {"given": "total" if likelihood.get("name") == "multinomial" else with_size, **document}
+    return {"given": "total" if likelihood.get("name") == "multinomial" else with_size, "weights_kl_nats": None, **document}
 
 
 UPGRADES: dict[tuple[str, int], Callable[[dict[str, Any]], dict[str, Any]]] = {

@@ -34,6 +34,7 @@ class Score:
     - `given`: what the number is given of x itself, the total of counts; None for log p(x).
     - `scale`: what x is measured in: "user" (the user's own units) or "unit" (scaled to [0, 1]).
     - `num_samples`: importance samples per example. `standard_error`: over examples; NaN where unknown.
+    - `weights_kl_nats`: of a model whose weights are random, their KL / N (`Evaluation`); None for others.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Score:
     num_samples: int = 1
     standard_error: float = math.nan
     given: Given | None = None
+    weights_kl_nats: float | None = None
 
 
 def scores_of(evaluation: Mapping[str, Any], given: Given | None = None) -> tuple[Score, ...]:
@@ -54,12 +56,15 @@ def scores_of(evaluation: Mapping[str, Any], given: Given | None = None) -> tupl
     split, measure, num_samples = evaluation["split"], evaluation["measure"], evaluation["num_samples"]
     errors = {"elbo_nats": evaluation["elbo_standard_error"], "log_evidence_nats": evaluation["standard_error"]}
     found: list[Score] = []
+    weights_kl = evaluation["weights_kl_nats"]
     for prefix, scale in (("", "user"), ("unit_scale_", "unit")):
         for quantity, error in errors.items():
             value = evaluation[f"{prefix}{quantity}"]
             if value is not None:
                 error = math.nan if error is None else error
-                found.append(Score(f"{prefix}{quantity}", value, NATS, measure, split, scale, num_samples, error, given))
+                found.append(
+                    Score(f"{prefix}{quantity}", value, NATS, measure, split, scale, num_samples, error, given, weights_kl)
+                )
     if evaluation["bits_per_dim"] is not None and given is None:
         found.append(Score("bits_per_dim", evaluation["bits_per_dim"], BITS, measure, split, "user", num_samples))
     if evaluation["kl_nats"] is not None:

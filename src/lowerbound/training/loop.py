@@ -140,7 +140,8 @@ class Trainer:
     - `mesh`: the devices that share each batch; one by default.
 
     Raises `ConfigurationError` when early stopping is asked for without validation data, when the model cannot do what the
-    objective needs or cannot do without elements that are not observed, and when the devices cannot share a batch equally.
+    objective needs or cannot do without elements that are not observed, when its weights would have two priors, and when the
+    devices cannot share a batch equally.
     """
 
     def __init__(
@@ -189,6 +190,12 @@ class Trainer:
         # What decides which weights early stopping keeps, for people.
         self.kept_by = f"validation {objective.bound_name if self._keeps_by_bound else 'loss'}"
         self._patience = config.early_stopping_patience
+        model = model.trained_on(number)
+        if config.weight_prior and model.weights_kl is not None:
+            raise ConfigurationError(
+                f"training.weight_prior is {config.weight_prior:g}, but the weights of this model's decoder are random, and "
+                "their prior is in its bound already; set training.weight_prior=0."
+            )
         self._params, self._rest = split_trained(model)
         numbers = Numbers.of(config, self.schedule, number)
         self.fixed = program.Fixed(self._rest, as_inputs(objective), numbers, self.schedule, mesh)

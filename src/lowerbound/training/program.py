@@ -21,7 +21,7 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from ..data.examples import Example
-from ..objectives import AbstractObjective
+from ..objectives import AbstractObjective, recorded
 from .devices import divided
 from .feed import AbstractBatches
 from .numbers import Numbers
@@ -131,7 +131,8 @@ def train_step(fixed: Fixed, state: TrainState, batch: Example, key: PRNGKeyArra
     """One optimizer step on a batch: the new state, the gradient that led to it, and the numbers to watch."""
 
     def loss_and_record(params: Params) -> tuple[Array, Any]:
-        record = fixed.objective(eqx.combine(params, fixed.rest), batch, key, state.step, state.objective, training=True)
+        model = eqx.combine(params, fixed.rest)
+        record = recorded(fixed.objective, model, batch, key, state.step, state.objective, training=True)
         return record.loss, record
 
     (loss, record), gradient = jax.value_and_grad(loss_and_record, has_aux=True)(state.params)
@@ -212,7 +213,7 @@ def validate(fixed: Fixed, params: Params, data: Example, state: Any = None) -> 
 
     def columns_of(batch: Example, index: Int[Array, ""]) -> tuple[dict[str, Array], dict[str, Array]]:
         """(what the objective says of each example, the means over the batch)."""
-        record = fixed.objective(model, batch, jax.random.fold_in(key, index), None, state)
+        record = recorded(fixed.objective, model, batch, jax.random.fold_in(key, index), None, state)
         missing = jnp.full(len(batch), jnp.nan, jnp.float32)
         bound, kl = (missing if values is None else values for values in (record.bound, record.kl))
         each = {"bound": bound, "reconstruction": record.log_likelihood, "kl": kl}
