@@ -45,7 +45,7 @@ def test_every_curve_is_trained_as_the_paper_says() -> None:
         hidden = 100 if curve.quantity == "evidence" else 500 if curve.source.name.startswith("mnist") else 200
         assert config.network.hidden_widths == (hidden,)
         assert config.network.activations == "tanh"
-        assert config.network.initial_scale == 0.01
+        assert (config.network.initial_scale, config.network.output_bias) == (0.01, "zero")
         assert (config.training.weight_prior, config.training.adagrad_start) == (1.0, 0.0)
         assert config.model.latent_dim == curve.latents
         assert (config.training.optimizer, config.training.batch_size) == ("adagrad", 100)

@@ -57,7 +57,7 @@ def test_stopped_again_and_again_it_ends_with_the_numbers_of_one_call(tmp_path: 
     assert len(whole.trials) == 4
     out = tmp_path / "stopped"
     # In the first curve's first trial, in the second one's second, and in the first one's next level.
-    found = [call(out, stop=Stop(number)) for number in (1, 4, 3)]
+    found = [call(out, stop=Stop(number)) for number in (1, 4, 2)]
     assert [(len(each.trials), len(each.points)) for each in found] == [(0, 0), (3, 1), (4, 2)]
     assert numbers(call(out)) == numbers(whole)
     # Nothing is left: a further call only draws the page.

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import jax
+
 from ..data.dataset import Dataset
 from ..data.datasets import load_configured
 from ..data.splits import Split, shuffled_split
@@ -71,6 +73,8 @@ class Worker:
             around_seconds=time.monotonic() - begun - self._training_seconds,
         )
         self._write(points=(*self.found.points, point))
+        # The next job is of another curve; over some hundred jobs the programs of all would fill the memory.
+        jax.clear_caches()
         self.say(
             f"{job.curve.title}: {point.samples:,} samples, step {point.step:g}: train {train:.1f}, test {test:.1f} nats "
             f"({time.monotonic() - begun:.0f} s)"

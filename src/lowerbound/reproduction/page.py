@@ -22,6 +22,7 @@ from .plan import MNIST, Plan
 from .record import Home, Reproduction
 
 PAGE = "index.html"
+_EN_DASH = "\N{EN DASH}"
 _TITLES = {
     2: "The lower bound against training samples",
     3: "log p(x) against training samples",
@@ -113,29 +114,26 @@ def _picture(path: Path, number: int, caption: str) -> str:
 
 def _bounds_table(lines: Sequence[Line]) -> str:
     levels = ((10**6, "test"), (10**7, "test"), (10**8, "test"), (10**8, "train"))
-    return _table(lines, levels, "Lower bound in nats; below each, the paper's and ours minus the paper's.")
+    return _table(lines, levels, "Lower bound in nats; below it the paper's, and in brackets ours minus the paper's.")
 
 
 def _evidences_table(lines: Sequence[Line]) -> str:
     levels = ((6 * 10**7, "test"), (6 * 10**7, "train"))
-    return _table(lines, levels, "log p(x) in nats; below each, the paper's and ours minus the paper's.")
+    return _table(lines, levels, "log p(x) in nats; below it the paper's, and in brackets ours minus the paper's.")
 
 
 def _table(lines: Sequence[Line], levels: Sequence[tuple[int, str]], caption: str) -> str:
     head = "".join(f'<th class="value">{part} at {samples_text(level)}</th>' for level, part in levels)
     rows = "".join(
-        f'<tr><th scope="row">{_escape(_name(line))}</th><td>{", ".join(f"{step:g}" for step in line.steps) or EN_DASH}</td>'
+        f'<tr><th scope="row">{_escape(_name(line))}</th><td>{", ".join(f"{step:g}" for step in line.steps) or _EN_DASH}</td>'
         f'{"".join(_cell(line, level, part) for level, part in levels)}<td class="value">{_newest(line)}</td>'
-        f'<td class="value">{line.seconds / 60:.1f}</td></tr>'
+        f'<td class="value">{f"{line.seconds / 60:.1f}" if line.points else _EN_DASH}</td></tr>'
         for line in lines
     )
     return (
         f'<p class="small">{_escape(caption)}</p><div class="card scroll"><table><thead><tr><th>Model</th><th>Step</th>{head}'
         f'<th class="value">newest, test</th><th class="value">minutes</th></tr></thead><tbody>{rows}</tbody></table></div>'
     )
-
-
-EN_DASH = "\N{EN DASH}"
 
 
 def _name(line: Line) -> str:
@@ -148,16 +146,16 @@ def _cell(line: Line, level: int, part: str) -> str:
     point, published = line.at(level), line.curve.published
     ours = None if point is None else getattr(point, part)
     theirs = None if published is None else getattr(published, part).get(level)
-    text = EN_DASH if ours is None else _nats(ours)
+    text = _EN_DASH if ours is None else _nats(ours)
     if theirs is not None:
         beside = "" if ours is None else f" ({_signed(ours.nats - theirs)})"
-        text += f'<div class="error">{_plain(theirs)}{beside}</div>'
+        text += f'<div class="error">paper {_plain(theirs)}{beside}</div>'
     return f'<td class="value">{text}</td>'
 
 
 def _newest(line: Line) -> str:
     if not line.points:
-        return EN_DASH
+        return _EN_DASH
     newest: LinePoint = line.points[-1]
     splits = f", {newest.num_splits} splits" if newest.num_splits > 1 else ""
     return f'{_nats(newest.test)}<div class="error">at {samples_text(newest.level)}{splits}</div>'
@@ -207,7 +205,7 @@ def _steps(plan: Plan, found: Reproduction) -> str:
         cells = ""
         for step in plan.steps:
             trial = trials.get(step)
-            text = EN_DASH if trial is None else "not finite" if trial.validation is None else _plain(trial.validation)
+            text = _EN_DASH if trial is None else "not finite" if trial.validation is None else _plain(trial.validation)
             cells += (
                 f'<td class="value">{f"<strong>{text}</strong>" if step == best else f"<span class=error>{text}</span>"}</td>'
             )
