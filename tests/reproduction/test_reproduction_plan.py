@@ -39,8 +39,6 @@ def test_the_figures_of_pictures_need_the_models_of_the_paper(figure: int, laten
 
 def test_every_curve_is_trained_as_the_paper_says() -> None:
     for curve in PLAN.curves:
-        if curve.needs:
-            continue
         config = config_of(curve)
         hidden = 100 if curve.quantity == "evidence" else 500 if curve.source.name.startswith("mnist") else 200
         assert config.network.hidden_widths == (hidden,)

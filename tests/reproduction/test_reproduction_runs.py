@@ -11,8 +11,9 @@ import pytest
 from commands import good
 
 from lowerbound.reproduction.calls import check_call, go_on
-from lowerbound.reproduction.plan import AEVB, Curve, Plan, Source
+from lowerbound.reproduction.plan import AEVB, MONTE_CARLO_EM, Curve, Plan, Source
 from lowerbound.reproduction.record import Home, Point, Reproduction
+from lowerbound.runs.folder import RunFolder
 
 pytestmark = [pytest.mark.long, pytest.mark.filterwarnings("ignore::lowerbound.errors.DataWarning")]
 
@@ -69,3 +70,18 @@ def test_stopped_again_and_again_it_ends_with_the_numbers_of_one_call(tmp_path: 
     assert scores["elbo_nats"] == pytest.approx(newest.test, abs=1e-3)
     # A point of fewer training examples is of them.
     assert whole.points_of(PLAN.curves[1].name)[-1].samples == 3000
+
+
+def test_log_p_of_monte_carlo_em_is_estimated_and_its_batches_are_counted_once(tmp_path: Path) -> None:
+    curve = Curve(DIGITS, MONTE_CARLO_EM, 2, (3,), (1000,), num_train=100)
+    found = call(tmp_path / "paper", Plan((curve,), (0.02,), 1000))
+    (point,) = found.points
+    assert point.samples == 1000
+    run = RunFolder.open(Home(tmp_path / "paper").run(curve, 0.02))
+    # A batch of 100, seen 10 times, stays for five steps each time.
+    assert run.metrics.read()["step"][-1] == 50
+    assert run.split().sizes["train"] == 100
+    # It is what `evaluate` prints, of all examples where they are fewer than a thousand.
+    shown = json.loads(good("evaluate", run.path, "--method", "posterior-density", "--split", "test", "--json").stdout)
+    assert point.test == pytest.approx(shown["value"], abs=1e-3)
+    assert (tmp_path / "paper" / "figure-3.png").exists()

@@ -24,10 +24,9 @@ class Cost(NamedTuple):
 
 
 def open_jobs(plan: Plan, found: Reproduction) -> list[Job]:
-    """What is left of the plan, in its order; nothing of curves that failed or that need what is not there yet."""
+    """What is left of the plan, in its order; nothing of curves that failed."""
     done = {(point.curve, point.level) for point in found.points}
-    jobs = [job for job in plan.jobs if job.curve.name not in found.failures and not job.curve.needs]
-    return [job for job in jobs if (job.curve.name, job.level) not in done]
+    return [job for job in plan.jobs if (job.curve.name, job.level) not in done and job.curve.name not in found.failures]
 
 
 def next_jobs(plan: Plan, found: Reproduction) -> list[Job]:

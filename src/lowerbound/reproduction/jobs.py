@@ -11,6 +11,7 @@ from typing import Any
 
 import jax
 
+from ..config.catalogue import class_of
 from ..data.dataset import Dataset
 from ..data.datasets import load_configured
 from ..data.splits import Split, shuffled_split
@@ -19,7 +20,7 @@ from ..evaluation import PosteriorDensity, evaluate, harmonic_evidence, harmonic
 from ..recipes import resolve_config
 from ..runs.folder import RUN_FILE
 from ..runs.training import TrainingRun
-from ..training.schedule import MAX_STEPS_PER_CHUNK
+from ..training.schedule import MAX_STEPS_PER_CHUNK, Schedule
 from .plan import Curve, Job, Plan
 from .record import Home, Point, Reproduction, Trial
 
@@ -63,7 +64,7 @@ class Worker:
         point = Point(
             curve=job.curve.name,
             level=job.level,
-            samples=_samples(run),
+            samples=_seen(run),
             step=run.config.training.learning_rate,
             train=train,
             train_error=train_error,
@@ -91,7 +92,7 @@ class Worker:
                 run = self._trained(curve, step, self.plan.trial)
                 if run is None:
                     return None
-                trial = Trial(curve.name, step, _samples(run), _value(run, curve, "validation")[0])
+                trial = Trial(curve.name, step, _seen(run), _value(run, curve, "validation")[0])
             except NonFiniteLossError:
                 trial = Trial(curve.name, step, self.plan.trial, None)
             self._write(trials=(*self.found.trials, trial))
@@ -107,10 +108,11 @@ class Worker:
         dataset = self._dataset(curve)
         assert dataset.split is not None
         config, recipe = resolve_config(None, curve.source.recipe, curve.settings)
-        steps = len(dataset.split.train) // config.training.batch_size
+        steps_per_batch = class_of("objective", config.objective.name).steps_per_batch
+        schedule = Schedule.plan(config.training, len(dataset.split.train), steps_per_batch)
         # Whole calls of one compiled program, whatever the level.
-        chunk = max(1, MAX_STEPS_PER_CHUNK // steps)
-        epochs = max(1, round(level / (steps * config.training.batch_size)))
+        chunk = max(1, MAX_STEPS_PER_CHUNK // schedule.steps_per_epoch)
+        epochs = max(1, round(level / _samples(schedule, schedule.steps_per_epoch)))
         epochs = epochs if epochs < chunk else chunk * max(1, round(epochs / chunk))
         training: dict[str, Any] = {
             "epochs": epochs,
@@ -154,8 +156,13 @@ class Worker:
         self.home.write(self.found)
 
 
-def _samples(run: TrainingRun) -> int:
-    return int(run.progress.state.step) * run.trainer.schedule.batch_size
+def _samples(schedule: Schedule, steps: int) -> int:
+    """Training samples that so many steps have seen; a batch that stays for several steps is seen once."""
+    return steps // schedule.steps_per_batch * schedule.batch_size
+
+
+def _seen(run: TrainingRun) -> int:
+    return _samples(run.trainer.schedule, int(run.progress.state.step))
 
 
 def _value(run: TrainingRun, curve: Curve, part: str) -> tuple[float, float]:

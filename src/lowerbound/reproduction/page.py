@@ -185,7 +185,9 @@ def _silent(plan: Plan, found: Reproduction) -> str:
         f"Here their standard deviation is {_key('network', 'initial_scale')}.",
         f"Where Adagrad's sums of squared gradients begin. Here at {_key('training', 'adagrad_start')}.",
         f"What “the first few iterations” are by which the step is chosen of {steps}. Here {plan.trial:,} training samples "
-        "with each, and the bound of the validation examples decides; the test examples have no part in it.",
+        "with each. The validation examples decide, by their bound, or for figure 3 by log p(x) of the first 100; the test "
+        "examples have no part in it.",
+        "What a training sample is in Monte Carlo EM. Here a batch counts once, although it stays for five updates.",
     ]
     return f"<ul>{''.join(f'<li>{_escape(item)}</li>' for item in items)}</ul>{_steps(plan, found)}"
 
@@ -227,12 +229,6 @@ def _missing(plan: Plan, found: Reproduction, home: Home) -> str:
         if curve.name in found.failures
     )
     failed = f"<p>Ended by numbers that were not finite:</p><ul>{failures}</ul>" if failures else ""
-    needs = {
-        curve.needs: [each.title for each in plan.curves if each.needs == curve.needs] for curve in plan.curves if curve.needs
-    }
-    failed += "".join(
-        f"<p>Not run, for want of {_escape(part)}: {_escape('; '.join(names))}.</p>" for part, names in needs.items()
-    )
     if not jobs:
         return f"<p>Nothing: all {len(plan.jobs)} points are there.</p>{failed}"
     left = seconds_left(plan, found)
