@@ -81,7 +81,7 @@ def test_log_p_of_monte_carlo_em_is_estimated_and_its_batches_are_counted_once(t
     # A batch of 100, seen 10 times, stays for five steps each time.
     assert run.metrics.read()["step"][-1] == 50
     assert run.split().sizes["train"] == 100
-    # It is what `evaluate` prints, of all examples where they are fewer than a thousand.
-    shown = json.loads(good("evaluate", run.path, "--method", "posterior-density", "--split", "test", "--json").stdout)
+    # It is what `evaluate` prints of all 200 test examples.
+    shown = json.loads(good("evaluate", run.path, "--method", "posterior-density", "--examples", 200, "--json").stdout)
     assert point.test == pytest.approx(shown["value"], abs=1e-3)
     assert (tmp_path / "paper" / "figure-3.png").exists()
