@@ -40,11 +40,11 @@ CHOICES: dict[tuple[int, ...], dict[str, Any]] = {
     (28, 28, 1): MLP_400,
     (5, 3): MLP_400,
     (5, 3, 3): MLP_400,
-    (32, 32, 3): {"name": "resnet", "channels": (32, 64, 128)},
-    (64, 64): {"name": "resnet", "channels": (32, 64, 128, 128)},
-    (79, 79): {"name": "resnet", "channels": (32, 64, 128, 128)},
-    (200, 4, 3): {"name": "resnet", "channels": (32, 64, 128)},
-    (256, 256, 3): {"name": "resnet", "channels": (32, 64, 128, 128, 128, 128)},
+    (32, 32, 3): {"name": "conv", "channels": (32, 64, 128)},
+    (64, 64): {"name": "conv", "channels": (32, 64, 128, 128)},
+    (79, 79): {"name": "conv", "channels": (32, 64, 128, 128)},
+    (200, 4, 3): {"name": "conv", "channels": (32, 64, 128)},
+    (256, 256, 3): {"name": "conv", "channels": (32, 64, 128, 128, 128, 128)},
 }
 
 
@@ -72,7 +72,7 @@ def test_keys_that_are_set_are_kept() -> None:
 
 
 def test_a_key_that_the_chosen_network_does_not_read_is_refused_by_the_choice_s_name() -> None:
-    with pytest.raises(ConfigurationError, match=r"network.hidden_widths is \[50\], but network.name is 'resnet'"):
+    with pytest.raises(ConfigurationError, match=r"network.hidden_widths is \[50\], but network.name is 'conv'"):
         _auto((32, 32, 3), hidden_widths=[50])
     with pytest.raises(ConfigurationError, match=r"network.blocks is 2, but network.name is 'mlp'"):
         _auto((13,), blocks=2)

@@ -69,7 +69,7 @@ def test_as_many_steps_as_the_network_affords_that_is_trained() -> None:
     """Widths of full layers turn the convolutions that large pictures would get away, and their price with them."""
     large = RNG.integers(0, 256, (300, 40, 40)).astype(np.uint8)
     full = _chosen(large, "network.hidden_widths=[8]", "likelihood.name=gaussian")
-    assert (full.network.name, _chosen(large).network.name) == ("mlp", "resnet")
+    assert (full.network.name, _chosen(large).network.name) == ("mlp", "conv")
     named = _chosen(large, "network.name=mlp", "network.hidden_widths=[8]", "likelihood.name=gaussian")
     assert full.training.epochs == named.training.epochs > _chosen(large, "likelihood.name=gaussian").training.epochs
 

@@ -26,9 +26,10 @@ _FEWEST_FOR_LEARNED_PRIOR = 200
 # Examples, below which weights decay most, and from which neither decay nor dropout is needed.
 _FEW, _MANY = 5_000, 20_000
 _OPTIMIZER = "adamw"
-# Numbers that pass through a convolutional network, and bumps of a mixture that are evaluated, in some ten minutes of two
-# cores: estimates.
-_CONVOLVED_NUMBERS, _BUMPS = 300_000_000, 1_500_000_000
+# What two cores do in less than ten minutes: pixels that pass through a network of convolutions, of which many small steps learn
+# more than few large ones, and bumps of a mixture that are evaluated.
+_CONVOLVED_PIXELS, _CONVOLVED_BATCH = {"conv": 180_000_000, "resnet": 80_000_000}, 32
+_BUMPS = 1_500_000_000
 _FEWEST_STEPS, _MOST_STEPS, _FEWEST_EPOCHS = 4_000, 15_000, 10
 # Numbers in a picture, and in a row.
 _SMALL_PICTURE, _FEW_COLUMNS = 1024, 100
@@ -85,7 +86,7 @@ def _all(
 ) -> Iterator[Choice]:
     """Every choice, whether its keys are free or not."""
     yield Choice("likelihood", law.likelihood, law.reason)
-    network = Choice("network", *sizes_for(spec))
+    network = Choice("network", *sizes_for(spec, given.get("network", ())))
     yield network
     # Tables do far better without dropout, at a higher rate and with less decay, all changed together (docs/results.md).
     is_table = not spec.is_image and spec.num_elements <= _FEW_COLUMNS
@@ -94,9 +95,11 @@ def _all(
     yield Choice("model", {"latent_dim": _latents(spec)}, "latents that are not needed switch themselves off")
     yield _prior(posterior, count, is_wanted="num_components" in given.get("prior", {}))
     asked = given.get("training", {}).get("batch_size", 0)
-    batch = min(asked or (100 if count < _MANY else 200), max(count, 1))
+    name = _name_of(network, given)
+    convolves = name in _CONVOLVED_PIXELS and jax.default_backend() == "cpu"
+    batch = min(asked or (_CONVOLVED_BATCH if convolves else 100 if count < _MANY else 200), max(count, 1))
     wanted = int(min(_MOST_STEPS, max(_FEWEST_STEPS, 3 * count)))
-    steps = min(wanted, _affordable(spec, law, _name_of(network, given), batch))
+    steps = min(wanted, _affordable(spec, law, name, batch))
     # What does not fill a batch waits for another epoch.
     each = max(count, 1) // batch
     epochs = max(_FEWEST_EPOCHS, math.ceil(steps / each))
@@ -140,8 +143,8 @@ def _affordable(spec: DataSpec, law: Law, network: str, batch: int) -> int:
     """Steps in some ten minutes of two cores, where a step is slow."""
     if jax.default_backend() != "cpu":
         return _MOST_STEPS
-    if network == "resnet":
-        return max(1, _CONVOLVED_NUMBERS // (batch * spec.num_elements))
+    if network in _CONVOLVED_PIXELS:
+        return max(1, _CONVOLVED_PIXELS[network] // (batch * math.prod(spec.event_shape[:2])))
     if components := law.likelihood.get("num_components"):
         return _BUMPS // (batch * spec.num_elements * components)
     return _MOST_STEPS
