@@ -102,6 +102,18 @@ def test_the_four_boxes_are_wired_in_order(case, through_event_file):
     assert (loss.name, shapes(loss)) == ("ELB/loss", [()])
 
 
+@pytest.mark.parametrize(
+    ("name", "beside"), [("wake-sleep", {"X", "key"}), ("monte-carlo-em", {"X", "rows", "z", "log_step_size"})]
+)
+def test_an_objective_that_dreams_or_remembers_is_drawn_too(name, beside):
+    config = RunConfig.from_dict(SMALL).updated({"likelihood": {"name": "bernoulli"}, "objective": {"name": name}})
+    model = build_model(config, describe(BINARY), jax.random.key(0))
+    graph = loss_graph(model, build_objective(config, steps_per_epoch=4, num_examples=40), BINARY[:10])
+    assert_well_formed(graph)
+    assert beside <= {node.name.rpartition("/")[2] for node in graph.node if node.op == "Placeholder"}
+    assert [node.op for node in graph.node if node.name.endswith("loss")] == ["Output"]
+
+
 def test_parameters_are_drawn_in_their_own_box_with_path_and_shape():
     data, _, model, objective = build("gaussian")
     graph = loss_graph(model, objective, data[:10])

@@ -41,20 +41,29 @@ def loss_graph(model: AbstractLatentVariableModel, objective: AbstractObjective,
 
     - `batch`: examples, or an array of them; their values do not matter.
 
-    Its placeholders are `X`, `C` (a condition), `key`, `step` where the loss needs them, and the trained parameters by their path
-    in the model.
+    Its placeholders are `X`, `C` (a condition), `key`, `step` where the loss needs them, the objective's state and the batch's
+    rows in it where it has one, and the trained parameters by their path in the model.
     """
     params, rest = split_trained(model)
 
-    def loss(params: Any, batch: Any, key: Any, step: Any) -> Any:
-        return recorded(objective, eqx.combine(params, rest), batch, key, step, training=True).loss
+    def loss(params: Any, batch: Any, key: Any, step: Any, state: Any) -> Any:
+        return recorded(objective, eqx.combine(params, rest), batch, key, step, state, training=True).loss
 
     batch = Example.of(batch)
+    if objective.remembers_examples:
+        batch = dataclasses.replace(batch, index=np.arange(len(batch), dtype=np.int32))
     shapes = jax.tree.map(lambda array: jax.ShapeDtypeStruct(array.shape, array.dtype), batch)
-    free = shapes, jax.eval_shape(jax.random.key, 0), jax.ShapeDtypeStruct((), np.int32)
-    arguments = ("X", *(() if batch.condition is None else ("C",)), "key", "step")
-    paths = [jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in jax.tree.leaves_with_path(params)]
+    key = jax.eval_shape(jax.random.key, 0)
+    state = jax.eval_shape(lambda key: objective.initial_state(model, len(batch), key), key)
+    free = shapes, key, jax.ShapeDtypeStruct((), np.int32), state
+    given = {"X": batch.x, "C": batch.condition, "rows": batch.index}
+    arguments = (*(name for name, array in given.items() if array is not None), "key", "step", *_paths(state))
+    paths = _paths(params)
     return graph_def(jax.make_jaxpr(loss)(params, *free), parameters=paths, arguments=arguments, outputs=("loss",))
+
+
+def _paths(tree: Any) -> list[str]:
+    return [jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in jax.tree.leaves_with_path(tree)]
 
 
 def graph_def(program: ClosedJaxpr, *, parameters: Sequence[str], arguments: Sequence[str], outputs: Sequence[str]) -> Any:
