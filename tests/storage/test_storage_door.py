@@ -140,9 +140,14 @@ def test_scores_that_are_no_numbers_are_refused(run: RunFolder) -> None:
     with pytest.raises(ModelFolderError, match=r"evaluation\.json was made by a newer lowerbound .*: its format version is 99"):
         run.scores()
     # What was not finite is null, and a file of today goes back and forth.
-    run.write_scores({**document, "elbo_nats": None, "given": None})
-    assert run.scores() == {**document, "elbo_nats": None, "given": None}
-    assert json.loads((run.path / "evaluation.json").read_text())["version"] == 2
+    today = {**document, "elbo_nats": None, "given": None, "weights_kl_nats": None}
+    run.write_scores(today)
+    assert run.scores() == today
+    assert json.loads((run.path / "evaluation.json").read_text())["version"] == 3
+    # Release 0.2.0 said nothing of random weights.
+    of_0_2 = {name: value for name, value in today.items() if name != "weights_kl_nats"}
+    (run.path / "evaluation.json").write_text(json.dumps({"format": "lowerbound-evaluation", "version": 2, **of_0_2}))
+    assert run.scores() == today
 
 
 @pytest.mark.parametrize(

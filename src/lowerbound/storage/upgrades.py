@@ -25,7 +25,7 @@ _RELEASE_0_1 = Path(__file__).parent / "release_0_1.json"
 
 MODEL, ESTIMATOR, RUN, CHECKPOINT = "lowerbound-model", "lowerbound-estimator", "lowerbound-run", "lowerbound-checkpoint"
 EVALUATION, REPRODUCTION = "lowerbound-evaluation", "lowerbound-reproduction"
-CURRENT: Mapping[str, int] = {MODEL: 2, ESTIMATOR: 2, RUN: 2, CHECKPOINT: 2, EVALUATION: 2, REPRODUCTION: 1}
+CURRENT: Mapping[str, int] = {MODEL: 2, ESTIMATOR: 2, RUN: 2, CHECKPOINT: 2, EVALUATION: 3, REPRODUCTION: 1}
 
 
 def upgraded(format_name: str, version: int, document: dict[str, Any]) -> dict[str, Any]:
@@ -116,13 +116,19 @@ def _evaluation_1(document: dict[str, Any]) -> dict[str, Any]:
     random weights."""
     likelihood = document.pop("likelihood", {})
     with_size = "total as size" if likelihood.get("library_size") else None
-    return {"given": "total" if likelihood.get("name") == "multinomial" else with_size, "weights_kl_nats": None, **document}
+    return {"given": "total" if likelihood.get("name") == "multinomial" else with_size, **document}
+
+
+def _evaluation_2(document: dict[str, Any]) -> dict[str, Any]:
+    """Release 0.2.0 knew no models whose weights are random."""
+    return {"weights_kl_nats": None, **document}
 
 
 UPGRADES: dict[tuple[str, int], Callable[[dict[str, Any]], dict[str, Any]]] = {
     (MODEL, 1): _model_1,
     (ESTIMATOR, 1): _estimator_1,
     (EVALUATION, 1): _evaluation_1,
+    (EVALUATION, 2): _evaluation_2,
 }
 # Regular expressions over the dotted paths of leaves, in this order.
 _TRACKED = {r"\btracked_log_variance$": "tracked_log_variance.value"}
