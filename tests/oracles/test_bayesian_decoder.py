@@ -22,7 +22,7 @@ from lowerbound.config.sections import TrainingConfig
 from lowerbound.data.examples import Example
 from lowerbound.errors import ConfigurationError
 from lowerbound.evaluation import Refined, anneal, estimate_evidence, harmonic_evidence, inference_gap
-from lowerbound.evaluation.estimates import monte_carlo_error, name_of_density
+from lowerbound.evaluation.estimates import monte_carlo_error, name_of_elbo
 from lowerbound.models import BayesianDecoder, SingleLayer, split_trained
 from lowerbound.objectives import ELBO, IWAE, recorded
 from lowerbound.training import Trainer
@@ -155,10 +155,10 @@ def test_scores_say_what_they_are_bounds_on(vae: VAE, capsys: pytest.CaptureFixt
         "log predictive density: importance sampling from the posterior and the weights from q(weights)"
     )
     show_evaluation(found)
-    printed = " ".join(capsys.readouterr().out.split())
+    printed = " ".join(capsys.readouterr().out.replace("│", " ").split())
     assert "a lower bound on log p(X) / N" in printed
     assert "log p(x)" not in printed
-    assert name_of_density("total", 0.5).startswith("log p(X | totals) / N, X all N training examples; 0.5 nats of it")
+    assert name_of_elbo("total", 0.5).endswith("0.5 nats: for all N training examples X a lower bound on log p(X | totals) / N")
     # Errors of draws that all examples share need not even out.
     sizes = np.array([20.0, 50.0])
     by_hand = np.mean(np.sqrt(1 / sizes - 1 / 100))

@@ -276,6 +276,15 @@ def test_a_probability_is_not_called_a_density() -> None:
     assert "Lower is better" in explanation(bits, summary)
 
 
+@pytest.mark.parametrize(
+    ("name", "words"), [("elbo_nats", "a lower bound on log p(X) / N"), ("log_evidence_nats", "The log predictive density")]
+)
+def test_scores_of_random_weights_are_no_log_p_of_x(name: str, words: str) -> None:
+    text = explanation(Score(name, -1.0, NATS, "counting", "test", weights_kl_nats=0.5), healthy_faces(measure="counting"))
+    assert words in text
+    assert "log p(x)" not in text
+
+
 def test_scores_are_read_from_an_evaluation() -> None:
     evaluation = {
         "split": "test",

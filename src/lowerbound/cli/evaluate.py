@@ -215,14 +215,14 @@ def keeping(folder: RunFolder, total: int) -> Unfinished:
 
 def show_evaluation(evaluation: Evaluation) -> None:
     """The scores as a small table: name, value, standard error, unit, and what the number is; below it the verdict."""
-    from ..evaluation.estimates import kind_of_number, name_of_density
+    from ..evaluation.estimates import kind_of_number, name_of_elbo
 
     kind = kind_of_number(evaluation.measure, evaluation.given)
-    bounded = name_of_density(evaluation.given, evaluation.weights_kl_nats)
+    what = name_of_elbo(evaluation.given, evaluation.weights_kl_nats)
     elbo_error, error, evidence = evaluation.elbo_standard_error, evaluation.standard_error, evaluation.evidence
     unit = "the same, for data scaled to [0, 1]"
     rows = [
-        ("ELBO [nats]", evaluation.elbo_nats, elbo_error, f"a lower bound on {bounded}"),
+        ("ELBO [nats]", evaluation.elbo_nats, elbo_error, what),
         ("log evidence [nats]", evaluation.log_evidence_nats, error, f"{evidence.method}, {evaluation.num_samples:,} samples"),
         ("ELBO on [0, 1] [nats]", evaluation.unit_scale_elbo_nats, elbo_error, unit),
         ("log evidence on [0, 1] [nats]", evaluation.unit_scale_log_evidence_nats, error, unit),

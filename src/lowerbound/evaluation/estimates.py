@@ -143,18 +143,23 @@ def evidence_record(
     )
 
 
-def name_of_density(given: Given | None, weights_kl: float | None = None) -> str:
-    """What a bound is on, as a formula: "log p(x)".
-
-    - `weights_kl`: the share of random weights in an ELBO, where there is one.
-
-    >>> name_of_density(None, 0.25)
-    'log p(X) / N, X all N training examples; 0.25 nats of it are the KL of the weights'
-    """
-    if weights_kl is not None:
-        total = "" if given is None else " | totals"
-        return f"log p(X{total}) / N, X all N training examples; {weights_kl:.3g} nats of it are the KL of the weights"
+def name_of_density(given: Given | None) -> str:
+    """What a bound is on, as a formula: "log p(x)"."""
     return "log p(x)" if given is None else "log p(x | total)"
+
+
+def name_of_elbo(given: Given | None, weights_kl: float | None = None) -> str:
+    """What an ELBO is, in words; `weights_kl`: the share of random weights in it, where there is one.
+
+    >>> name_of_elbo(None)
+    'a lower bound on log p(x)'
+    >>> name_of_elbo(None, 0.25)
+    "less the weights' KL / N, 0.25 nats: for all N training examples X a lower bound on log p(X) / N"
+    """
+    if weights_kl is None:
+        return f"a lower bound on {name_of_density(given)}"
+    total = "" if given is None else " | totals"
+    return f"less the weights' KL / N, {weights_kl:.3g} nats: for all N training examples X a lower bound on log p(X{total}) / N"
 
 
 def kind_of_number(measure: str, given: Given | None) -> str:

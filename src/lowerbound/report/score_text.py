@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ..evaluation.estimates import name_of_density
+from ..evaluation.estimates import name_of_density, name_of_elbo
 from ..summaries import RunSummary, Score
 
 MINUS = "\N{MINUS SIGN}"
@@ -55,7 +55,7 @@ def explanation(score: Score, summary: RunSummary) -> str:
     """What the score is, what it is not, and which way is better."""
     elements = summary.spec.num_elements
     if score.name in _OF_RANDOM_WEIGHTS and score.weights_kl_nats is not None:
-        return _OF_RANDOM_WEIGHTS[score.name].format(bounded=name_of_density(score.given, score.weights_kl_nats))
+        return _OF_RANDOM_WEIGHTS[score.name].format(elbo=name_of_elbo(score.given, score.weights_kl_nats))
     if score.name == "elbo_nats":
         return (
             f"A lower bound: the model gives an average example a log-{measure_text(score)} of at least this much, averaged over "
@@ -87,7 +87,7 @@ def explanation(score: Score, summary: RunSummary) -> str:
 
 
 _OF_RANDOM_WEIGHTS = {
-    "elbo_nats": "A lower bound on {bounded}. Higher is better.",
+    "elbo_nats": "The ELBO for drawn weights of the decoder, {elbo}. Higher is better.",
     "log_evidence_nats": (
         "The log predictive density of an average example: over many draws of the decoder's weights, as training left them "
         "uncertain, and of its code. Higher is better; the examples that were not trained on count."
