@@ -49,7 +49,8 @@ def _narrow() -> tuple[SingleLayer, BayesianDecoder, np.ndarray]:
     return plain, narrow, linear_gaussian.TRUTH.draw(5, seed=2)
 
 
-@pytest.mark.parametrize("proposal", [None, pytest.param(Refined(num_steps=2), marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("proposal", [None, Refined(num_steps=2)])
 def test_with_hardly_random_weights_the_evidence_is_that_of_the_model_of_numbers(proposal: Any) -> None:
     plain, narrow, x = _narrow()
     of_plain, of_narrow = (estimate_evidence(model, x, 128, proposal=proposal) for model in (plain, narrow))
@@ -122,6 +123,7 @@ def test_it_counts_by_weight_and_is_saved_and_loaded_with_what_it_counted(vae: V
     jax.tree.map(np.testing.assert_array_equal, *(jax.tree.map(np.asarray, jax.tree.leaves(each)) for each in (loaded, model)))
 
 
+@pytest.mark.long
 def test_samples_have_weights_of_their_own_and_means_those_in_the_middle(vae: VAE) -> None:
     @eqx.filter_jit
     def said(model: BayesianDecoder, key: jax.Array) -> Any:
