@@ -96,6 +96,8 @@ REFUSED = [
     ("objective", "alpha", "one", "objective.alpha is 'one' (text); expected a number."),
     ("objective", "elbo_weight", 1.5, "objective.elbo_weight is 1.5 (a number); expected a number >= 0 and <= 1."),
     ("objective", "kernel", "rfb", "Did you mean 'rbf'?"),
+    ("objective", "num_leapfrog", 0, POSITIVE),
+    ("objective", "acceptance", 1.0, "objective.acceptance is 1.0 (a number); expected a number > 0 and < 1."),
     *[
         ("objective", key, -1, f"objective.{key} is -1 (an integer); expected a number >= 0.")
         for key in (

@@ -89,6 +89,7 @@ def test_what_was_decided_is_said() -> None:
     assert describe(DIGITS.astype(np.uint8)).words == "grey images of 8 × 8 pixels, whole numbers from 0 to 255"
     assert describe(windows(WEATHER, 24)).words.startswith("windows of series, 24 steps of 5 columns, real values from ")
     assert describe(RNG.normal(size=(50, 7))).words.startswith("rows of 7 columns, real values from ")
+    assert describe(RNG.poisson(900, (50, 7)) + 0.0).words.startswith("rows of 7 columns, whole numbers from ")
 
 
 def test_it_can_be_stated() -> None:

@@ -91,10 +91,10 @@ def test_a_part_that_lacks_what_was_given_is_not_chosen() -> None:
     assert (chosen.config.network.name, chosen.config.network.hidden_widths) == ("mlp", (8,))
     assert (chosen.config.likelihood.name, chosen.config.likelihood.scale_floor) == ("gaussian", 1.0)
     words = [choice.words for choice in chosen.choices]
-    assert "network: name=mlp (because hidden_widths was set, which resnet does not have)" in words
+    assert "network: name=mlp (because hidden_widths was set, which conv does not have)" in words
     # The negative control: where nothing was given, both are others.
     free = _command_line(large).config
-    assert (free.network.name, free.likelihood.name) == ("resnet", "discretized-logistic-mixture")
+    assert (free.network.name, free.likelihood.name) == ("conv", "discretized-logistic-mixture")
 
 
 def test_a_recipe_and_automatic_false_choose_nothing() -> None:

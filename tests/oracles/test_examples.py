@@ -186,9 +186,9 @@ def test_training_and_evidence_refuse_holes_that_the_likelihood_cannot_leave_out
 
 def test_a_model_says_what_its_latents_are_and_how_much_a_draw_of_them_takes() -> None:
     (block,) = model_of("gaussian").latent_blocks
-    assert block == (2, "euclidean", "DiagonalGaussian", True, True, True, False, 1)
+    assert block == (2, "euclidean", "DiagonalGaussian", True, True, True, False, 1, False)
     (block,) = model_of("gaussian", posterior={"name": "full-gaussian"}, prior={"name": "mixture-of-gaussians"}).latent_blocks
-    assert block == (2, "euclidean", "FullGaussian", False, False, False, False, 1)
+    assert block == (2, "euclidean", "FullGaussian", False, False, False, False, 1, False)
     (block,) = model_of("gaussian", posterior={"name": "coupling-spline"}).latent_blocks
     assert (block.is_flow, block.least_dim) == (True, 2)
     assert model_of("gaussian").outputs_per_example == 6

@@ -20,7 +20,7 @@ from lowerbound.data.describe import describe
 from lowerbound.data.examples import Example
 from lowerbound.data.transforms import Affine
 from lowerbound.evaluation import evaluate
-from lowerbound.models import Draws, SingleLayer
+from lowerbound.models import BayesianDecoder, Draws, SingleLayer
 from lowerbound.verification.whole import unit_scale
 
 every_configuration = pytest.mark.parametrize("name", CONFIGURATIONS)
@@ -41,6 +41,14 @@ def _log_terms(model: SingleLayer, batch: np.ndarray) -> tuple[np.ndarray, np.nd
     return np.asarray(log_likelihood, np.float64), np.asarray(log_weight, np.float64)
 
 
+def _layer(name: str) -> SingleLayer:
+    """The model of a configuration; of one with random weights, the model at their means."""
+    model = model_of(name, jax.random.key(0))
+    model = model.at_mean if isinstance(model, BayesianDecoder) else model
+    assert isinstance(model, SingleLayer)
+    return model
+
+
 def _in_units(model: SingleLayer, factor: float) -> SingleLayer:
     """The same model for the same data, recorded in a unit that makes every number `factor` times as large."""
 
@@ -54,8 +62,7 @@ def _in_units(model: SingleLayer, factor: float) -> SingleLayer:
 @every_configuration
 def test_change_of_units(name: str, factor: float) -> None:
     """p(c x) = p(x) / c^D for a density; a probability does not know of units."""
-    model = model_of(name, jax.random.key(0))
-    assert isinstance(model, SingleLayer)
+    model = _layer(name)
     data = DATA[CONFIGURATIONS[name][0]][:5].astype(np.float32)
     if "bernoulli" in name:
         # Its support is exactly {0, 1}, and only a power of two divides out without rounding.
@@ -129,7 +136,7 @@ def test_a_decoder_that_ignores_z_says_what_scipy_says_of_the_data(name: str) ->
     """With no weights in its last layer a fresh decoder stands for independent variables of the data's mean and deviation."""
     kind, config = CONFIGURATIONS[name]
     data, spec = DATA[kind], describe(DATA[kind])
-    model = model_of(name, jax.random.key(0))
+    model = _layer(name)
     model = eqx.tree_at(lambda model: model.decoder.layers[-1].weight, model, replace_fn=jnp.zeros_like)
     batch = data[:5]
     found, _ = _log_terms(model, batch)

@@ -124,7 +124,7 @@ class DataSpec:
         values = {
             "binary": f"values {self.low:g} or {self.high:g}",
             "integer": f"whole numbers from {self.low:g} to {self.high:g}",
-            "continuous": f"real values from {self.low:.4g} to {self.high:.4g}",
+            "continuous": f"{'whole numbers' if self.is_whole else 'real values'} from {self.low:.4g} to {self.high:.4g}",
         }[self.kind]
         return f"{layout_in_words(self.layout, self.event_shape)}, {values}"
 
