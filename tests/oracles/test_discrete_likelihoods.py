@@ -208,7 +208,7 @@ def test_the_mean_of_many_pictures_needs_no_memory_for_all_sums_at_once(colour: 
     params = jax.ShapeDtypeStruct((64, *part.param_shape), jnp.float32)
     memory = jax.jit(jax.vmap(part.mean_of)).lower(params).compile().memory_analysis()
     assert memory is not None
-    # All pairs of red and green at once are 576 numbers for each component's blue, and all edges between levels are 255.
+    # All pairs of red and green at once are 144 numbers for each component's blue, and all edges between levels are 255.
     assert memory.temp_size_in_bytes < 4 * np.prod(params.shape) * 4
 
 

@@ -14,7 +14,7 @@ from .lattice import Lattice, picked
 from .level_distributions import DiscretizedLogisticDistribution
 
 # The mean of green and blue is taken over this many equally likely values of each colour before.
-_MEAN_NODES = 24
+_MEAN_NODES = 12
 
 
 class LogisticMixture(dist.Distribution):
@@ -144,7 +144,7 @@ class ColourLogisticMixture(dist.Distribution):
 
         The mean of green is no linear function of the mean of red, because its tails are cut off at the ends of the range. For
         256 levels the exact mean of blue is a sum of 65,536 terms for each component of each pixel; instead red and
-        green each take 24 equally likely values, the levels of their distribution's quantiles (i + 1/2) / 24. For each, the
+        green each take 12 equally likely values, the levels of their distribution's quantiles (i + 1/2) / 12. For each, the
         next colour's mean is low + integral from low to high of S((mu - e) / s) de in closed form, which stands for the sum over
         the edges e between levels.
         """
@@ -156,7 +156,7 @@ class ColourLogisticMixture(dist.Distribution):
         alpha, beta, gamma = (self.coefficients[..., pair] for pair in range(3))
         zeros = jnp.zeros_like(self.logits)
 
-        # Node by node: all of them at once are 576 numbers for each component of each pixel.
+        # Node by node: all of them at once are 144 numbers for each component of each pixel.
         def with_red(sums: tuple[Array, Array], node: Array) -> tuple[tuple[Array, Array], None]:
             red = self._levels.nearest(self.component.loc[..., 0] + scales[0] * node) - self._middle
             shifted = green_loc + alpha * red
