@@ -18,6 +18,9 @@ FULL_LATENT_NATS = 1.0
 LEADING_SHARE = 0.1
 # Directions of residuals bend in a deep decoder, so far more of them may show than latents are missing.
 MOST_GROWTH = 4
+# Where there are few, one direction hides others: one more than one latent, and two more than two, were still too few
+# (docs/results.md), so up to eight are tripled.
+FEW_LATENTS, LEAST_GROWTH = 8, 3
 
 
 def used_latents(summary: RunSummary) -> np.ndarray:
@@ -59,7 +62,7 @@ def _too_few(summary: RunSummary) -> Finding | None:
         return None
     if predictive.leading_share < LEADING_SHARE:
         return None
-    more = min(dim + predictive.num_directions, MOST_GROWTH * dim)
+    more = min(max(dim + predictive.num_directions, min(LEAST_GROWTH * dim, FEW_LATENTS)), MOST_GROWTH * dim)
     directions = "one direction" if predictive.num_directions == 1 else f"{predictive.num_directions} directions"
     return Finding(
         "warning",
