@@ -27,7 +27,8 @@ _FEWEST_FOR_LEARNED_PRIOR = 200
 _FEW, _MANY = 5_000, 20_000
 _OPTIMIZER = "adamw"
 # What two cores do in less than ten minutes: numbers that pass through a network of convolutions, of which many small steps learn
-# more than few large ones, and bumps of a mixture that are evaluated. A number took 3.5 microseconds of a processor.
+# more than few large ones, and bumps of a mixture that are evaluated.
+# `benchmarks/equal_time.py` says what a step takes.
 _CONVOLVED_NUMBERS, _CONVOLVED_BATCH = {"conv": 180_000_000, "resnet": 80_000_000}, 32
 _BUMPS = 1_500_000_000
 _FEWEST_STEPS, _MOST_STEPS, _FEWEST_EPOCHS = 4_000, 15_000, 10

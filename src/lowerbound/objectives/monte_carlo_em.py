@@ -103,7 +103,6 @@ class MonteCarloEM(AbstractObjective):
         self, model: AbstractLatentVariableModel, batch: Example, key: PRNGKeyArray, step: Array, state: Chains
     ) -> tuple[Float[Array, "batch latent"], Float[Array, ""]]:
         """The batch's chains and the log step size: after a move where the batch is new, as they are where it stays."""
-        state = jax.lax.stop_gradient(state)
         # All that it is about is given: no gradient flows through a chain.
         state = jax.lax.stop_gradient(state)
         before = state.z[batch.index]

@@ -19,7 +19,7 @@ from ..summaries import summarize
 from .figures import save_all
 
 # The scores of a report must not take longer than the training: many importance samples only for few examples, and where the
-# decoder puts out so many numbers for them at most, a minute's work of two cores.
+# decoder puts out so many numbers for them at most.
 MANY_SAMPLES, FEW_SAMPLES, FEW_EXAMPLES, MOST_OUTPUTS = 1000, 100, 1000, 2**32
 FILES: Mapping[str, str] = {
     "report.html": "this page",

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.special
-from jaxtyping import Array
+from jaxtyping import Array, PRNGKeyArray
 
 from ..data.examples import Example
 from ..models import Draws, SingleLayer
@@ -72,14 +72,19 @@ def dreg_gradient() -> Iterator[Figure]:
 @eqx.filter_jit
 def _gradient_and_draws(model: SingleLayer, x: Array) -> tuple[Array, Array, Array]:
     batch, key = Example(x), jax.random.key(0)
+    z = batch_terms(model, batch, key, Draws(4)).z[0]
+    return _gradient(IWAE(4, "dreg"), model, batch, key), z, model.encoder(x[0])
+
+
+def _gradient(objective: AbstractObjective, model: SingleLayer, batch: Example, key: PRNGKeyArray) -> Array:
+    """That of the loss by the encoder's bias."""
 
     def loss(bias: Array) -> Array:
         moved: Any = eqx.tree_at(lambda model: model.encoder.bias, model, bias)
-        return IWAE(4, "dreg")(moved, batch, key, jnp.int32(0), training=True).loss
+        return objective(moved, batch, key, jnp.int32(0), training=True).loss
 
     encoder: Any = model.encoder
-    z = batch_terms(model, batch, key, Draws(4)).z[0]
-    return jax.grad(loss)(encoder.bias), z, encoder(x[0])
+    return jax.grad(loss)(encoder.bias)
 
 
 def sleep_gradient() -> Iterator[Figure]:
@@ -96,14 +101,8 @@ def sleep_gradient() -> Iterator[Figure]:
 @eqx.filter_jit
 def _gradient_and_dreams(model: SingleLayer, x: Array) -> tuple[Array, Array, Array]:
     batch, key = Example(x), jax.random.key(0)
-
-    def loss(bias: Array) -> Array:
-        moved: Any = eqx.tree_at(lambda model: model.encoder.bias, model, bias)
-        return WakeSleep()(moved, batch, key, jnp.int32(0), training=True).loss
-
-    encoder: Any = model.encoder
     z, dreams = dreamt(model, batch, WakeSleep.keys(key)[1])
-    return jax.grad(loss)(encoder.bias), z, jax.vmap(encoder)(dreams.x)
+    return _gradient(WakeSleep(), model, batch, key), z, jax.vmap(model.encoder)(dreams.x)
 
 
 def penalties() -> Iterator[Figure]:
