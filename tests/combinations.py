@@ -38,7 +38,8 @@ def small_keys(kind: str, name: str) -> dict[str, Any]:
 def sections_of(choice: Choice) -> dict[str, dict[str, Any]]:
     """The configuration of a choice of names."""
     sections = {kind: {"name": name, **small_keys(kind, name)} for kind, name in choice.items()}
-    return {"model": {"latent_dim": 2}, **sections}
+    model = {"name": "semi-supervised"} if "classes" in class_of("objective", choice.get("objective", "elbo")).needs else {}
+    return {"model": {"latent_dim": 2, **model}, **sections}
 
 
 @functools.cache

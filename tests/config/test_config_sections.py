@@ -33,6 +33,7 @@ REFUSED = [
     ("data", "binarize", "always", "Available: dynamic, fixed, no."),
     ("data", "test", -1, "data.test is -1 (an integer)"),
     ("data", "test", True, "data.test is True (a boolean)"),
+    ("data", "labelled", -1, "data.labelled is -1 (an integer)"),
     ("data", "split_seed", -1, "data.split_seed is -1 (an integer); expected an integer from 0 to 4294967295."),
     ("data", "scaling", "unitt", "data.scaling is 'unitt', which does not exist. Did you mean 'unit'?"),
     ("model", "latent_dim", 0, f"model.latent_dim is 0 (an integer); {POSITIVE}."),
@@ -97,6 +98,8 @@ REFUSED = [
     ("objective", "elbo_weight", 1.5, "objective.elbo_weight is 1.5 (a number); expected a number >= 0 and <= 1."),
     ("objective", "kernel", "rfb", "Did you mean 'rbf'?"),
     ("objective", "num_leapfrog", 0, POSITIVE),
+    ("objective", "classification_weight", -1.0, "objective.classification_weight is -1.0 (a number)"),
+    ("objective", "labelled_batch", 0, POSITIVE),
     ("objective", "acceptance", 1.0, "objective.acceptance is 1.0 (a number); expected a number > 0 and < 1."),
     *[
         ("objective", key, -1, f"objective.{key} is -1 (an integer); expected a number >= 0.")

@@ -37,6 +37,7 @@ CONFIGURATIONS: dict[str, tuple[str, Mapping[str, Any]]] = {
     "binary-bernoulli": ("binary", {**_SMALL, "likelihood": {"name": "bernoulli"}}),
     "table-gaussian-standard": ("table", {**_SMALL, "likelihood": {"name": "gaussian"}}),
     "table-bayesian-decoder": ("table", {**_SMALL, "model": {"name": "bayesian-decoder", "latent_dim": LATENT_DIM}}),
+    "8-bit-semi-supervised": ("8-bit", {**_SMALL, "model": {"name": "semi-supervised", "latent_dim": LATENT_DIM}}),
     "table-gaussian-dropout": ("table", {**_SMALL, "network": {"hidden_widths": [8], "dropout": 0.3}}),
 }
 # Every preset, at its own size of network; held to the invariants of training, which are made of all the others.

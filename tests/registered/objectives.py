@@ -27,6 +27,7 @@ from lowerbound.objectives import (
     MonteCarloEM,
     RegularisedAutoencoder,
     RenyiBound,
+    SemiSupervisedELBO,
     SparseAutoencoder,
     WakeSleep,
     WassersteinAutoencoder,
@@ -50,6 +51,7 @@ OBJECTIVES: dict[str, Callable[[], AbstractObjective]] = {
     "dip-ii": lambda: DIPVAEII(),
     "info-vae": lambda: InfoVAE(alpha=0.5, kernel="rbf"),
     "wae-mmd": lambda: WassersteinAutoencoder(num_samples=2),
+    "semi-supervised": lambda: SemiSupervisedELBO(num_samples=2),
     "wake-sleep": lambda: WakeSleep(num_samples=2),
     "monte-carlo-em": lambda: MonteCarloEM(num_leapfrog=3),
     "autoencoder": lambda: Autoencoder(),
@@ -61,6 +63,8 @@ OBJECTIVES: dict[str, Callable[[], AbstractObjective]] = {
 
 def model_for(objective: AbstractObjective, key: PRNGKeyArray) -> Any:
     """A model that the objective can work with."""
+    if "classes" in objective.needs:
+        return model_of("8-bit-semi-supervised", key)
     posterior = "deterministic" if "deterministic-posterior" in objective.needs else "diagonal-gaussian"
     return model_of("8-bit-gaussian-sigmoid", key, posterior={"name": posterior})
 

@@ -15,7 +15,9 @@ from lowerbound.objectives import AbstractObjective
 
 
 def build_model(config: RunConfig, spec: DataSpec, *args: Any, **kwargs: Any) -> Any:
-    """The model of the configuration as this description resolves it."""
+    """The model of the configuration as this description resolves it; one that infers labels of three classes."""
+    if assembly.infers_labels(config):
+        kwargs = {"condition_dim": 3, **kwargs}
     return assembly.build_model(assembly.resolve(config, spec), spec, *args, **kwargs)
 
 
@@ -27,4 +29,6 @@ def build_context(config: RunConfig, spec: DataSpec, *args: Any, **kwargs: Any) 
 def in_training(objective: AbstractObjective, model: AbstractLatentVariableModel, data: Any) -> tuple[Example, Any]:
     """The whole of some data as a batch, and the state with it, as training gives both to an objective."""
     index = jnp.arange(len(data)) if objective.remembers_examples else None
-    return Example(jnp.asarray(data), index=index), objective.initial_state(model, len(data), jax.random.key(0))
+    # One example of each class, the others without a label.
+    label = jnp.eye(len(data), model.condition_dim, dtype=jnp.float32) if model.infers_condition else None
+    return Example(jnp.asarray(data), label, index=index), objective.initial_state(model, len(data), jax.random.key(0))

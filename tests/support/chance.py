@@ -48,6 +48,7 @@ COMPARISONS = {
     "oracles/test_priors.py": 4,
     "oracles/test_proposals.py": 80,
     "oracles/test_von_mises_fisher.py": 40,
+    "oracles/test_semi_supervised.py": 40,
     "oracles/test_wake_sleep.py": 40,
     "test_another_model.py": 10,
     "training/test_training_losses.py": 4,

@@ -94,7 +94,11 @@ def _all(
     if count < _MANY and not is_table:
         yield Choice("network", {"dropout": 0.1}, f"{count:,} training examples are few for a network of this size")
     yield Choice("model", {"latent_dim": _latents(spec)}, "latents that are not needed switch themselves off")
-    yield _prior(posterior, count, is_wanted="num_components" in given.get("prior", {}))
+    if class_of("model", config.model.name).infers_condition:
+        plain = {"name": KINDS["prior"].default}
+        yield Choice("prior", plain, "a prior with places for the classes would leave nothing for the label to say")
+    else:
+        yield _prior(posterior, count, is_wanted="num_components" in given.get("prior", {}))
     asked = given.get("training", {}).get("batch_size", 0)
     name = _name_of(network, given)
     convolves = name in _CONVOLVED_NUMBERS and jax.default_backend() == "cpu"

@@ -14,7 +14,10 @@ from ..config import ResolvedConfig, RunConfig
 from ..config.catalogue import class_of
 from ..config.context import BuildContext, ObjectiveContext
 from ..config.entry import KINDS
+from ..data.dataset import Dataset
+from ..data.labels import told_rows
 from ..data.spec import DataSpec
+from ..data.splits import Split
 from ..data.transforms import choose_transform
 from ..errors import ConfigurationError
 from ..likelihoods.support import Support
@@ -39,6 +42,23 @@ def resolve(config: RunConfig, spec: DataSpec, parts: Mapping[str, Any] = {}) ->
         config = config.updated({"likelihood": {"name": "bernoulli" if spec.kind == "binary" else "gaussian"}})
     class_of("likelihood", config.likelihood.name).support.check(config.likelihood.name, spec.of_model)
     return ResolvedConfig(config.updated({"data": {"scaling": _resolved_scaling(config)}}))
+
+
+def infers_labels(config: RunConfig) -> bool:
+    """Whether the model of a configuration takes the condition for a label that may be missing."""
+    return class_of("model", config.model.name).infers_condition
+
+
+def told_labels(config: RunConfig, dataset: Dataset, split: Split) -> np.ndarray | None:
+    """(n,) booleans, the training examples whose label the model is told; None for a model that takes conditions for known."""
+    if infers_labels(config):
+        return told_rows(dataset, split, config.data.labelled, config.data.split_seed)
+    if config.data.labelled:
+        raise ConfigurationError(
+            f"data.labelled is {config.data.labelled}, but the model {config.model.name!r} takes the condition of each example "
+            "for known; leave it out, or set model.name=semi-supervised and objective.name=semi-supervised."
+        )
+    return None
 
 
 def check_same_model(before: RunConfig, config: RunConfig) -> None:

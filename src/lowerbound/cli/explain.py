@@ -24,10 +24,11 @@ def explain_defaults(
     from ..recipes import resolve_config
 
     config, chosen = resolve_config(data, "default", overrides or [], {"data": {"key": key}} if key else {})
+    from ..assembly.build import infers_labels
     from ..data.datasets import load_configured
     from ..runs.planning import plan
 
-    planned = plan(config, load_configured(config.data, data_dir), chosen.given)
+    planned = plan(config, load_configured(config.data, data_dir, are_labels=infers_labels(config)), chosen.given)
     if json:
         choices: list[dict[str, Any]] = [
             {"section": choice.section, "values": dict(choice.values), "reason": choice.reason} for choice in planned.choices

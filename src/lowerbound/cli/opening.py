@@ -10,6 +10,8 @@ from ..errors import DataError
 from .runtime import prepare_jax, say
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from ..config import RunConfig
     from ..data.dataset import Dataset
     from ..data.examples import Example
@@ -49,7 +51,7 @@ class OpenRun(NamedTuple):
         from ..data.examples import in_form_of
 
         self.rows()
-        dataset = load_configured(self.config.data, data_dir)
+        dataset = load_configured(self.config.data, data_dir, are_labels=self.model.infers_condition)
         self.folder.check_data(dataset)
         # A run that went on from another's model was told the columns by their names.
         return in_form_of(dataset, self.spec)
@@ -58,28 +60,41 @@ class OpenRun(NamedTuple):
         """One part of the run's own data; raises `DataError` when it is empty, or the data are others than they were."""
         from ..data.examples import examples_of
 
-        dataset, rows = self.dataset(data_dir), self.rows()
+        dataset = self.dataset(data_dir)
+        return examples_of(dataset, self.part(split), self.spec)
+
+    def part(self, split: str) -> np.ndarray:
+        """The numbers of the rows in a part of the run's own data; raises `DataError` when it is empty."""
+        rows = self.rows()
         if rows.sizes[split] == 0:
             held = rows.best_held_out
             raise DataError(
                 f"the {split} split of {self.folder.path} is empty: nothing was held out for it. "
                 f"Use --split {held} ({rows.sizes[held]:,} examples), or train again with data.{split} above 0."
             )
-        return examples_of(dataset, getattr(rows, split), self.spec)
+        return getattr(rows, split)
 
     def other_examples(self, data: str, key: str, data_dir: Path | None) -> Example:
         """Other data, fit for the model, a table's columns by their names; raises `DataError` when they are not."""
         import numpy as np
 
+        from ..data.examples import examples_of
+
+        dataset = self.other_dataset(data, key, data_dir)
+        return examples_of(dataset, np.arange(len(dataset.examples)), self.spec)
+
+    def other_dataset(self, data: str, key: str, data_dir: Path | None) -> Dataset:
+        """Other data as `other_examples` takes them, with all that came with them."""
         from ..data.datasets import load_configured
-        from ..data.examples import examples_of, in_form_of
+        from ..data.examples import in_form_of
         from ..data.plausibility import check_like_training
 
         spec = self.spec
-        dataset = in_form_of(load_configured(self.config.data, data_dir, instead=data, key=key), spec)
+        loaded = load_configured(self.config.data, data_dir, instead=data, key=key, are_labels=self.model.infers_condition)
+        dataset = in_form_of(loaded, spec)
         self.model.check_values(dataset.examples, spec, name=data)
         check_like_training(dataset.examples, spec, name=data)
-        return examples_of(dataset, np.arange(len(dataset.examples)), spec)
+        return dataset
 
 
 def open_run(run: Path) -> OpenRun:

@@ -92,11 +92,12 @@ def reconstruct(
     examples = opened.examples(split, data_dir) if data is None else opened.other_examples(data, key, data_dir)
     import numpy as np
 
-    from ..evaluation import decode, posterior_means
+    from ..evaluation import completed, decode, posterior_means
     from ..report.figures import MOST_PAIRS, pair_picture
 
     if out.suffix == ".png":
         examples = examples[:MOST_PAIRS]
+    examples = completed(model, examples)
     means = decode(model, posterior_means(model, examples), condition=examples.condition)
     if out.suffix == ".png":
         _write_png(out, pair_picture(np.asarray(examples.x), means, spec))
@@ -147,6 +148,8 @@ def condition_rows(text: str, count: int, spec: DataSpec) -> np.ndarray | None:
     from ..data.conditions import in_words
 
     parts = given.columns or (given,)
+    if not text and given.is_label:
+        return None
     if not text:
         example = ",".join(
             in_words(part.categories[0]) if part.categories else ",".join(f"{value:.3g}" for value in part.mean) for part in parts

@@ -98,12 +98,13 @@ def train(
     path = out or _free_folder(config.data.name)
 
     prepare_jax()
+    from ..assembly.build import infers_labels
     from ..data.datasets import load_configured
     from ..runs.folder import RunFolder
     from ..runs.training import TrainingRun
 
     RunFolder.check_free(path)
-    dataset = load_configured(config.data, data_dir)
+    dataset = load_configured(config.data, data_dir, are_labels=infers_labels(config))
     command = shlex.join(["lowerbound", *sys.argv[1:]])
     run = TrainingRun.begin(path, config, dataset, recipe=chosen.name, command=command, given=chosen.given, start=before)
     _train(run, report=report, as_json=json, resumed=False)
@@ -131,13 +132,15 @@ def _start(path: Path, data: str | None) -> tuple[Start, Recipe]:
 def _resume(path: Path, epochs: int | None, data_dir: Path | None, *, report: bool, as_json: bool) -> None:
     """Continue a run at its newest whole checkpoint."""
     prepare_jax()
+    from ..assembly.build import infers_labels
     from ..data.datasets import load_configured
     from ..runs.folder import RunFolder
     from ..runs.training import TrainingRun
     from ..training import STOPPED_EARLY
 
     folder = RunFolder.open(path)
-    dataset = load_configured(folder.config().data, data_dir)
+    config = folder.config()
+    dataset = load_configured(config.data, data_dir, are_labels=infers_labels(config))
     run = TrainingRun.resume(path, dataset, epochs=epochs)
     page = folder.path / REPORT
     if not run.is_finished:

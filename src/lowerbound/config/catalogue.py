@@ -146,6 +146,7 @@ CATALOGUE: dict[str, dict[str, Entry]] = {
             },
             ("kingma2014",),
         ),
+        "semi-supervised": Entry(".models:SemiSupervised", {"latent_dim": _LATENT_DIM}, ("kingma2014semi",)),
     },
     "prior": {
         "standard-normal": Entry(".priors:StandardNormal", papers=("kingma2014",)),
@@ -329,6 +330,15 @@ CATALOGUE: dict[str, dict[str, Entry]] = {
         ),
         "wae-mmd": Entry(
             ".objectives:WassersteinAutoencoder", {"num_samples": _DRAWS, **_MMD}, ("tolstikhin2018", "gretton2012")
+        ),
+        "semi-supervised": Entry(
+            ".objectives:SemiSupervisedELBO",
+            {
+                "num_samples": _DRAWS,
+                "classification_weight": Key(0.1, _WEIGHT, "the weight of -log q(y|x), a mean over labelled examples"),
+                "labelled_batch": Key(25, COUNT, "labelled examples that each step looks at besides its batch"),
+            },
+            ("kingma2014semi",),
         ),
         "wake-sleep": Entry(".objectives:WakeSleep", {"num_samples": _DRAWS}, ("hinton1995", "dayan1995")),
         "monte-carlo-em": Entry(

@@ -47,6 +47,11 @@ class DataConfig:
         Text(may_be_empty=True),
         "given besides the example: labels, factors, or a variable of the data's own file; empty for none",
     )
+    labelled: int = _key(
+        0,
+        Integer(0),
+        "training examples whose label a semi-supervised model is told, drawn evenly from the classes; 0 for all that have one",
+    )
     kind: str = _key(
         "auto",
         OneOf(("auto", "pictures", "rows", "series")),

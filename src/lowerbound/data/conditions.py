@@ -24,6 +24,7 @@ class ConditionSpec:
     - `name`: what it is called: "labels", "factors", or the variable's name.
     - `categories`: the values of a category, in order, numbers or texts; it becomes one-hot. Empty for numbers.
     - `mean`, `std`: of numbers, over the training data, each to be standardised by.
+    - `is_label`: whether it may be missing, and is then found by the model; what stands for it is 0 everywhere.
     - `columns`: of a condition with columns of several kinds, the description of each; empty for others.
     """
 
@@ -32,6 +33,7 @@ class ConditionSpec:
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
     columns: tuple[ConditionSpec, ...] = ()
+    is_label: bool = False
 
     @property
     def dim(self) -> int:
@@ -63,6 +65,13 @@ class ConditionSpec:
                 raise DataError(f"the condition {self.name!r} has the columns {', '.join(names)}; expected one: {self.words}.")
             array = array[next(iter(names))]
         return self._one_hot(array) if self.categories else self._standardised(array)
+
+    def encode_told(self, values: np.ndarray | None, told: np.ndarray) -> np.ndarray:
+        """(n, dim) float32 as `encode` gives it for the rows that are `told`, (n,) booleans; 0 for all others."""
+        rows = np.zeros((len(told), self.dim), np.float32)
+        if values is not None and told.any():
+            rows[told] = self.encode(values[told])
+        return rows
 
     def _encode_columns(self, array: np.ndarray) -> np.ndarray:
         names = array.dtype.names or ()

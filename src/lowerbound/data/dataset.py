@@ -29,6 +29,7 @@ class Dataset:
     - `feature_names`: a name for each column of a table; empty where there are none.
     - `probability`: values of the examples' shape and the highest that they can have, whose ratio is the probability of a one,
       where training is to draw zeros and ones anew at each step; the examples are one draw of them.
+    - `spread`: of the examples' shape, the standard deviation with which training draws each anew at each step; None for none.
     - `num_levels`: the number of levels of integer data where the source states it, for `describe`.
     """
 
@@ -47,3 +48,4 @@ class Dataset:
     feature_names: tuple[str, ...] = ()
     num_levels: int | None = None
     probability: tuple[np.ndarray, float] | None = None
+    spread: np.ndarray | None = None

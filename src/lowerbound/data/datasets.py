@@ -36,6 +36,7 @@ def load_dataset(
     image_size: str = "",
     background: str = "",
     validation: str = "",
+    are_labels: bool = False,
 ) -> Dataset:
     """Load a named data set, or the user's own file or folder.
 
@@ -50,6 +51,7 @@ def load_dataset(
       transparent pixels; empty for the size of most, and for white, with a warning where that changes an image.
     - `validation`: the path of examples for validation; or the column of a table, or the variable of a .npz or .mat file, that is
       1 or TRUE for the rows for validation; empty where nobody chose.
+    - `are_labels`: whether the condition may have no value in some rows of a table.
     - `data_dir`: where the files of named sets are, and where downloads go; else `$LOWERBOUND_DATA`, else the user's cache.
 
     Raises `MissingDataError`, `ChecksumError` or `DataError`, each saying which file and what to do.
@@ -66,7 +68,7 @@ def load_dataset(
     from_file = validation if validation and is_file(validation) else ""
     marks = "" if from_file else validation
     if str(name_or_path) not in NAMED_SETS and ending_of(path) in TABLE_ENDINGS and path.is_file():
-        dataset = _load_table(str(name_or_path), path, key, condition, marks)
+        dataset = _load_table(str(name_or_path), path, key, condition, marks, are_labels)
     else:
         dataset = _load(name_or_path, key, data_dir, image_size, background)
         if condition:
@@ -82,8 +84,23 @@ def load_dataset(
     return with_examples(dataset, other)
 
 
-def load_configured(data: DataConfig, data_dir: str | Path | None = None, *, instead: str = "", key: str = "") -> Dataset:
-    """The data that a configuration names; or those of another name or path, read in the same way."""
+def load_configured(
+    data: DataConfig, data_dir: str | Path | None = None, *, instead: str = "", key: str = "", are_labels: bool = False
+) -> Dataset:
+    """The data that a configuration names; or those of another name or path, read in the same way.
+
+    - `are_labels`: whether the condition is a label, which rows may lack, and other data altogether.
+    """
+    if instead and are_labels and data.condition:
+        try:
+            return _load_configured(data, data_dir, instead, key, are_labels)
+        except (DataError, MissingDataError):
+            # Examples to be labelled have no labels. Whatever else is wrong with them is found again.
+            data = dataclasses.replace(data, condition="")
+    return _load_configured(data, data_dir, instead, key, are_labels)
+
+
+def _load_configured(data: DataConfig, data_dir: str | Path | None, instead: str, key: str, are_labels: bool) -> Dataset:
     name, own_key = (instead, key) if instead else (data.name, data.key)
     dataset = load_dataset(
         name,
@@ -93,16 +110,17 @@ def load_configured(data: DataConfig, data_dir: str | Path | None = None, *, ins
         image_size=data.image_size,
         background=data.background,
         validation=data.validation if isinstance(data.validation, str) and not instead else "",
+        are_labels=are_labels,
     )
     return dataset if data.binarize == "no" else binarized(dataset, anew=data.binarize == "dynamic")
 
 
-def _load_table(name: str, path: Path, key: str, condition: str, marks: str) -> Dataset:
+def _load_table(name: str, path: Path, key: str, condition: str, marks: str, are_labels: bool) -> Dataset:
     if key:
         raise DataError(f"data.key is {key!r}, but {path} is a table, which holds one array; leave the key out.")
     names = _names_of(condition)
     aside = {**({marks: "data.validation"} if marks else {}), **dict.fromkeys(names, "data.condition")}
-    table = load_table(path, aside)
+    table = load_table(path, aside, names if are_labels else ())
     columns = dict(zip(aside, table.aside, strict=True))
     given = [columns[each] for each in names]
     examples = check_array(table.values, name=path.name)

@@ -12,6 +12,7 @@ from ..errors import DataError, warn_of_data
 from .checks import check_array, chunks_of_rows
 from .conditions import describe_condition
 from .dataset import Dataset
+from .labels import label_values
 from .layout import Layout, choose_layout
 from .plausibility import SHARE_OF_OUTLIERS, as_columns, check_float32, find_outliers, plausible_limits
 from .spec import DataSpec, Kind
@@ -119,13 +120,20 @@ def describe(
     )
 
 
-def describe_dataset(dataset: Dataset, rows: np.ndarray, kind: str = "auto") -> DataSpec:
-    """The `DataSpec` of a data set's training rows, with the condition where it has one; raises and warns as `describe` does."""
+def describe_dataset(dataset: Dataset, rows: np.ndarray, kind: str = "auto", told: np.ndarray | None = None) -> DataSpec:
+    """The `DataSpec` of a data set's training rows, with the condition where it has one; raises and warns as `describe` does.
+
+    - `told`: (n,) booleans, the examples whose label is told, where the condition is a label; else None.
+    """
     names, num_levels = dataset.feature_names, dataset.num_levels
     spec = describe(dataset.examples[rows], names, num_levels=num_levels, kind=kind, name=dataset.name, rows=rows)
     if dataset.condition is None:
         return spec
-    return dataclasses.replace(spec, condition=describe_condition(dataset.condition[rows], dataset.condition_name))
+    name = dataset.condition_name
+    if told is None:
+        return dataclasses.replace(spec, condition=describe_condition(dataset.condition[rows], name))
+    labels, _ = label_values(dataset.condition, name)
+    return dataclasses.replace(spec, condition=dataclasses.replace(describe_condition(labels[told], name), is_label=True))
 
 
 @dataclasses.dataclass(frozen=True)

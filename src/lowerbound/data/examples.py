@@ -106,13 +106,18 @@ def in_form_of(dataset: Dataset, spec: DataSpec) -> Dataset:
     )
 
 
-def examples_of(dataset: Dataset, rows: np.ndarray, spec: DataSpec) -> Example:
+def examples_of(dataset: Dataset, rows: np.ndarray, spec: DataSpec, told: np.ndarray | None = None) -> Example:
     """Some rows of a data set as the device gets them, each with its weight, and with its condition where `spec` has one.
+
+    - `told`: (n,) booleans, of which examples a model that infers labels is told them; None for none of them.
 
     Raises `DataError` when a condition is not of the described kind.
     """
     given = None
-    if spec.condition is not None and dataset.condition is not None:
+    if spec.condition is not None and spec.condition.is_label:
+        known = np.zeros(len(rows), bool) if told is None else told[rows]
+        given = spec.condition.encode_told(None if dataset.condition is None else dataset.condition[rows], known)
+    elif spec.condition is not None and dataset.condition is not None:
         given = spec.condition.encode(dataset.condition[rows])
     return Example(
         for_device(spec.to_model(dataset.examples[rows])),

@@ -12,7 +12,9 @@ from ..errors import DataError, LowerboundError
 from ..storage.memory import check_fits
 
 
-def read_parquet(path: Path, aside: Collection[str]) -> tuple[tuple[str, ...], dict[str, np.ndarray]]:
+def read_parquet(
+    path: Path, aside: Collection[str], may_lack: Collection[str] = ()
+) -> tuple[tuple[str, ...], dict[str, np.ndarray]]:
     """The names of all columns in order, and each column, (n,): numbers as float64; those in `aside` may be texts or booleans.
 
     Raises `DataError`, with the column and the row, for a missing value and for what is no number; and where pyarrow is missing.
@@ -34,13 +36,17 @@ def read_parquet(path: Path, aside: Collection[str]) -> tuple[tuple[str, ...], d
             raise
         raise DataError(f"{path} could not be read ({error}); it may be torn or no Parquet. Write or copy it again.") from error
     names = tuple(str(name) for name in table.column_names)
-    return names, {name: _column(path, name, table.column(i), name in aside) for i, name in enumerate(names)}
+    return names, {name: _column(path, name, table.column(i), name in aside, name in may_lack) for i, name in enumerate(names)}
 
 
-def _column(path: Path, name: str, values: Any, may_be_text: bool) -> np.ndarray:
+def _column(path: Path, name: str, values: Any, may_be_text: bool, may_lack: bool) -> np.ndarray:
     import pyarrow.types as types
 
     where = f"{path}: column {name!r}"
+    if values.null_count and may_lack:
+        plain = values.to_pylist()
+        is_text = any(isinstance(value, str) for value in plain)
+        return np.asarray([("" if is_text else np.nan) if value is None else value for value in plain])
     if values.null_count:
         row = int(np.argmax(values.is_null().to_numpy()))
         raise DataError(f"{where} has no value in row {row}; fill it in, drop the row or drop the column before fitting.")
@@ -52,7 +58,7 @@ def _column(path: Path, name: str, values: Any, may_be_text: bool) -> np.ndarray
         numbers = np.asarray(
             values.to_pylist() if kind != values.type or types.is_decimal(kind) else values.to_numpy(), np.float64
         )
-        if len(missing := np.flatnonzero(np.isnan(numbers))):
+        if not may_lack and len(missing := np.flatnonzero(np.isnan(numbers))):
             raise DataError(
                 f"{where} has no value in row {missing[0]} (NaN); fill it in, drop the row or drop the column before fitting."
             )

@@ -68,12 +68,19 @@ class Split:
         return cls(train, validation, test, "as given" if seed < 0 else "shuffled", None if seed < 0 else seed)
 
 
-def shuffled_split(num_examples: int, *, validation: float | int = 0.1, test: float | int = 0.1, seed: int = 0) -> Split:
+def shuffled_split(
+    num_examples: int,
+    *,
+    validation: float | int = 0.1,
+    test: float | int = 0.1,
+    seed: int = 0,
+    kept: np.ndarray | None = None,
+) -> Split:
     """A random split of `num_examples` rows, the same for the same arguments.
 
     - `validation`, `test`: a fraction of all examples (a float below 1; at least one example when above 0) or a count (an
       integer); 0 for none. Training gets the rest. The parts keep the shuffled order.
-    - `seed`: of NumPy's PCG64.
+    - `seed`: of NumPy's PCG64. `kept`: (n,) booleans, rows that are held out only when no other is left.
 
     Raises `ConfigurationError` when a size is negative or fewer than two examples are left to train on.
 
@@ -90,6 +97,8 @@ def shuffled_split(num_examples: int, *, validation: float | int = 0.1, test: fl
             "Make them smaller, for example 0.1 and 0.1, or 0 for none."
         )
     order = np.random.Generator(np.random.PCG64(seed)).permutation(num_examples).astype(np.int64)
+    if kept is not None:
+        order = np.concatenate([order[~kept[order]], order[kept[order]]])
     test_rows, validation_rows, train_rows = np.split(order, [num_test, num_test + num_validation])
     return Split(train_rows, validation_rows, test_rows, "shuffled", seed)
 

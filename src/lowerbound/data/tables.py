@@ -45,10 +45,11 @@ class _Form(NamedTuple):
     above: int
 
 
-def load_table(path: Path, aside: Mapping[str, str] = {}) -> Table:
+def load_table(path: Path, aside: Mapping[str, str] = {}, may_lack: Collection[str] = ()) -> Table:
     """The table in a .csv file (separated by semicolons, tabs or commas), a .tsv file (by tabs) or a Parquet file.
 
-    - `aside`: columns that are no part of the values, each of which may hold texts, and the key that asks for each.
+    - `aside`: columns that are no part of the values, each of which may hold texts, and the key that asks for each. `may_lack`:
+      those of them that may have no value in some rows, NaN or an empty text then.
 
     Of text, compressed by gzip (.csv.gz) or not: lines above the table that begin with # are passed over. The next line holds the
     columns' names unless all of it are numbers; and even then where they count up, as a program's own names of columns do, or
@@ -60,7 +61,7 @@ def load_table(path: Path, aside: Mapping[str, str] = {}) -> Table:
     two columns have one name, when there is no row, or when the file is no text.
     """
     if ending_of(path) == ".parquet":
-        return _load_parquet(path, aside)
+        return _load_parquet(path, aside, may_lack)
     try:
         first, above = _first_line(path)
         is_by_tabs = ending_of(path).startswith(".tsv")
@@ -71,7 +72,7 @@ def load_table(path: Path, aside: Mapping[str, str] = {}) -> Table:
         _require_columns(path, form.names, aside)
         set_aside = [form.names.index(name) for name in aside]
         values = _numbers(path, form, set_aside)
-        given = _set_aside(path, form, set_aside)
+        given = _set_aside(path, form, set_aside, may_lack)
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not text in UTF-8 ({error}); save the table again as CSV in UTF-8.") from error
     except csv.Error as error:
@@ -99,10 +100,10 @@ def _without_row_numbers(path: Path, table: Table) -> Table:
     return Table(values[:, 1:], names[1:], given)
 
 
-def _load_parquet(path: Path, aside: Mapping[str, str]) -> Table:
+def _load_parquet(path: Path, aside: Mapping[str, str], may_lack: Collection[str]) -> Table:
     from .parquet import read_parquet
 
-    names, columns = read_parquet(path, aside)
+    names, columns = read_parquet(path, aside, may_lack)
     _require_columns(path, names, aside)
     # What pandas stores of its index.
     index = [name for name in names if name.startswith("__index_level_")]
@@ -161,7 +162,7 @@ def _numbers(path: Path, form: _Form, left_out: Collection[int]) -> np.ndarray:
     return values
 
 
-def _set_aside(path: Path, form: _Form, columns: Sequence[int]) -> tuple[np.ndarray, ...]:
+def _set_aside(path: Path, form: _Form, columns: Sequence[int], may_lack: Collection[str]) -> tuple[np.ndarray, ...]:
     """These columns, each as numbers where all its cells are, as booleans where all are TRUE or FALSE, else as texts."""
     found = list(_lines(path, form)) if columns else []
     if not found:
@@ -169,18 +170,23 @@ def _set_aside(path: Path, form: _Form, columns: Sequence[int]) -> tuple[np.ndar
     lines = [line for line, _ in found]
     rows = [[cells[index].strip() for index in columns] for _, cells in found]
     return tuple(
-        _of_cells(f"{path}: line {{}}, column {form.names[index]!r}", cells, lines)
+        _of_cells(f"{path}: line {{}}, column {form.names[index]!r}", cells, lines, form.names[index] in may_lack)
         for index, cells in zip(columns, zip(*rows, strict=True), strict=True)
     )
 
 
-def _of_cells(where: str, cells: Sequence[str], lines: Sequence[int]) -> np.ndarray:
+def _of_cells(where: str, cells: Sequence[str], lines: Sequence[int], may_lack: bool) -> np.ndarray:
     words = [cell.lower() for cell in cells]
     numbers = [_is_number(cell) for cell in cells]
     # A question mark among numbers is a missing number, and among texts a text.
     missing = (
         _NO_NUMBER if all(is_number or word in _NO_NUMBER for is_number, word in zip(numbers, words, strict=True)) else _NO_VALUE
     )
+    if may_lack:
+        cells = ["" if word in missing else cell for cell, word in zip(cells, words, strict=True)]
+        if all(not cell or _is_number(cell) for cell in cells):
+            return np.asarray([float(cell or "nan") for cell in cells])
+        return np.asarray(cells)
     for line, cell, word in zip(lines, cells, words, strict=True):
         if word in missing:
             raise DataError(f"{where.format(line)} has no value ({cell!r}); fill it in, or drop the row before fitting.")

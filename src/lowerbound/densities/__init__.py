@@ -2,7 +2,7 @@ from .base import AbstractFactorisedPosterior, AbstractLatentDensity, AbstractPo
 from .dependent_gaussians import FullGaussianDensity, LowRankGaussianDensity, ReflectedGaussianDensity
 from .diagonal_gaussian import DiagonalGaussianDensity, StandardNormalDensity
 from .kl import kl
-from .mixture import Mixture
+from .mixture import Mixture, MixturePosterior
 from .sphere import SphericalUniformDensity
 from .transformed import Transformed
 from .von_mises_fisher import VonMisesFisherDensity
@@ -15,6 +15,7 @@ __all__ = [
     "FullGaussianDensity",
     "LowRankGaussianDensity",
     "Mixture",
+    "MixturePosterior",
     "ReflectedGaussianDensity",
     "Space",
     "SphericalUniformDensity",

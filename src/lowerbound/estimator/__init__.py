@@ -1,5 +1,6 @@
 """The variational autoencoder as a scikit-learn estimator."""
 
+from .classifier import VAEClassifier
 from .vae import VAE
 
-__all__ = ["VAE"]
+__all__ = ["VAE", "VAEClassifier"]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixin
 from sklearn.utils import Tags, TransformerTags
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 import lowerbound
@@ -45,6 +46,13 @@ if TYPE_CHECKING:
 # Importance samples of `score_samples`: enough to rank examples; a number to publish takes more.
 EVIDENCE_SAMPLES = 100
 _EVIDENCE_SEED = 0
+
+
+def _infers_labels(estimator: AbstractFitted) -> bool:
+    """Whether there are labels to predict; scikit-learn says it in an `AttributeError` where there are none."""
+    if not hasattr(estimator, "model_"):
+        return getattr(estimator, "model", None) == "semi-supervised"
+    return estimator.model_.infers_condition
 
 
 class AbstractFitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseEstimator):
@@ -107,7 +115,7 @@ class AbstractFitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityM
 
         Raises `DataError` when the examples are not like those of `fit`.
         """
-        examples = self._checked(X, condition)
+        examples = lowerbound.evaluation.completed(self.model_, self._checked(X, condition))
         means = self._decoder_means(Example(self._posterior_means(examples), examples.condition))
         return self._as_given(means, module_of_frame(X))
 
@@ -184,6 +192,21 @@ class AbstractFitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityM
         given = None if condition is None else condition_values(condition, len(array))
         dataset = Dataset("X", array, condition=given, condition_name="condition")
         return diagnose_fitted(self._fitted, dataset, self.config)
+
+    @available_if(_infers_labels)
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """q(y|x) of each class y, (n, classes), in the order of `spec_.condition.categories`; for model="semi-supervised".
+
+        Raises `DataError` when the examples are not like those of `fit`.
+        """
+        return lowerbound.evaluation.class_probabilities(self.model_, self._checked(X, None))
+
+    @available_if(_infers_labels)
+    def predict(self, X: Any) -> np.ndarray:
+        """The most probable class of each example, (n,); for model="semi-supervised"."""
+        condition = self.spec_.condition
+        assert condition is not None
+        return np.asarray(condition.categories)[self.predict_proba(X).argmax(axis=1)]
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -108,6 +108,17 @@ def weights_of(sample_weight: Any, count: int) -> np.ndarray | None:
     return weight
 
 
+def spread_of(spread: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """The standard deviations with which examples of this shape are drawn anew."""
+    std = np.asarray(spread)
+    if std.shape != shape or std.dtype.kind not in "iuf" or not (np.isfinite(std) & (std >= 0)).all():
+        raise DataError(
+            f"spread has the type {std.dtype} and the shape {std.shape}; expected finite numbers from 0 up, of the shape of X, "
+            f"{shape}."
+        )
+    return std.astype(np.float32)
+
+
 def own_validation(validation: Any, examples: np.ndarray, estimator: BaseEstimator) -> tuple[Split, np.ndarray] | None:
     """The split that a person chose, and the examples with rows of their own added; None where `validation` is a size.
 
@@ -185,6 +196,8 @@ def with_condition(x: np.ndarray, condition: Any, spec: DataSpec) -> Example:
         if condition is not None:
             raise ConfigurationError("condition is given, but this model was fitted without one; leave it out, or fit with one.")
         return Example(x)
+    if spec.condition.is_label and condition is None:
+        return Example(x, np.zeros((len(x), spec.condition.dim), np.float32))
     if condition is None:
         raise ConfigurationError(
             f"condition is missing: this model was fitted with one ({spec.condition.words}); give a row for each of the "

@@ -14,6 +14,7 @@ from ..recipes import DEFAULT_RECIPE, resolve_config
 # A parameter and the configuration key that it sets. The parts' parameters may also hold a part itself.
 PARAMETERS: dict[str, tuple[str, str]] = {
     "latent_dim": ("model", "latent_dim"),
+    "model": ("model", "name"),
     "likelihood": ("likelihood", "name"),
     "mean": ("likelihood", "mean"),
     "scale_floor": ("likelihood", "scale_floor"),

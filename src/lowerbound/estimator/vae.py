@@ -32,6 +32,7 @@ from .inputs import (
     numeric_examples,
     own_validation,
     seed_from,
+    spread_of,
     weights_of,
 )
 from .result import Fitted
@@ -57,6 +58,9 @@ class VAE(AbstractFitted):
     ----------
     latent_dim : int, default=None
         Number of latent variables.
+    model : str, default=None
+        The form of the model, of those that `lowerbound parts model` lists; "semi-supervised" takes `condition` for a label that
+        few examples have (-1 for the others) and has `predict` and `predict_proba`, with objective="semi-supervised".
     likelihood : str or a part, default=None
         p(x|z). Any name that `lowerbound parts likelihood` lists, or a part; so for the other parts. "auto" is Bernoulli for data
         of zeros and ones, Gaussian otherwise. A part of `lowerbound.likelihoods` is about the data as `scaling` leaves them.
@@ -159,6 +163,7 @@ class VAE(AbstractFitted):
         self,
         latent_dim: int | None = None,
         *,
+        model: str | None = None,
         likelihood: Any = None,
         mean: str | None = None,
         scale_floor: str | float | None = None,
@@ -185,6 +190,7 @@ class VAE(AbstractFitted):
         verbose: bool = False,
     ) -> None:
         self.latent_dim = latent_dim
+        self.model = model
         self.likelihood = likelihood
         self.mean = mean
         self.scale_floor = scale_floor
@@ -226,13 +232,23 @@ class VAE(AbstractFitted):
         settings = {} if chosen.info.automatic else parameters_of(chosen.run_config(), {})
         return cls(**{**settings, "random_state": None, **parameters})
 
-    def fit(self, X: Any, y: Any = None, *, condition: Any = None, sample_weight: Any = None, kind: str | None = None) -> VAE:
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        condition: Any = None,
+        sample_weight: Any = None,
+        spread: Any = None,
+        kind: str | None = None,
+    ) -> VAE:
         """Train on the examples `X`; `y` is ignored.
 
         - `condition`: what is given with each example, for a conditional model p(x|c): (n,) whole numbers for a category, or
           (n, k) numbers. Every method then takes the `condition` of its own examples.
         - `sample_weight`: (n,), how many examples each stands for: a row of weight 2 is worth two in every mean. A step draws
           rows, not weights, so a fit with a weight of 2 is not the fit with the row given twice, number for number.
+        - `spread`: of the shape of `X`, the standard deviation with which each step of training draws the values anew about `X`.
         - `kind`: for this fit, in place of the parameter of that name.
 
         Raises `DataError` when `X` cannot be used, `ConfigurationError` when a parameter is not possible, and
@@ -247,13 +263,14 @@ class VAE(AbstractFitted):
         array = numeric_examples(X, seen)
         given = None if condition is None else condition_values(condition, len(array))
         weight = weights_of(sample_weight, len(array))
+        std = None if spread is None else spread_of(spread, array.shape)
         names = tuple(getattr(seen, "feature_names_in_", ()))
         own = own_validation(self.validation, array, seen)
         if own is not None and len(own[1]) > len(array):
-            if given is not None or weight is not None:
+            if given is not None or weight is not None or std is not None:
                 raise ConfigurationError(
-                    "validation holds examples of its own, which have no condition and no weight; give them among X, with the "
-                    "numbers of their rows as validation."
+                    "validation holds examples of its own, which have no condition, weight or spread; give them among X, with "
+                    "the numbers of their rows as validation."
                 )
             array = own[1]
         asked = self._configuration(None if own is None else len(own[0].validation), kind)
@@ -265,6 +282,7 @@ class VAE(AbstractFitted):
             condition_name="condition",
             feature_names=names,
             weight=weight,
+            spread=std,
         )
         before = None
         if self.warm_start and hasattr(self, "model_"):

@@ -1,5 +1,6 @@
 from .annealing import AnnealedEstimate, Annealing, anneal, anneal_back, annealed_estimate
 from .bidirectional import Sandwich, sandwich
+from .classes import ClassificationError, check_infers_labels, class_probabilities, classification_error, completed
 from .comparison import Comparison, Contender, Contribution, Subject, check_comparable, compare, contribution
 from .estimates import BoundCurve, Estimate
 from .evidence import EvidenceEstimate, estimate_evidence
@@ -29,6 +30,7 @@ __all__ = [
     "AnnealedEstimate",
     "Annealing",
     "BoundCurve",
+    "ClassificationError",
     "Comparison",
     "Contender",
     "Contribution",
@@ -52,7 +54,11 @@ __all__ = [
     "annealed_estimate",
     "check_comparable",
     "check_density",
+    "check_infers_labels",
+    "class_probabilities",
+    "classification_error",
     "compare",
+    "completed",
     "contribution",
     "decode",
     "element_shares",

@@ -150,8 +150,8 @@ def check_density(model: AbstractLatentVariableModel, what: str, name: str = "th
 
 
 def check_condition(model: AbstractLatentVariableModel, condition: Array | np.ndarray | None) -> None:
-    """Raise `ConfigurationError` when a model that takes a condition is given none."""
-    if model.condition_dim > 0 and condition is None:
+    """Raise `ConfigurationError` when a model that takes a condition, and does not infer it, is given none."""
+    if model.condition_dim > 0 and condition is None and not model.infers_condition:
         raise ConfigurationError(
             f"the model was trained with a condition of {model.condition_dim} numbers for each example, and none was given. Give "
             "one row for each example: condition=... in Python, --condition on the command line."

@@ -1,5 +1,6 @@
 from .base import AbstractLatentVariableModel, Draws, Half, LatentBlock, LogTerms, is_trained, split_trained
 from .bayesian_decoder import BayesianDecoder
+from .semi_supervised import SemiSupervised
 from .single_layer import SingleLayer
 
 __all__ = [
@@ -9,6 +10,7 @@ __all__ = [
     "Half",
     "LatentBlock",
     "LogTerms",
+    "SemiSupervised",
     "SingleLayer",
     "is_trained",
     "split_trained",

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, ClassVar, Literal, NamedTuple, TypeVar
 
 import equinox as eqx
 import jax
@@ -129,6 +129,18 @@ class AbstractLatentVariableModel(eqx.Module):
     def latent_dim(self) -> int:
         """J, the number of latents."""
         return sum(block.dim for block in self.latent_blocks)
+
+    # What a model replaces whose condition may be missing, and no other.
+
+    # Whether a condition that is missing (None, or 0 everywhere) is a latent variable of the model: a label.
+    infers_condition: ClassVar[bool] = False
+
+    def completed(self, example: Example) -> Example:
+        """The example with its most probable condition where that is missing and the model infers it; else as it is.
+
+        Its densities are then those given this condition.
+        """
+        return example
 
     # What a model whose weights are random replaces, and no other.
 

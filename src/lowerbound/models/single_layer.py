@@ -191,7 +191,7 @@ class SingleLayer(AbstractLatentVariableModel):
             if draws.path_scale is not None:
                 z = _each_draw(_scale_gradient, z, draws.path_scale)
             if draws.path_only:
-                log_posterior = _each_draw(_stopped(posterior).log_prob, z)
+                log_posterior = _each_draw(stopped(posterior).log_prob, z)
         with jax.named_scope("X_decoder"):
             params = _each_draw(lambda z, key: self.decoder(z, condition=condition, key=key), z, decoder_keys)
         with jax.named_scope("ELB"):
@@ -267,7 +267,7 @@ class SingleLayer(AbstractLatentVariableModel):
                 return model.encoder, model.posterior
             return model.prior, model.decoder, model.likelihood
 
-        return eqx.tree_at(parts, self, _stopped(parts(self)))
+        return eqx.tree_at(parts, self, stopped(parts(self)))
 
     def _prior(self, condition: Condition) -> AbstractLatentDensity:
         return self.prior.bind(lambda x, condition: self.posterior.at(self.encoder(x, condition=condition)), condition)
@@ -321,7 +321,7 @@ def _each_draw(function: Callable[..., _Output], *arguments: Array | None) -> _O
     return jax.tree.map(lambda leaf: leaf[None], output)
 
 
-def _stopped(tree: _Output) -> _Output:
+def stopped(tree: _Output) -> _Output:
     """The same arrays, through which no gradient flows."""
     return jax.tree.map(lambda leaf: jax.lax.stop_gradient(leaf) if eqx.is_inexact_array(leaf) else leaf, tree)
 

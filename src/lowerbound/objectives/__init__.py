@@ -8,6 +8,7 @@ from .monte_carlo_em import MonteCarloEM
 from .needs import check_needs, check_number, check_rows
 from .renyi import RenyiBound
 from .schedule import WarmUp
+from .semi_supervised import SemiSupervisedELBO
 from .total_correlation import BetaTCVAE
 from .wake_sleep import WakeSleep
 
@@ -30,6 +31,7 @@ __all__ = [
     "Need",
     "RegularisedAutoencoder",
     "RenyiBound",
+    "SemiSupervisedELBO",
     "SparseAutoencoder",
     "WakeSleep",
     "WarmUp",

@@ -18,7 +18,9 @@ from ..models import AbstractLatentVariableModel, Draws, LogTerms
 from .schedule import Step
 
 # What an objective may need of a model (`needs.py` checks it and says what fits).
-Need = Literal["density", "deterministic-posterior", "factorised-posterior", "kl-by-latent", "own-prior", "euclidean-space"]
+Need = Literal[
+    "density", "deterministic-posterior", "factorised-posterior", "kl-by-latent", "own-prior", "euclidean-space", "classes"
+]
 # How the gradient of log q(z|x) reaches the encoder: in full; through z alone ("sticking the landing", Roeder et al. 2017); or
 # doubly reparametrised (Tucker et al. 2019), for objectives of importance weights.
 GradientEstimator = Literal["plain", "stl", "dreg"]
@@ -57,6 +59,7 @@ class AbstractObjective(eqx.Module):
     - `bound_name`: what `bound` is, for people: "ELBO", "IWAE bound, 5 samples"; "" where there is none.
     - `made_for`: how many training examples it was made for, a row of weight 2 counted twice; None where that does not matter.
     - `steps_per_batch`: how many steps in a row see one batch.
+    - `labelled_batch`: how many examples with a label training adds to each batch, with weight 0, drawn anew each time.
     - `remembers_examples`: whether its state holds something of each training example; a batch then says by `index` which it has.
     """
 
@@ -65,6 +68,7 @@ class AbstractObjective(eqx.Module):
     bound_name: ClassVar[str] = "ELBO"
     made_for: ClassVar[int | None] = None
     steps_per_batch: ClassVar[int] = 1
+    labelled_batch: ClassVar[int] = 0
     remembers_examples: ClassVar[bool] = False
 
     def __check_init__(self) -> None:

@@ -14,6 +14,16 @@ from .base import AbstractObjective
 def check_needs(objective: AbstractObjective, model: AbstractLatentVariableModel) -> None:
     """Raise `ConfigurationError` when the objective needs what the model cannot do."""
     name = type(objective).__name__
+    if ("classes" in objective.needs) != model.infers_condition:
+        raise ConfigurationError(
+            f"the objective {name} "
+            + (
+                "learns labels that are not known, but the model takes its condition for known; set model.name=semi-supervised. "
+                "With this model, objective.name=elbo works."
+                if not model.infers_condition
+                else "does not know of labels that are not known, which this model infers; set objective.name=semi-supervised."
+            )
+        )
     posterior = " and ".join(dict.fromkeys(block.posterior for block in model.latent_blocks))
     if "density" in objective.needs and not model.has_density:
         raise ConfigurationError(
@@ -57,6 +67,11 @@ def check_rows(objective: AbstractObjective, *, are_streamed: bool, are_redrawn:
     - `are_streamed`: a feed brings them. `are_redrawn`: each step draws zeros and ones anew.
     """
     name = type(objective).__name__
+    if objective.labelled_batch and are_streamed:
+        raise ConfigurationError(
+            f"the objective {name} adds labelled examples to each batch and must know which have a label, but a feed brings the "
+            "examples and does not say; give the Trainer an Example."
+        )
     if objective.remembers_examples and are_streamed:
         raise ConfigurationError(
             f"the objective {name} keeps a chain for each training example and must know which of them a batch has, but a feed "

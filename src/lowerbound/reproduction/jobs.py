@@ -146,8 +146,8 @@ class Worker:
         split = dataset.split
         if split is None:
             assert not isinstance(config.data.validation, str)
-            sizes = {"validation": config.data.validation, "test": config.data.test}
-            split = shuffled_split(len(dataset.examples), **sizes, seed=curve.split)
+            held_out, test = config.data.validation, config.data.test
+            split = shuffled_split(len(dataset.examples), validation=held_out, test=test, seed=curve.split)
         train = split.train[: curve.num_train]
         return dataclasses.replace(dataset, split=Split(train, split.validation, split.test, split.method, split.seed))
 

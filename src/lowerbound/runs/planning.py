@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ..assembly.automatic import Choice, choose, with_choices
-from ..assembly.build import check_same_model, resolve
+from ..assembly.build import check_same_model, infers_labels, resolve, told_labels
 from ..config import ResolvedConfig, RunConfig, layered
 from ..config.entry import KINDS
 from ..data.dataset import Dataset
 from ..data.describe import describe_dataset
+from ..data.labels import label_values
 from ..data.spec import DataSpec
 from ..data.splits import Split, shuffled_split, split_around
 from ..errors import ConfigurationError
@@ -49,7 +50,7 @@ def plan(
     Raises `ConfigurationError`, also where the configuration asks for another model than the one before, and `DataError`.
     """
     split = _choose_split(config, dataset)
-    spec = describe_dataset(dataset, split.train, config.data.kind) if before is None else before.spec
+    spec = described(config, dataset, split) if before is None else before.spec
     choices: list[Choice] = []
     if given is not None:
         if before is not None:
@@ -61,6 +62,11 @@ def plan(
     if before is not None:
         check_same_model(before.config, config)
     return Plan(split, spec, config, tuple(choices))
+
+
+def described(config: RunConfig, dataset: Dataset, split: Split) -> DataSpec:
+    """The description of the training examples, and of the labels that the model is told where it infers them."""
+    return describe_dataset(dataset, split.train, config.data.kind, told_labels(config, dataset, split))
 
 
 def _choose_split(config: RunConfig, dataset: Dataset) -> Split:
@@ -75,4 +81,9 @@ def _choose_split(config: RunConfig, dataset: Dataset) -> Split:
             f"data.validation is {data.validation!r}, but {dataset.name} was loaded without it; load the data with "
             "load_configured."
         )
-    return shuffled_split(len(dataset.examples), validation=data.validation, test=data.test, seed=data.split_seed)
+    kept = None
+    if infers_labels(config) and dataset.condition is not None and not data.labelled:
+        # Where few have a label, none of them is held out.
+        _, known = label_values(dataset.condition, dataset.condition_name)
+        kept = None if known.all() else known
+    return shuffled_split(len(dataset.examples), validation=data.validation, test=data.test, seed=data.split_seed, kept=kept)

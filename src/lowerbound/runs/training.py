@@ -19,7 +19,6 @@ from ..assembly.automatic import Choice
 from ..assembly.build import resolve
 from ..config import RunConfig
 from ..data.dataset import Dataset
-from ..data.describe import describe_dataset
 from ..data.examples import Example, examples_of, in_form_of
 from ..data.plausibility import check_float32, check_like_training
 from ..data.spec import DataSpec
@@ -31,7 +30,7 @@ from ..training import ALL_EPOCHS, NOT_FINITE, STOPPED_EARLY, Progress, Record, 
 from .checkpoints import latest_checkpoint, load_checkpoint_into, save_checkpoint
 from .folder import RunFolder, load_model
 from .model_folder import save_model_folder
-from .planning import plan
+from .planning import described, plan
 from .start import Start
 
 FINISHED = (ALL_EPOCHS, STOPPED_EARLY)
@@ -133,7 +132,7 @@ class TrainingRun:
                 f"run with --from {start['path']}."
             )
         if checkpoint is None:
-            spec = describe_dataset(dataset, split.train, config.data.kind)
+            spec = described(config, dataset, split)
             config = resolve(config, spec)
             trainer = prepare(config, spec, dataset, split)
             folder.metrics.keep_until(0)

@@ -16,7 +16,7 @@ from ..data.examples import examples_of
 from ..data.spec import DataSpec
 from ..data.splits import Split
 from ..errors import LowerboundError
-from ..evaluation import active_units, decode, kl_by_latent, posterior_means, reconstruction, sample
+from ..evaluation import active_units, completed, decode, kl_by_latent, posterior_means, reconstruction, sample
 from ..models import AbstractLatentVariableModel
 from ..runs.folder import RunFolder
 from .examination import examine
@@ -115,7 +115,7 @@ def _of_data(
     model: AbstractLatentVariableModel, spec: DataSpec, config: RunConfig, dataset: Dataset, split: Split, shown: str
 ) -> dict[str, Any]:
     rows = getattr(split, shown)
-    examples, shown_data = spec.to_model(dataset.examples[rows]), examples_of(dataset, rows, spec)
+    examples, shown_data = spec.to_model(dataset.examples[rows]), completed(model, examples_of(dataset, rows, spec))
     # All examples of the split, as `evaluate` and `latents` take, so that all faces call the same latents active.
     means = posterior_means(model, shown_data)
     active, points = active_units(means), rows[:NUM_LATENT_POINTS]
@@ -125,7 +125,7 @@ def _of_data(
     # A conditional model draws its samples under the conditions of the real examples beside them.
     given = examples_of(dataset, np.resize(real, NUM_SAMPLES), spec).condition
     condition = None if given is None else np.asarray(given)
-    train = examples_of(dataset, split.train[:NUM_LATENT_POINTS], spec)
+    train = completed(model, examples_of(dataset, split.train[:NUM_LATENT_POINTS], spec))
     return {
         "samples": sample(model, NUM_SAMPLES, condition=condition, draw=True, seed=seed),
         "sample_means": sample(model, NUM_SAMPLES, condition=condition, draw=False, seed=seed),

@@ -1,7 +1,5 @@
 """How training examples reach the compiled program: all of them at once, or a chunk of steps at a time."""
 
-from __future__ import annotations
-
 import dataclasses
 from abc import abstractmethod
 from collections.abc import Callable
@@ -10,7 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int, Num, PRNGKeyArray
+from jaxtyping import Array, Float, Int, Num, PRNGKeyArray
 from typing_extensions import override
 
 from ..data.examples import Example
@@ -18,6 +16,8 @@ from .schedule import Schedule
 
 # The stream of random numbers that follows those of `program`.
 REDRAWING = 3
+# No epoch has this number, by which an epoch's permutation is drawn.
+_LABELLED = 2**31 - 1
 
 
 class AbstractBatches(eqx.Module):
@@ -100,6 +100,49 @@ class Redrawn(AbstractResident):
         return dataclasses.replace(self.data[rows], x=drawn.astype(self.data.x.dtype))
 
 
+class Noisy(AbstractResident):
+    """All examples on the device, of which each step draws values anew: x ~ N(data, std^2).
+
+    - `std`: of x's shape.
+    """
+
+    data: Example
+    std: Float[Array, "..."]
+
+    @override
+    def batch(self, rows: Int[Array, " batch"], key: PRNGKeyArray, step: Int[Array, ""]) -> Example:
+        own = jax.random.fold_in(jax.random.fold_in(key, REDRAWING), step)
+        noise = self.std[rows] * jax.random.normal(own, (len(rows), *self.data.x.shape[1:]), jnp.float32)
+        return dataclasses.replace(self.data[rows], x=self.data.x[rows] + noise)
+
+
+class WithLabelled(AbstractResident):
+    """Another's batches, each with labelled examples behind it that weigh nothing: they count for their label alone.
+
+    - `inner`: whose batches; its examples are `data`. `labelled`: which examples have one.
+    - `count`: how many are added to a batch, drawn anew at each step.
+    """
+
+    data: Example
+    inner: Resident | Redrawn | Noisy
+    labelled: Int[Array, " labelled"]
+    count: int = eqx.field(static=True)
+
+    @override
+    def rows(self, key: PRNGKeyArray, first_step: Int[Array, ""], schedule: Schedule) -> Int[Array, "steps batch"]:
+        ordinary = self.inner.rows(key, first_step, schedule)
+        own = jax.random.fold_in(key, _LABELLED)
+        keys = jax.vmap(lambda step: jax.random.fold_in(own, step))(first_step + jnp.arange(len(ordinary)))
+        drawn = jax.vmap(lambda key: jax.random.randint(key, (self.count,), 0, len(self.labelled)))(keys)
+        return jnp.concatenate([ordinary, self.labelled[drawn]], axis=1)
+
+    @override
+    def batch(self, rows: Int[Array, " batch"], key: PRNGKeyArray, step: Int[Array, ""]) -> Example:
+        batch = self.inner.batch(rows, key, step)
+        weight = jnp.ones(len(rows), jnp.float32) if batch.weight is None else batch.weight
+        return dataclasses.replace(batch, weight=weight.at[-self.count :].set(0))
+
+
 class Streamed(AbstractFeed):
     """Examples that a reader brings, a chunk of steps at a time: the very rows that `Resident` would have looked up.
 
@@ -119,7 +162,7 @@ class Streamed(AbstractFeed):
         return jax.tree.map(jnp.asarray, self.read(np.arange(min(count, self.count))))
 
     @override
-    def fetch(self, key: PRNGKeyArray, first_step: int, schedule: Schedule) -> Fetched:
+    def fetch(self, key: PRNGKeyArray, first_step: int, schedule: Schedule) -> AbstractBatches:
         rows = np.asarray(_batch_indices(key, jnp.int32(first_step), schedule, self.count))
         return Fetched(self.read(rows.reshape(-1)))
 

@@ -24,7 +24,7 @@ from ..storage.schema import checked
 from . import program
 from .devices import mesh as one_device
 from .devices import place
-from .feed import AbstractFeed, Redrawn, Resident
+from .feed import AbstractFeed, Noisy, Redrawn, Resident, WithLabelled
 from .numbers import Numbers, as_inputs
 from .optimizer import learning_rate
 from .schedule import Schedule
@@ -137,6 +137,7 @@ class Trainer:
     - `objective`: what is minimized, and the bound that is reported.
     - `probability`: values of the training examples' shape and the highest that they can have, whose ratio is the probability of
       a one, where each step draws zeros and ones anew; None where it sees the examples as they are.
+    - `spread`: of the training examples' shape, the standard deviation with which each step draws them anew; None for none.
     - `mesh`: the devices that share each batch; one by default.
 
     Raises `ConfigurationError` when early stopping is asked for without validation data, when the model cannot do what the
@@ -153,6 +154,7 @@ class Trainer:
         config: TrainingConfig,
         *,
         probability: tuple[np.ndarray, float] | None = None,
+        spread: np.ndarray | None = None,
         mesh: Mesh | None = None,
     ) -> None:
         validation, mesh = Example.of(validation), one_device() if mesh is None else mesh
@@ -162,7 +164,9 @@ class Trainer:
                 "Set training.early_stopping_patience=0, or data.validation above 0 where the data come without a split."
             )
         check_needs(objective, model)
-        check_rows(objective, are_streamed=isinstance(train, AbstractFeed), are_redrawn=probability is not None)
+        check_rows(
+            objective, are_streamed=isinstance(train, AbstractFeed), are_redrawn=probability is not None or spread is not None
+        )
         model.check_observed(validation)
         if not isinstance(train, AbstractFeed):
             train = Example.of(train)
@@ -171,21 +175,27 @@ class Trainer:
             number = float(train.total_weight)
             if objective.remembers_examples:
                 train = dataclasses.replace(train, index=np.arange(len(train), dtype=np.int32))
+            labelled = _labelled_rows(objective, train)
             train = place(train, mesh)
-            train = (
-                Resident(train)
-                if probability is None
-                else Redrawn(train, place(jnp.asarray(probability[0]), mesh), probability[1])
-            )
+            if probability is not None:
+                train = Redrawn(train, place(jnp.asarray(probability[0]), mesh), probability[1])
+            else:
+                train = Resident(train) if spread is None else Noisy(train, place(jnp.asarray(spread, jnp.float32), mesh))
+            if labelled is not None:
+                rows = place(jnp.asarray(labelled, jnp.int32), mesh)
+                train = WithLabelled(train.data, train, rows, objective.labelled_batch)
         else:
             number = train.num_examples
         self.feed = train
         self.schedule = Schedule.plan(config, self.feed.num_examples, objective.steps_per_batch)
-        if self.schedule.batch_size % mesh.size:
-            raise ConfigurationError(
-                f"training.batch_size is {self.schedule.batch_size}, which {mesh.size} devices cannot share equally; set it to a "
-                f"multiple of {mesh.size}."
-            )
+        for what, size in (
+            ("training.batch_size", self.schedule.batch_size),
+            ("objective.labelled_batch", objective.labelled_batch),
+        ):
+            if size % mesh.size:
+                raise ConfigurationError(
+                    f"{what} is {size}, which {mesh.size} devices cannot share equally; set it to a multiple of {mesh.size}."
+                )
         self._keeps_by_bound = objective.is_bound and model.has_density
         # What decides which weights early stopping keeps, for people.
         self.kept_by = f"validation {objective.bound_name if self._keeps_by_bound else 'loss'}"
@@ -355,3 +365,21 @@ class Trainer:
             progress.best_params = jax.tree.map(jnp.copy, program.averaged(progress.state))
         elif 0 < self._patience <= epoch - progress.best_epoch:
             progress.stop_reason = STOPPED_EARLY
+
+
+def _labelled_rows(objective: AbstractObjective, train: Example) -> np.ndarray | None:
+    """Which training examples have a label, for an objective that adds some of them to each batch."""
+    if not objective.labelled_batch:
+        return None
+    known = np.zeros((1, 1)) if train.condition is None else np.asarray(train.condition)
+    if not known.any():
+        raise ConfigurationError(
+            f"the objective {type(objective).__name__} learns from examples with a label, but none of the {len(train):,} "
+            "training examples has one."
+        )
+    if (empty := np.flatnonzero(~known.any(axis=0))).size:
+        raise ConfigurationError(
+            f"the objective {type(objective).__name__} learns {known.shape[1]} classes, but no training example has the label "
+            f"number {empty[0]} (from 0); give at least one example of each class, or leave the class out."
+        )
+    return np.flatnonzero(known.any(axis=1))

@@ -7,7 +7,7 @@ from typing import Any
 
 import jax
 
-from ..assembly.build import build_model, build_objective
+from ..assembly.build import build_model, build_objective, told_labels
 from ..assembly.parts import check_fit
 from ..config import ResolvedConfig
 from ..config.catalogue import class_of
@@ -48,7 +48,8 @@ def prepare(
         model = build_model(config, spec, key, condition_dim=spec.condition_dim, examples=start, parts=parts)
         for held_out in (split.validation, split.test):
             model.check_values(dataset.examples, spec, name=dataset.name, rows=held_out)
-    train, validation = (examples_of(dataset, rows, spec) for rows in (split.train, split.validation))
+    train = examples_of(dataset, split.train, spec, told_labels(config, dataset, split))
+    validation = examples_of(dataset, split.validation, spec)
     steps_per_batch = class_of("objective", config.objective.name).steps_per_batch
     steps_per_epoch = Schedule.plan(config.training, len(train), steps_per_batch).steps_per_epoch
     objective = parts.get("objective") or build_objective(config, steps_per_epoch, len(train))
@@ -58,6 +59,7 @@ def prepare(
                 f"data.binarize is 'dynamic', but {dataset.name} came without the probabilities to draw from; load the data with "
                 "load_configured (the estimator takes zeros and ones as they are)."
             )
-        return Trainer(model, train, validation, objective, config.training)
+        spread = None if dataset.spread is None else for_device(dataset.spread[split.train])
+        return Trainer(model, train, validation, objective, config.training, spread=spread)
     values, top = dataset.probability
     return Trainer(model, train, validation, objective, config.training, probability=(for_device(values[split.train]), top))

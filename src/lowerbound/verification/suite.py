@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import jax
 
-from . import bayesian_regression, bounds, densities, errors, objectives, whole
+from . import bayesian_regression, bounds, densities, errors, objectives, semi_supervised, whole
 from .figure import Figure
 
 # What is looked at, in words, and the check. Each is a function of its own subject, so that a test can put in a broken one.
@@ -19,6 +19,7 @@ CHECKS: Mapping[str, Callable[[], Iterator[Figure]]] = {
     "annealed weights from the posterior": lambda: bounds.annealed_weights(2, "posterior"),
     "evidence by a fitted posterior density": bounds.posterior_density,
     "weights that are random": bayesian_regression.evidence,
+    "labels that are not known": semi_supervised.labels,
     "errors by hand": errors.errors,
     "likelihoods are normalised, and draw what they say": densities.likelihoods,
     "priors and posteriors draw what they say": densities.latent_densities,
