@@ -38,8 +38,13 @@ def small_keys(kind: str, name: str) -> dict[str, Any]:
 def sections_of(choice: Choice) -> dict[str, dict[str, Any]]:
     """The configuration of a choice of names."""
     sections = {kind: {"name": name, **small_keys(kind, name)} for kind, name in choice.items()}
-    model = {"name": "semi-supervised"} if "classes" in class_of("objective", choice.get("objective", "elbo")).needs else {}
+    model = {"name": "semi-supervised"} if "classes" in _needs(choice.get("objective", "elbo")) else {}
     return {"model": {"latent_dim": 2, **model}, **sections}
+
+
+@functools.cache
+def _needs(objective: str) -> tuple[str, ...]:
+    return class_of("objective", objective).build(PartConfig("objective", objective), ObjectiveContext(5, 50)).needs
 
 
 @functools.cache
@@ -52,7 +57,7 @@ def is_allowed(first: tuple[str, str], second: tuple[str, str]) -> bool:
         fits = classes["prior"].space in (None, classes["posterior"].space)
         return fits and (classes["posterior"].has_density or not needs_density)
     if {"objective", "posterior"} == set(names):
-        needs = classes["objective"].build(PartConfig("objective", names["objective"]), ObjectiveContext(5, 50)).needs
+        needs = _needs(names["objective"])
         posterior = classes["posterior"]
         return not (
             ("density" in needs and not posterior.has_density)
@@ -61,7 +66,7 @@ def is_allowed(first: tuple[str, str], second: tuple[str, str]) -> bool:
             or ("euclidean-space" in needs and posterior.space != "euclidean")
         )
     if {"objective", "prior"} == set(names):
-        needs = classes["objective"].build(PartConfig("objective", names["objective"]), ObjectiveContext(5, 50)).needs
+        needs = _needs(names["objective"])
         if "own-prior" in needs and classes["prior"].is_made_of_posterior:
             return False
         # They meet through a posterior that both can work with.

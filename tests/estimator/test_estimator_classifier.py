@@ -54,7 +54,7 @@ def test_a_classifier_of_codes(classifier: Any) -> None:
     assert fitted.classes_.tolist() == ["a", "b", "c"]
     assert np.mean(fitted.predict(X) == np.asarray(["a", "b", "c"])[GROUP]) > 0.9
     assert not hasattr(fitted, "m2_")
-    assert clone(fitted).method == "m1"
+    assert clone(fitted).get_params()["method"] == "m1"  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def test_the_second_model_alone_predicts_also_when_loaded(tmp_path: Path) -> None:

@@ -144,7 +144,9 @@ def test_batches_have_labelled_examples_behind_them() -> None:
     label = np.zeros((40, 3), np.float32)
     label[:5] = LABELS[[0, 1, 2, 0, 1]]
     options = TrainingConfig(epochs=1, batch_size=10)
-    trainer = Trainer(TRUTH.model(), Example(x, label), Example(x[:0]), SemiSupervisedELBO(labelled_batch=4), options)
+    trainer = Trainer(
+        TRUTH.model(), Example(x, label), Example(x[:0]), SemiSupervisedELBO(labelled_batch=4, labelled_weight=0.5), options
+    )
     batches = trainer.feed.fetch(jax.random.key(0), 0, trainer.schedule)
     rows = np.asarray(batches.rows(jax.random.key(0), jnp.int32(0), trainer.schedule))
     assert rows.shape == (4, 14)
@@ -152,7 +154,7 @@ def test_batches_have_labelled_examples_behind_them() -> None:
     assert rows[:, 10:].max() < 5
     assert len(np.unique(rows[:, 10:])) > 1
     batch = batches.batch(jnp.asarray(rows[0]), jax.random.key(0), jnp.int32(0))
-    np.testing.assert_array_equal(np.asarray(batch.weight), [1.0] * 10 + [0.0] * 4)
+    np.testing.assert_array_equal(np.asarray(batch.weight), [1.0] * 10 + [0.5] * 4)
     # A chunk that starts later draws those that one from the start would have come to.
     later = np.asarray(batches.rows(jax.random.key(0), jnp.int32(2), trainer.schedule))
     np.testing.assert_array_equal(later[:2, 10:], rows[2:, 10:])

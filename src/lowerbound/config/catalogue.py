@@ -335,8 +335,9 @@ CATALOGUE: dict[str, dict[str, Entry]] = {
             ".objectives:SemiSupervisedELBO",
             {
                 "num_samples": _DRAWS,
-                "classification_weight": Key(0.1, _WEIGHT, "the weight of -log q(y|x), a mean over labelled examples"),
-                "labelled_batch": Key(25, COUNT, "labelled examples that each step looks at besides its batch"),
+                "classification_weight": Key(1.0, _WEIGHT, "a, the weight of -log q(y|x), a mean over labelled examples"),
+                "labelled_batch": Key(50, COUNT, "labelled examples that each step looks at besides its batch"),
+                "labelled_weight": Key(1.0, _WEIGHT, "the weight of each of these in the bound; with 0 they count for a alone"),
             },
             ("kingma2014semi",),
         ),

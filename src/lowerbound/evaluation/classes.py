@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from ..config.catalogue import first_with
 from ..data.conditions import in_words
 from ..data.examples import Example
 from ..errors import ConfigurationError, DataError
@@ -23,8 +24,8 @@ def check_infers_labels(model: AbstractLatentVariableModel) -> None:
     """Raise `ConfigurationError` for a model that infers no labels."""
     if not model.infers_condition:
         raise ConfigurationError(
-            f"this model, a {type(model).__name__}, infers no labels; train one with model.name=semi-supervised and "
-            "objective.name=semi-supervised."
+            f"this model, a {type(model).__name__}, infers no labels; train one with "
+            f"model.name={first_with('model', infers_condition=True)}."
         )
 
 

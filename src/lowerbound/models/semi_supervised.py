@@ -70,8 +70,8 @@ class SemiSupervised(AbstractLatentVariableModel):
     def build(cls, config: RunConfig, context: BuildContext, parts: Mapping[str, Any]) -> SemiSupervised:
         if context.condition_dim < 2:
             raise ConfigurationError(
-                f"model.name is 'semi-supervised', but the examples have {context.condition_dim or 'no'} classes; expected two "
-                "or more. On the command line give --condition labels, or the column of a table; in Python fit(X, condition=y)."
+                f"model.name is {config.model.name!r}, but the examples have {context.condition_dim or 'no'} classes; expected "
+                "two or more: --set data.condition=labels, or =COLUMN of a table; in Python fit(X, condition=y)."
             )
         shapes, key = (context.spec.event_shape, (context.condition_dim,)), jax.random.fold_in(context.key, _CLASSIFIER)
         if "network" in parts:

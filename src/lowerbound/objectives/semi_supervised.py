@@ -25,16 +25,17 @@ class SemiSupervisedELBO(AbstractObjective):
 
     The sum over the classes is exact: each is decoded in every step, so a step costs as many decodings as there are classes. The
     second mean is over labelled examples alone. As few have a label, training adds `labelled_batch` of them to each batch, drawn
-    anew each time, with weight 0: they count there, and not in the bound.
-
-    The paper's alpha, 0.1 N, is N times a, for its loss is a sum over N examples.
+    anew each time, each with `labelled_weight` in the first mean. With 0 the loss is the paper's, whose alpha, 0.1 N, is N times
+    a. But there the few labels hardly reach the decoder, and y comes to stand for other groups than the classes; with 1, as the
+    paper's successors have it, the decoder learns what the labels are (docs/results.md).
 
     - `num_samples`: draws of z for each example and class. `classification_weight`: a; with 0 the loss is a bound.
     """
 
     num_samples: int = eqx.field(static=True, default=1)
-    classification_weight: float = eqx.field(converter=float, default=0.1)
-    labelled_batch: int = eqx.field(static=True, default=25)
+    classification_weight: float = eqx.field(converter=float, default=1.0)
+    labelled_batch: int = eqx.field(static=True, default=50)
+    labelled_weight: float = eqx.field(converter=float, default=1.0)
     needs: ClassVar[tuple[Need, ...]] = ("density", "classes")
     bound_name: ClassVar[str] = "ELBO"
 

@@ -117,16 +117,17 @@ class Noisy(AbstractResident):
 
 
 class WithLabelled(AbstractResident):
-    """Another's batches, each with labelled examples behind it that weigh nothing: they count for their label alone.
+    """Another's batches, each with labelled examples behind it.
 
     - `inner`: whose batches; its examples are `data`. `labelled`: which examples have one.
-    - `count`: how many are added to a batch, drawn anew at each step.
+    - `count`: how many are added to a batch, drawn anew at each step. `added_weight`: of each in the batch's means.
     """
 
     data: Example
     inner: Resident | Redrawn | Noisy
     labelled: Int[Array, " labelled"]
     count: int = eqx.field(static=True)
+    added_weight: Float[Array, ""]
 
     @override
     def rows(self, key: PRNGKeyArray, first_step: Int[Array, ""], schedule: Schedule) -> Int[Array, "steps batch"]:
@@ -140,7 +141,7 @@ class WithLabelled(AbstractResident):
     def batch(self, rows: Int[Array, " batch"], key: PRNGKeyArray, step: Int[Array, ""]) -> Example:
         batch = self.inner.batch(rows, key, step)
         weight = jnp.ones(len(rows), jnp.float32) if batch.weight is None else batch.weight
-        return dataclasses.replace(batch, weight=weight.at[-self.count :].set(0))
+        return dataclasses.replace(batch, weight=weight.at[-self.count :].set(self.added_weight))
 
 
 class Streamed(AbstractFeed):

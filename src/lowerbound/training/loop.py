@@ -183,7 +183,8 @@ class Trainer:
                 train = Resident(train) if spread is None else Noisy(train, place(jnp.asarray(spread, jnp.float32), mesh))
             if labelled is not None:
                 rows = place(jnp.asarray(labelled, jnp.int32), mesh)
-                train = WithLabelled(train.data, train, rows, objective.labelled_batch)
+                weight = jnp.asarray(objective.labelled_weight, jnp.float32)
+                train = WithLabelled(train.data, train, rows, objective.labelled_batch, place(weight, mesh))
         else:
             number = train.num_examples
         self.feed = train
