@@ -1,7 +1,11 @@
-"""What the README shows is run: its Python as it stands, its commands through the command line's own parser."""
+"""What the README shows is run, its commands through the command line's own parser.
+
+`make test` runs all of it with few epochs and few samples, `make test-long` as it stands.
+"""
 
 import re
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,20 +24,49 @@ def blocks(language: str) -> list[str]:
     return [text for name, text in BLOCKS if name == language]
 
 
+def as_it_stands(text: str) -> str:
+    return text
+
+
+def shortened(text: str) -> str:
+    """The same with one epoch instead of up to five and two instead of more, and at most ten samples: no program is left out."""
+    text = re.sub(r"(epochs[ =])(\d+)", lambda found: found[1] + str(min(1 + int(found[2]) // 6, 2)), text)
+    return re.sub(r"(samples[ =])(\d+)", lambda found: found[1] + str(min(int(found[2]), 10)), text)
+
+
+# Twenty epochs of several models take two minutes more and compile nothing that two do not.
+lengths = pytest.mark.parametrize("length", [shortened, pytest.param(as_it_stands, marks=pytest.mark.long)])
+
+
+def test_shortened_are_the_same_commands_with_smaller_numbers() -> None:
+    assert shortened(README) != README
+    assert re.sub(r"\d+", "", README) == re.sub(r"\d+", "", shortened(README))
+    # What is resumed has an epoch to go.
+    assert [shortened(f"--epochs {epochs}, samples={epochs}") for epochs in (5, 8, 30)] == [
+        "--epochs 1, samples=5",
+        "--epochs 2, samples=8",
+        "--epochs 2, samples=10",
+    ]
+
+
+@lengths
 @pytest.mark.parametrize("code", blocks("python"), ids=lambda code: code.splitlines()[-1][:30])
-def test_the_python_examples_run(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_python_examples_run(
+    code: str, length: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
-    exec(compile(code, "README.md", "exec"), names)
+    exec(compile(length(code), "README.md", "exec"), names)
     assert "vae" in names
 
 
-def test_the_commands_run_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@lengths
+def test_the_commands_run_in_order(length: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     commands = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("lowerbound ")]
     assert len(commands) >= 8
     for command in commands:
-        result = CliRunner().invoke(app, shlex.split(command)[1:])
+        result = CliRunner().invoke(app, shlex.split(length(command))[1:])
         assert result.exit_code == 0, f"{command}\n{result.output}\n{result.exception!r}"
     for name in ("new_digits.png", "pairs.png", "codes.csv", "runs/digits/report.html", "runs/two/model/weights.safetensors"):
         assert (tmp_path / name).stat().st_size > 0
