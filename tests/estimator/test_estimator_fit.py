@@ -205,6 +205,7 @@ def test_what_is_not_left_open_has_the_default_of_the_configuration():
 def test_every_parameter_reaches_the_configuration():
     changed = {
         "latent_dim": 3,
+        "model": "single-layer",
         "likelihood": "gaussian",
         "mean": "sigmoid",
         "scale_floor": 0.5,

@@ -271,6 +271,22 @@ MUTATIONS = (
         "the sleep half of wake-sleep",
     ),
     Mutation(
+        "the classes' prior left out of the bound",
+        "objectives/semi_supervised.py",
+        "share * share.shape[1])",
+        "share)",
+        "oracles/test_semi_supervised.py::test_every_figure_is_right_and_a_blunt_classifier_is_found_wrong",
+        "labels that are not known",
+    ),
+    Mutation(
+        "a mixture's density without its weights",
+        "densities/mixture.py",
+        "jax.nn.log_softmax(self.log_weights) + each",
+        "each",
+        "oracles/test_semi_supervised.py::test_every_figure_is_right_and_a_blunt_classifier_is_found_wrong",
+        "labels that are not known",
+    ),
+    Mutation(
         "the sign of the change to the unit scale",
         "evaluation/scores.py",
         "elbo + to_unit",

@@ -43,7 +43,7 @@ def test_the_description_of_the_data_and_the_constants_are_those_of_the_checkpoi
     def never(*arguments: object) -> None:
         raise AssertionError
 
-    monkeypatch.setattr(training, "describe_dataset", never)
+    monkeypatch.setattr(training, "described", never)
     monkeypatch.setattr("lowerbound.training.preparation.build_model", never)
     checkpoint = latest_checkpoint(stopped / "checkpoints")
     assert checkpoint is not None

@@ -115,7 +115,8 @@ class AbstractFitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityM
 
         Raises `DataError` when the examples are not like those of `fit`.
         """
-        examples = lowerbound.evaluation.completed(self.model_, self._checked(X, condition))
+        examples = self._checked(X, condition)
+        examples = lowerbound.evaluation.completed(self.model_, examples)
         means = self._decoder_means(Example(self._posterior_means(examples), examples.condition))
         return self._as_given(means, module_of_frame(X))
 

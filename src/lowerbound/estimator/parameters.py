@@ -45,6 +45,8 @@ _WITHOUT_USE: dict[tuple[str, str], str] = {
     ("training", "images_every"): "only `lowerbound train` writes pictures",
 }
 _DATA_NAME = "array"
+# Of a part, what a configuration says even where it is the default.
+_ALWAYS_SAID = {*((kind, "name") for kind in KINDS_OF_PARTS if kind != "model"), ("model", "latent_dim")}
 
 
 class Asked(NamedTuple):
@@ -110,7 +112,7 @@ def parameters_of(config: RunConfig, parts: Mapping[str, Any]) -> dict[str, Any]
         for key, default in defaults.items():
             where, value = (section, key), getattr(own, key)
             if where in names:
-                is_left_to_the_part = section in KINDS_OF_PARTS and key not in ("name", "latent_dim") and value == default
+                is_left_to_the_part = section in KINDS_OF_PARTS and where not in _ALWAYS_SAID and value == default
                 values[names[where]] = None if is_left_to_the_part else value
             elif value != default and where not in _WITHOUT_USE:
                 further = merged(further, {section: {key: value}})

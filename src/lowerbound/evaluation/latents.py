@@ -87,11 +87,14 @@ def sample(
 ) -> np.ndarray:
     """`num_samples` new examples in the user's units: z ~ p(z), then x ~ p(x|z), or its mean when `draw` is False.
 
-    - `condition`: (num_samples, condition_dim), where the model takes one.
+    - `condition`: (num_samples, condition_dim), where the model takes one. A label that the model infers is drawn where it is not
+      given, so that E[x|z] is that of an example of some class, and no mean over all of them.
 
     Raises `ConfigurationError` when the model takes a condition and none is given.
     """
     check_condition(model, condition)
+    if model.infers_condition:
+        condition = _with_drawn_labels(model, condition, num_samples, seed)
     prior_key, _ = jax.random.split(jax.random.key(seed))
     keys = prior_key, jax.random.key(seed + 1)
     # What the blocks give, and the array that they are joined into.
@@ -156,6 +159,15 @@ def check_condition(model: AbstractLatentVariableModel, condition: Array | np.nd
             f"the model was trained with a condition of {model.condition_dim} numbers for each example, and none was given. Give "
             "one row for each example: condition=... in Python, --condition on the command line."
         )
+
+
+def _with_drawn_labels(
+    model: AbstractLatentVariableModel, condition: Array | np.ndarray | None, count: int, seed: int
+) -> np.ndarray:
+    """The labels, one-hot, those that are missing drawn from p(y), under which all classes are equally probable."""
+    given = np.zeros((count, model.condition_dim), np.float32) if condition is None else np.asarray(condition, np.float32)
+    drawn = np.eye(model.condition_dim, dtype=np.float32)[np.random.default_rng(seed).integers(0, model.condition_dim, count)]
+    return np.where(given.any(axis=1, keepdims=True), given, drawn)
 
 
 def _on_device(condition: Array | np.ndarray | None) -> Array | None:

@@ -123,7 +123,7 @@ def _of_data(
     # Seeded, so that a report made again is the same report.
     real = np.random.default_rng(seed).permutation(split.train)[:NUM_SAMPLES]
     # A conditional model draws its samples under the conditions of the real examples beside them.
-    given = examples_of(dataset, np.resize(real, NUM_SAMPLES), spec).condition
+    given = completed(model, examples_of(dataset, np.resize(real, NUM_SAMPLES), spec)).condition
     condition = None if given is None else np.asarray(given)
     train = completed(model, examples_of(dataset, split.train[:NUM_LATENT_POINTS], spec))
     return {
