@@ -17,7 +17,8 @@ if (worker := os.environ.get("PYTEST_XDIST_WORKER")) and hasattr(os, "sched_seta
     os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
 
 # Most programs of a test run once, so compiling them is most of the suite. XLA's optimiser takes a third of it, and its newer
-# generators of code take twice as long as the older ones. LOWERBOUND_TEST_FLAGS=users leaves everything as users have it.
+# generators of code take twice as long as the older ones. To compile a program in parts costs a fifth more than at once, and
+# there is one core for all of them. LOWERBOUND_TEST_FLAGS=users leaves everything as users have it.
 if os.environ.get("LOWERBOUND_TEST_FLAGS") != "users":
     os.environ["XLA_FLAGS"] = " ".join(
         (
@@ -26,6 +27,7 @@ if os.environ.get("LOWERBOUND_TEST_FLAGS") != "users":
             "--xla_llvm_disable_expensive_passes=true",
             "--xla_cpu_use_fusion_emitters=false",
             "--xla_cpu_enable_concurrency_optimized_scheduler=false",
+            "--xla_cpu_parallel_codegen_split_count=1",
         )
     ).strip()
 
@@ -62,20 +64,49 @@ _SPREAD = {"test_parts.py", "test_densities.py", "test_combinations.py"}
 _LONGEST = ("test_runs_killed.py", "test_readme.py")
 
 # A worker keeps every program that it compiled, each in a few mappings of memory, of which Linux allows a process 65,530: beyond
-# them XLA ends the process. So beyond this memory it forgets all programs, and again whenever it has grown by half a gigabyte.
+# them XLA ends the process. So where it holds this many, or this much of the machine's memory, it forgets all programs, and again
+# whenever it has grown by half a gigabyte. Seldom: forgetting takes seconds, and what comes after is compiled anew.
+_MOST_MAPPINGS = 40_000
 _resident_limit = 3 * 2**30
+_resident_when_counted = 0
+
+with contextlib.suppress(OSError, ValueError, AttributeError):
+    # Half the memory, divided among the workers; 6 GiB are more than any needs.
+    _share = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    _resident_limit = max(_resident_limit, min(_share // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")), 6 * 2**30))
+
+# Tracing makes many small objects that soon go: looking for cycles among each 700 of them is a part of the suite's time.
+gc.set_threshold(50_000, 20, 20)
+
+
+def pytest_collection_finish() -> None:
+    """What is there before the first test stays: no search for cycles need pass through it."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_runtest_teardown() -> None:
     """Keep the memory of a worker bounded, where the system says how much it is."""
     global _resident_limit
-    if _resident_bytes() > _resident_limit:
+    if (resident := _resident_bytes()) > _resident_limit or _has_many_mappings(resident):
         jax.clear_caches()
         gc.collect()
         with contextlib.suppress(OSError, AttributeError):
             # What is free stays with the process otherwise.
             ctypes.CDLL("libc.so.6").malloc_trim(0)
         _resident_limit = max(_resident_limit, _resident_bytes() + 2**29)
+
+
+def _has_many_mappings(resident: int) -> bool:
+    """Counted whenever the process has grown by a tenth of a gigabyte, because counting takes as long as a small test."""
+    global _resident_when_counted
+    if abs(resident - _resident_when_counted) < 10**8:
+        return False
+    _resident_when_counted = resident
+    try:
+        return Path("/proc/self/maps").read_bytes().count(b"\n") > _MOST_MAPPINGS
+    except OSError:
+        return False
 
 
 def _resident_bytes() -> int:

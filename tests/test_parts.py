@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -180,15 +181,12 @@ def test_trained_numbers_are_the_networks_alone(case: Case) -> None:
     assert bool(trained) == (has_networks or isinstance(part, networks.AbstractNetwork))
 
 
-@pytest.mark.parametrize("config", RECIPES.values(), ids=RECIPES.keys())
-def test_every_recipe_builds_and_has_a_finite_bound_and_gradient(config: RunConfig) -> None:
+def _step_of_recipe(config: RunConfig, seed: int) -> tuple[Callable[..., Any], Any, Any]:
+    """The loss with its record and the gradient, as a function of the two parts of a model, and those of a seed's weights."""
     data = DATA["8-bit"]
     objective = build_objective(config, steps_per_epoch=5, num_examples=len(data))
-    # Two seeds of weights, one program.
-    trained, rest = split_trained(build_model(config, describe(data), jax.random.key(0)))
-    others, _ = split_trained(build_model(config, describe(data), jax.random.key(1)))
+    trained, rest = split_trained(build_model(config, describe(data), jax.random.key(seed)))
 
-    @eqx.filter_jit
     def step_of_this_test(trained: Any, rest: Any) -> Any:
         def loss(trained: Any) -> Any:
             record = objective(
@@ -198,12 +196,35 @@ def test_every_recipe_builds_and_has_a_finite_bound_and_gradient(config: RunConf
 
         return jax.value_and_grad(loss, has_aux=True)(trained)
 
-    with count_compilations() as count:
-        (loss, record), gradient = step_of_this_test(trained, rest)
-        _assert_finite(step_of_this_test(others, rest))
-    assert count["step_of_this_test"] == 1
-    _assert_finite((loss, record, gradient))
-    assert record.log_likelihood.shape == (len(data),)
+    return step_of_this_test, trained, rest
+
+
+every_recipe = pytest.mark.parametrize("config", RECIPES.values(), ids=RECIPES.keys())
+
+
+@every_recipe
+def test_every_recipe_builds_and_has_a_bound_and_a_gradient(config: RunConfig) -> None:
+    """Traced: the parts are compiled above, the combinations by `make test-combinations`, the recipes by `make test-long`."""
+    step, trained, rest = _step_of_recipe(config, 0)
+    (loss, record), gradient = eqx.filter_eval_shape(step, trained, rest)
+    assert loss.shape == ()
+    assert record.log_likelihood.shape == (len(DATA["8-bit"]),)
     # A deterministic code has none.
     assert (record.bound is None) == (config.posterior.name == "deterministic")
+    assert jax.tree.map(jnp.shape, gradient) == jax.tree.map(jnp.shape, trained)
+
+
+# Every recipe compiled takes a minute.
+@pytest.mark.long
+@every_recipe
+def test_every_recipe_has_a_finite_bound_and_gradient(config: RunConfig) -> None:
+    # Two seeds of weights, one program.
+    step, trained, rest = _step_of_recipe(config, 0)
+    _, others, _ = _step_of_recipe(config, 1)
+    compiled = eqx.filter_jit(step)
+    with count_compilations() as count:
+        (loss, record), gradient = compiled(trained, rest)
+        _assert_finite(compiled(others, rest))
+    assert count["step_of_this_test"] == 1
+    _assert_finite((loss, record, gradient))
     assert all(np.abs(np.asarray(leaf)).max() > 0 for leaf in jax.tree.leaves(gradient))

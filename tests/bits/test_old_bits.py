@@ -63,7 +63,8 @@ def distances(old: dict[str, Any], new: dict[str, Any]) -> dict[str, float]:
     return {name: distance(old[name], new[name]) for name in old}
 
 
-@pytest.mark.parametrize("job", record.JOBS)
+# One recipe that the tests train in every case; the other has its own program and takes as long.
+@pytest.mark.parametrize("job", ["digits", pytest.param("post-2018", marks=pytest.mark.long)])
 def test_the_same_seed_gives_the_weights_of_release_0_1(job: str) -> None:
     if job == "post-2018":
         (file,) = NAMED_SETS["frey-faces"].files
@@ -81,6 +82,8 @@ def test_a_guard_that_has_nothing_to_do_changes_no_more_than_last_bits() -> None
     )
 
 
+# To 1e-5 this is tested of all stored runs in `tests/storage/test_storage_saved.py`.
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["vamp-averaged-iwae"])
 def test_a_run_of_release_0_1_is_resumed_to_the_weights_that_0_1_reached(name: str, tmp_path: Path) -> None:
     shutil.copytree(SAVED, tmp_path / "saved")

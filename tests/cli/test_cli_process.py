@@ -56,7 +56,7 @@ def test_the_check_of_imports_would_see_jax() -> None:
 def test_results_go_to_stdout_and_sentences_to_stderr(files: Path, tmp_path: Path) -> None:
     environment = process_environment(tmp_path / "cache")
     folder = tmp_path / "run"
-    options = ["--epochs", "2", "--set", "network.hidden_widths=[8]", "--set", "model.latent_dim=2", "--json"]
+    options = [*SMALL, "--epochs", "2", "--json"]
     done = run(environment, "train", files / "images.npy", *options, "--out", folder)
     assert done.status == 0
     events = [json.loads(line) for line in done.stdout.splitlines()]

@@ -106,6 +106,14 @@ def of_one_total(part: AbstractLikelihood, log_prob: Callable[..., Any]) -> Call
     return lambda x: jnp.where(x.sum() == part.typical_total, log_prob(x), -jnp.inf)
 
 
+def _log_prob(part: AbstractLikelihood, params: Array, x: Array) -> Array:
+    return numpyro(of_one_total(part, part.distribution(params).log_prob))(x)
+
+
+def _sample(part: AbstractLikelihood, params: Array, key: PRNGKeyArray) -> Array:
+    return numpyro(part.distribution(params).sample)(key)
+
+
 # Raw numbers around which the tests draw, and how far; by default 0 and 1. A density with a pole at an end of its support is
 # more than float32 can integrate: its grid has too few numbers there.
 TYPICAL: dict[type, tuple[Any, float]] = {
@@ -181,11 +189,12 @@ def likelihood_case(make: Callable[[], AbstractLikelihood]) -> Case:
         return {"log_prob": (), "mean": part.event_shape, "sample": part.event_shape, "monitors": monitors}
 
     def density(part: AbstractLikelihood, key: PRNGKeyArray) -> Density:
-        distribution = part.distribution(typical_params(part, key))
+        params = typical_params(part, key)
         levels = levels_of(part)
         size = math.prod(part.event_shape)
-        axes, widths = (lattice(*levels, dimensions=size), None) if levels is not None else grid(part, distribution)
-        log_prob, sample = numpyro(of_one_total(part, distribution.log_prob)), numpyro(distribution.sample)
+        axes, widths = (lattice(*levels, dimensions=size), None) if levels is not None else grid(part, part.distribution(params))
+        # One program for all parameters.
+        log_prob, sample = eqx.Partial(_log_prob, part, params), eqx.Partial(_sample, part, params)
         return Density(log_prob, sample, axes, levels is not None, part.event_shape, widths)
 
     return Case(lambda key: with_random_numbers(make(), key), numpyro(inputs), extremes, numpyro(call), shapes, density)

@@ -75,7 +75,7 @@ def model_case(name: str) -> Case:
 
     def extremes(part: AbstractLatentVariableModel) -> list[tuple[Any, ...]]:
         data = DATA[CONFIGURATIONS[name][0]]
-        z = jnp.full((part.latent_dim,), EXTREME)
+        z = jnp.full((part.latent_dim,), EXTREME, jnp.float32)
         return [(jnp.full_like(data[0], limit), z, jax.random.key(0)) for limit in (data.min(), data.max())]
 
     return Case(functools.partial(model_of, name), inputs, extremes, call, shapes)

@@ -68,7 +68,9 @@ NETWORKS: dict[str, Callable[[PRNGKeyArray], AbstractNetwork]] = {
 
 def network_case(make: Make) -> Case:
     def extreme(part: AbstractNetwork, value: float) -> tuple[Any, ...]:
-        return jnp.full(part.in_shape, value), jnp.full(part.condition_dim, value), jax.random.key(0)
+        # With the type of the ordinary inputs: of JAX's weak type it would be another program.
+        x, condition = (jnp.full(shape, value, jnp.float32) for shape in (part.in_shape, part.condition_dim))
+        return x, condition, jax.random.key(0)
 
     def call(part: AbstractNetwork, x: Array, condition: Array, key: PRNGKeyArray) -> dict[str, Any]:
         return {"evaluated": part(x, condition=condition), "in_training": part(x, condition=condition, key=key)}

@@ -59,7 +59,9 @@ def prior_case(make: Make) -> Case:
     return Case(
         make,
         inputs=lambda part, key: (jax.random.normal(key, (part.latent_dim,)), key),
-        extremes=lambda part: [(jnp.full(part.latent_dim, value), jax.random.key(0)) for value in (-EXTREME, EXTREME)],
+        extremes=lambda part: [
+            (jnp.full(part.latent_dim, value, jnp.float32), jax.random.key(0)) for value in (-EXTREME, EXTREME)
+        ],
         call=lambda part, z, key: {"log_prob": bound(part).log_prob(z), "sample": bound(part).sample(key)},
         shapes=lambda part: {"log_prob": (), "sample": (part.latent_dim,)},
         density=density,

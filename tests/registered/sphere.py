@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from checks import Density
@@ -15,16 +16,19 @@ SPHERE_DIM = 3
 def sphere_density(log_prob: Callable[[Array], Array], sample: Callable[[PRNGKeyArray], Array]) -> Density:
     """The same density over (longitude, height): by Archimedes, that map from the sphere keeps areas."""
 
-    def on_sphere(point: Array) -> Array:
-        longitude, height = point
-        radius = jnp.sqrt(1 - height**2)
-        return jnp.stack([height, radius * jnp.cos(longitude), radius * jnp.sin(longitude)])
-
-    def on_rectangle(z: Array) -> Array:
-        return jnp.stack([jnp.arctan2(z[2], z[1]), z[0]])
-
     axes = (midpoints(-np.pi, np.pi, 240), midpoints(-1.0, 1.0, 480))
-    return Density(lambda point: log_prob(on_sphere(point)), lambda key: on_rectangle(sample(key)), axes, False, (2,))
+    return Density(eqx.Partial(_log_prob, log_prob), eqx.Partial(_sample, sample), axes, False, (2,))
+
+
+def _log_prob(log_prob: Callable[[Array], Array], point: Array) -> Array:
+    longitude, height = point
+    radius = jnp.sqrt(1 - height**2)
+    return log_prob(jnp.stack([height, radius * jnp.cos(longitude), radius * jnp.sin(longitude)]))
+
+
+def _sample(sample: Callable[[PRNGKeyArray], Array], key: PRNGKeyArray) -> Array:
+    z = sample(key)
+    return jnp.stack([jnp.arctan2(z[2], z[1]), z[0]])
 
 
 def midpoints(low: float, high: float, count: int) -> np.ndarray:

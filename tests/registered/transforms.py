@@ -30,7 +30,7 @@ def transform_case(make: Callable[[], Affine]) -> Case:
     return Case(
         lambda key: make(),
         inputs=lambda part, key: (255 * jax.random.uniform(key, shape),),
-        extremes=lambda part: [(jnp.full(shape, value),) for value in (-1e6, 1e6)],
+        extremes=lambda part: [(jnp.full(shape, value, jnp.float32),) for value in (-1e6, 1e6)],
         call=call,
         shapes=lambda part: {"forward": shape, "inverse": shape, "log_det": ()},
     )
