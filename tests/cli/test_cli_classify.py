@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import SMALL, command, good
+from commands import SMALL, SMALL_ALONE, command, good
 
 _MODEL = ("--set", "model.name=semi-supervised", "--set", "objective.name=semi-supervised", "--set", "objective.labelled_batch=4")
 
@@ -26,7 +26,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # Rows to be labelled, without a column of labels.
     (folder / "new.csv").write_text("a,b,c\n0,0.1,0.2\n8,8.1,7.9\n0.5,0,0\n", encoding="utf-8")
     options = ("--epochs", 20, "--set", "data.condition=kind", "--set", "data.validation=20", "--set", "data.test=0")
-    good("train", folder / "own.csv", *SMALL, *_MODEL, *options, "--out", folder / "run")
+    good("train", folder / "own.csv", *SMALL_ALONE, *_MODEL, *options, "--out", folder / "run")
     return folder / "run"
 
 
@@ -58,6 +58,11 @@ def test_it_is_a_model_like_any_other(run: Path, tmp_path: Path) -> None:
     assert np.load(cats).mean() < 4
     good("reconstruct", run, run.parent / "new.csv", "--out", tmp_path / "pairs.csv")
     good("encode", run, run.parent / "new.csv", "--out", tmp_path / "codes.csv", "--std")
+
+
+@pytest.mark.long
+def test_it_is_examined_and_has_its_page(run: Path) -> None:
+    good("train", "--resume", run)
     good("doctor", run)
     assert (run / "report.html").exists()
 
@@ -105,11 +110,8 @@ def test_models_that_take_conditions_for_known_are_told_no_labels(tmp_path: Path
         assert message in " ".join(failed.stderr.split())
 
 
-def test_labels_that_training_never_saw_and_models_that_know_none(run: Path, images_run: Path, tmp_path: Path) -> None:
+def test_labels_that_training_never_saw(run: Path, tmp_path: Path) -> None:
     (tmp_path / "other.csv").write_text("a,b,c,kind\n0,0,0,cat\n8,8,8,horse\n", encoding="utf-8")
     failed = command("classify", run, tmp_path / "other.csv")
     assert failed.status == 1
     assert "the label 'horse' of example 1 is none of the classes" in " ".join(failed.stderr.split())
-    failed = command("classify", images_run)
-    assert failed.status == 2
-    assert "infers no labels; train one with model.name=semi-supervised" in " ".join(failed.stderr.split())

@@ -14,6 +14,7 @@ from sklearn.svm import SVC
 
 from lowerbound import VAE, VAEClassifier
 from lowerbound.errors import ConfigurationError, DataError
+from lowerbound.evaluation import class_probabilities
 
 _RNG = np.random.default_rng(0)
 GROUP = _RNG.integers(0, 3, 240)
@@ -72,7 +73,10 @@ def test_the_second_model_alone_predicts_also_when_loaded(tmp_path: Path) -> Non
 
 def test_models_without_labels_have_no_predict() -> None:
     assert not hasattr(VAE(), "predict")
-    assert not hasattr(VAE(2, **{**_SMALL, "epochs": 1}).fit(X), "predict_proba")
+    plain = VAE(2, **{**_SMALL, "epochs": 1}).fit(X)
+    assert not hasattr(plain, "predict_proba")
+    with pytest.raises(ConfigurationError, match="a SingleLayer, infers no labels; train one with model"):
+        class_probabilities(plain.model_, X)
     assert hasattr(M2, "predict")
 
 
