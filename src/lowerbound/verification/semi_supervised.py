@@ -76,7 +76,7 @@ class LabelledGaussians:
 
     def log_evidence(self, x: np.ndarray) -> np.ndarray:
         """log p(x) of each example."""
-        return scipy.special.logsumexp(self.log_joint(x), axis=1)
+        return np.asarray(scipy.special.logsumexp(self.log_joint(x), axis=1))
 
     def model(self, *, variance_factor: float = 1.0, class_scale: float = 1.0) -> SemiSupervised:
         """With exact q(z|x, y) and q(y|x); or with variances so many times too large, and logits so many times too far apart."""
