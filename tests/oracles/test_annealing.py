@@ -130,7 +130,7 @@ def _has_the_right_mean(estimate: AnnealedEstimate, x: np.ndarray) -> bool:
     return agrees(ratio, 1.0, error, num_draws=len(x)) and estimate.not_finite == 0
 
 
-@pytest.mark.parametrize("num_temperatures", [1, 5, 20])
+@pytest.mark.parametrize("num_temperatures", [1, 2, 20])
 @pytest.mark.parametrize("start", ["prior", "posterior"])
 def test_the_mean_weight_is_the_evidence_however_few_temperatures(start: Any, num_temperatures: int) -> None:
     """At many temperatures every order of weight and move is about right, at few only the right one.
