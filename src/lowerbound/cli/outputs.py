@@ -52,7 +52,8 @@ def sample(
     from ..evaluation import sample
 
     examples = sample(model, count, condition=condition_rows(condition, count, spec), draw=not mean, seed=seed)
-    what = f"{count:,} {'decoder means E[x|z]' if mean else 'draws x ~ p(x|z)'} of z ~ p(z)"
+    plural = "" if count == 1 else "s"
+    what = f"{count:,} {f'decoder mean{plural} E[x|z]' if mean else f'draw{plural} x ~ p(x|z)'} of z ~ p(z)"
     if out.suffix == ".png" and condition == "all" and spec.condition is not None:
         from ..data.conditions import in_words
         from ..report.labelled_grid import save_by_condition
@@ -63,9 +64,9 @@ def sample(
             examples, names, spec, out, f"{folder.path.name}: {what}, a row for each value of {spec.condition.name}"
         )
     elif out.suffix == ".png":
-        from ..report.figures import sample_picture
+        from ..report.figures import sample_picture, save_picture
 
-        _write_png(out, sample_picture(examples, spec, number=count))
+        save_picture(sample_picture(examples, spec, number=count), f"{folder.path.name}: {what}", out)
     else:
         _write_array(out, spec.to_user(examples), spec)
     say(f"wrote {what} to {out}")
@@ -93,14 +94,15 @@ def reconstruct(
     import numpy as np
 
     from ..evaluation import completed, decode, posterior_means
-    from ..report.figures import MOST_PAIRS, pair_picture
+    from ..report.figures import MOST_PAIRS, pair_picture, save_picture
 
     if out.suffix == ".png":
         examples = examples[:MOST_PAIRS]
     examples = completed(model, examples)
     means = decode(model, posterior_means(model, examples), condition=examples.condition)
     if out.suffix == ".png":
-        _write_png(out, pair_picture(np.asarray(examples.x), means, spec))
+        title = f"{opened.folder.path.name}: {len(examples):,} examples above their reconstructions E[x | z = E[z|x]]"
+        save_picture(pair_picture(np.asarray(examples.x), means, spec), title, out)
     else:
         _write_array(out, spec.to_user(means), spec)
     say(f"wrote {len(examples):,} reconstructions E[x | z = E[z|x]] to {out}")
@@ -233,10 +235,3 @@ def write_table(path: Path, rows: np.ndarray, names: Sequence[str]) -> None:
     digits = 9 if rows.dtype == "float32" else 15
     writer.writerows([f"{value:.{digits}g}" for value in row] for row in rows.tolist())
     write_text(path, text.getvalue())
-
-
-def _write_png(path: Path, picture: np.ndarray) -> None:
-    from ..report.images import enlarge, png_bytes
-    from ..storage.atomic import write_bytes
-
-    write_bytes(path, png_bytes(enlarge(picture, 1000)))

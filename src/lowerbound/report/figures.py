@@ -55,14 +55,14 @@ def save_samples(summary: RunSummary, path: str | Path) -> None:
     if summary.sample_means is not None:
         images, what = summary.sample_means, "decoder means E[x|z]"
     title = f"{summary.name}: {min(len(images), MOST_IMAGES)} new examples, {what} of z ~ p(z)"
-    _save_picture(sample_picture(images, summary.spec), title, path)
+    save_picture(sample_picture(images, summary.spec), title, path)
 
 
 def save_reconstructions(summary: RunSummary, path: str | Path) -> None:
     """Originals above what the decoder makes of their codes; for a table, one against the other. Raises `SavingError`."""
     if summary.spec.is_image:
         title = f"{summary.name}: {summary.split_shown} examples above their reconstructions"
-        _save_picture(pair_picture(summary.originals, summary.reconstructions, summary.spec), title, path)
+        save_picture(pair_picture(summary.originals, summary.reconstructions, summary.spec), title, path)
     else:
         _save_columns(summary, path, "reconstructions")
 
@@ -124,8 +124,8 @@ def _gap(height: int, width: int) -> int:
     return max(1, round(0.04 * min(height, width)))
 
 
-def _save_picture(picture: np.ndarray, title: str, path: str | Path) -> None:
-    """A picture with whole enlarged pixels under a title."""
+def save_picture(picture: np.ndarray, title: str, path: str | Path) -> None:
+    """A picture with whole enlarged pixels under a title. Raises `SavingError`."""
     from .style import TITLE_LINE, TITLE_SIZE, save_png, sheet, wrapped
 
     drawn = enlarge(picture, 2 * (WIDTH - 2 * _MARGIN))
