@@ -29,8 +29,7 @@ DATA = (_RNG.normal(size=(60, 1)) * [1.0, -2.0, 0.5] + 0.5 * _RNG.normal(size=(6
 @pytest.fixture(scope="module")
 def vae() -> Iterator[VAE]:
     CATALOGUE["model"]["chain"] = Entry(f"{Chain.__module__}:Chain", {"latent_dim": Key(2, Integer(2), "two")})
-    chain = {"model": {"name": "chain"}}
-    yield VAE(2, epochs=40, batch_size=10, learning_rate=0.03, automatic=False, config=chain, random_state=0).fit(DATA)
+    yield VAE(2, model="chain", epochs=40, batch_size=10, learning_rate=0.03, automatic=False, random_state=0).fit(DATA)
     del CATALOGUE["model"]["chain"]
 
 

@@ -177,7 +177,9 @@ def test_trained_numbers_are_the_networks_alone(case: Case) -> None:
     # A likelihood's own, where the decoder does not give them, and a prior's own.
     trained = [name for name in trained if not name.endswith(OWN_NUMBERS)]
     assert all(name.endswith(("weight", "bias")) for name in trained)
-    has_networks = any(getattr(part, field, None) is not None for field in ("encoder", "network", "flow", "at_mean"))
+    has_networks = any(
+        getattr(part, field, None) is not None for field in ("encoder", "network", "flow", "at_mean", "classifier")
+    )
     assert bool(trained) == (has_networks or isinstance(part, networks.AbstractNetwork))
 
 

@@ -107,10 +107,10 @@ DATA = (_RNG.normal(size=(60, 1)) * [1.0, -2.0, 0.5] + 0.5 * _RNG.normal(size=(6
 
 @pytest.fixture(scope="module")
 def vae() -> VAE:
-    sections = {"model": {"name": "bayesian-decoder", "initial_std": 0.1}}
+    sections = {"model": {"initial_std": 0.1}}
     options = {"hidden_widths": (8,), "epochs": 3, "batch_size": 10, "automatic": False, "validation": 10, "random_state": 0}
     weight = np.where(np.arange(60) < 30, 2.0, 1.0)
-    return VAE(2, config=sections, **options).fit(DATA, sample_weight=weight)
+    return VAE(2, model="bayesian-decoder", config=sections, **options).fit(DATA, sample_weight=weight)
 
 
 def test_it_counts_by_weight_and_is_saved_and_loaded_with_what_it_counted(vae: VAE, tmp_path: Path) -> None:

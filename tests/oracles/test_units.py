@@ -20,14 +20,14 @@ from lowerbound.data.describe import describe
 from lowerbound.data.examples import Example
 from lowerbound.data.transforms import Affine
 from lowerbound.evaluation import evaluate
-from lowerbound.models import BayesianDecoder, Draws, SingleLayer
+from lowerbound.models import AbstractLatentVariableModel, BayesianDecoder, Draws, SemiSupervised, SingleLayer
 from lowerbound.verification.whole import unit_scale
 
 every_configuration = pytest.mark.parametrize("name", CONFIGURATIONS)
 
 
 @eqx.filter_jit
-def _compiled(model: SingleLayer, batch: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _compiled(model: AbstractLatentVariableModel, batch: jax.Array) -> tuple[jax.Array, jax.Array]:
     def one(x: jax.Array) -> tuple[jax.Array, jax.Array]:
         terms = model.log_terms(Example(x), jax.random.key(1), Draws(3))
         return terms.log_likelihood, terms.log_weight
@@ -35,26 +35,30 @@ def _compiled(model: SingleLayer, batch: jax.Array) -> tuple[jax.Array, jax.Arra
     return jax.vmap(one)(batch)
 
 
-def _log_terms(model: SingleLayer, batch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _log_terms(model: AbstractLatentVariableModel, batch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(log-likelihoods, log-weights) of each example with the same three draws; (n, 3) each, in float64."""
     log_likelihood, log_weight = _compiled(model, jnp.asarray(batch))
     return np.asarray(log_likelihood, np.float64), np.asarray(log_weight, np.float64)
 
 
-def _layer(name: str) -> SingleLayer:
+def _model(name: str) -> SingleLayer | SemiSupervised:
     """The model of a configuration; of one with random weights, the model at their means."""
     model = model_of(name, jax.random.key(0))
     model = model.at_mean if isinstance(model, BayesianDecoder) else model
-    assert isinstance(model, SingleLayer)
+    assert isinstance(model, SingleLayer | SemiSupervised)
     return model
 
 
-def _in_units(model: SingleLayer, factor: float) -> SingleLayer:
+def _in_units(model: SingleLayer | SemiSupervised, factor: float) -> SingleLayer | SemiSupervised:
     """The same model for the same data, recorded in a unit that makes every number `factor` times as large."""
 
     def rescaled(transform: Affine) -> Affine:
         return Affine(transform.shift * factor, transform.scale * factor)
 
+    if isinstance(model, SemiSupervised):
+        layer = _in_units(model.given_class, factor)
+        assert isinstance(layer, SingleLayer)
+        return dataclasses.replace(model, given_class=layer)
     return dataclasses.replace(model, transform=rescaled(model.transform), input_transform=rescaled(model.input_transform))
 
 
@@ -62,7 +66,7 @@ def _in_units(model: SingleLayer, factor: float) -> SingleLayer:
 @every_configuration
 def test_change_of_units(name: str, factor: float) -> None:
     """p(c x) = p(x) / c^D for a density; a probability does not know of units."""
-    model = _layer(name)
+    model = _model(name)
     data = DATA[CONFIGURATIONS[name][0]][:5].astype(np.float32)
     if "bernoulli" in name:
         # Its support is exactly {0, 1}, and only a power of two divides out without rounding.
@@ -136,8 +140,8 @@ def test_a_decoder_that_ignores_z_says_what_scipy_says_of_the_data(name: str) ->
     """With no weights in its last layer a fresh decoder stands for independent variables of the data's mean and deviation."""
     kind, config = CONFIGURATIONS[name]
     data, spec = DATA[kind], describe(DATA[kind])
-    model = _layer(name)
-    model = eqx.tree_at(lambda model: model.decoder.layers[-1].weight, model, replace_fn=jnp.zeros_like)
+    model = _model(name)
+    model = eqx.tree_at(lambda model: model.decoder_params.layers[-1].weight, model, replace_fn=jnp.zeros_like)
     batch = data[:5]
     found, _ = _log_terms(model, batch)
     mean, std = np.reshape(spec.mean, spec.event_shape), np.reshape(spec.std, spec.event_shape)
