@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..data.labels import UNLABELLED, label_values
 from ..errors import ConfigurationError, DataError
+from .fitted import infers_labels
 from .inputs import seed_from
 from .vae import VAE
 
@@ -116,8 +117,8 @@ class VAEClassifier(ClassifierMixin, BaseEstimator):
         else:
             default = VAE(model=_SEMI_SUPERVISED, objective=_SEMI_SUPERVISED)
             m2 = _template(self.m2, default, "m2").set_params(random_state=seed)
-            if m2.model != _SEMI_SUPERVISED:
-                raise ConfigurationError(f"m2 has model={m2.model!r}; expected VAE(model='semi-supervised', ...).")
+            if not infers_labels(m2):
+                raise ConfigurationError(f"m2 has model={m2.model!r}; expected VAE(model={_SEMI_SUPERVISED!r}, ...).")
             if self.method == "m2":
                 fitted["m2_"] = m2.fit(X, condition=codes)
             else:

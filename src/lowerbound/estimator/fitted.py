@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 
 import lowerbound
 
+from ..config.catalogue import class_of, entries_of
 from ..config.rules import COUNT
 from ..data.checks import check_array, check_size_for_float32
 from ..data.dataset import Dataset
@@ -48,11 +49,12 @@ EVIDENCE_SAMPLES = 100
 _EVIDENCE_SEED = 0
 
 
-def _infers_labels(estimator: AbstractFitted) -> bool:
+def infers_labels(estimator: AbstractFitted) -> bool:
     """Whether there are labels to predict; scikit-learn says it in an `AttributeError` where there are none."""
-    if not hasattr(estimator, "model_"):
-        return getattr(estimator, "model", None) == "semi-supervised"
-    return estimator.model_.infers_condition
+    if hasattr(estimator, "model_"):
+        return estimator.model_.infers_condition
+    name = getattr(estimator, "model", None)
+    return isinstance(name, str) and name in entries_of("model") and class_of("model", name).infers_condition
 
 
 class AbstractFitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseEstimator):
@@ -194,7 +196,7 @@ class AbstractFitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityM
         dataset = Dataset("X", array, condition=given, condition_name="condition")
         return diagnose_fitted(self._fitted, dataset, self.config)
 
-    @available_if(_infers_labels)
+    @available_if(infers_labels)
     def predict_proba(self, X: Any) -> np.ndarray:
         """q(y|x) of each class y, (n, classes), in the order of `spec_.condition.categories`; for model="semi-supervised".
 
@@ -202,7 +204,7 @@ class AbstractFitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityM
         """
         return lowerbound.evaluation.class_probabilities(self.model_, self._checked(X, None))
 
-    @available_if(_infers_labels)
+    @available_if(infers_labels)
     def predict(self, X: Any) -> np.ndarray:
         """The most probable class of each example, (n,); for model="semi-supervised"."""
         condition = self.spec_.condition

@@ -26,8 +26,7 @@ class SemiSupervisedELBO(AbstractObjective):
     The sum over the classes is exact: each is decoded in every step, so a step costs as many decodings as there are classes. The
     second mean is over labelled examples alone. As few have a label, training adds `labelled_batch` of them to each batch, drawn
     anew each time, each with `labelled_weight` in the first mean. With 0 the loss is the paper's, whose alpha, 0.1 N, is N times
-    a. But there the few labels hardly reach the decoder, and y comes to stand for other groups than the classes; with 1, as the
-    paper's successors have it, the decoder learns what the labels are (docs/results.md).
+    a; there the few labels hardly reach the decoder. docs/results.md says what the weight changes.
 
     - `num_samples`: draws of z for each example and class. `classification_weight`: a; with 0 the loss is a bound.
     """
