@@ -47,6 +47,11 @@ def test_classes_of_new_rows_and_errors_of_known_ones(run: Path, tmp_path: Path)
     assert "given another class than their own" in good("classify", run, "--split", "train").stdout
 
 
+def test_examples_without_a_label_are_not_counted(run: Path) -> None:
+    for arguments in ((run.parent / "new.csv",), ("--split", "validation")):
+        assert "have no labels to compare with; write their classes" in good("classify", run, *arguments).stderr
+
+
 def test_it_is_a_model_like_any_other(run: Path, tmp_path: Path) -> None:
     score = json.loads(good("evaluate", run, "--split", "validation", "--samples", 50, "--json").stdout)
     assert score["elbo_nats"] <= score["log_evidence_nats"]

@@ -52,11 +52,13 @@ def classify(
     if out is not None:
         _write(out, [in_words(each) for each in classes], found, probabilities)
         say(f"wrote the classes of {len(found):,} examples to {out}")
-    if dataset.condition is None:
+    labels, known = np.empty(0), np.zeros(len(rows), bool)
+    if dataset.condition is not None:
+        labels, known = (each[rows] for each in label_values(dataset.condition, dataset.condition_name))
+    if not known.any():
         if out is None:
-            say("the data have no labels to compare with; write the classes to a file with --out labels.csv.")
+            say("these examples have no labels to compare with; write their classes to a file with --out labels.csv.")
         return
-    labels, known = (each[rows] for each in label_values(dataset.condition, dataset.condition_name))
     error = classification_error(classes, found[known], labels[known])
     if as_json:
         print_json(error.to_json())
