@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from .columns import Column, RawTable
 from .splits import Split
 
 # (m, factors) and a generator of random numbers for the noise, to m examples.
@@ -31,6 +32,8 @@ class Dataset:
       where training is to draw zeros and ones anew at each step; the examples are one draw of them.
     - `spread`: of the examples' shape, the standard deviation with which training draws each anew at each step; None for none.
     - `num_levels`: the number of levels of integer data where the source states it, for `describe`.
+    - `table`: of a table with texts, times or cells without a value, what was read; else None. `columns`: all of its columns, of
+      which `examples` holds those that are not left out, encoded, with NaN for no value.
     """
 
     name: str
@@ -47,5 +50,7 @@ class Dataset:
     weight: np.ndarray | None = None
     feature_names: tuple[str, ...] = ()
     num_levels: int | None = None
+    table: RawTable | None = None
+    columns: tuple[Column, ...] = ()
     probability: tuple[np.ndarray, float] | None = None
     spread: np.ndarray | None = None

@@ -1,0 +1,7 @@
+"""Tables as people have them: columns of several kinds, with cells that are missing."""
+
+from .column import Column, ColumnKind
+from .infer import infer_columns
+from .raw import RawTable
+
+__all__ = ["Column", "ColumnKind", "RawTable", "infer_columns"]
