@@ -119,7 +119,7 @@ class Column:
         if not self.is_coded:
             return _as_numbers(cells, missing, table, self.name)
         values = _as_texts(cells) if self.has_texts else _as_numbers(cells, missing, table, self.name).tolist()
-        place = {category: code for code, category in enumerate(self.categories)}
+        place: dict[float | str | None, int] = {category: code for code, category in enumerate(self.categories)}
         codes = np.asarray([place.get(value, len(place)) for value in values], np.float64)
         return np.where(missing, np.nan, codes)
 
@@ -178,6 +178,7 @@ class Column:
         )
 
 
+_BOOLEANS = {"true": "1", "false": "0"}
 _QUANTILES = 17
 _MOST_DECIMALS = 12
 
@@ -205,7 +206,7 @@ def _as_numbers(cells: np.ndarray, missing: np.ndarray, table: RawTable, name: s
         if cell is None:
             continue
         try:
-            values[row] = {"true": 1.0, "false": 0.0}.get(cell.lower()) if cell.lower() in ("true", "false") else float(cell)
+            values[row] = float(str(_BOOLEANS.get(cell.lower(), cell)))
         except ValueError as error:
             raise DataError(
                 f"{table.where(row, name)} is the text {shortened(cell, 40)!r}; expected a number. If it stands for a missing "

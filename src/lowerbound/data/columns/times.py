@@ -7,9 +7,13 @@ import re
 
 import numpy as np
 
-# What a text must look like before it is tried: two separators of one kind, or the ISO form without any.
+# What a text must look like before it is tried.
 _DATE = re.compile(
-    r"\s*(\d{1,4})([-/.])(\d{1,2})\2(\d{1,4})(?:[T ](\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?\s*(Z|[+-]\d{2}:?\d{2})?)?\s*$"
+    r"""
+    \s* (\d{1,4}) ([-/.]) (\d{1,2}) \2 (\d{1,4})
+    (?: [T\s] (\d{1,2}) : (\d{2}) (?: : (\d{2}) (?: [.,] (\d{1,9}) )? )? \s* (Z | [+-]\d{2}:?\d{2})? )? \s* $
+    """,
+    re.VERBOSE,
 )
 
 
