@@ -62,7 +62,6 @@ def test_values_on_the_levels_pass():
         (PIXELS, "discretized-logistic", 300.0, r"'discretized-logistic': the first is 300 at .* whole numbers from 0 to 255"),
         (PIXELS, "discretized-logistic", -1.0, r"the first is -1 at index \(4, 2, 1\); expected whole numbers from 0 to 255"),
         (PIXELS, "discretized-logistic", 7.25, r"the first is 7.25 at index"),
-        (BITS, "bernoulli", np.nan, r"the first is nan at index"),
         (PIXELS + 1.0, "numpyro", -3.0, r"'numpyro': the first is -3 at index \(4, 2, 1\); expected numbers above 0\. Bring"),
     ],
 )

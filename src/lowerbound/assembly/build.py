@@ -39,7 +39,8 @@ def resolve(config: RunConfig, spec: DataSpec, parts: Mapping[str, Any] = {}) ->
     if config.likelihood.name == "auto":
         if "likelihood" in parts:
             return ResolvedConfig(config)
-        config = config.updated({"likelihood": {"name": "bernoulli" if spec.kind == "binary" else "gaussian"}})
+        plain = "mixed" if spec.columns else "bernoulli" if spec.kind == "binary" else "gaussian"
+        config = config.updated({"likelihood": {"name": plain}})
     class_of("likelihood", config.likelihood.name).support.check(config.likelihood.name, spec.of_model)
     return ResolvedConfig(config.updated({"data": {"scaling": _resolved_scaling(config)}}))
 

@@ -8,7 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from ..config.catalogue import entry_of
+from ..data.columns.column import Column, ColumnKind
 from ..data.spec import DataSpec
+from ..errors import ConfigurationError
 
 # Columns of whole numbers are counts where they begin at 0 or 1, scatter as counts do or more, and lean to the left; whole
 # numbers of other laws (marks from 0 to 100, grey levels) do not.
@@ -21,6 +24,42 @@ _FEWEST_FOR_TOTALS, _FEWEST_WORDS = 20, 1000
 _HEAVY_TAILS, _EXTREME_TAILS = 3.0, 30.0
 _STRONG_SKEWNESS = 2.0
 _MOST_EXAMPLES = 20_000
+# The law of a column of a table by its kind.
+_LAW_OF_KIND: dict[ColumnKind, str] = {
+    "real": "gaussian-mixture",
+    "positive": "log-normal-mixture",
+    "zero-inflated": "zero-inflated-log-normal",
+    "count": "negative-binomial",
+    "binary": "categories",
+    "categorical": "categories",
+    "ordinal": "categories",
+    "date-time": "gaussian-mixture",
+}
+
+
+def with_laws(spec: DataSpec) -> DataSpec:
+    """The description of a table in which each column has the name of a likelihood: its own, or that of its kind.
+
+    Raises `ConfigurationError` for a name that does not exist, or that is not for such a column.
+    """
+    if not spec.columns:
+        return spec
+    for column in spec.columns:
+        if column.likelihood:
+            _check_law(column)
+    columns = (dataclasses.replace(each, likelihood=each.likelihood or _LAW_OF_KIND[each.kind]) for each in spec.columns)
+    return dataclasses.replace(spec, columns=tuple(columns))
+
+
+def _check_law(column: Column) -> None:
+    what = f"the likelihood of the column {column.name!r}"
+    entry_of("likelihood", column.likelihood)
+    is_coded = _LAW_OF_KIND[column.kind] == "categories"
+    if (column.likelihood == "categories") != is_coded or column.likelihood in ("mixed", "auto"):
+        raise ConfigurationError(
+            f"{what} is {column.likelihood!r}, but the column is {column.kind}; expected "
+            f"{'categories' if is_coded else 'a likelihood of numbers, such as gaussian-mixture, student-t or log-normal'}."
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +73,7 @@ class Law:
 def law_of(spec: DataSpec, examples: np.ndarray) -> Law:
     """The likelihood that fits what the training examples, (n, *event_shape), are.
 
+    - Tables with columns of several kinds: each column a law of its own (`with_laws`).
     - Zeros and ones: Bernoulli.
     - Levels of known limits (8-bit pixels): a mixture of three discretised logistics, the channels of a colour joined; with few
       levels one category for each.
@@ -41,6 +81,8 @@ def law_of(spec: DataSpec, examples: np.ndarray) -> Law:
       more than Poisson counts, given the total where there are many columns.
     - Other numbers: log-normal where all are positive and strongly skewed, Student's t where tails are heavy, else Gaussian.
     """
+    if spec.columns:
+        return Law({"name": "mixed"}, "each column of the table has a law of its own")
     if spec.kind == "binary":
         return Law({"name": "bernoulli"}, "every value is 0 or 1")
     if spec.kind == "integer":

@@ -21,6 +21,8 @@ _LARGEST_FLAT_IMAGE = 1024
 # logistics, 240 seconds of a processor, validation bounds: plain -15,842 nats (470 steps of 32), residual -16,294 (200 steps),
 # the MLP -16,611 (573 steps of 100, and it overfits). A processor has no time for residual blocks, an accelerator has.
 _LARGEST_LAST_MAP = 25
+# 30,000 rows of 15 columns then take some minutes of two cores.
+_WIDEST_FOR_TABLES = 256
 
 
 def resolve_network(config: RunConfig, spec: DataSpec) -> RunConfig:
@@ -44,6 +46,10 @@ def resolve_network(config: RunConfig, spec: DataSpec) -> RunConfig:
 def sizes_for(spec: DataSpec, given: Collection[str] = ()) -> tuple[dict[str, Any], str]:
     """The keys of the network for these data, and why; `given`: those that were set, one of which asks for residual blocks."""
     size = spec.num_elements
+    if spec.columns:
+        codes = sum(column.num_codes for column in spec.columns if column.is_coded)
+        width = min(_WIDEST_FOR_TABLES, max(64, 2 ** math.ceil(math.log2(4 * size + codes))))
+        return {"name": "mlp", "hidden_widths": [width, width]}, f"rows of {size:,} columns with {codes:,} categories in all"
     if not spec.is_image:
         width = min(512, max(64, 2 ** math.ceil(math.log2(4 * size))))
         return {"name": "mlp", "hidden_widths": [width, width]}, f"rows of {size:,} numbers have no neighbours to look at"

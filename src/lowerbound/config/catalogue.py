@@ -51,6 +51,7 @@ def _posterior(cls: str, *papers: str, **keys: Key) -> Entry:
 
 _MEAN = Key("free", OneOf(("free", "sigmoid")), "the mean: any number, or through a sigmoid into the data's range")
 _SCALE_FLOOR = Key("auto", WordOr("auto", POSITIVE), "the smallest scale, in the data's units; auto is half a step of the data")
+_BUMPS = Key(5, COUNT, "normal laws in the mixture of each element")
 _LIBRARY_SIZE = Key(True, Boolean(), "counts are given the example's own total; false for a size learned from z")
 _DISPERSION = Key("per-element", OneOf(("from-z", "per-element")), "counts' dispersion: a function of z, or learned")
 
@@ -219,6 +220,13 @@ CATALOGUE: dict[str, dict[str, Entry]] = {
         "continuous-bernoulli": Entry(".likelihoods:ContinuousBernoulli", {"scale_floor": _SCALE_FLOOR}, ("loaiza2019",)),
         "beta": Entry(".likelihoods:Beta", {"scale_floor": _SCALE_FLOOR}, ("ferrari2004",)),
         "quantized-gaussian": Entry(".likelihoods:QuantizedGaussian", {"mean": _MEAN}, ("ho2020",)),
+        "gaussian-mixture": Entry(".likelihoods:GaussianMixture", {"num_components": _BUMPS, "scale_floor": _SCALE_FLOOR}),
+        "log-normal-mixture": Entry(".likelihoods:LogNormalMixture", {"num_components": _BUMPS, "scale_floor": _SCALE_FLOOR}),
+        "zero-inflated-log-normal": Entry(
+            ".likelihoods:ZeroInflatedLogNormal", {"num_components": _BUMPS, "scale_floor": _SCALE_FLOOR}
+        ),
+        "categories": Entry(".likelihoods:CategoriesLikelihood"),
+        "mixed": Entry(".likelihoods:Mixed", {"num_components": _BUMPS}),
         "numpyro": Entry(
             ".likelihoods:NumPyroLikelihood",
             {"distribution": Key("", Text(may_be_empty=True), "the class in numpyro.distributions")},

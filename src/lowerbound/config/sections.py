@@ -72,7 +72,7 @@ class DataConfig:
     )
     scaling: str = _key(
         "auto",
-        OneOf(("auto", "unit", "open-unit", "standard", "none")),
+        OneOf(("auto", "unit", "open-unit", "standard", "none", "by-column")),
         "how a model sees the data: [0, 1], (0, 1) without its ends, z-scores, raw",
     )
 

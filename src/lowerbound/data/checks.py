@@ -12,22 +12,26 @@ from ..errors import DataError
 _CHUNK_ELEMENTS = 1 << 22
 
 
-def check_array(x: Any, *, name: str = "X", event_shape: tuple[int, ...] | None = None) -> np.ndarray:
+def check_array(
+    x: Any, *, name: str = "X", event_shape: tuple[int, ...] | None = None, may_have_holes: bool = False
+) -> np.ndarray:
     """`x` as a numeric NumPy array of shape (n, *event_shape), in its own type (booleans become uint8).
 
     - `name`: what the caller's user calls this array; it begins every message.
     - `event_shape`: the shape of one example that a model was fitted to, or None when fitting, where at least two examples
       are needed and any shape of at least one element will do.
 
+    - `may_have_holes`: whether NaN stands for an element without a value.
+
     Raises `DataError` for anything that is not a rectangle of real numbers, for a wrong shape, for too few examples, and
-    for NaN or infinite values (how many, and where the first one is).
+    for infinite values, and NaN where there may be no holes (how many, and where the first one is).
     """
     array = _as_numeric(x, name)
     if event_shape is None:
         _check_shape_for_fitting(array, name)
     else:
         _check_event_shape(array, name, tuple(event_shape))
-    _check_finite(array, name)
+    _check_finite(array, name, may_have_holes)
     return array
 
 
@@ -124,14 +128,14 @@ def _check_event_shape(array: np.ndarray, name: str, event_shape: tuple[int, ...
     raise DataError(f"{name} has shape {array.shape}; expected {expected}, as in fit. {advice}")
 
 
-def _check_finite(array: np.ndarray, name: str) -> None:
+def _check_finite(array: np.ndarray, name: str, may_have_holes: bool) -> None:
     if array.dtype.kind != "f":
         return
     num_nan, num_inf, first = 0, 0, None
     chunks = chunks_of_rows(array)
     for start in chunks:
         block = array[start : start + chunks.step]
-        bad = ~np.isfinite(block)
+        bad = np.isinf(block) if may_have_holes else ~np.isfinite(block)
         if not bad.any():
             continue
         if first is None:

@@ -14,6 +14,7 @@ from jaxtyping import Array, Bool, Float, Int, Num
 from ..errors import DataError
 from .checks import check_array
 from .dataset import Dataset
+from .holes import has_holes, observed_in
 from .levels import for_device
 from .spec import DataSpec
 from .tables import Table, columns_of
@@ -96,14 +97,25 @@ def in_form_of(dataset: Dataset, spec: DataSpec) -> Dataset:
 
     Raises `DataError` when a column is missing, or the examples have another shape.
     """
+    if spec.columns:
+        from .describe_table import encoded_for
+
+        return encoded_for(dataset, spec)
     if dataset.feature_names == spec.feature_names and dataset.examples.shape[1:] == spec.event_shape:
         return dataset
     examples, names = dataset.examples, dataset.feature_names
     if names and spec.feature_names:
         examples, names = columns_of(Table(examples, names), spec.feature_names, dataset.name), spec.feature_names
     return dataclasses.replace(
-        dataset, examples=check_array(examples, name=dataset.name, event_shape=spec.event_shape), feature_names=names
+        dataset,
+        examples=check_array(examples, name=dataset.name, event_shape=spec.event_shape, may_have_holes=True),
+        feature_names=names,
     )
+
+
+def mask_of(x: np.ndarray, spec: DataSpec) -> np.ndarray | None:
+    """Which elements of examples have a value; None where all have, of data of which training saw no holes."""
+    return observed_in(x) if spec.holes or spec.columns or has_holes(x) else None
 
 
 def examples_of(dataset: Dataset, rows: np.ndarray, spec: DataSpec, told: np.ndarray | None = None) -> Example:
@@ -119,8 +131,10 @@ def examples_of(dataset: Dataset, rows: np.ndarray, spec: DataSpec, told: np.nda
         given = spec.condition.encode_told(None if dataset.condition is None else dataset.condition[rows], known)
     elif spec.condition is not None and dataset.condition is not None:
         given = spec.condition.encode(dataset.condition[rows])
+    x = for_device(spec.to_model(dataset.examples[rows]))
     return Example(
-        for_device(spec.to_model(dataset.examples[rows])),
+        x,
         given,
+        observed=mask_of(x, spec),
         weight=None if dataset.weight is None else np.asarray(dataset.weight[rows], np.float32),
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 
 from ..errors import DataError, warn_of_data
@@ -97,12 +99,12 @@ def check_like_training(array: np.ndarray, spec: DataSpec, *, name: str = "X") -
     """
     check_float32(spec.to_model(array), spec, name)
     columns, least, most = (as_columns(each, spec.layout) for each in (array, *spec.ranges))
-    low, high = columns.min(axis=0).astype(np.float64), columns.max(axis=0).astype(np.float64)
+    low, high = _extremes(columns)
     first, last = (np.array([spec.low]), np.array([spec.high])) if spec.is_image else (least.min(axis=0), most.max(axis=0))
     if spec.is_image:
         _check_pictures(array, spec, float(low[0]), float(high[0]), name)
     # A column that never changed shows no units.
-    foreign = np.flatnonzero(((low > last) | (high < first)) & (last > first))
+    foreign = np.flatnonzero(((low > last) | (high < first)) & (last > first) & ~_codes(spec))
     if len(foreign) and len(array) >= _ENOUGH_ROWS:
         worst, others = int(foreign[0]), f" ({len(foreign)} columns in all)" if len(foreign) > 1 else ""
         column = spec.element_name(worst) if spec.layout == "rows" else worst
@@ -112,10 +114,10 @@ def check_like_training(array: np.ndarray, spec: DataSpec, *, name: str = "X") -
             "or, if they are right, train on rows like these too."
         )
     below, above = np.asarray(spec.plausible_low or 2 * first - last), np.asarray(spec.plausible_high or 2 * last - first)
-    far = np.flatnonzero((low < below) | (high > above))
+    far = np.flatnonzero(((low < below) | (high > above)) & ~_codes(spec))
     if len(far):
         worst = int(far[0])
-        place = int(np.argmax(np.maximum(below[worst] - columns[:, worst], columns[:, worst] - above[worst])))
+        place = int(np.nanargmax(np.maximum(below[worst] - columns[:, worst], columns[:, worst] - above[worst])))
         row, element = divmod(place * columns.shape[1] + worst, spec.num_elements)
         others = f" ({len(far)} columns hold such values)" if len(far) > 1 else ""
         were = ", outliers among them" if last[worst] > above[worst] or first[worst] < below[worst] else ""
@@ -126,10 +128,22 @@ def check_like_training(array: np.ndarray, spec: DataSpec, *, name: str = "X") -
         )
 
 
+def _extremes(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The smallest and the largest value of each column, NaN where it has none."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "All-NaN", RuntimeWarning)
+        return np.nanmin(columns, axis=0).astype(np.float64), np.nanmax(columns, axis=0).astype(np.float64)
+
+
+def _codes(spec: DataSpec) -> np.ndarray | bool:
+    """Which columns are codes, which lie nowhere."""
+    return spec.coded if spec.columns else False
+
+
 def check_float32(array: np.ndarray, spec: DataSpec, name: str, rows: np.ndarray | None = None) -> None:
     """Raise `DataError` for a value that would become infinite; `rows` are the numbers that a person knows the rows by."""
     too_large = float(np.finfo(np.float32).max)
-    if array.dtype.kind != "f" or array.dtype.itemsize <= 4 or max(array.max(), -array.min()) <= too_large:
+    if array.dtype.kind != "f" or array.dtype.itemsize <= 4 or not bool((np.abs(array) > too_large).any()):
         return
     index = np.unravel_index(int(np.argmax(np.abs(array) > too_large)), array.shape)
     element = int(np.ravel_multi_index(index[1:], spec.event_shape))
@@ -142,13 +156,15 @@ def check_float32(array: np.ndarray, spec: DataSpec, name: str, rows: np.ndarray
 
 def _check_pictures(array: np.ndarray, spec: DataSpec, low: float, high: float, name: str) -> None:
     """Pictures are judged as a whole: a single one may well be dark, but not of a hundredth of the contrast."""
-    width, mean = spec.high - spec.low, float(array.mean(dtype=np.float64))
+    width, mean = spec.high - spec.low, float(np.nanmean(array, dtype=np.float64))
     is_flat = low < high < low + _SMALLEST_SHARE_OF_RANGE * width
     text = (
         f"{name} has values from {low:g} to {high:g} with mean {mean:g}, but the model was trained on pictures with values from "
         f"{spec.low:g} to {spec.high:g}."
     )
-    if not 0 <= mean - spec.low <= width or (is_flat and spec.is_whole and bool((array != np.rint(array)).any())):
+    if not 0 <= mean - spec.low <= width or (
+        is_flat and spec.is_whole and bool((array != np.rint(array))[~np.isnan(array)].any())
+    ):
         factor = f" * {width:g} for pictures in [0, 1]" if high <= 1 < width else f" / {high / spec.high:g}" if spec.high else ""
         example = f", for example {name}{factor}" if factor and low >= 0 else ""
         raise DataError(f"{text} These are other units: bring them there{example}.")

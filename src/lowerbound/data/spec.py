@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
 
 from ..errors import ModelFolderError
 from ..storage.schema import checked
+from .columns.column import Column
 from .conditions import ConditionSpec
 from .layout import Layout, layout_in_words
 
@@ -41,6 +43,9 @@ class DataSpec:
     - `unit`: what the model's 1 is in the user's units: 255 for zeros and ones that are stored as 0 and 255, else 1.
     - `plausible_low`, `plausible_high`: beyond them new values are warned of, for each column (of a table, or of a series), or
       one for all pixels; empty where an earlier release did not find them.
+    - `columns`: of a table with columns of several kinds, what each element is; empty for others. `left_out`: columns that are
+      no part of an example.
+    - `holes`: the share of training examples in which each element (flattened) has no value; empty where none is missing.
     - `limits_known`: True when `low` and `high` are limits of the format (0 and 1 for floating-point pixels), False when they
       are only the extremes of the training data.
     """
@@ -64,6 +69,21 @@ class DataSpec:
     plausible_low: tuple[float, ...] = ()
     plausible_high: tuple[float, ...] = ()
     unit: float = 1.0
+    columns: tuple[Column, ...] = ()
+    left_out: tuple[Column, ...] = ()
+    holes: tuple[float, ...] = ()
+
+    @property
+    def is_table(self) -> bool:
+        """True for a table with columns of several kinds."""
+        return bool(self.columns)
+
+    @property
+    def coded(self) -> np.ndarray:
+        """Which elements (flattened) are codes of categories: (elements,) booleans."""
+        if not self.columns:
+            return np.zeros(self.num_elements, bool)
+        return np.asarray([column.is_coded for column in self.columns])
 
     @property
     def num_elements(self) -> int:
@@ -121,12 +141,40 @@ class DataSpec:
     @property
     def words(self) -> str:
         """What one example is, and how it was recorded."""
+        if self.columns:
+            kinds = [column.kind for column in self.columns]
+            counted = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
+            holes = f"; {np.mean(self.holes):.1%} of the cells have no value" if self.holes else ""
+            return f"rows of {len(kinds)} columns ({counted}){holes}"
         values = {
             "binary": f"values {self.low:g} or {self.high:g}",
             "integer": f"whole numbers from {self.low:g} to {self.high:g}",
             "continuous": f"{'whole numbers' if self.is_whole else 'real values'} from {self.low:.4g} to {self.high:.4g}",
         }[self.kind]
-        return f"{layout_in_words(self.layout, self.event_shape)}, {values}"
+        holes = f"; {np.mean(self.holes):.1%} of them have no value" if self.holes else ""
+        return f"{layout_in_words(self.layout, self.event_shape)}, {values}{holes}"
+
+    def of_columns(self, places: Sequence[int]) -> DataSpec:
+        """The description of some columns of a table as a table of its own."""
+        chosen = list(places)
+        known: dict[str, Any] = {name: getattr(self, name) for name in _BY_ELEMENT}
+        each = {
+            name: tuple(np.asarray(values)[chosen].tolist()) if len(values) == self.num_elements else values
+            for name, values in known.items()
+        }
+        whole = self.whole_elements[chosen]
+        return dataclasses.replace(
+            self,
+            **each,
+            event_shape=(len(chosen),),
+            feature_names=tuple(self.feature_names[place] for place in chosen) if self.feature_names else (),
+            low=float(min(each["element_low"], default=self.low)),
+            high=float(max(each["element_high"], default=self.high)),
+            is_whole=bool(whole.all()),
+            not_whole=tuple(np.flatnonzero(~whole).tolist()) if whole.any() else (),
+            columns=tuple(self.columns[place] for place in chosen) if self.columns else (),
+            left_out=(),
+        )
 
     def to_model(self, array: np.ndarray) -> np.ndarray:
         """Examples as the model gets them, (x - `origin`) / `unit`, in double precision; unchanged where that is x."""
@@ -134,7 +182,8 @@ class DataSpec:
             array = array - np.asarray(self.origin, np.float64).reshape(self.event_shape)
         if self.unit == 1:
             return array
-        whole, rest = np.divmod(array, array.dtype.type(self.unit))
+        with np.errstate(invalid="ignore"):
+            whole, rest = np.divmod(array, array.dtype.type(self.unit))
         # Zeros and ones stay in the type that they came in, which is 8 bits for pictures.
         return array / self.unit if rest.any() else whole
 
@@ -167,6 +216,7 @@ class DataSpec:
             feature_names=tuple(names) if self.origin else self.feature_names,
             origin=(),
             unit=1.0,
+            columns=tuple(column.shifted(less) for column, less in zip(self.columns, origin, strict=False)),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -193,12 +243,15 @@ class DataSpec:
         return spec
 
 
+_BY_ELEMENT = ("step", "mean", "std", "element_low", "element_high", "origin", "plausible_low", "plausible_high", "holes")
 # How many entries are right besides one for each element.
 _LENGTHS: dict[str, tuple[int, ...]] = {
     "step": (1,),
     "mean": (),
     "std": (),
     "feature_names": (0,),
+    "holes": (0,),
+    "columns": (0,),
     "element_low": (0,),
     "element_high": (0,),
     "origin": (0,),

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Num
 
+from ..config.catalogue import class_of
 from ..errors import ConfigurationError, unknown_name_message
 from .spec import DataSpec
 
@@ -86,16 +87,33 @@ def _standard(spec: DataSpec) -> Affine:
         std = np.maximum(std, SMALLEST_SHARE_OF_TYPICAL_STD * np.sqrt(np.mean(std**2)))
     # A deviation too small for float32 would become a division by zero.
     varies = std > np.finfo(np.float32).tiny
+    if spec.columns:
+        # Codes are places, and stay what they are.
+        return Affine(shift=np.where(spec.coded, 0.0, spec.mean), scale=np.where(varies & ~spec.coded, std, 1.0))
     return Affine(shift=np.asarray(spec.mean).reshape(spec.event_shape), scale=np.where(varies, std, 1.0))
 
 
-_SCALINGS = {"unit": _unit, "open-unit": _open_unit, "standard": _standard, "none": lambda _: Affine(shift=0.0, scale=1.0)}
+def _by_column(spec: DataSpec) -> Affine:
+    """Each column as its own likelihood wants it: standardised where that takes any number, else as it is."""
+    free = [not column.is_coded and class_of("likelihood", column.likelihood).scaling == "any" for column in spec.columns]
+    standard = _standard(spec)
+    return Affine(shift=np.where(free, standard.shift, 0.0), scale=np.where(free, standard.scale, 1.0))
+
+
+_SCALINGS = {
+    "by-column": _by_column,
+    "unit": _unit,
+    "open-unit": _open_unit,
+    "standard": _standard,
+    "none": lambda _: Affine(shift=0.0, scale=1.0),
+}
 
 
 def choose_transform(spec: DataSpec, scaling: str) -> Affine:
     """The transform of the data that `spec` describes.
 
     - `"unit"`: [low, high] to [0, 1]. `"none"`: the data as they are.
+    - `"by-column"`: each column of a table as its own likelihood wants it.
     - `"open-unit"`: [low - h, high + h] to [0, 1] with h half a step of the data, so that no value is 0 or 1 itself.
     - `"standard"`: to mean 0 and standard deviation 1, element by element. An element that never changes is only centred. In
       an image no deviation counts as less than a tenth of the typical one: a pixel that is lit once would otherwise be

@@ -2,6 +2,7 @@ from .base import AbstractElementwise, AbstractJoint, AbstractLikelihood, Given,
 from .bernoulli import Bernoulli
 from .beta import Beta, BetaDistribution
 from .categorical import Categorical, CategoricalLevels
+from .categories import CategoriesLikelihood, CodedValues
 from .continuous_bernoulli import ContinuousBernoulli, ContinuousBernoulliDistribution
 from .count_distributions import MultinomialCounts, NegativeBinomialCounts, PoissonCounts, ZeroInflatedCounts
 from .count_likelihoods import NegativeBinomial, Poisson, ZeroInflatedNegativeBinomial
@@ -13,7 +14,9 @@ from .location_scale_family import Laplace, StudentT
 from .log_normal import LogNormal
 from .logistic_mixtures import ColourLogisticMixture, LogisticMixture
 from .low_rank_gaussian import LowRankGaussian, LowRankNormal
+from .mixed import Blocks, Mixed
 from .multinomial import Multinomial
+from .normal_mixtures import GaussianMixture, LogNormalMixture, NormalMixture, ZeroInflatedLogNormal
 from .numpyro_family import NumPyroLikelihood
 from .on_levels import DiscretizedLogistic, QuantizedGaussian
 from .ordinal import OrderedLevels, Ordinal
@@ -25,8 +28,11 @@ __all__ = [
     "Bernoulli",
     "Beta",
     "BetaDistribution",
+    "Blocks",
     "Categorical",
     "CategoricalLevels",
+    "CategoriesLikelihood",
+    "CodedValues",
     "ColourLogisticMixture",
     "ContinuousBernoulli",
     "ContinuousBernoulliDistribution",
@@ -36,19 +42,23 @@ __all__ = [
     "Gaussian",
     "GaussianFixedScale",
     "GaussianLearnedScale",
+    "GaussianMixture",
     "GaussianOptimalScale",
     "Given",
     "Laplace",
     "Lattice",
     "LogNormal",
+    "LogNormalMixture",
     "LogisticMixture",
     "LowRankGaussian",
     "LowRankNormal",
     "Measure",
+    "Mixed",
     "Multinomial",
     "MultinomialCounts",
     "NegativeBinomial",
     "NegativeBinomialCounts",
+    "NormalMixture",
     "NumPyroLikelihood",
     "OrderedLevels",
     "Ordinal",
@@ -60,5 +70,6 @@ __all__ = [
     "StudentT",
     "Support",
     "ZeroInflatedCounts",
+    "ZeroInflatedLogNormal",
     "ZeroInflatedNegativeBinomial",
 ]

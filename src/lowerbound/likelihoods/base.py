@@ -19,14 +19,15 @@ from ..errors import ConfigurationError
 from .location_scale import arguments_from_data
 from .support import Support, misfit
 
-Measure = Literal["counting", "lebesgue"]
+# "mixed": some elements have probabilities, others densities, or one has both.
+Measure = Literal["counting", "lebesgue", "mixed"]
 # What a density of counts may be given beside z: their sum, and it is a law of the x with that sum; or their sum as no more than
 # a size to expect, and it is a law of all x. Neither is log p(x), and the second is not even the law of x given its sum.
 Given = Literal["total", "total as size"]
 # What can be left out of an example: any elements; whole pixels of an image with colours; nothing.
 Hides = Literal["elements", "pixels", "nothing"]
 # The scaling of the data that a likelihood works in: any of them, or the one that its support asks for.
-Scaling = Literal["any", "unit", "open-unit", "none"]
+Scaling = Literal["any", "unit", "open-unit", "none", "by-column"]
 
 
 def numpyro_promotion() -> AbstractContextManager[None]:
@@ -144,6 +145,10 @@ class AbstractLikelihood(eqx.Module):
         """One draw y ~ p(y|z)."""
         with numpyro_promotion():
             return jnp.asarray(self.distribution(params, total).sample(key))
+
+    def masses_of_codes(self, params: Float[Array, "..."]) -> dict[int, Float[Array, " codes"]]:
+        """The probabilities of each code of each element (flattened) that is a category; empty where none is."""
+        return {}
 
     def cannot_hide(self, observed: np.ndarray) -> str | None:
         """Why examples with these elements observed, (n, *event_shape), have no log-probability; None where they have."""

@@ -11,6 +11,7 @@ from numpyro.distributions import constraints
 
 from ..config import catalogue
 from ..data.checks import chunks_of_rows
+from ..data.holes import observed_in
 from ..data.spec import DataSpec
 from ..data.transforms import Affine
 from ..errors import DataError
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _CONSTRAINTS: tuple[tuple[Any, str], ...] = (
     (constraints.positive, "numbers above 0"),
+    (constraints.nonnegative, "0 and numbers above it"),
     (constraints.unit_interval, "[0, 1]"),
     (constraints.boolean, "{0, 1}"),
     (constraints.nonnegative_integer, "the whole numbers from 0 up"),
@@ -57,6 +59,9 @@ class Support(Enum):
     )
     LEVELS = "equally spaced levels, whole numbers from 0 up to a known limit", lambda s: not s.is_discrete
     COUNTS = "the whole numbers from 0 up", lambda s: (np.asarray(s.element_low) < 0) | ~s.whole_elements
+    NONNEGATIVE = "0 and numbers above it", lambda s: np.asarray(s.element_low) < 0
+    CODES = "codes of categories", lambda s: ~s.coded
+    COLUMNS = "the columns of a table, of several kinds", lambda s: not s.columns
     OWN = "that of its distribution", lambda _: False
 
     def outside(self, spec: DataSpec) -> np.ndarray | None:
@@ -66,6 +71,9 @@ class Support(Enum):
         Where the data as a whole do not fit (a limit is not known, say), every element is outside.
         """
         wrong = np.asarray(self._wrong(spec))
+        if self not in (Support.COLUMNS, Support.CODES) and spec.columns:
+            # Codes are no quantities.
+            wrong = wrong | spec.coded
         return np.broadcast_to(wrong, spec.num_elements) if wrong.any() else None
 
     def check(self, name: str, spec: DataSpec) -> None:
@@ -167,6 +175,7 @@ def check_values(
     for start in range(0, len(rows), step):
         block = array[rows[start : start + step]]
         wrong = ~np.asarray(values(_seen(spec.to_model(block) if spec else block, transform)), bool)
+        wrong &= observed_in(block)
         if wrong.any():
             count += int(wrong.sum())
             if first is None:
@@ -183,11 +192,12 @@ def check_values(
 
 def _expected(values: Any, transform: Affine, element: tuple[int, ...], spec: DataSpec | None) -> str:
     """The numbers that an element may have, in the user's units."""
-    limits = _limits(values, element)
+    own, place = values.at(element) if hasattr(values, "at") else (values, element)
+    limits = _limits(own, place)
     if limits is None:
-        return described(values)
+        return described(own)
     low, high = sorted(_in_user_units(y, transform, element, spec) for y in limits)
-    levels = _num_levels(values, limits)
+    levels = _num_levels(own, limits)
     if levels == 2:
         return f"{low:g} or {high:g}"
     kind = "numbers" if levels is None else "whole numbers" if levels - 1 == high - low else f"one of {levels} levels"

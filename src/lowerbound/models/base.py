@@ -248,7 +248,13 @@ class AbstractLatentVariableModel(eqx.Module):
 
     @abstractmethod
     def decode_mean(self, z: Float[Array, " latent"], condition: Float[Array, " condition"] | None = None) -> Float[Array, "..."]:
-        """E[x|z] in the user's units."""
+        """E[x|z] in the user's units; of a column of categories the code of the most probable one."""
+
+    def decode_probabilities(
+        self, z: Float[Array, " latent"], condition: Float[Array, " condition"] | None = None
+    ) -> dict[int, Float[Array, " codes"]]:
+        """P(x_j = k|z) of each code k of each column j of categories, the last for what training did not see; {} without any."""
+        return {}
 
     @abstractmethod
     def decode_draw(

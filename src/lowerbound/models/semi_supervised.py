@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
 from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
@@ -16,7 +15,6 @@ from jaxtyping import Array, Float, Key, PRNGKeyArray
 from typing_extensions import override
 
 from ..config import RunConfig
-from ..config.catalogue import class_of
 from ..config.context import BuildContext
 from ..data.examples import Example
 from ..data.spec import DataSpec
@@ -26,7 +24,7 @@ from ..errors import ConfigurationError
 from ..likelihoods import Given, Measure
 from ..networks import AbstractNetwork
 from .base import AbstractLatentVariableModel, Draws, Half, LatentBlock, LogTerms
-from .single_layer import SingleLayer, stopped
+from .single_layer import SingleLayer, build_encoder, stopped
 
 Label = Float[Array, " classes"] | None
 
@@ -73,12 +71,8 @@ class SemiSupervised(AbstractLatentVariableModel):
                 f"model.name is {config.model.name!r}, but the examples have {context.condition_dim or 'no'} classes; expected "
                 "two or more: --set data.condition=labels, or =COLUMN of a table; in Python fit(X, condition=y)."
             )
-        shapes, key = (context.spec.event_shape, (context.condition_dim,)), jax.random.fold_in(context.key, _CLASSIFIER)
-        if "network" in parts:
-            classifier = parts["network"](*shapes, key=key)
-        else:
-            build = functools.partial(class_of("network", config.network.name).build, condition_dim=0)
-            classifier = build(config.network, *shapes, image_shape=context.spec.event_shape, key=key)
+        key = jax.random.fold_in(context.key, _CLASSIFIER)
+        classifier = build_encoder(config, context, parts, (context.condition_dim,), key, 0)
         # Before training no class is more probable than another.
         start = np.zeros(context.condition_dim, np.float32)
         return cls(SingleLayer.build(config, context, parts), classifier.with_output_bias(start))
@@ -90,10 +84,7 @@ class SemiSupervised(AbstractLatentVariableModel):
 
     def class_log_probs(self, example: Example, key: PRNGKeyArray | None = None) -> Float[Array, " classes"]:
         """log q(y|x) of each class y, whatever label the example has; `key` turns on what is random in training."""
-        seen = self.given_class.input_transform.forward(example.known)
-        if example.observed is not None:
-            seen = jnp.where(example.observed, seen, 0)
-        return jax.nn.log_softmax(self.classifier(seen, key=key))
+        return jax.nn.log_softmax(self.classifier(self.given_class.seen_by_encoder(example), key=key))
 
     def terms_by_class(self, example: Example, key: PRNGKeyArray, draws: Draws) -> LogTerms:
         """What `given_class` says of the example with each label in turn: the classes along the first axis of everything."""

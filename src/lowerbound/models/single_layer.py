@@ -27,12 +27,15 @@ from ..errors import ConfigurationError, DataError
 from ..likelihoods import AbstractLikelihood, Given, Measure
 from ..likelihoods.support import check_values
 from ..networks import AbstractNetwork
+from ..networks.column_encoder import ColumnEncoder, seen_shape, with_mask
 from ..posteriors import AbstractPosteriorFamily, Refinement
 from ..priors import AbstractPrior
 from .base import AbstractLatentVariableModel, Draws, Half, LatentBlock, LogTerms
 
 _Output = TypeVar("_Output")
 Condition = Float[Array, " condition"] | None
+# The stream of the categories' points, beside that of the encoder's other weights.
+_POINTS = 1
 _SPACES = {"euclidean": "R^latent_dim", "hypersphere": "the unit sphere |z| = 1"}
 
 
@@ -57,9 +60,11 @@ class SingleLayer(AbstractLatentVariableModel):
     decoder: AbstractNetwork
     likelihood: AbstractLikelihood
     refinement: Refinement | None = None
+    sees_mask: bool = eqx.field(static=True, default=False)
 
     def __check_init__(self) -> None:
-        _require("encoder", self.encoder.in_shape, "the likelihood's event shape", self.likelihood.event_shape)
+        seen = seen_shape(self.likelihood.event_shape) if self.sees_mask else self.likelihood.event_shape
+        _require("encoder", self.encoder.in_shape, "what it sees of an example", seen)
         _require("encoder's output", self.encoder.out_shape, "posterior.param_shape", self.posterior.param_shape)
         _require("prior", (self.prior.latent_dim,), "the posterior's latents", (self.posterior.latent_dim,))
         _require("decoder", self.decoder.in_shape, "the prior's latents", (self.prior.latent_dim,))
@@ -81,19 +86,24 @@ class SingleLayer(AbstractLatentVariableModel):
         reason = None if "likelihood" in parts else likelihood.misfit(spec, context.transform)
         if reason is not None:
             raise DataError(f"likelihood.name is {config.likelihood.name!r}, {reason}.")
-        shapes = (spec.event_shape, posterior.param_shape), ((prior.latent_dim,), likelihood.param_shape)
+        if spec.columns and prior.is_made_of_posterior:
+            raise ConfigurationError(
+                f"prior.name is {config.prior.name!r}, which is made of the posteriors of examples that it learns; the "
+                "categories of a table cannot be learned so. Set prior.name=mixture-of-gaussians."
+            )
+        encoder = build_encoder(config, context, parts, posterior.param_shape, encoder_key, context.condition_dim)
+        shapes = (prior.latent_dim,), likelihood.param_shape
         if "network" in parts:
             condition = {"condition_dim": context.condition_dim} if context.condition_dim else {}
-            encoder, decoder = (
-                parts["network"](*shape, key=key, **condition)
-                for shape, key in zip(shapes, (encoder_key, decoder_key), strict=True)
-            )
+            decoder = parts["network"](*shapes, key=decoder_key, **condition)
         else:
-            build = functools.partial(
-                class_of("network", config.network.name).build, condition_dim=context.condition_dim, image_shape=spec.event_shape
+            decoder = class_of("network", config.network.name).build(
+                of_decoder(config.network),
+                *shapes,
+                condition_dim=context.condition_dim,
+                image_shape=spec.event_shape,
+                key=decoder_key,
             )
-            encoder = build(config.network, *shapes[0], key=encoder_key)
-            decoder = build(of_decoder(config.network), *shapes[1], key=decoder_key)
         mean = (np.asarray(spec.mean).reshape(spec.event_shape) - context.transform.shift) / context.transform.scale
         std = np.asarray(spec.std).reshape(spec.event_shape) / np.abs(context.transform.scale)
         start = likelihood.initial_params(mean, std)
@@ -101,7 +111,8 @@ class SingleLayer(AbstractLatentVariableModel):
         decoder = decoder.with_output_bias(np.zeros_like(start) if is_at_zero else start)
         steps = config.posterior.get("refinement_steps", 0)
         refinement = Refinement(steps, config.posterior.refinement_rate) if steps > 0 else None
-        return cls(context.transform, context.input_transform, encoder, posterior, prior, decoder, likelihood, refinement)
+        parts_of = context.transform, context.input_transform, encoder, posterior, prior, decoder, likelihood, refinement
+        return cls(*parts_of, sees_mask=sees_mask(spec))
 
     @property
     @override
@@ -210,11 +221,7 @@ class SingleLayer(AbstractLatentVariableModel):
     def posterior_params(self, example: Example, key: PRNGKeyArray | None = None) -> Float[Array, "..."]:
         """Refined where the model refines them; `key` turns on what is random in training."""
         condition = example.condition
-        seen = self.input_transform.forward(example.known)
-        if example.observed is not None:
-            # In the encoder's own scale 0 is an element's mean.
-            seen = jnp.where(example.observed, seen, 0)
-        params = self.encoder(seen, condition=condition, key=key)
+        params = self.encoder(self.seen_by_encoder(example), condition=condition, key=key)
         if self.refinement is not None:
             y, prior = self.transform.forward(example.known), self._prior(condition)
 
@@ -223,6 +230,19 @@ class SingleLayer(AbstractLatentVariableModel):
 
             return self.refinement(params, self.posterior, log_joint)
         return params
+
+    def seen_by_encoder(self, example: Example) -> Float[Array, "..."]:
+        """The example in the encoder's own scale, in which 0 is an element's mean and stands where there is no value."""
+        seen = self.input_transform.forward(example.known)
+        if example.observed is not None:
+            seen = jnp.where(example.observed, seen, 0)
+        return self._masked(seen, example.observed)
+
+    def _masked(self, seen: Float[Array, "..."], observed: Bool[Any, "..."] | None) -> Float[Array, "..."]:
+        if not self.sees_mask:
+            return seen
+        there = jnp.ones(seen.shape, seen.dtype) if observed is None else jnp.asarray(observed, seen.dtype)
+        return with_mask(seen, there)
 
     @override
     def posterior_from(self, params: Float[Array, "..."]) -> AbstractPosterior:
@@ -239,7 +259,15 @@ class SingleLayer(AbstractLatentVariableModel):
 
     @override
     def decode_mean(self, z: Float[Array, " latent"], condition: Condition = None) -> Float[Array, "..."]:
-        return self.transform.inverse(self.likelihood.mean_of(self.decoder(z, condition=condition)))
+        params = self.decoder(z, condition=condition)
+        mean = self.transform.inverse(self.likelihood.mean_of(params))
+        for place, masses in self.likelihood.masses_of_codes(params).items():
+            mean = mean.at[place].set(jnp.argmax(masses).astype(mean.dtype))
+        return mean
+
+    @override
+    def decode_probabilities(self, z: Float[Array, " latent"], condition: Condition = None) -> dict[int, Float[Array, " codes"]]:
+        return self.likelihood.masses_of_codes(self.decoder(z, condition=condition))
 
     @override
     def decode_draw(self, z: Float[Array, " latent"], key: PRNGKeyArray, condition: Condition = None) -> Float[Array, "..."]:
@@ -270,7 +298,10 @@ class SingleLayer(AbstractLatentVariableModel):
         return eqx.tree_at(parts, self, stopped(parts(self)))
 
     def _prior(self, condition: Condition) -> AbstractLatentDensity:
-        return self.prior.bind(lambda x, condition: self.posterior.at(self.encoder(x, condition=condition)), condition)
+        def of_seen(x: Float[Array, "..."], condition: Condition) -> AbstractPosterior:
+            return self.posterior.at(self.encoder(self._masked(x, None), condition=condition))
+
+        return self.prior.bind(of_seen, condition)
 
     def _log_likelihood(
         self, params: Float[Array, "..."], y: Float[Array, "..."], observed: Bool[Any, "..."] | None
@@ -307,6 +338,38 @@ class SingleLayer(AbstractLatentVariableModel):
         if observed is None:
             return self.transform.log_abs_det_jacobian(self.event_shape)
         return -jnp.sum(jnp.where(observed, jnp.log(jnp.abs(jnp.asarray(self.transform.scale))), 0.0))
+
+
+def sees_mask(spec: DataSpec) -> bool:
+    """Whether the encoder of a model of such data is told which elements are observed."""
+    return bool(spec.holes or spec.columns)
+
+
+def build_encoder(
+    config: RunConfig,
+    context: BuildContext,
+    parts: Mapping[str, Any],
+    out_shape: tuple[int, ...],
+    key: PRNGKeyArray,
+    condition_dim: int,
+) -> AbstractNetwork:
+    """A network from an example, as an encoder sees it, to numbers of `out_shape`."""
+    spec = context.spec
+    in_shape = seen_shape(spec.event_shape) if sees_mask(spec) else spec.event_shape
+
+    def make(in_shape: tuple[int, ...], out_shape: tuple[int, ...]) -> AbstractNetwork:
+        if "network" in parts:
+            condition = {"condition_dim": condition_dim} if condition_dim else {}
+            return parts["network"](in_shape, out_shape, key=key, **condition)
+        section = config.network
+        # An image network encodes what has the image's shape.
+        build = functools.partial(class_of("network", section.name).build, section, in_shape, out_shape)
+        return build(condition_dim=condition_dim, image_shape=in_shape, key=key)
+
+    if not spec.columns:
+        return make(in_shape, out_shape)
+    own = jax.random.fold_in(key, _POINTS)
+    return ColumnEncoder(spec.columns, context.input_transform, out_shape, make, condition_dim=condition_dim, key=own)
 
 
 def _each_draw(function: Callable[..., _Output], *arguments: Array | None) -> _Output:

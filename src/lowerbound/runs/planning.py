@@ -7,10 +7,12 @@ from typing import Any, NamedTuple
 
 from ..assembly.automatic import Choice, choose, with_choices
 from ..assembly.build import check_same_model, infers_labels, resolve, told_labels
+from ..assembly.laws import with_laws
 from ..config import ResolvedConfig, RunConfig, layered
 from ..config.entry import KINDS
 from ..data.dataset import Dataset
 from ..data.describe import describe_dataset
+from ..data.holes import filled
 from ..data.labels import label_values
 from ..data.spec import DataSpec
 from ..data.splits import Split, shuffled_split, split_around
@@ -56,7 +58,7 @@ def plan(
         if before is not None:
             made_of = {kind: keys for kind, keys in before.config.to_dict().items() if kind in KINDS and kind != "objective"}
             config, given = RunConfig.from_dict(layered(layered(config.to_dict(), made_of), given)), layered(made_of, given)
-        choices = choose(config, given, spec, dataset.examples[split.train], parts)
+        choices = choose(config, given, spec, filled(dataset.examples[split.train], name=dataset.name), parts)
         config = with_choices(config, given, choices)
     config = resolve(config, spec, parts)
     if before is not None:
@@ -66,7 +68,7 @@ def plan(
 
 def described(config: RunConfig, dataset: Dataset, split: Split) -> DataSpec:
     """The description of the training examples, and of the labels that the model is told where it infers them."""
-    return describe_dataset(dataset, split.train, config.data.kind, told_labels(config, dataset, split))
+    return with_laws(describe_dataset(dataset, split.train, config.data.kind, told_labels(config, dataset, split)))
 
 
 def _choose_split(config: RunConfig, dataset: Dataset) -> Split:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
+import numpy as np
 
 from ..assembly.build import build_model, build_objective, told_labels
 from ..assembly.parts import check_fit
@@ -13,6 +14,7 @@ from ..config import ResolvedConfig
 from ..config.catalogue import class_of
 from ..data.dataset import Dataset
 from ..data.examples import examples_of
+from ..data.holes import has_holes
 from ..data.levels import for_device
 from ..data.spec import DataSpec
 from ..data.splits import Split
@@ -23,6 +25,13 @@ from .schedule import Schedule
 
 # Enough training examples to start a few hundred pseudo-inputs from.
 _NUM_START_EXAMPLES = 1000
+
+
+def _without_holes(examples: np.ndarray, spec: DataSpec) -> np.ndarray:
+    """Examples to start a part from, with the means where they have no value."""
+    if not has_holes(examples):
+        return examples
+    return np.where(np.isnan(examples), np.asarray(spec.mean).reshape(spec.event_shape), examples)
 
 
 def prepare(
@@ -43,7 +52,7 @@ def prepare(
     """
     if model is None:
         check_fit(parts, config, spec)
-        start = spec.to_model(dataset.examples[split.train[:_NUM_START_EXAMPLES]])
+        start = spec.to_model(_without_holes(dataset.examples[split.train[:_NUM_START_EXAMPLES]], spec))
         key = jax.random.key(config.training.seed)
         model = build_model(config, spec, key, condition_dim=spec.condition_dim, examples=start, parts=parts)
         for held_out in (split.validation, split.test):

@@ -140,6 +140,13 @@ class Column:
             return moments
         return values if self.decimals < 0 else np.round(values, self.decimals) + 0.0
 
+    def shifted(self, origin: float) -> Column:
+        """The column of values from which `origin` is subtracted."""
+        if origin == 0:
+            return self
+        quantiles = tuple(value - origin for value in self.quantiles)
+        return dataclasses.replace(self, low=self.low - origin, high=self.high - origin, quantiles=quantiles)
+
     def fitted(self, table: RawTable) -> Column:
         """The same kind of column with everything that is counted, of these rows alone."""
         cells = table.column(self.name)
