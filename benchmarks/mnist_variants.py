@@ -59,7 +59,7 @@ def run_one(variant: str, seed: int, epochs: int, num_samples: int, num_images: 
     from lowerbound.assembly.build import build_model, build_objective, resolve
     from lowerbound.config import RunConfig
     from lowerbound.data.datasets import load_dataset
-    from lowerbound.data.describe import describe_dataset
+    from lowerbound.data.describe_dataset import describe_dataset
     from lowerbound.data.examples import examples_of
     from lowerbound.evaluation import evaluate
     from lowerbound.recipes.registry import layered

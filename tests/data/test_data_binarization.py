@@ -11,7 +11,7 @@ from lowerbound.config.sections import DataConfig
 from lowerbound.data.binarization import binarized
 from lowerbound.data.dataset import Dataset
 from lowerbound.data.datasets import load_configured
-from lowerbound.data.describe import describe_dataset
+from lowerbound.data.describe_dataset import describe_dataset
 from lowerbound.errors import DataError, DataWarning
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from lowerbound.data.conditions import ConditionSpec, describe_condition
 from lowerbound.data.datasets import load_dataset
-from lowerbound.data.describe import describe_dataset
+from lowerbound.data.describe_dataset import describe_dataset
 from lowerbound.data.examples import examples_of
 from lowerbound.data.spec import DataSpec
 from lowerbound.data.splits import check_same_data, shuffled_split, split_record

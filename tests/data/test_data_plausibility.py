@@ -10,7 +10,8 @@ import scipy.stats
 from support.chance import is_likely
 
 from lowerbound.data.dataset import Dataset
-from lowerbound.data.describe import describe, describe_dataset
+from lowerbound.data.describe import describe
+from lowerbound.data.describe_dataset import describe_dataset
 from lowerbound.data.plausibility import check_like_training, find_outliers, plausible_limits
 from lowerbound.errors import DataError, DataWarning
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lowerbound.data.datasets import load_dataset
-from lowerbound.data.describe import describe_dataset
+from lowerbound.data.describe_dataset import describe_dataset
 from lowerbound.data.splits import consecutive_split, split_record
 from lowerbound.data.tables import Table, columns_of
 from lowerbound.errors import DataError, DataWarning, TooLargeError

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..config.catalogue import entry_of
+from ..config.catalogue import class_of, entry_of
 from ..data.columns.column import Column, ColumnKind
 from ..data.spec import DataSpec
 from ..errors import ConfigurationError
@@ -47,8 +47,12 @@ def with_laws(spec: DataSpec) -> DataSpec:
     for column in spec.columns:
         if column.likelihood:
             _check_law(column)
-    columns = (dataclasses.replace(each, likelihood=each.likelihood or _LAW_OF_KIND[each.kind]) for each in spec.columns)
-    return dataclasses.replace(spec, columns=tuple(columns))
+    return dataclasses.replace(spec, columns=tuple(_with_law(column) for column in spec.columns))
+
+
+def _with_law(column: Column) -> Column:
+    name = column.likelihood or _LAW_OF_KIND[column.kind]
+    return dataclasses.replace(column, likelihood=name, is_standardised=class_of("likelihood", name).scaling == "any")
 
 
 def _check_law(column: Column) -> None:

@@ -10,10 +10,6 @@ import numpy as np
 
 from ..errors import DataError, warn_of_data
 from .checks import check_array, chunks_of_rows
-from .conditions import describe_condition
-from .dataset import Dataset
-from .holes import filled, share_of_holes
-from .labels import label_values
 from .layout import Layout, choose_layout
 from .plausibility import SHARE_OF_OUTLIERS, as_columns, check_float32, find_outliers, plausible_limits
 from .spec import DataSpec, Kind
@@ -119,33 +115,6 @@ def describe(
         plausible_high=tuple(plausible_high.tolist()),
         unit=unit,
     )
-
-
-def describe_dataset(dataset: Dataset, rows: np.ndarray, kind: str = "auto", told: np.ndarray | None = None) -> DataSpec:
-    """The `DataSpec` of a data set's training rows, with the condition where it has one; raises and warns as `describe` does.
-
-    - `told`: (n,) booleans, the examples whose label is told, where the condition is a label; else None.
-    """
-    spec = _described(dataset, rows, kind)
-    if dataset.condition is None:
-        return spec
-    name = dataset.condition_name
-    if told is None:
-        return dataclasses.replace(spec, condition=describe_condition(dataset.condition[rows], name))
-    labels, _ = label_values(dataset.condition, name)
-    return dataclasses.replace(spec, condition=dataclasses.replace(describe_condition(labels[told], name), is_label=True))
-
-
-def _described(dataset: Dataset, rows: np.ndarray, kind: str) -> DataSpec:
-    if dataset.columns:
-        from .describe_table import describe_table
-
-        return describe_table(dataset, rows)
-    names, examples = dataset.feature_names, dataset.examples[rows]
-    holes = share_of_holes(examples)
-    whole = filled(examples, name=dataset.name, names=names)
-    spec = describe(whole, names, num_levels=dataset.num_levels, kind=kind, name=dataset.name, rows=rows)
-    return dataclasses.replace(spec, holes=tuple(holes.tolist())) if holes.any() else spec
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,7 +10,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Num
 
-from ..config.catalogue import class_of
 from ..errors import ConfigurationError, unknown_name_message
 from .spec import DataSpec
 
@@ -95,7 +94,7 @@ def _standard(spec: DataSpec) -> Affine:
 
 def _by_column(spec: DataSpec) -> Affine:
     """Each column as its own likelihood wants it: standardised where that takes any number, else as it is."""
-    free = [not column.is_coded and class_of("likelihood", column.likelihood).scaling == "any" for column in spec.columns]
+    free = [column.is_standardised for column in spec.columns]
     standard = _standard(spec)
     return Affine(shift=np.where(free, standard.shift, 0.0), scale=np.where(free, standard.scale, 1.0))
 

@@ -89,7 +89,7 @@ class SingleLayer(AbstractLatentVariableModel):
         if spec.columns and prior.is_made_of_posterior:
             raise ConfigurationError(
                 f"prior.name is {config.prior.name!r}, which is made of the posteriors of examples that it learns; the "
-                "categories of a table cannot be learned so. Set prior.name=mixture-of-gaussians."
+                "categories of a table cannot be learned so. Set prior.name={first_with('prior', is_made_of_posterior=False)}."
             )
         encoder = build_encoder(config, context, parts, posterior.param_shape, encoder_key, context.condition_dim)
         shapes = (prior.latent_dim,), likelihood.param_shape

@@ -11,7 +11,7 @@ from ..assembly.laws import with_laws
 from ..config import ResolvedConfig, RunConfig, layered
 from ..config.entry import KINDS
 from ..data.dataset import Dataset
-from ..data.describe import describe_dataset
+from ..data.describe_dataset import describe_dataset
 from ..data.holes import filled
 from ..data.labels import label_values
 from ..data.spec import DataSpec

@@ -53,6 +53,7 @@ class Column:
 
     - `kind`, and the `reason` for it, with the values that decided it.
     - `likelihood`: the name of its law where one is asked for; "" for that of its kind.
+      `is_standardised`: whether that law is about the column at mean 0 and deviation 1, and not about its numbers as they are.
     - `categories`: the values of a coded column in the order of their codes: texts, or numbers. `counts`: how often each occurs.
     - `unseen`: of a coded column, the probability of a value that training did not see.
     - `missing`: the share of cells without a value.
@@ -64,6 +65,7 @@ class Column:
     kind: ColumnKind
     reason: str = ""
     likelihood: str = ""
+    is_standardised: bool = False
     categories: tuple[float | str, ...] = ()
     counts: tuple[int, ...] = ()
     unseen: float = 0.0
