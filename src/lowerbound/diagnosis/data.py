@@ -35,7 +35,7 @@ def _constant(summary: RunSummary) -> Finding | None:
 
 def _ignored(summary: RunSummary) -> Finding | None:
     assert summary.examination is not None
-    sensitivity, varies = summary.examination.sensitivity, np.asarray(summary.spec.std) > 0
+    sensitivity, varies = summary.examination.sensitivity, (np.asarray(summary.spec.std) > 0) & ~summary.spec.coded
     if is_collapsed(summary) or varies.sum() < 2:
         return None
     typical = float(np.sqrt(np.mean(sensitivity[varies] ** 2)))

@@ -14,7 +14,7 @@ from .finding import FEWEST_RECORDS, STANDARD_ERRORS, Check, Finding, retrain, s
 # so there the gap is compared with the bound itself, of which it is a share.
 GAP, SERIOUS_GAP = 0.05, 0.2
 # The last tenth of training still added this much (per element, or as a share of the bound for log-probabilities).
-RISE = {"lebesgue": 0.002, "counting": 0.005}
+RISE = {"lebesgue": 0.002, "mixed": 0.002, "counting": 0.005}
 # Of Adam. After a divergence no higher one is proposed.
 USUAL_RATE = 1e-3
 # The bound ended this share of its whole climb below its best.

@@ -102,13 +102,16 @@ def _predictive(summary: RunSummary) -> Finding | None:
     step = np.broadcast_to(np.asarray(spec.step), (spec.num_elements,))[check.elements]
     varies = np.broadcast_to(np.asarray(spec.std) > 0, (spec.num_elements,))[check.elements]
     # A density at its floor is as wide as the rounding: that is the floor's finding, and says nothing of the family.
-    varies = varies & ((summary.measure == "counting") | (check.scale > _STEPS_AT_FLOOR * step))
+    has_masses = (summary.measure == "counting") | spec.coded[check.elements]
+    varies = varies & (has_masses | (check.scale > _STEPS_AT_FLOOR * step))
     wrong = np.flatnonzero(varies & (check.distance > max(MISFIT_DISTANCE, check.critical_distance)))
     share = len(wrong) / max(int(varies.sum()), 1)
     if not len(wrong) or is_collapsed(summary) or (spec.is_image and share < _SHARE_OF_PIXELS):
         return None
     wrong = wrong[np.argsort(-check.distance[wrong], kind="stable")]
     worst = float(check.distance[wrong[0]])
+    if spec.columns:
+        return _of_columns(summary, check.elements[wrong], worst, int(varies.sum()))
     what, better, figure = _cause(summary, wrong)
     fitting = _of_the_data(fitting_likelihoods(spec), summary)
     return Finding(
@@ -121,6 +124,19 @@ def _predictive(summary: RunSummary) -> Finding | None:
         else f"No other likelihood that these data allow is likelier to fit ({', '.join(fitting)}); look at "
         "the columns themselves, and at a larger decoder.",
         _with_likelihood(summary, better[0]) if better else "",
+    )
+
+
+def _of_columns(summary: RunSummary, wrong: np.ndarray, worst: float, varying: int) -> Finding:
+    """That columns of a table do not look like draws from their own laws."""
+    first = summary.spec.columns[int(wrong[0])]
+    return Finding(
+        "warning",
+        "Columns of training examples do not look like draws from their laws.",
+        f"{named_elements(summary, wrong)} ({len(wrong)} of {varying} that vary): the predicted distribution function is off by "
+        f"up to {worst:.2f}",
+        f"Give {first.name!r}, now {first.likelihood}, another likelihood or kind in a schema (lowerbound schema DATA --out "
+        "schema.toml, then train with --schema schema.toml), or take more components (likelihood.num_components).",
     )
 
 

@@ -137,7 +137,7 @@ def _difference(a: Subject, b: Subject) -> str:
     if a.data != b.data:
         return "they are about other data, or the same data in other units. Train both on the same file."
     if a.measure != b.measure:
-        kinds = {"counting": "log-probabilities", "lebesgue": "log-densities"}
+        kinds = {"counting": "log-probabilities", "lebesgue": "log-densities", "mixed": "sums of both"}
         return (
             f"one gives {kinds[a.measure]}, the other {kinds[b.measure]}, and neither is larger for being better. Train both "
             "with likelihoods of one kind; data with levels have likelihoods of each kind (lowerbound parts likelihood)."

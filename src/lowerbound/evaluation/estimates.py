@@ -31,7 +31,8 @@ class Estimate(JsonRecord):
     """A number about a set of examples, and how far it can be trusted.
 
     - `name`: carries sign and unit: "log_evidence_nats". `unit`: in words. `value`: the mean over examples.
-    - `measure`: "counting" (a log-probability) or "lebesgue" (a log-density in the user's units). `given`: what p(x) is given of
+    - `measure`: "counting" (a log-probability) or "lebesgue" (a log-density in the user's units); "mixed" (a density of
+      some elements, a probability of the others). `given`: what p(x) is given of
       x itself: None, "total" or "total as size" (`lowerbound.likelihoods.Given`).
     - `method`: how it was made: "importance sampling from the posterior". `num_samples`: K, draws for each example.
     - `standard_error`: of the mean over examples, as a sample of all examples there could be.
@@ -168,7 +169,11 @@ def kind_of_number(measure: str, given: Given | None) -> str:
     >>> kind_of_number("counting", "total")
     'log-probabilities given the total'
     """
-    kind = {"counting": "log-probabilities", "lebesgue": "log-densities in your units"}[measure]
+    kind = {
+        "counting": "log-probabilities",
+        "lebesgue": "log-densities in your units",
+        "mixed": "log-densities of the numbers in your units and log-probabilities of the other columns, in sum",
+    }[measure]
     return kind + {None: "", "total": " given the total", "total as size": " given the total as a size"}[given]
 
 

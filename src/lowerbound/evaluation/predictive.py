@@ -84,16 +84,18 @@ def predictive_check(
     their principal directions that stand out is found by parallel analysis (Horn 1965): against residuals of a replicate.
 
     - `data`: training examples; at most `MOST_EXAMPLES` are used, the first ones, and at most `MOST_ELEMENTS` elements of them.
+    In place of what is not observed stands another draw from the same law, which says nothing against it.
+
     - `step`, `origin`: the data are recorded as origin + k step, k whole; a number or one for each (flattened) element, in the
       user's units. What is drawn is recorded in the same way before it is compared. A step of 0: as it is.
 
-    Raises `ConfigurationError` when the model's condition is missing, and for examples with `observed` or `weight`.
+    Raises `ConfigurationError` when the model's condition is missing, and for examples with `weight`.
     """
     data = Example.of(data)[:MOST_EXAMPLES]
-    if data.observed is not None or data.weight is not None:
+    if data.weight is not None:
         raise ConfigurationError(
-            "a predictive check compares every element of every example alike, but these have `observed` or `weight`. Give it "
-            "complete examples alone: Example(x, condition)."
+            "a predictive check compares every example alike, but these have `weight`. Give it examples without: "
+            "Example(x, condition)."
         )
     check_condition(model, data.condition)
     size = math.prod(model.event_shape)
@@ -105,6 +107,7 @@ def predictive_check(
     below, equal, residual, variance, other_residual, zeros = (np.asarray(part, np.float64) for part in replicates)
     ranks = (below + rng.random(below.shape) * (1 + equal)) / (NUM_DRAWS + 1)
     x = np.asarray(data.x).reshape(len(data), -1)[:, elements]
+    there = np.isfinite(x)
     spread, expected = np.square(residual).sum(axis=0), variance.sum(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
         dispersion = np.where(expected > 0, spread / expected, np.where(spread > 0, np.inf, np.nan))
@@ -124,7 +127,7 @@ def predictive_check(
         dispersion=dispersion,
         skewness=skewness,
         excess_kurtosis=kurtosis,
-        zeros=np.mean(x == 0, axis=0),
+        zeros=np.sum(x == 0, axis=0) / np.maximum(there.sum(axis=0), 1),
         expected_zeros=zeros.mean(axis=0),
         num_directions=num_directions,
         leading_share=leading_share,
@@ -146,9 +149,13 @@ def _replicate(
         example, key = row
         latent_key, draw_key = jax.random.split(key)
         z, _ = model.encode(example).sample_and_log_prob(latent_key)
-        mean, draws = model.replicate(example, z, jax.random.split(draw_key, NUM_DRAWS))
-        mean, draws = mean.reshape(-1)[elements], draws.reshape(NUM_DRAWS, -1)[:, elements]
+        hidden = example.observed is not None
+        mean, draws = model.replicate(example, z, jax.random.split(draw_key, NUM_DRAWS + hidden))
+        mean, draws = mean.reshape(-1)[elements], draws.reshape(NUM_DRAWS + hidden, -1)[:, elements]
         own = jnp.asarray(example.x).reshape(-1)[elements].astype(draws.dtype)
+        if example.observed is not None:
+            own = jnp.where(jnp.asarray(example.observed).reshape(-1)[elements], own, draws[-1])
+            draws = draws[:NUM_DRAWS]
 
         def recorded(values: Array) -> Array:
             width = jnp.where(step > 0, step, 1.0).astype(values.dtype)

@@ -27,7 +27,8 @@ class Evaluation(JsonRecord):
     - `elbo_nats`: mean ELBO, a lower bound on mean log p(x); `elbo_standard_error`: its standard error over examples.
     - `log_evidence_nats`: mean importance-sampled log p(x) with `num_samples` draws an example, itself a lower bound in
       expectation; `standard_error`: its standard error over examples.
-    - `measure`: "counting" makes these log-probabilities, "lebesgue" log-densities whose value depends on the units.
+    - `measure`: "counting" makes these log-probabilities, "lebesgue" log-densities whose value depends on the units, "mixed" sums
+      of a log-density of some columns and a log-probability of the others.
     - `unit_scale_elbo_nats`, `unit_scale_log_evidence_nats`: the same log-densities for data scaled to [0, 1], as
       published figures give them; None where the data have no known limits or the measure is counting.
     - `given`: what p(x) is given of x itself, where that is something (the total of counts): then these are no log p(x).

@@ -49,6 +49,6 @@ def _squares(
         def along(x: Array) -> Array:
             return jnp.dot(direction, model.encode(dataclasses.replace(example, x=x)).mean)
 
-        return jnp.square(jax.grad(along)(jnp.asarray(example.x, direction.dtype)))
+        return jnp.square(jax.grad(along)(jnp.asarray(example.known, direction.dtype)))
 
     return data.mean(jax.lax.map(one, (data, directions), batch_size=_BATCH), axis=0)

@@ -94,12 +94,17 @@ def _far_from_data(
     leave_own_out: bool,
 ) -> tuple[float, float]:
     """`far_share` and `median_distance_ratio`: means against means, so that neither side has the likelihood's noise."""
+    mean = np.asarray(spec.mean).reshape(spec.event_shape)
     reference = np.asarray(train.x[:MOST_REFERENCES], np.float64)
+    # What has no value is at no distance from the middle.
+    reference = np.where(np.isnan(reference), mean, reference)
     std = np.asarray(spec.std).reshape(spec.event_shape)
     # Pixels share one unit; columns each have their own.
     unit = 1.0 if spec.is_image else np.where(std > 0, std, 1.0)
     decoded = [np.asarray(decode(model, z, condition=condition), np.float64) for z in (codes, prior)]
     finite = np.logical_and.reduce([np.isfinite(means).reshape(len(means), -1).all(axis=0) for means in decoded])
+    # Codes of categories are at no distance from each other.
+    finite &= ~spec.coded
     if not finite.any():
         return float("nan"), float("nan")
 
