@@ -47,9 +47,8 @@ def error_text(score: Score) -> str:
 
 def measure_text(score: Score) -> str:
     """The base measure in words, and what the number is given."""
-    kind = {"counting": "probability", "lebesgue": "density", "mixed": "density and probability"}.get(
-        score.measure, "\N{EN DASH}"
-    )
+    kinds = {"counting": "probability", "lebesgue": "density", "mixed": "density and probability"}
+    kind = kinds.get(score.measure, "\N{EN DASH}")
     return kind if score.given is None else f"{kind} given the total"
 
 
@@ -114,8 +113,8 @@ def measure_note(summary: RunSummary) -> str:
         )
     if summary.measure == "mixed":
         return (
-            "Some columns are numbers and have densities, others are categories or counts and have probabilities: each number is a "
-            "log-density of the ones and a log-probability of the others, in sum. It depends on the units of the numbers, may be "
+            "Some columns are numbers and have densities, others are categories or counts and have probabilities: each number "
+            "is a log-density of the ones and a log-probability of the others, in sum. It depends on the units of the numbers, may be "
             "above zero, and has no bits per dimension. Compare it only with models of the same table with the same kinds of "
             "columns. Where a row has cells without a value, it is about the others."
         )
