@@ -114,6 +114,13 @@ class TrainingConfig:
     )
     gradient_clip: float = _key(0.0, Real(0.0), "the largest global norm of a gradient; 0 for no clipping")
     skip_spikes: bool = _key(False, Boolean(), "scale down gradients beyond their running size, skip steps with one far beyond")
+    hide_elements: float = _key(
+        0.0,
+        Real(0.0, below=1.0),
+        "the largest share of an example's elements that a step hides from the model, at random and in half of the examples, so "
+        "that it learns to do without them; 0 to hide none",
+        {CHANGED: ("mattei2019",)},
+    )
     ema_decay: float = _key(0.0, Real(0.0, below=1.0), "decay per step of the averaged weights that are kept; 0 for no averaging")
     early_stopping_patience: int = _key(
         0,

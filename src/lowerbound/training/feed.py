@@ -16,6 +16,8 @@ from .schedule import Schedule
 
 # The stream of random numbers that follows those of `program`.
 REDRAWING = 3
+# That of objectives is 4.
+_HIDING = 5
 # No epoch has this number, by which an epoch's permutation is drawn.
 _LABELLED = 2**31 - 1
 
@@ -142,6 +144,35 @@ class WithLabelled(AbstractResident):
         batch = self.inner.batch(rows, key, step)
         weight = jnp.ones(len(rows), jnp.float32) if batch.weight is None else batch.weight
         return dataclasses.replace(batch, weight=weight.at[-self.count :].set(self.added_weight))
+
+
+class Hiding(AbstractResident):
+    """Another's batches, in which a step hides elements of half of the examples, anew each time and completely at random.
+
+    The bound on log p(x) of what is left is one of the same model: a model that is trained on it learns the same law, and an
+    encoder to make do with less. (Whoever hides elements from the encoder alone asks it to guess, and loosens the bound.)
+
+    - `inner`: whose batches; its examples are `data`. `largest`: each of these examples loses a share of its elements that is
+      uniform between 0 and this.
+    """
+
+    data: Example
+    inner: Resident | Redrawn | Noisy | WithLabelled
+    largest: Float[Array, ""]
+
+    @override
+    def rows(self, key: PRNGKeyArray, first_step: Int[Array, ""], schedule: Schedule) -> Int[Array, "steps batch"]:
+        return self.inner.rows(key, first_step, schedule)
+
+    @override
+    def batch(self, rows: Int[Array, " batch"], key: PRNGKeyArray, step: Int[Array, ""]) -> Example:
+        batch = self.inner.batch(rows, key, step)
+        own = jax.random.fold_in(jax.random.fold_in(key, _HIDING), step)
+        share_key, element_key = jax.random.split(own)
+        # Below 0 for half of the examples.
+        share = self.largest * (2 * jax.random.uniform(share_key, (len(rows),)) - 1)
+        kept = jax.random.uniform(element_key, batch.x.shape) >= share.reshape(-1, *[1] * (batch.x.ndim - 1))
+        return dataclasses.replace(batch, observed=kept if batch.observed is None else batch.observed & kept)
 
 
 class Streamed(AbstractFeed):

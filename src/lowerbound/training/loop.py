@@ -24,7 +24,7 @@ from ..storage.schema import checked
 from . import program
 from .devices import mesh as one_device
 from .devices import place
-from .feed import AbstractFeed, Noisy, Redrawn, Resident, WithLabelled
+from .feed import AbstractFeed, Hiding, Noisy, Redrawn, Resident, WithLabelled
 from .numbers import Numbers, as_inputs
 from .optimizer import learning_rate
 from .schedule import Schedule
@@ -185,6 +185,14 @@ class Trainer:
                 rows = place(jnp.asarray(labelled, jnp.int32), mesh)
                 weight = jnp.asarray(objective.labelled_weight, jnp.float32)
                 train = WithLabelled(train.data, train, rows, objective.labelled_batch, place(weight, mesh))
+            if config.hide_elements:
+                _check_hiding(model, train.data)
+                train = Hiding(train.data, train, place(jnp.asarray(config.hide_elements, jnp.float32), mesh))
+        elif config.hide_elements:
+            raise ConfigurationError(
+                f"training.hide_elements is {config.hide_elements:g}, but a feed brings the examples; hide elements there, or set "
+                "it to 0."
+            )
         else:
             number = train.num_examples
         self.feed = train
@@ -366,6 +374,13 @@ class Trainer:
             progress.best_params = jax.tree.map(jnp.copy, program.averaged(progress.state))
         elif 0 < self._patience <= epoch - progress.best_epoch:
             progress.stop_reason = STOPPED_EARLY
+
+
+def _check_hiding(model: AbstractLatentVariableModel, data: Example) -> None:
+    """Raise `ConfigurationError` where single elements cannot be left out of p(x|z)."""
+    observed = np.ones((1, *data.x.shape[1:]), bool)
+    observed.reshape(-1)[0] = False
+    model.check_observed(Example(np.zeros(observed.shape, np.float32), observed=observed))
 
 
 def _labelled_rows(objective: AbstractObjective, train: Example) -> np.ndarray | None:
