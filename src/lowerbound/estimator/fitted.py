@@ -214,6 +214,8 @@ class AbstractFitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityM
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
+        # NaN stands for what has no value.
+        tags.input_tags.allow_nan = True
         # Models compute in float32, whatever the type of the data.
         tags.transformer_tags = TransformerTags(preserves_dtype=["float32"])
         return tags

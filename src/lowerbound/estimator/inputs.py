@@ -13,7 +13,7 @@ from sklearn.utils.validation import validate_data
 
 from ..data.checks import check_array
 from ..data.conditions import condition_array
-from ..data.examples import Example
+from ..data.examples import Example, mask_of
 from ..data.spec import DataSpec
 from ..data.splits import Split, split_around
 from ..errors import ConfigurationError, DataError
@@ -47,7 +47,7 @@ def numeric_examples(X: Any, estimator: BaseEstimator, event_shape: tuple[int, .
         # Names come first: a column that is missing explains a number of columns that is wrong.
         compare(X)
         _check_columns(X, names)
-    array = check_array(as_numbers(X), event_shape=event_shape)
+    array = check_array(as_numbers(X), event_shape=event_shape, may_have_holes=True)
     if array.ndim == 2 and not is_frame:
         compare(array)
     return array
@@ -58,9 +58,9 @@ def _check_columns(frame: Any, names: Sequence[Any]) -> None:
     for name in names:
         column = np.asarray(frame[name])
         if column.dtype.kind in "iufb":
-            wrong = np.flatnonzero(~np.isfinite(column))
+            wrong = np.flatnonzero(np.isinf(column)) if column.dtype.kind == "f" else ()
         else:
-            wrong = [row for row, value in enumerate(column) if column.dtype != object or not _is_finite(value)]
+            wrong = [row for row, value in enumerate(column) if column.dtype != object or not _is_number_or_hole(value)]
         if len(wrong):
             raise NotNumberError(
                 f"X: column {name!r} has {str(column[wrong[0]])[:40]} in row {wrong[0]}; expected finite numbers. Fill missing "
@@ -68,9 +68,9 @@ def _check_columns(frame: Any, names: Sequence[Any]) -> None:
             )
 
 
-def _is_finite(value: Any) -> bool:
+def _is_number_or_hole(value: Any) -> bool:
     try:
-        return bool(np.isfinite(float(value)))
+        return not bool(np.isinf(float(value)))
     except (TypeError, ValueError):
         return False
 
@@ -192,15 +192,16 @@ def condition_values(condition: Any, count: int) -> np.ndarray:
 
 def with_condition(x: np.ndarray, condition: Any, spec: DataSpec) -> Example:
     """The rows with their conditions as the model takes them; one is refused where the model takes none, and the reverse."""
+    observed = mask_of(x, spec) if x.shape[1:] == spec.event_shape else None
     if spec.condition is None:
         if condition is not None:
             raise ConfigurationError("condition is given, but this model was fitted without one; leave it out, or fit with one.")
-        return Example(x)
+        return Example(x, observed=observed)
     if spec.condition.is_label and condition is None:
-        return Example(x, np.zeros((len(x), spec.condition.dim), np.float32))
+        return Example(x, np.zeros((len(x), spec.condition.dim), np.float32), observed)
     if condition is None:
         raise ConfigurationError(
             f"condition is missing: this model was fitted with one ({spec.condition.words}); give a row for each of the "
             f"{len(x)} examples."
         )
-    return Example(x, spec.condition.encode(condition_values(condition, len(x))))
+    return Example(x, spec.condition.encode(condition_values(condition, len(x))), observed)

@@ -287,7 +287,7 @@ class VAE(AbstractFitted):
         before = None
         if self.warm_start and hasattr(self, "model_"):
             before = Before(self.spec_, self.config_)
-            check_array(array, event_shape=self.spec_.event_shape)
+            check_array(array, event_shape=self.spec_.event_shape, may_have_holes=True)
             check_like_training(array, self.spec_)
         parts = asked.parts
         split, spec, config, choices = plan(asked.config, dataset, asked.given, parts=parts, before=before)

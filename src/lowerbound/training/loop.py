@@ -190,8 +190,8 @@ class Trainer:
                 train = Hiding(train.data, train, place(jnp.asarray(config.hide_elements, jnp.float32), mesh))
         elif config.hide_elements:
             raise ConfigurationError(
-                f"training.hide_elements is {config.hide_elements:g}, but a feed brings the examples; hide elements there, or set "
-                "it to 0."
+                f"training.hide_elements is {config.hide_elements:g}, but a feed brings the examples; hide elements there, or "
+                "set it to 0."
             )
         else:
             number = train.num_examples
