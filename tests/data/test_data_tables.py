@@ -134,10 +134,6 @@ def test_a_condition_may_be_text_or_boolean(tmp_path: Path) -> None:
     dataset = load_dataset(_file(tmp_path, "height,smokes\n170.5,TRUE\n160.25,False\n"), condition="smokes")
     assert dataset.condition is not None
     assert dataset.condition.tolist() == [True, False]
-    with pytest.raises(
-        DataError, match=r"column 'batch' is the text 'new'; .* make the column the condition \(--set data.cond.*=batch"
-    ):
-        load_dataset(_file(tmp_path, GROUPS.replace("name;", ";")), condition="smokes")
 
 
 def test_several_columns_of_several_kinds_are_one_condition(tmp_path: Path) -> None:
@@ -155,9 +151,9 @@ def test_several_columns_of_several_kinds_are_one_condition(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("cells", "message"),
     [
-        ("a,,b", r"line 3, column 'g' has no value \(''\); fill it in, or drop the row"),
-        ("a,NA,b", r"line 3, column 'g' has no value \('NA'\)"),
-        ("1,2,?", r"line 4, column 'g' has no value \('\?'\)"),
+        ("a,,b", r"line 3, column 'g' has no value; fill it in, or drop the row"),
+        ("a,NA,b", r"line 3, column 'g' has no value"),
+        ("1,2,?", r"line 4, column 'g' has no value"),
     ],
 )
 def test_a_condition_without_a_value_is_refused(cells: str, message: str, tmp_path: Path) -> None:
@@ -188,25 +184,15 @@ def test_a_column_can_be_the_condition(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a,b\n1,2\n3,x y\n", r"people.csv: line 3, column 'b' is the text 'x y'; expected numbers. Code categories as 0, 1, 2"),
-        ("1,2\n3,x\n", r"line 2, column 1 is the text 'x'"),
-        (
-            "a,b\n1,\n3,4\n",
-            r"line 2, column 'b' has no value \(''\); fill it in, drop the row or drop the column before fitting",
-        ),
-        ("a,b\n1,2\nNA,4\n", r"line 3, column 'a' has no value \('NA'\)"),
-        ("a;b\n1,5;2\n", r"line 2, column 'a' is '1,5'; write decimals with a point"),
         ("a,b\n1,2\n3,4,5\n", r"line 3 has 3 cells; expected 2"),
         ("a,b,a\n1,2,3\n", r"2 columns are named 'a'"),
-        ("a,b\n", r"holds no rows of numbers"),
-        ("", r"holds no rows of numbers"),
-        ("a,b\n1,nan\n3,4\n", r"line 2, column 'b' has no value \('nan'\); .* or drop the column"),
-        ("# of a tool\n\na,b\n1,2\n3,x\n", r"line 5, column 'b' is the text 'x'"),
-        ("1,5;2,5\n3;4\n", r"line 1, column 0 is '1,5'; write decimals with a point"),
-        ("a,b\n1_000,2\n3,4\n", r"column 'a' is the text '1_000'"),
+        ("a,b\n", r"holds no rows of numbers or texts"),
+        ("", r"holds no rows of numbers or texts"),
+        ("# of a tool\n\na,b\n1,2\n3,1e400\n", r"line 5, column 'b' is inf, no number that can be computed with"),
+        ("a,b\n1,2\n\n3,4,5\n", r"line 4 has 3 cells; expected 2"),
     ],
 )
-def test_what_is_no_table_of_numbers_is_refused(text: str, message: str, tmp_path: Path) -> None:
+def test_what_is_no_table_is_refused(text: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=message):
         load_dataset(_file(tmp_path, text))
 
@@ -214,7 +200,7 @@ def test_what_is_no_table_of_numbers_is_refused(text: str, message: str, tmp_pat
 def test_other_bytes_and_a_key_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "people.csv"
     path.write_bytes("größe,b\n1,2\n".encode("latin-1"))
-    with pytest.raises(DataError, match=r"people.csv is not text in UTF-8"):
+    with pytest.raises(DataError, match=r"people.csv is not text in UTF-8 \(line 1: the byte 0xf6, .*'größe,b' in Latin-1\)"):
         load_dataset(path)
     with pytest.raises(DataError, match=r"data.key is 'x', but .* is a table, which holds one array"):
         load_dataset(_file(tmp_path, "1,2\n3,4\n"), key="x")

@@ -47,6 +47,16 @@ class DataConfig:
         Text(may_be_empty=True),
         "given besides the example: labels, factors, or a variable of the data's own file; empty for none",
     )
+    missing: str = _key(
+        "",
+        Text(may_be_empty=True),
+        "words and numbers that stand for no value in a table, with commas between them, besides an empty cell, NA, NaN, null, "
+        "None, ? and -",
+    )
+    schema: str = _key(
+        "", Text(may_be_empty=True), "a file that states the kinds of a table's columns (see lowerbound schema); empty to infer"
+    )
+    query: str = _key("", Text(may_be_empty=True), "of a database (sqlite:///FILE.db), the SQL whose rows are the table")
     labelled: int = _key(
         0,
         Integer(0),

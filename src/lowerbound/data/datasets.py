@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,17 +15,22 @@ from ..storage.regular import not_a_file
 from .binarization import binarized
 from .cache import data_directory
 from .checks import check_array
+from .columns import Column
+from .columns.sql import is_url
 from .conditions import joined
 from .dataset import Dataset
 from .endings import FILES_IN_WORDS, TABLE_ENDINGS, ending_of
 from .files import load_array_file
 from .images import load_image_folder
 from .named import NAMED_SETS, NamedSet, read_original
-from .tables import load_table
+from .table_sets import TableOptions, load_table, tokens_of
 from .validation import is_file, with_examples, with_marked
 
 if TYPE_CHECKING:
     from ..config.sections import DataConfig
+
+
+_USUAL = TableOptions()
 
 
 def load_dataset(
@@ -37,12 +43,13 @@ def load_dataset(
     background: str = "",
     validation: str = "",
     are_labels: bool = False,
+    table: TableOptions = _USUAL,
 ) -> Dataset:
     """Load a named data set, or the user's own file or folder.
 
     - `name_or_path`: `"faces"`, `"digits"`, `"frey-faces"`, `"binarized-mnist"`, `"mnist"`; or the path of a .npy, .npz, .mat or
-      idx file whose first axis is the examples, of a .csv, .tsv or .parquet table, or of a folder of images. Texts and idx files
-      may be compressed by gzip.
+      idx file whose first axis is the examples, of a .csv, .tsv, .parquet or .feather table, or of a folder of images; or the URL
+      of a database. Texts and idx files may be compressed by gzip.
     - `key`: the variable in a .npz or .mat file; empty for the only one there.
     - `condition`: what a conditional model is given with each example: "labels", "factors", or a variable of the same .npz or
       .mat file, with a row for each example, or a column of the same table, which is then not part of x; several of these, with
@@ -52,6 +59,7 @@ def load_dataset(
     - `validation`: the path of examples for validation; or the column of a table, or the variable of a .npz or .mat file, that is
       1 or TRUE for the rows for validation; empty where nobody chose.
     - `are_labels`: whether the condition may have no value in some rows of a table.
+    - `table`: of a table with texts, times or cells without a value, how it is read.
     - `data_dir`: where the files of named sets are, and where downloads go; else `$LOWERBOUND_DATA`, else the user's cache.
 
     Raises `MissingDataError`, `ChecksumError` or `DataError`, each saying which file and what to do.
@@ -67,8 +75,10 @@ def load_dataset(
         raise MissingDataError(f"the data {shortened(str(name_or_path))!r} {reason}; expected a named data set or a path.")
     from_file = validation if validation and is_file(validation) else ""
     marks = "" if from_file else validation
-    if str(name_or_path) not in NAMED_SETS and ending_of(path) in TABLE_ENDINGS and path.is_file():
-        dataset = _load_table(str(name_or_path), path, key, condition, marks, are_labels)
+    if is_url(str(name_or_path)) or (str(name_or_path) not in NAMED_SETS and ending_of(path) in TABLE_ENDINGS and path.is_file()):
+        if key:
+            raise DataError(f"data.key is {key!r}, but {path} is a table, which holds one array; leave the key out.")
+        dataset = load_table(str(name_or_path), _names_of(condition), marks, are_labels=are_labels, options=table)
     else:
         dataset = _load(name_or_path, key, data_dir, image_size, background)
         if condition:
@@ -80,28 +90,52 @@ def load_dataset(
     if path.is_dir():
         image_size = "{}x{}".format(*dataset.examples.shape[1:3])
     key = key if ending_of(Path(from_file)) in (".npz", ".mat") else ""
-    other = load_dataset(from_file, key, data_dir, condition, image_size=image_size, background=background)
+    other = load_dataset(
+        from_file,
+        key,
+        data_dir,
+        condition,
+        image_size=image_size,
+        background=background,
+        table=dataclasses.replace(table, query="", schema="", columns=dataset.columns),
+    )
     return with_examples(dataset, other)
 
 
 def load_configured(
-    data: DataConfig, data_dir: str | Path | None = None, *, instead: str = "", key: str = "", are_labels: bool = False
+    data: DataConfig,
+    data_dir: str | Path | None = None,
+    *,
+    instead: str = "",
+    key: str = "",
+    are_labels: bool = False,
+    columns: Sequence[Column] = (),
 ) -> Dataset:
     """The data that a configuration names; or those of another name or path, read in the same way.
 
     - `are_labels`: whether the condition is a label, which rows may lack, and other data altogether.
+    - `columns`: those of a model, by which a table is encoded whatever its own cells are; a row without any value stays.
     """
     if instead and are_labels and data.condition:
         try:
-            return _load_configured(data, data_dir, instead, key, are_labels)
+            return _load_configured(data, data_dir, instead, key, are_labels, columns)
         except (DataError, MissingDataError):
             # Examples to be labelled have no labels. Whatever else is wrong with them is found again.
             data = dataclasses.replace(data, condition="")
-    return _load_configured(data, data_dir, instead, key, are_labels)
+    return _load_configured(data, data_dir, instead, key, are_labels, columns)
 
 
-def _load_configured(data: DataConfig, data_dir: str | Path | None, instead: str, key: str, are_labels: bool) -> Dataset:
+def _load_configured(
+    data: DataConfig, data_dir: str | Path | None, instead: str, key: str, are_labels: bool, columns: Sequence[Column]
+) -> Dataset:
     name, own_key = (instead, key) if instead else (data.name, data.key)
+    table = TableOptions(
+        missing=tokens_of(data.missing),
+        query=data.query if is_url(name) or not instead else "",
+        schema="" if instead else data.schema,
+        columns=tuple(columns),
+        keeps_empty_rows=bool(instead),
+    )
     dataset = load_dataset(
         name,
         own_key,
@@ -111,27 +145,9 @@ def _load_configured(data: DataConfig, data_dir: str | Path | None, instead: str
         background=data.background,
         validation=data.validation if isinstance(data.validation, str) and not instead else "",
         are_labels=are_labels,
+        table=table,
     )
     return dataset if data.binarize == "no" else binarized(dataset, anew=data.binarize == "dynamic")
-
-
-def _load_table(name: str, path: Path, key: str, condition: str, marks: str, are_labels: bool) -> Dataset:
-    if key:
-        raise DataError(f"data.key is {key!r}, but {path} is a table, which holds one array; leave the key out.")
-    names = _names_of(condition)
-    aside = {**({marks: "data.validation"} if marks else {}), **dict.fromkeys(names, "data.condition")}
-    table = load_table(path, aside, names if are_labels else ())
-    columns = dict(zip(aside, table.aside, strict=True))
-    given = [columns[each] for each in names]
-    examples = check_array(table.values, name=path.name)
-    dataset = Dataset(
-        name,
-        examples,
-        condition=joined(names, given) if len(given) > 1 else given[0] if given else None,
-        condition_name=condition,
-        feature_names=table.names,
-    )
-    return with_marked(dataset, marks, columns[marks]) if marks else dataset
 
 
 def _names_of(condition: str) -> list[str]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-TABLE_ENDINGS = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet")
+TEXT_ENDINGS = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
+TABLE_ENDINGS = (*TEXT_ENDINGS, ".parquet", ".feather")
 IDX = ".idx"
 ENDINGS = (".npy", ".npz", ".mat", IDX, *TABLE_ENDINGS)
-FILES_IN_WORDS = "a .npy, .npz, .mat, .csv, .tsv, .parquet or idx file"
+FILES_IN_WORDS = "a .npy, .npz, .mat, .csv, .tsv, .parquet, .feather or idx file"
 
 # As in train-images-idx3-ubyte.gz: the form is a part of the name.
 _IDX_NAME = re.compile(r"[.-]idx\d?(-\w+)?(\.gz)?$")

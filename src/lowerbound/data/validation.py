@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import DataError
+from .columns import RawTable, infer_columns
+from .columns.raw import stacked
 from .dataset import Dataset
 from .endings import ENDINGS, ending_of
 from .tables import Table, columns_of
@@ -26,6 +28,8 @@ def with_examples(dataset: Dataset, other: Dataset) -> Dataset:
     """
     if dataset.split is not None:
         raise DataError(f"{dataset.name} comes with its own split; leave data.validation ({other.name!r}) out.")
+    if dataset.columns or other.columns:
+        dataset, other = _in_columns(dataset, other)
     added = other.examples
     if dataset.feature_names and other.feature_names:
         added = columns_of(Table(added, other.feature_names), dataset.feature_names, other.name, f"of {dataset.name}")
@@ -49,7 +53,31 @@ def with_examples(dataset: Dataset, other: Dataset) -> Dataset:
         factors=None,
         factor_names=(),
         render=None,
+        table=None if dataset.table is None or other.table is None else stacked(dataset.table, other.table),
     )
+
+
+def _in_columns(dataset: Dataset, other: Dataset) -> tuple[Dataset, Dataset]:
+    """Both with tables, and the columns of the first; a table of numbers becomes one with columns."""
+    table, added = _table_of(dataset), _table_of(other)
+    columns = dataset.columns or infer_columns(table)
+    kept = [column for column in columns if not column.is_left_out]
+    names = tuple(column.name for column in kept)
+
+    def encoded(each: Dataset, table: RawTable) -> Dataset:
+        examples = np.stack([column.encode(table) for column in kept], axis=1)
+        return dataclasses.replace(each, examples=examples, feature_names=names, table=table, columns=columns)
+
+    return encoded(dataset, table), encoded(other, added)
+
+
+def _table_of(dataset: Dataset) -> RawTable:
+    if dataset.table is not None:
+        return dataset.table
+    if dataset.examples.ndim != 2:
+        raise DataError(f"{dataset.name} has examples of shape {dataset.examples.shape[1:]}; expected rows of a table.")
+    names = dataset.feature_names or tuple(map(str, range(dataset.examples.shape[1])))
+    return RawTable(dataset.name, names, tuple(dataset.examples.astype(np.float64).T), has_names=bool(dataset.feature_names))
 
 
 def with_marked(dataset: Dataset, name: str, marks: np.ndarray) -> Dataset:

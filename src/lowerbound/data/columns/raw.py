@@ -19,12 +19,14 @@ class RawTable:
     - `columns`: (n,) each: float64 with NaN for no value; objects that are texts, None for no value; or datetime64[us], NaT for
       no value. Booleans are the texts "true" and "false".
     - `lines`: (n,) the line of the file on which each row stands; None where there are no lines.
+    - `has_names`: whether the file names its columns; where not, the names are "0", "1", ...
     """
 
     source: str
     names: tuple[str, ...]
     columns: tuple[np.ndarray, ...]
     lines: np.ndarray | None = None
+    has_names: bool = True
 
     def __len__(self) -> int:
         return len(self.columns[0]) if self.columns else 0
@@ -59,3 +61,41 @@ def is_missing(column: np.ndarray) -> np.ndarray:
     if column.dtype.kind == "O":
         return np.asarray([cell is None for cell in column.tolist()], bool)
     return np.isnat(column) if column.dtype.kind == "M" else np.isnan(column)
+
+
+def check_finite(table: RawTable) -> None:
+    """Raise `DataError`, with the line and the column, for a number that is infinite."""
+    for name, column in zip(table.names, table.columns, strict=True):
+        if column.dtype.kind == "f" and np.isinf(column).any():
+            row = int(np.argmax(np.isinf(column)))
+            raise DataError(
+                f"{table.where(row, name)} is {column[row]}, no number that can be computed with; expected a finite number, or "
+                "an empty cell for no value."
+            )
+
+
+def stacked(first: RawTable, second: RawTable) -> RawTable:
+    """The rows of both, with the columns of the first; where the second lacks one, its cells have no value.
+
+    What is a number in one and a text in the other becomes what it is in the first.
+    """
+    columns = []
+    for name, column in zip(first.names, first.columns, strict=True):
+        if name in second.names:
+            added = second.column(name)
+        else:
+            added = np.full(len(second), None if column.dtype.kind == "O" else np.array("nan", column.dtype))
+        columns.append(np.concatenate([column, _as_kind(added, column.dtype)]))
+    both = None if first.lines is None or second.lines is None else np.concatenate([first.lines, second.lines])
+    return dataclasses.replace(first, columns=tuple(columns), lines=both)
+
+
+def _as_kind(column: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    if column.dtype.kind == dtype.kind:
+        return column
+    missing = is_missing(column)
+    converted = np.full(len(column), None if dtype.kind == "O" else np.array("nan", dtype))
+    for row in np.flatnonzero(~missing):
+        cell = column[row]
+        converted[row] = f"{cell:.15g}" if isinstance(cell, float) and dtype.kind == "O" else dtype.type(cell)
+    return converted

@@ -1,0 +1,83 @@
+"""Rows of a database, through SQLAlchemy where it is installed."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection
+from typing import Any
+
+from ...errors import ConfigurationError, DataError, shortened
+from ..tables import check_different
+from .cells import column_of
+from .raw import RawTable
+
+_URL = re.compile(r"[a-z][\w.+-]*://", re.IGNORECASE)
+_ROWS_OF_A_BLOCK = 10_000
+
+
+def is_url(text: str) -> bool:
+    """Whether the text is the URL of a database, and no path."""
+    return _URL.match(text) is not None
+
+
+def read_sql(url: str, query: str, declared: Collection[str] = ()) -> RawTable:
+    """The rows that a query gives. In the URL, $NAME stands for the variable NAME of the environment, such as a password.
+
+    Raises `ConfigurationError` where the query is missing, and where the URL holds a password as it is, because a run's folder
+    would keep it; `DataError` for whatever the database answers, and where SQLAlchemy is missing.
+    """
+    try:
+        import sqlalchemy
+        import sqlalchemy.exc
+    except ImportError as error:
+        raise DataError(
+            f"{shortened(url)} is a database, which SQLAlchemy reads, and that is not installed. Install it with the extra sql: "
+            "pip install 'lowerbound[sql]'. Or save the table as CSV."
+        ) from error
+    try:
+        given = sqlalchemy.make_url(url)
+        if given.password and not str(given.password).startswith("$"):
+            raise ConfigurationError(
+                f"the URL {given.render_as_string()} holds a password, which every run's folder would keep; expected the name of "
+                "a variable of the environment in its place: "
+                f"{given.set(password='X').render_as_string(hide_password=False).replace(':X@', ':$PASSWORD@')}."
+            )
+        if not query.strip():
+            raise ConfigurationError(
+                f"{shortened(given.render_as_string())} is a database, and data.query is empty; expected the SQL whose rows are "
+                "the table: --query 'SELECT * FROM measurements'."
+            )
+        database = given.database
+        if given.get_backend_name() == "sqlite" and database and database != ":memory:" and not os.path.exists(database):
+            # SQLite would make it.
+            raise DataError(f"there is no database {database}; expected the path of an SQLite file behind sqlite:///.")
+        engine = sqlalchemy.create_engine(sqlalchemy.make_url(os.path.expandvars(url)))
+        try:
+            names, blocks = _rows(engine, query)
+        finally:
+            engine.dispose()
+    except (sqlalchemy.exc.SQLAlchemyError, ImportError) as error:
+        reason = str(getattr(error, "orig", None) or error).splitlines()[0]
+        raise DataError(f"{shortened(url.split('@')[-1])} did not answer {shortened(query)!r}: {reason}.") from error
+    source = shortened(given.render_as_string())
+    check_different(source, names)
+    if not blocks:
+        raise DataError(f"{source} has no rows for {shortened(query)!r}; expected one for each example.")
+    columns = [[value for block in blocks for value in block[place]] for place in range(len(names))]
+    where = [lambda row, name=name: f"{source}: row {row}, column {name!r}" for name in names]
+    return RawTable(
+        source, names, tuple(column_of(column, place, declared) for column, place in zip(columns, where, strict=True))
+    )
+
+
+def _rows(engine: Any, query: str) -> tuple[tuple[str, ...], list[list[tuple[Any, ...]]]]:
+    """The names of the columns, and of each block of rows its columns."""
+    import sqlalchemy
+
+    with engine.connect() as connection:
+        found = connection.execution_options(stream_results=True).execute(sqlalchemy.text(query))
+        if not found.returns_rows:
+            raise DataError(f"data.query is {shortened(query)!r}, which gives no rows; expected a SELECT.")
+        names = tuple(map(str, found.keys()))
+        return names, [list(zip(*block, strict=True)) for block in found.partitions(_ROWS_OF_A_BLOCK)]
