@@ -13,10 +13,12 @@ import scipy.stats
 from registry import CASES, LIKELIHOODS
 from scipy_continuous import SCIPY_CONTINUOUS
 from scipy_discrete import SCIPY_DISCRETE
+from scipy_tables import SCIPY_TABLES
 
 from lowerbound.likelihoods import (
     AbstractLikelihood,
     Bernoulli,
+    CategoriesLikelihood,
     DiscretizedLogistic,
     DiscretizedLogisticDistribution,
     Gaussian,
@@ -24,6 +26,7 @@ from lowerbound.likelihoods import (
     Lattice,
     LogNormal,
     LowRankGaussian,
+    Mixed,
     NumPyroLikelihood,
     QuantizedGaussian,
     StudentT,
@@ -73,6 +76,7 @@ SCIPY: dict[type, Callable[..., np.ndarray]] = {
     DiscretizedLogistic: _discretized_logistic,
     **SCIPY_CONTINUOUS,
     **SCIPY_DISCRETE,
+    **SCIPY_TABLES,
 }
 
 
@@ -145,8 +149,11 @@ def test_bernoulli_says_which_probabilities_are_saturated() -> None:
     assert float(monitors["fraction_saturated"]) == 0.5
 
 
-# Those of counts and of levels without a location: test_discrete_likelihoods.
-@pytest.mark.parametrize("name", [name for name, make in LIKELIHOODS.items() if type(make()) not in SCIPY_DISCRETE])
+# Those of counts and of levels without a location: test_discrete_likelihoods. Of columns of categories: test_table_likelihoods.
+WITHOUT_MEAN = (*SCIPY_DISCRETE, CategoriesLikelihood, Mixed)
+
+
+@pytest.mark.parametrize("name", [name for name, make in LIKELIHOODS.items() if type(make()) not in WITHOUT_MEAN])
 def test_initial_params_describe_the_data(name: str) -> None:
     """The decoder's first bias gives back the mean (away from the ends of a bounded range), and a Gaussian's the deviation."""
     part = LIKELIHOODS[name]()

@@ -133,6 +133,8 @@ TYPICAL: dict[type, tuple[Any, float]] = {
     NumPyroLikelihood: (np.float32(1.0), 0.5),
     NegativeBinomial: (np.float32(1.0), 0.5),
     ZeroInflatedNegativeBinomial: (np.float32(1.0), 0.5),
+    # A narrow component beside a wide one is more than the grid can hold.
+    GaussianMixture: (np.float32(0.0), 0.5),
 }
 # Values at the edge of each support.
 EDGES = {
@@ -189,8 +191,12 @@ def likelihood_case(make: Callable[[], AbstractLikelihood]) -> Case:
 
     def extremes(part: AbstractLikelihood) -> list[tuple[Any, ...]]:
         low, high = (1e-3, 0.999) if isinstance(part, Beta) else (levels_of(part) or EDGES[_support_of(part)])[:2]
-        num_heads = math.prod(part.param_shape) // math.prod(part.event_shape)
         one = np.ones(part.event_shape, np.float32)
+        if isinstance(part, Mixed):
+            signs = np.where(np.arange(math.prod(part.param_shape)) % 2, -EXTREME, EXTREME)
+            ends = [(jnp.asarray(raw, jnp.float32), jax.random.key(0)) for raw in (signs, -signs, abs(signs), -abs(signs))]
+            return [(p, jnp.asarray(limit * one), key) for p, key in ends for limit in (low, high)]
+        num_heads = math.prod(part.param_shape) // math.prod(part.event_shape)
         every_combination = itertools.product((-EXTREME, EXTREME), repeat=num_heads)
         params = [jnp.asarray([raw * one for raw in heads]).reshape(part.param_shape) for heads in every_combination]
         return [(p, jnp.asarray(limit * one), jax.random.key(0)) for p in params for limit in (low, high)]

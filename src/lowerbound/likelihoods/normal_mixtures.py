@@ -144,20 +144,23 @@ class AbstractNormalMixture(AbstractElementwise):
     def initial_params(self, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
         """Components at the quantiles of a normal law with the data's moments, each as wide as leaves their variance."""
         mean, std = np.asarray(mean, np.float64), np.asarray(std, np.float64)
+        wanted = mean
         if self.is_log:
-            mean = np.maximum(mean, np.finfo(np.float32).tiny)
+            mean = wanted = np.maximum(mean, np.finfo(np.float32).tiny)
             variance = np.log1p(np.square(std / mean))
             mean, std = np.log(mean) - variance / 2, np.sqrt(variance)
         std = np.maximum(std, self.scale_floor)
         places = scipy.special.ndtri((np.arange(self.num_components) + 0.5) / self.num_components)
         within = math.sqrt(max(1 - float(np.mean(places**2)), _LEAST_WITHIN))
         shape = (self.num_components, *self.event_shape)
-        along = places.reshape(-1, *[1] * len(self.event_shape))
-        scale = np.maximum(within * std, self.scale_floor)
-        start = [np.zeros(shape), np.broadcast_to(mean + along * std, shape), np.broadcast_to(np.log(scale), shape)]
-        if self.has_zero:
-            start.append(np.zeros((1, *self.event_shape)))
-        return np.concatenate(start).astype(np.float32)
+        loc = mean + places.reshape(-1, *[1] * len(self.event_shape)) * std
+        scale = np.broadcast_to(np.maximum(within * std, self.scale_floor), shape)
+        if self.is_log:
+            # The components' mean is the wanted one: half of all numbers are zeros, where zeros have a mass.
+            found = np.exp(loc + scale**2 / 2).mean(axis=0) * (0.5 if self.has_zero else 1.0)
+            loc = loc + np.log(wanted / found)
+        zero = [np.zeros((1, *self.event_shape))] if self.has_zero else []
+        return np.concatenate([np.zeros(shape), np.broadcast_to(loc, shape), np.log(scale), *zero]).astype(np.float32)
 
     @override
     def monitors(self, params: Float[Array, "heads ..."]) -> dict[str, Float[Array, ""]]:
