@@ -42,6 +42,7 @@ _FLOWS = "flows keep volume in order"
 _ANNEALED = "oracles/test_annealing.py::test_the_mean_weight_is_the_evidence_however_few_temperatures"
 _STREAMED = "oracles/test_proposals.py::test_streamed_weights_give_what_all_of_them_at_once_do"
 _ERRORS = "oracles/test_errors.py::test_errors_and_effective_sample_sizes_by_hand"
+_JOINT = "oracles/test_joint_evidence.py::test_the_mean_weight_is_the_evidence_of_weights_and_latents_together"
 _COSTS = "oracles/test_objectives_elbo.py::test_costs_by_hand"
 
 MUTATIONS = (
@@ -293,5 +294,21 @@ MUTATIONS = (
         "elbo - to_unit",
         "oracles/test_units.py::test_figures_for_data_scaled_to_one_are_those_of_the_same_law_in_those_units",
         "figures for data scaled to [0, 1]",
+    ),
+    Mutation(
+        "weights that are drawn and not paid for in the evidence of all examples",
+        "evaluation/joint_evidence.py",
+        "float(ratio + evidence)",
+        "float(evidence)",
+        _JOINT,
+        "weights that are random",
+    ),
+    Mutation(
+        "the ratio of the weights' densities upside down",
+        "models/bayesian_decoder.py",
+        "StandardNormalDensity(theta.size).log_prob(theta) - self.weights.log_prob(theta)",
+        "self.weights.log_prob(theta) - StandardNormalDensity(theta.size).log_prob(theta)",
+        _JOINT,
+        "weights that are random",
     ),
 )

@@ -28,7 +28,7 @@ def compare(
     json: Json = False,
 ) -> None:
     """Rank runs by the evidence of the same examples, with paired error bars; refused where the numbers are not comparable."""
-    check_options({"--samples": samples}, proposal=proposal)
+    check_options({"num_samples": samples}, proposal=proposal)
     if len(runs) < 2:
         raise ConfigurationError(f"compare needs at least two runs and got {len(runs)}, for example: lowerbound compare A B")
     if len({str(run.resolve()) for run in runs}) < len(runs):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import ConfigurationError
-from .app import SPLITS, DataDir, Json, Key, Overwrite, Run, SampleSeed, Split, app
+from .app import SPLITS, DataDir, Json, Key, Overwrite, Run, SampleSeed, app, check_split
 from .console import counting, print_json, show_numbers, show_table, show_text
 from .opening import open_run
 from .outputs import check_out
@@ -21,44 +21,29 @@ if TYPE_CHECKING:
     from ..runs.folder import RunFolder
     from .opening import OpenRun
 
-METHODS = ("importance", "ais", "bdmc", "gap", "posterior-density")
 PROPOSALS = ("posterior", "widened", "refined")
-STARTS = ("prior", "posterior")
-
-
-# Of each option: the methods that read it.
-_READERS: dict[str, tuple[str, ...]] = {
-    "--samples": ("importance", "gap", "posterior-density"),
-    "--temperatures": ("ais", "bdmc"),
-    "--chains": ("ais", "bdmc"),
-    "--start": ("ais", "bdmc"),
-    "--examples": ("gap", "ais", "bdmc", "posterior-density"),
-}
 
 
 def check_options(given: Mapping[str, Any], method: str = "importance", proposal: str = "posterior") -> None:
     """Raise `ConfigurationError` for values that cannot be, and for options that the method or the proposal does not read.
 
-    - `given`: the value of each option; None where it was not given.
+    - `given`: the value of each option, by the name of its argument; None where it was not given.
     """
     from ..config.rules import COUNT, POSITIVE, OneOf, Real
+    from ..config.scoring import check_method
 
-    share = Real(0.0, below=1.0, strictly_above=True)
-    rules = {"--start": OneOf(STARTS), "--widen": POSITIVE, "--refine-rate": POSITIVE, "--prior-share": share}
-    OneOf(METHODS).convert("--method", method)
+    check_method(method, given, as_options=True)
     OneOf(PROPOSALS).convert("--proposal", proposal)
-    given = {option: value for option, value in given.items() if value is not None}
-    for option, value in given.items():
-        *others, last = readers = _READERS.get(option, ("importance",))
-        if method not in readers:
-            names = f"{', '.join(others)} or {last}" if others else f"{last} alone"
-            raise ConfigurationError(f"{option} is read with --method {names}; got --method {method}.")
-        if option not in ("--proposal", "--bound-figure"):
-            rules.get(option, COUNT).convert(option, value)
-    for option in ("--refine-steps", "--refine-rate"):
-        if option in given and proposal != "refined":
+    share = Real(0.0, below=1.0, strictly_above=True)
+    rules = {"widen": POSITIVE, "refine_steps": COUNT, "refine_rate": POSITIVE, "prior_share": share}
+    for name, rule in rules.items():
+        if given.get(name) is not None:
+            rule.convert(f"--{name.replace('_', '-')}", given[name])
+    for name in ("refine_steps", "refine_rate"):
+        if given.get(name) is not None and proposal != "refined":
+            option = f"--{name.replace('_', '-')}"
             raise ConfigurationError(f"{option} is read with --proposal refined alone; got --proposal {proposal}.")
-    if "--widen" in given and proposal == "posterior":
+    if given.get("widen") is not None and proposal == "posterior":
         raise ConfigurationError(
             "--widen spreads a proposal, and --proposal posterior is taken as it is. Use --proposal widened, or "
             "--proposal refined to widen what refinement finds."
@@ -96,10 +81,18 @@ def evaluate(
     data: Annotated[str | None, typer.Argument(metavar="DATA", help="Other data than the run's own.")] = None,
     samples: Annotated[
         int | None,
-        typer.Option(help="Importance samples per example, K; 1000. Draws of p(z|x) with --method posterior-density; 50."),
+        typer.Option(
+            help="Importance samples per example, K; 1000 (100 with --method joint). Draws of p(z|x) with --method "
+            "posterior-density; 50."
+        ),
     ] = None,
     key: Key = "",
-    split: Split = "test",
+    split: Annotated[
+        str | None,
+        typer.Option(
+            help="The part of the data: train, validation, test (the default; train with --method joint).", callback=check_split
+        ),
+    ] = None,
     data_dir: DataDir = None,
     seed: SampleSeed = 0,
     proposal: Annotated[
@@ -123,45 +116,49 @@ def evaluate(
         typer.Option(
             metavar="NAME",
             help="importance (the default); ais, annealing; bdmc, bounds from both sides on examples that the model makes; "
-            "gap, what the encoder and the family of posteriors cost; posterior-density, for at most four latents.",
+            "gap, what the encoder and the family of posteriors cost; posterior-density, for at most four latents; joint, "
+            "log p(X) of all examples together where the decoder's weights are random.",
         ),
     ] = "importance",
     temperatures: Annotated[int | None, typer.Option(help="Steps of --method ais and bdmc; 500.")] = None,
     chains: Annotated[int | None, typer.Option(help="Chains for each example of --method ais and bdmc; 8.")] = None,
     start: Annotated[str | None, typer.Option(help="Where ais and bdmc start: prior (the default) or posterior.")] = None,
-    examples: Annotated[int | None, typer.Option(help="Random examples for the methods but importance; 100.")] = None,
+    examples: Annotated[int | None, typer.Option(help="Random examples for the methods but importance and joint; 100.")] = None,
+    weights: Annotated[int | None, typer.Option(help="Draws of the decoder's weights of --method joint; 100.")] = None,
     overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
     """Score a run: the ELBO, the evidence log p(x) by importance sampling, and whether K samples are enough for it."""
-    given = {
-        "--samples": samples,
-        "--temperatures": temperatures,
-        "--chains": chains,
-        "--start": start,
-        "--examples": examples,
-        "--proposal": None if proposal == "posterior" else proposal,
-        "--widen": widen,
-        "--refine-steps": refine_steps,
-        "--refine-rate": refine_rate,
-        "--prior-share": prior_share,
-        "--bound-figure": bound_figure,
+    scoring = {
+        "num_samples": samples,
+        "num_temperatures": temperatures,
+        "num_chains": chains,
+        "start": start,
+        "num_examples": examples,
+        "num_weights": weights,
     }
+    of_importance = {
+        "proposal": None if proposal == "posterior" else proposal,
+        "widen": widen,
+        "refine_steps": refine_steps,
+        "refine_rate": refine_rate,
+        "prior_share": prior_share,
+        "bound_figure": bound_figure,
+    }
+    given = {**scoring, **of_importance}
     check_options(given, method, proposal)
     if bound_figure is not None:
         check_out(bound_figure, (".png",), overwrite=overwrite, option="--bound-figure")
     opened = open_run(run)
+    split = split or ("train" if method == "joint" else "test")
     scored = opened.examples(split, data_dir) if data is None else opened.other_examples(data, key, data_dir)
     split = split if data is None else data
     if not opened.model.has_density and method == "importance" and not any(value is not None for value in given.values()):
         return _evaluate_codes(opened, scored, split, as_json=json)
     if method != "importance":
-        from .annealing import evaluate_by
+        from .methods import show_method
 
-        annealing = not_none(num_temperatures=temperatures, num_chains=chains, start=start)
-        return evaluate_by(
-            method, opened.model, scored, split, seed, examples or 100, not_none(num_samples=samples), annealing, json
-        )
+        return show_method(method, opened.model, scored, split, seed, not_none(**scoring), as_json=json)
     from ..evaluation import evaluate
 
     with counting(len(scored), quiet=json) as advance:

@@ -7,7 +7,7 @@ import functools
 import math
 import zlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixin
@@ -19,12 +19,14 @@ import lowerbound
 
 from ..config.catalogue import class_of, entries_of
 from ..config.rules import COUNT
+from ..config.scoring import check_method
 from ..data.checks import check_array, check_size_for_float32
 from ..data.dataset import Dataset
 from ..data.examples import Example
 from ..data.levels import for_device
 from ..data.plausibility import check_like_training
 from ..data.spec import DataSpec
+from ..errors import ConfigurationError
 from ..storage.memory import check_number_fits
 from .forked import check_not_forked
 from .inputs import (
@@ -33,6 +35,7 @@ from .inputs import (
     condition_values,
     module_of_frame,
     numeric_examples,
+    same_seed,
     seed_from,
     weights_of,
     with_condition,
@@ -43,6 +46,7 @@ if TYPE_CHECKING:
     from ..assembly.automatic import Choice
     from ..config import ResolvedConfig
     from ..diagnosis import Diagnosis
+    from ..evaluation.methods import Found
 
 # Importance samples of `score_samples`: enough to rank examples; a number to publish takes more.
 EVIDENCE_SAMPLES = 100
@@ -157,20 +161,86 @@ class AbstractFitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityM
         """The mean of `score_samples(X)`, nats per example: higher is better. `y` is ignored."""
         return float(self.score_samples(X, condition=condition).mean())
 
+    @overload
     def evaluate(
-        self, X: Any, num_samples: int = 1000, *, condition: Any = None, sample_weight: Any = None, proposal: Any = None
-    ) -> lowerbound.evaluation.Evaluation:
+        self,
+        X: Any,
+        num_samples: int | None = None,
+        *,
+        condition: Any = None,
+        sample_weight: Any = None,
+        proposal: Any = None,
+        random_state: Any = 0,
+    ) -> lowerbound.evaluation.Evaluation: ...
+
+    @overload
+    def evaluate(
+        self,
+        X: Any,
+        num_samples: int | None = None,
+        *,
+        condition: Any = None,
+        sample_weight: Any = None,
+        proposal: Any = None,
+        method: str,
+        num_temperatures: int | None = None,
+        num_chains: int | None = None,
+        start: str | None = None,
+        num_examples: int | None = None,
+        num_weights: int | None = None,
+        random_state: Any = 0,
+    ) -> lowerbound.evaluation.Evaluation | Found: ...
+
+    def evaluate(
+        self,
+        X: Any,
+        num_samples: int | None = None,
+        *,
+        condition: Any = None,
+        sample_weight: Any = None,
+        proposal: Any = None,
+        method: str = "importance",
+        num_temperatures: int | None = None,
+        num_chains: int | None = None,
+        start: str | None = None,
+        num_examples: int | None = None,
+        num_weights: int | None = None,
+        random_state: Any = 0,
+    ) -> lowerbound.evaluation.Evaluation | Found:
         """All that can be said of `X` in numbers, with units and standard errors: ELBO, evidence, KL, bits/dim, active units.
 
-        - `num_samples`: importance samples of each example. `sample_weight`: how many each stands for, (n,).
+        - `num_samples`: importance samples of each example; 1000 (100 with method="joint", 50 with "posterior-density").
+        - `sample_weight`: how many each example stands for, (n,).
         - `proposal`: where the samples are drawn from: None for q(z|x), or `lowerbound.evaluation.Refined()`, `Widened()`, ...
+        - `method`: as `lowerbound evaluate --method`, with the same records: "importance"; "ais", annealing; "bdmc", bounds from
+          both sides on examples that the model makes; "gap", what the encoder and the family of posteriors cost;
+          "posterior-density", for at most four latents; "joint", log p(X) of all examples together where weights are random.
+        - `num_temperatures` (500), `num_chains` (8), `start` ("prior" or "posterior"): of "ais" and "bdmc".
+        - `num_examples` (100): how many random rows of `X` the methods look at; "importance" and "joint" take all.
+        - `num_weights` (100): draws of the decoder's weights of "joint".
+        - `random_state`: of all draws.
 
-        Raises `DataError` when the examples are not like those of `fit` or outside the likelihood's support.
+        Raises `DataError` when the examples are not like those of `fit` or outside the likelihood's support, and
+        `ConfigurationError` for an argument that the method does not read, or a model that does not suit it.
         """
-        data, count = self._checked(X, condition, in_support=True), COUNT.convert("num_samples", num_samples)
+        given = {
+            "num_samples": num_samples,
+            "num_temperatures": num_temperatures,
+            "num_chains": num_chains,
+            "start": start,
+            "num_examples": num_examples,
+            "num_weights": num_weights,
+        }
+        check_method(method, {**given, "proposal": proposal})
+        if method == "bdmc" and sample_weight is not None:
+            raise ConfigurationError("sample_weight is of the rows of X, and method bdmc looks at examples that the model makes.")
+        data, seed = self._checked(X, condition, in_support=True), same_seed(random_state)
         if (weight := weights_of(sample_weight, len(data))) is not None:
             data = dataclasses.replace(data, weight=weight.astype(np.float32))
-        return lowerbound.evaluation.evaluate(self.model_, self.spec_, data, num_samples=count, split="X", proposal=proposal)
+        arguments = {name: value for name, value in given.items() if value is not None}
+        if method != "importance":
+            return lowerbound.evaluation.evaluate_by(method, self.model_, data, arguments, seed=seed)
+        return lowerbound.evaluation.evaluate(self.model_, self.spec_, data, split="X", seed=seed, proposal=proposal, **arguments)
 
     def latents(self, X: Any, *, condition: Any = None, random_state: Any = 0) -> lowerbound.evaluation.LatentTable:
         """What each latent carries about the examples of `X`: its KL, its variance, whether it is active; `print` shows a table.

@@ -182,6 +182,13 @@ def seed_from(random_state: Any) -> int:
         ) from error
 
 
+def same_seed(random_state: Any) -> int:
+    """An integer as it is, as the command line's --seed takes it; else `seed_from`. Raises `ConfigurationError` as that does."""
+    if isinstance(random_state, int | np.integer) and not isinstance(random_state, bool) and 0 <= random_state < 2**31:
+        return int(random_state)
+    return seed_from(random_state)
+
+
 def condition_values(condition: Any, count: int) -> np.ndarray:
     """A row for each of `count` examples, whatever the values."""
     values = condition_array(condition, "condition")

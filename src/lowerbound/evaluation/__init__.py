@@ -5,6 +5,7 @@ from .comparison import Comparison, Contender, Contribution, Subject, check_comp
 from .estimates import BoundCurve, Estimate
 from .evidence import EvidenceEstimate, estimate_evidence
 from .inference_gap import InferenceGap, inference_gap
+from .joint_evidence import JointEvidence, JointSampling, JointWeights, joint_evidence, joint_weights
 from .latent_table import LatentTable, latent_table
 from .latents import (
     active_units,
@@ -17,6 +18,7 @@ from .latents import (
     posterior_stds,
     sample,
 )
+from .methods import evaluate_by
 from .posterior_density import HarmonicEstimate, PosteriorDensity, harmonic_evidence, harmonic_record
 from .proposals import AbstractProposal, Amortised, Defensive, Refined, Widened
 from .reconstruction import Reconstruction, reconstruction
@@ -40,6 +42,9 @@ __all__ = [
     "EvidenceEstimate",
     "HarmonicEstimate",
     "InferenceGap",
+    "JointEvidence",
+    "JointSampling",
+    "JointWeights",
     "LatentTable",
     "PosteriorDensity",
     "Reconstruction",
@@ -64,10 +69,13 @@ __all__ = [
     "element_shares",
     "estimate_evidence",
     "evaluate",
+    "evaluate_by",
     "harmonic_evidence",
     "harmonic_record",
     "in_blocks",
     "inference_gap",
+    "joint_evidence",
+    "joint_weights",
     "kl_by_latent",
     "latent_table",
     "posterior_draws",

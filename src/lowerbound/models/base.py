@@ -148,6 +148,10 @@ class AbstractLatentVariableModel(eqx.Module):
         """The model with weights theta ~ q(theta), one draw for all examples of a batch; itself where weights are numbers."""
         return self
 
+    def weights_log_ratio(self, key: PRNGKeyArray) -> Float[Array, ""] | None:
+        """log p(theta) - log q(theta), in nats, of the theta of `drawn(key)`; None where weights are numbers."""
+        return None
+
     @property
     def weights_kl(self) -> Float[Array, ""] | None:
         """KL(q(theta) || p(theta)) / N, in nats per example, N being the number of training examples; None where weights are

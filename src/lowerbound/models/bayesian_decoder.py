@@ -71,12 +71,19 @@ class BayesianDecoder(AbstractLatentVariableModel):
 
     @override
     def drawn(self, key: PRNGKeyArray) -> SingleLayer:
-        # The objective splits the same key for z: this is another stream.
-        theta = self.weights.sample(jax.random.fold_in(key, _WEIGHTS_STREAM))
         leaves, structure = jax.tree.flatten(self.at_mean.decoder)
-        drawn = iter(self._means()[1](theta))
+        drawn = iter(self._means()[1](self._theta(key)))
         leaves = [next(drawn) if counts else leaf for leaf, counts in zip(leaves, self.is_weight, strict=True)]
         return dataclasses.replace(self.at_mean, decoder=jax.tree.unflatten(structure, leaves))
+
+    @override
+    def weights_log_ratio(self, key: PRNGKeyArray) -> Float[Array, ""]:
+        theta = self._theta(key)
+        return StandardNormalDensity(theta.size).log_prob(theta) - self.weights.log_prob(theta)
+
+    def _theta(self, key: PRNGKeyArray) -> Float[Array, " weights"]:
+        # The objective splits the same key for z: this is another stream.
+        return self.weights.sample(jax.random.fold_in(key, _WEIGHTS_STREAM))
 
     def _means(self) -> tuple[Float[Array, " weights"], Callable[[Array], list[Array]]]:
         """The weights mu in one row, and what makes arrays of such a row."""

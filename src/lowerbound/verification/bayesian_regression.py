@@ -22,7 +22,7 @@ from typing_extensions import override
 
 from ..data.examples import Example
 from ..data.transforms import Affine
-from ..evaluation import estimate_evidence
+from ..evaluation import JointSampling, estimate_evidence, joint_weights
 from ..evaluation.estimates import mean_and_error, monte_carlo_error
 from ..likelihoods import Gaussian
 from ..models import BayesianDecoder, SingleLayer
@@ -34,7 +34,7 @@ from .figure import STANDARD_ERRORS, Figure
 from .linear_gaussian import LinearNetwork
 
 SUBJECT = "Bayesian linear regression"
-BATCH_SIZE, NUM_DRAWS = 4, 2000
+BATCH_SIZE, NUM_DRAWS, NUM_JOINT_DRAWS = 4, 2000, 1000
 
 
 class Regression(AbstractNetwork):
@@ -154,3 +154,19 @@ def evidence(model: BayesianDecoder | None = None) -> Iterator[Figure]:
     assert error is not None
     # The bound of so many draws is below by half a relative variance, at most a hundredth of a nat here.
     yield Figure(SUBJECT, "log predictive density, less the exact one", difference, 0.0, STANDARD_ERRORS * error + 0.01, "nats")
+    yield from joint_evidence(exact)
+
+
+def joint_evidence(model: BayesianDecoder | None = None) -> Iterator[Figure]:
+    """log p(X) of all examples from draws of W and z: each weight of the exact q(W), and the mean weight of another one.
+
+    - `model`: another one than the truth, which must not pass.
+    """
+    exact = TRUTH.model() if model is None else model
+    # Each sum over examples is of numbers of float32.
+    found = joint_weights(exact, TRUTH.examples, JointSampling(8, 1))
+    furthest = float(np.max(np.abs(found.log_weights - TRUTH.log_evidence)))
+    yield Figure(SUBJECT, "log p(X) by one draw, the furthest of 8 from the exact one", furthest, 0.0, 1e-3, "nats")
+    off = joint_weights(TRUTH.model(shift=0.5, log_std_error=0.4), TRUTH.examples, JointSampling(NUM_JOINT_DRAWS, 1))
+    mean, error = mean_and_error(np.exp(off.log_weights - TRUTH.log_evidence))
+    yield Figure(SUBJECT, "mean weight of a q(W) that is off, less p(X), relative", mean - 1, 0.0, STANDARD_ERRORS * error)

@@ -47,9 +47,11 @@ def test_the_posterior_density_is_no_bound_and_says_so(bits_run: Path) -> None:
         (["--method", "ais", "--start", "priors"], "--start is 'priors', which does not exist. Did you mean 'prior'?"),
         (
             ["--method", "ais", "--samples", 50],
-            "--samples is read with --method importance, gap or posterior-density; got --method ais",
+            "--samples is read with --method importance, gap, posterior-density or joint; got --method ais",
         ),
         (["--method", "gap", "--samples", 0], "--samples is 0 (an integer); expected an integer >= 1."),
+        (["--method", "gap", "--weights", 5], "--weights is read with --method joint alone; got --method gap."),
+        (["--method", "joint", "--weights", 0], "--weights is 0 (an integer); expected an integer >= 1."),
         (["--method", "ais", "--widen", 2], "--widen is read with --method importance alone; got --method ais."),
     ],
 )

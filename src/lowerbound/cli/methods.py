@@ -1,62 +1,37 @@
-"""`evaluate --method ais`, `bdmc`, `gap` and `posterior-density`: the evidence by other ways, and what the encoder costs."""
+"""`evaluate` by another method than importance sampling of each example: what is printed of each."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from ..data.examples import Example
-from ..evaluation import (
-    Annealing,
-    PosteriorDensity,
-    Sandwich,
-    anneal,
-    annealed_estimate,
-    harmonic_evidence,
-    harmonic_record,
-    inference_gap,
-    sandwich,
-)
+from ..evaluation import Sandwich
 from ..evaluation.estimates import kind_of_number, name_of_density
+from ..evaluation.methods import evaluate_by, steps_of
 from ..models import AbstractLatentVariableModel
 from .console import counting, print_json, show_numbers, show_text
 
 Row = tuple[str, Any, float | None, str]
+_DOING = {"ais": "annealing", "bdmc": "annealing", "joint": "drawing weights"}
 
 
-def evaluate_by(
+def show_method(
     method: str,
     model: AbstractLatentVariableModel,
     data: Example,
     split: str,
     seed: int,
-    number: int,
-    samples: Mapping[str, Any],
-    options: Mapping[str, Any],
+    arguments: Mapping[str, Any],
+    *,
     as_json: bool,
 ) -> None:
-    """Print what the method says of `number` random examples of a run's split, or of as many that the model makes.
+    """Print what the method says of examples of a run's split, or of examples that the model makes.
 
-    - `samples`: those arguments of `inference_gap` or `PosteriorDensity` that were given. `options`: those of `Annealing`.
+    - `arguments`: those that were given, by the names of `lowerbound.config.scoring`.
     """
-    # Seeded, and the same for every method, so that their numbers are about the same examples.
-    chosen = data[np.sort(np.random.default_rng(seed).permutation(len(data))[:number])]
-    annealing, both = Annealing(**options), 2 if method == "bdmc" else 1
-    what = "annealing" if method in ("ais", "bdmc") else "evaluating"
-    with counting(both * len(chosen), quiet=as_json, what=what) as advance:
-        if method == "gap":
-            found: Any = inference_gap(model, chosen, seed=seed, on_progress=advance, **samples)
-        elif method == "posterior-density":
-            settings = PosteriorDensity(**samples)
-            found = harmonic_record(harmonic_evidence(model, chosen, settings, seed=seed, on_progress=advance), settings, model)
-        elif method == "ais":
-            weights = anneal(model, chosen, annealing, seed=seed, on_progress=advance)
-            found = annealed_estimate(weights, annealing, model)
-        else:
-            condition = None if chosen.condition is None else np.asarray(chosen.condition)
-            found = sandwich(model, len(chosen), annealing, condition=condition, seed=seed, on_progress=advance)
+    with counting(steps_of(method, data, arguments), quiet=as_json, what=_DOING.get(method, "evaluating")) as advance:
+        found: Any = evaluate_by(method, model, data, arguments, seed=seed, on_progress=advance)
     is_about_data = not isinstance(found, Sandwich)
     if as_json:
         return print_json({**({"split": split} if is_about_data else {}), **found.to_json()})
@@ -93,6 +68,21 @@ def _of_gap(found: Any) -> list[Row]:
     )
 
 
+def _of_joint(found: Any) -> list[Row]:
+    total = "" if found.given is None else " | totals"
+    of_all = f"log p(X{total}) / N of all {found.num_examples:,} examples"
+    draws = f"{found.num_weights:,} draws of the weights, {found.num_samples:,} of each z"
+    return [
+        ("log evidence / N [nats]", found.log_evidence_nats, found.monte_carlo_error, f"{of_all}: {draws}"),
+        *_with_errors(
+            found,
+            ("single_draw", "bound, one draw", "with one draw of the weights in place of all"),
+            ("elbo", "bound, ELBO", "with one draw of each z besides: what was trained"),
+        ),
+        ("spread [nats]", found.spread_nats, None, "of log W over the draws of the weights, for all examples together"),
+    ]
+
+
 def _with_errors(found: Any, *numbers: tuple[str, str, str]) -> list[Row]:
     """A row for each number that has a standard error: its name in the record, and in words, and what it is."""
     return [
@@ -101,4 +91,4 @@ def _with_errors(found: Any, *numbers: tuple[str, str, str]) -> list[Row]:
     ]
 
 
-_ROWS = {"ais": _of_estimate, "bdmc": _of_sandwich, "gap": _of_gap, "posterior-density": _of_estimate}
+_ROWS = {"ais": _of_estimate, "bdmc": _of_sandwich, "gap": _of_gap, "posterior-density": _of_estimate, "joint": _of_joint}
