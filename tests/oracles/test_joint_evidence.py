@@ -107,9 +107,8 @@ def test_a_record_by_hand() -> None:
     assert record.elbo_nats == pytest.approx(math.log(2) / 6 - 0.5)
     assert (record.spread_nats, record.effective_samples_of_z) == (pytest.approx(logs.std(ddof=1)), 6.0)
     assert record.to_json()["given"] is None
-    alone = summarise_joint(
-        TRUTH.model(), JointWeights(logs[:1], logs[:1] - 1, found.effective_sample_size[:1], 0), 2, JointSampling(1, 10)
-    )
+    first = JointWeights(logs[:1], logs[:1] - 1, found.effective_sample_size[:1], 0)
+    alone = summarise_joint(TRUTH.model(), first, 2, JointSampling(1, 10))
     assert (alone.monte_carlo_error, alone.to_json()["spread_nats"], alone.is_enough) == (None, None, False)
 
 
