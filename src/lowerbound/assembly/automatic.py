@@ -127,7 +127,8 @@ def _all(
     yield Choice(
         "objective", {"warmup_epochs": max(1, epochs // 20)}, "a KL term that rises slowly does not switch latents off early"
     )
-    if spec.columns or spec.holes:
+    has_joined_colours = spec.is_image and len(spec.event_shape) == 3
+    if (spec.columns or spec.holes) and not has_joined_colours:
         yield Choice("training", {"hide_elements": 0.5}, "cells are missing, or may be: the model learns to do without some")
     yield Choice("training", {"skip_spikes": True}, "a step whose gradient explodes would undo many others")
 

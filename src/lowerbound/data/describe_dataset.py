@@ -14,6 +14,8 @@ from .holes import filled, share_of_holes
 from .labels import label_values
 from .spec import DataSpec
 
+_WHITE = 255
+
 
 def describe_dataset(dataset: Dataset, rows: np.ndarray, kind: str = "auto", told: np.ndarray | None = None) -> DataSpec:
     """The `DataSpec` of a data set's training rows, with the condition where it has one; raises and warns as `describe` does.
@@ -36,5 +38,8 @@ def _described(dataset: Dataset, rows: np.ndarray, kind: str) -> DataSpec:
     names, examples = dataset.feature_names, dataset.examples[rows]
     holes = share_of_holes(examples)
     whole = filled(examples, name=dataset.name, names=names)
+    if holes.any() and whole.ndim > 2 and bool(((whole >= 0) & (whole <= _WHITE) & (whole == np.rint(whole))).all()):
+        # Pictures of bytes, which holes have made floating-point numbers.
+        whole = whole.astype(np.uint8)
     spec = describe(whole, names, num_levels=dataset.num_levels, kind=kind, name=dataset.name, rows=rows)
     return dataclasses.replace(spec, holes=tuple(holes.tolist())) if holes.any() else spec

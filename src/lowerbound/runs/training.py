@@ -133,7 +133,7 @@ class TrainingRun:
             )
         if checkpoint is None:
             spec = described(config, dataset, split)
-            config = resolve(config, spec)
+            config, dataset = resolve(config, spec), in_form_of(dataset, spec)
             trainer = prepare(config, spec, dataset, split)
             folder.metrics.keep_until(0)
             notes += ("there was no checkpoint yet: starting again",)
