@@ -311,4 +311,12 @@ MUTATIONS = (
         _JOINT,
         "weights that are random",
     ),
+    Mutation(
+        "hidden elements without the importance weights",
+        "evaluation/imputation.py",
+        "jnp.where(is_finite, log_weight, -jnp.inf)",
+        "jnp.where(is_finite, 0.0, -jnp.inf)",
+        "oracles/test_imputation.py::test_hidden_elements_have_their_conditional_law",
+        "elements that are hidden",
+    ),
 )

@@ -4,6 +4,7 @@ from .classes import ClassificationError, check_infers_labels, class_probabiliti
 from .comparison import Comparison, Contender, Contribution, Subject, check_comparable, compare, contribution
 from .estimates import BoundCurve, Estimate
 from .evidence import EvidenceEstimate, estimate_evidence
+from .imputation import Imputation, impute
 from .inference_gap import InferenceGap, inference_gap
 from .joint_evidence import JointEvidence, JointSampling, JointWeights, joint_evidence, joint_weights
 from .latent_table import LatentTable, latent_table
@@ -41,6 +42,7 @@ __all__ = [
     "Evaluation",
     "EvidenceEstimate",
     "HarmonicEstimate",
+    "Imputation",
     "InferenceGap",
     "JointEvidence",
     "JointSampling",
@@ -72,6 +74,7 @@ __all__ = [
     "evaluate_by",
     "harmonic_evidence",
     "harmonic_record",
+    "impute",
     "in_blocks",
     "inference_gap",
     "joint_evidence",

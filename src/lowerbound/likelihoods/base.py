@@ -49,6 +49,7 @@ class AbstractLikelihood(eqx.Module):
     - `given_total`: True for a density of counts given their sum (a document's length, a cell's library size), which
       `distribution` then needs; `given` says so beside every number that comes of it.
     - `has_that_total`: whether such a density is normalised over the x with that sum, and not over all x.
+    - `hidden_need_observed`: whether z does not tell all of what may be hidden, because it depends on the rest given z too.
     """
 
     event_shape: tuple[int, ...] = eqx.field(static=True)
@@ -58,6 +59,7 @@ class AbstractLikelihood(eqx.Module):
     heads: ClassVar[int | None] = None
     given_total: ClassVar[bool] = False
     has_that_total: ClassVar[bool] = False
+    hidden_need_observed: ClassVar[bool] = False
 
     def __check_init__(self) -> None:
         check_values("likelihood", type(self), vars(self))

@@ -107,6 +107,7 @@ class LowRankGaussian(AbstractJoint):
     support: ClassVar[Support] = Support.REAL
     scaling: ClassVar[Scaling] = "any"
     hides: ClassVar[Hides] = "elements"
+    hidden_need_observed: ClassVar[bool] = True
 
     @property
     @override

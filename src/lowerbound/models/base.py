@@ -163,6 +163,13 @@ class AbstractLatentVariableModel(eqx.Module):
         """The model for so many training examples, a row of weight 2 counted twice; itself where that does not matter."""
         return self
 
+    # What a model replaces whose likelihood may say so, and no other.
+
+    @property
+    def hidden_need_observed(self) -> bool:
+        """Whether hidden elements depend on the observed ones given z too, so that z alone does not tell of them."""
+        return False
+
     @property
     @abstractmethod
     def event_shape(self) -> tuple[int, ...]:

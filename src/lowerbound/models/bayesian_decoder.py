@@ -124,6 +124,11 @@ class BayesianDecoder(AbstractLatentVariableModel):
 
     @property
     @override
+    def hidden_need_observed(self) -> bool:
+        return self.at_mean.hidden_need_observed
+
+    @property
+    @override
     def has_density(self) -> bool:
         return self.at_mean.has_density
 

@@ -123,6 +123,11 @@ class SemiSupervised(AbstractLatentVariableModel):
 
     @property
     @override
+    def hidden_need_observed(self) -> bool:
+        return self.given_class.hidden_need_observed
+
+    @property
+    @override
     def has_density(self) -> bool:
         return self.given_class.has_density
 

@@ -136,6 +136,11 @@ class SingleLayer(AbstractLatentVariableModel):
 
     @property
     @override
+    def hidden_need_observed(self) -> bool:
+        return self.likelihood.hidden_need_observed
+
+    @property
+    @override
     def has_density(self) -> bool:
         return self.posterior.has_density
 

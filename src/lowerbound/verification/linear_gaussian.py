@@ -87,6 +87,13 @@ class LinearGaussian:
         m = self.weight.T @ self.weight + self.scale**2 * np.eye(self.weight.shape[1])
         return np.linalg.solve(m, self.weight.T @ (x - self.bias)), self.scale**2 * np.linalg.inv(m)
 
+    def hidden(self, x: np.ndarray, observed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and covariance of the elements of x that are not observed, given those that are."""
+        known, lost = np.ix_(observed, observed), np.ix_(~observed, observed)
+        gain = np.linalg.solve(self.covariance[known], self.covariance[lost].T).T
+        mean = self.bias[~observed] + gain @ (np.asarray(x, np.float64)[observed] - self.bias[observed])
+        return mean, self.covariance[np.ix_(~observed, ~observed)] - gain @ self.covariance[lost].T
+
     def model(
         self, *, mean_shift: float | np.ndarray = 0.0, variance_factor: float = 1.0, log_scale_error: float = 0.0
     ) -> SingleLayer:
