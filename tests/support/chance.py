@@ -29,6 +29,7 @@ COMPARISONS = {
     "evaluation/test_comparison.py": 4,
     "evaluation/test_disentanglement.py": 40,
     "evaluation/test_estimates.py": 6,
+    "evaluation/test_intervals.py": 45,
     "networks/test_networks_images.py": 1,
     "networks/test_networks_mlp.py": 8,
     "oracles/test_annealing.py": 60,

@@ -4,8 +4,11 @@ from .classes import ClassificationError, check_infers_labels, class_probabiliti
 from .comparison import Comparison, Contender, Contribution, Subject, check_comparable, compare, contribution
 from .estimates import BoundCurve, Estimate
 from .evidence import EvidenceEstimate, estimate_evidence
+from .filling import as_recorded, points
+from .hidden_cells import HiddenCells, hide_and_fill
 from .imputation import Imputation, impute
 from .inference_gap import InferenceGap, inference_gap
+from .intervals import ColumnCoverage, Intervals, levels_of
 from .joint_evidence import JointEvidence, JointSampling, JointWeights, joint_evidence, joint_weights
 from .latent_table import LatentTable, latent_table
 from .latents import (
@@ -34,6 +37,7 @@ __all__ = [
     "Annealing",
     "BoundCurve",
     "ClassificationError",
+    "ColumnCoverage",
     "Comparison",
     "Contender",
     "Contribution",
@@ -42,8 +46,10 @@ __all__ = [
     "Evaluation",
     "EvidenceEstimate",
     "HarmonicEstimate",
+    "HiddenCells",
     "Imputation",
     "InferenceGap",
+    "Intervals",
     "JointEvidence",
     "JointSampling",
     "JointWeights",
@@ -59,6 +65,7 @@ __all__ = [
     "anneal",
     "anneal_back",
     "annealed_estimate",
+    "as_recorded",
     "check_comparable",
     "check_density",
     "check_infers_labels",
@@ -74,6 +81,7 @@ __all__ = [
     "evaluate_by",
     "harmonic_evidence",
     "harmonic_record",
+    "hide_and_fill",
     "impute",
     "in_blocks",
     "inference_gap",
@@ -81,6 +89,8 @@ __all__ = [
     "joint_weights",
     "kl_by_latent",
     "latent_table",
+    "levels_of",
+    "points",
     "posterior_draws",
     "posterior_means",
     "posterior_stds",

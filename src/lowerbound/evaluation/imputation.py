@@ -38,7 +38,7 @@ class Imputation:
     - `observed`: (n, *event), which elements are. `mean`: E[x|x_observed]; `mean_error`: its standard error, from the noise of
       the importance samples. `draws`: (num_draws, n, *event), each x ~ p(x|x_observed).
     - `levels`: of the `quantiles`, (levels, n, *event), the smallest x with so much of the probability at or below it.
-    - `probabilities`: of a table's coded columns, in their order, (n, K + 1) each; None where the model has none.
+    - `probabilities`: of each coded column of a table, by its number, (n, K + 1), the last for a value that training did not see.
     - `effective_sample_size`: (n,), of K = `num_samples`; `is_rescued`: (n,), the examples that the posterior gave too few
       effective samples of, and that were done again from `RESCUE`.
     """
@@ -49,7 +49,7 @@ class Imputation:
     draws: np.ndarray
     levels: tuple[float, ...]
     quantiles: np.ndarray
-    probabilities: tuple[np.ndarray, ...] | None
+    probabilities: dict[int, np.ndarray]
     effective_sample_size: np.ndarray
     is_rescued: np.ndarray
     num_samples: int
@@ -134,7 +134,7 @@ class _Found(eqx.Module):
     mean_error: Any
     draws: Any
     quantiles: Any
-    probabilities: tuple[Any, ...] | None
+    probabilities: dict[int, Any]
     effective_sample_size: Any
 
 
@@ -147,7 +147,7 @@ class _Samples(eqx.Module):
     log_weight: Float[Array, "*samples"]
     mean: Float[Array, "..."]
     draw: Float[Array, "..."]
-    probabilities: tuple[Float[Array, "*samples values"], ...] | None
+    probabilities: dict[int, Float[Array, "*samples codes"]]
 
 
 def _replaced(all_of_them: np.ndarray, rows: np.ndarray, some: np.ndarray) -> np.ndarray:
@@ -223,9 +223,6 @@ def _of_example(
     by_z = weight.reshape(plan.num_samples, -1).sum(axis=1)
     mean = jnp.tensordot(weight, samples.mean, axes=1)
     variance = jnp.tensordot(jnp.square(weight), jnp.square(samples.mean - mean), axes=1)
-    probabilities = samples.probabilities
-    if probabilities is not None:
-        probabilities = tuple(jnp.tensordot(weight, each, axes=1) for each in probabilities)
     chosen = jax.random.categorical(choice_key, jnp.log(weight), shape=(plan.num_draws,))
 
     def redrawn(index: Array, key: PRNGKeyArray) -> Array:
@@ -238,7 +235,7 @@ def _of_example(
         mean_error=jnp.sqrt(variance),
         draws=jax.vmap(redrawn)(chosen, jax.random.split(noise_key, plan.num_draws)),
         quantiles=_weighted_quantiles(samples.draw, weight, levels),
-        probabilities=probabilities,
+        probabilities={place: jnp.tensordot(weight, each, axes=1) for place, each in samples.probabilities.items()},
         effective_sample_size=jnp.where(is_something, 1 / jnp.sum(jnp.square(by_z)), 0.0),
     )
 
@@ -269,7 +266,7 @@ def _samples(
                 log_weight=log_share + log_joint - log_proposal,
                 mean=drawn.decode_mean(z, condition).astype(jnp.float32),
                 draw=drawn.decode_draw(z, noise_key, condition).astype(jnp.float32),
-                probabilities=_probabilities(drawn, z, condition),
+                probabilities=drawn.decode_probabilities(z, condition),
             )
 
         if not model.infers_condition:
@@ -286,12 +283,6 @@ def _samples(
     if not model.infers_condition:
         return samples
     return jax.tree.map(lambda array: array.reshape(-1, *array.shape[2:]), samples)
-
-
-def _probabilities(model: Any, z: Array, condition: Array | None) -> tuple[Array, ...] | None:
-    """Of each coded column of a table, where the model is one of tables."""
-    decode = getattr(model, "decode_probabilities", None)
-    return None if decode is None else tuple(decode(z, condition))
 
 
 def _weighted_quantiles(

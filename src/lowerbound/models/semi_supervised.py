@@ -215,6 +215,13 @@ class SemiSupervised(AbstractLatentVariableModel):
         return jnp.tensordot(jax.nn.softmax(self._log_joint_prior(z, condition)), each, axes=1)
 
     @override
+    def decode_probabilities(self, z: Float[Array, " latent"], condition: Label = None) -> dict[int, Float[Array, " codes"]]:
+        """Where no label is given: the mean over the classes, each with p(y|z)."""
+        each = jax.vmap(lambda label: self.given_class.decode_probabilities(z, label))(self._labels)
+        weights = jax.nn.softmax(self._log_joint_prior(z, condition))
+        return {place: weights @ masses for place, masses in each.items()}
+
+    @override
     def decode_draw(self, z: Float[Array, " latent"], key: PRNGKeyArray, condition: Label = None) -> Float[Array, "..."]:
         label_key, draw_key = jax.random.split(key)
         return self.given_class.decode_draw(z, draw_key, self._drawn_label(z, label_key, condition))

@@ -1,0 +1,51 @@
+"""The one value that a hidden element is filled with, in the user's units and of the kind that its column holds."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..data.spec import DataSpec
+from .imputation import Imputation
+
+
+def points(found: Imputation, spec: DataSpec) -> np.ndarray:
+    """(n, *event) float64 in the user's units: of each element the value that is nearest to what it may be.
+
+    The conditional mean of real numbers, the most probable value of categories, the median of numbers that have an order and few
+    values, and of counts. A value that training did not see is never chosen.
+    """
+    mean = spec.to_user(found.mean.astype(np.float64))
+    median = spec.to_user(found.quantile(0.5).astype(np.float64))
+    if not spec.columns:
+        return median if spec.is_discrete else mean
+    chosen = mean.copy()
+    for place, column in enumerate(spec.columns):
+        masses = found.probabilities.get(place)
+        if column.kind == "count" or (column.is_coded and masses is None):
+            chosen[:, place] = median[:, place]
+        elif column.is_coded and masses is not None:
+            chosen[:, place] = _code(masses[:, :-1], has_order=column.kind == "ordinal")
+    return chosen
+
+
+def _code(masses: np.ndarray, *, has_order: bool) -> np.ndarray:
+    if not has_order:
+        return masses.argmax(axis=1)
+    below = np.cumsum(masses, axis=1)
+    return (below >= 0.5 * below[:, -1:]).argmax(axis=1)
+
+
+def as_recorded(values: np.ndarray, spec: DataSpec) -> np.ndarray:
+    """Values (..., *event) as the data have them: whole where all of the training data are, codes among those that were seen."""
+    flat = values.reshape(*values.shape[: values.ndim - len(spec.event_shape)], -1)
+    whole = spec.whole_elements
+    flat = np.where(whole, np.rint(flat), flat)
+    for place, column in enumerate(spec.columns):
+        if column.is_coded:
+            flat[..., place] = np.clip(flat[..., place], 0, len(column.categories) - 1)
+    return flat.reshape(values.shape)
+
+
+def filled(x: np.ndarray, values: np.ndarray, observed: np.ndarray) -> np.ndarray:
+    """`x` with `values` where it is not observed, every other element as it was to the bit."""
+    return np.where(observed, x, values.astype(x.dtype))
