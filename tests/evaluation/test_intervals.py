@@ -1,4 +1,4 @@
-"""Intervals of hidden elements: they hold on fresh rows for good and bad models, and are narrow where columns tell of each other."""
+"""Intervals of hidden elements hold on fresh rows whatever the model, and are narrow where columns tell of each other."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_quantiles_that_are_not_corrected_do_not_hold() -> None:
 
 def test_they_are_narrower_than_the_columns_own_quantiles_where_columns_tell_of_each_other() -> None:
     rule = Intervals(cells_of(MODELS["right"], with_own_holes=False), SPEC, INTERVAL)
-    low, high, truth, element = ends_of(rule, "right")
+    low, high, _, element = ends_of(rule, "right")
     own = np.quantile(TRUTH.draw(20_000, seed=5), LEVELS, axis=0)
     # With a third of the other columns missing, the law of a column given the others is known: the widths of both are.
     width, own_width = np.mean(high - low), np.mean((own[1] - own[0])[element])
@@ -144,8 +144,8 @@ def test_with_too_few_known_cells_nothing_is_said_of_a_column() -> None:
     assert (high == np.inf).all()
     with pytest.raises(ConfigurationError, match="interval is 90"):
         levels_of(90)
+    unknown = Example(np.full((3, 6), np.nan, np.float32), observed=np.zeros((3, 6), bool))
     with pytest.raises(DataError, match="has a value in an element that is missing elsewhere; expected"):
-        unknown = Example(np.full((3, 6), np.nan, np.float32), observed=np.zeros((3, 6), bool))
         hide_and_fill(MODELS["right"], SPEC, unknown, fresh_rows()[1], levels=LEVELS, num_samples=10)
 
 
