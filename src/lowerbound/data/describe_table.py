@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from .dataset import Dataset
 from .describe import describe
 from .holes import filled, share_of_holes
 from .spec import DataSpec
+
+_MOST_PATTERNS = 500
 
 
 def describe_table(dataset: Dataset, rows: np.ndarray) -> DataSpec:
@@ -67,7 +70,21 @@ def describe_table(dataset: Dataset, rows: np.ndarray) -> DataSpec:
         columns=columns,
         left_out=tuple(column for column in fitted if column.is_left_out),
         holes=tuple(holes.tolist()) if holes.any() else (),
+        **_patterns(encoded),
     )
+
+
+def _patterns(encoded: np.ndarray) -> dict[str, Any]:
+    """`hole_patterns` and `pattern_counts`."""
+    missing = np.isnan(encoded)
+    if not missing.any():
+        return {}
+    patterns, counts = np.unique(missing, axis=0, return_counts=True)
+    first = np.argsort(-counts, kind="stable")[:_MOST_PATTERNS]
+    return {
+        "hole_patterns": tuple(tuple(np.flatnonzero(patterns[number]).tolist()) for number in first),
+        "pattern_counts": tuple(counts[first].tolist()),
+    }
 
 
 def _each(values: tuple[float, ...], count: int) -> np.ndarray:

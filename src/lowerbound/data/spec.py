@@ -46,6 +46,8 @@ class DataSpec:
     - `columns`: of a table with columns of several kinds, what each element is; empty for others. `left_out`: columns that are
       no part of an example.
     - `holes`: the share of training examples in which each element (flattened) has no value; empty where none is missing.
+    - `hole_patterns`: which elements have no value together in a training row, the most frequent patterns first, and
+      `pattern_counts`, how many rows have each; a row without holes has the empty pattern. Of a table only.
     - `limits_known`: True when `low` and `high` are limits of the format (0 and 1 for floating-point pixels), False when they
       are only the extremes of the training data.
     """
@@ -72,6 +74,8 @@ class DataSpec:
     columns: tuple[Column, ...] = ()
     left_out: tuple[Column, ...] = ()
     holes: tuple[float, ...] = ()
+    hole_patterns: tuple[tuple[int, ...], ...] = ()
+    pattern_counts: tuple[int, ...] = ()
 
     @property
     def is_table(self) -> bool:
@@ -174,6 +178,8 @@ class DataSpec:
             not_whole=tuple(np.flatnonzero(~whole).tolist()) if whole.any() else (),
             columns=tuple(self.columns[place] for place in chosen) if self.columns else (),
             left_out=(),
+            hole_patterns=(),
+            pattern_counts=(),
         )
 
     def to_model(self, array: np.ndarray) -> np.ndarray:
