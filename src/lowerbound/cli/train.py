@@ -36,7 +36,8 @@ def train(
         str | None,
         typer.Argument(
             metavar="DATA",
-            help="A named set (`lowerbound datasets`), a .npy, .npz, .mat, idx, .csv or .parquet file, or a folder of images.",
+            help="A named set (`lowerbound datasets`), a .npy, .npz, .mat, idx, .csv or .parquet file, a folder of images, or "
+            "the URL of a database.",
         ),
     ] = None,
     recipe: Annotated[
@@ -52,6 +53,10 @@ def train(
             metavar="FILE|COLUMN", help="Examples for validation; or the column or variable that is 1 or TRUE for them."
         ),
     ] = None,
+    schema: Annotated[
+        str | None, typer.Option(metavar="FILE.toml", help="The kinds of a table's columns (see `lowerbound schema`).")
+    ] = None,
+    query: Annotated[str | None, typer.Option(help="Of a database, the SQL whose rows are the table.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training data.")] = None,
     seed: Annotated[int | None, typer.Option(help="The seed of the weights, the batches and the noise.")] = None,
     out: Annotated[Path | None, typer.Option(help="The run's folder; by default runs/DATA-N.")] = None,
@@ -74,6 +79,8 @@ def train(
             "--set": overrides,
             "--key": key,
             "--validation": validation,
+            "--schema": schema,
+            "--query": query,
             "--seed": seed,
             "--out": out,
             "--from": start,
@@ -89,7 +96,8 @@ def train(
 
     # The configuration is checked before anything heavy is imported.
     flags = {"training": {name: value for name, value in (("epochs", epochs), ("seed", seed)) if value is not None}}
-    flags |= {"data": {name: value for name, value in (("key", key), ("validation", validation)) if value is not None}}
+    of_data = {"key": key, "validation": validation, "schema": schema, "query": query}
+    flags |= {"data": {name: value for name, value in of_data.items() if value is not None}}
     config, chosen = resolve_config(data, recipe, overrides or [], flags)
     before, base = (None, None) if start is None else _start(start, data)
     if base is not None:
@@ -223,6 +231,7 @@ def _free_folder(data_name: str) -> Path:
 
 def _with_absolute_path(config: RunConfig) -> RunConfig:
     """Files are found again from any folder; a named set keeps its name, and a column or a variable its own."""
+    from ..data.columns.sql import SQLITE
     from ..data.named import NAMED_SETS
 
     path, changes = Path(config.data.name).expanduser(), {}
@@ -230,4 +239,8 @@ def _with_absolute_path(config: RunConfig) -> RunConfig:
         changes["name"] = str(path.resolve())
     if isinstance(config.data.validation, str) and (path := Path(config.data.validation).expanduser()).exists():
         changes["validation"] = str(path.resolve())
+    if config.data.schema:
+        changes["schema"] = str(Path(config.data.schema).expanduser().resolve())
+    if (found := SQLITE.fullmatch(config.data.name)) is not None:
+        changes["name"] = f"sqlite:///{Path(found[1]).resolve()}"
     return config.updated({"data": changes}) if changes else config

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,12 +13,16 @@ from ..errors import DataError, shortened, unknown_name_message, warn_of_data
 from .checks import check_array
 from .columns import Column, RawTable, infer_columns, read_raw
 from .columns.raw import is_missing
+from .columns.schema_file import columns_by, read_schema
 from .columns.sql import is_url
 from .conditions import joined
 from .dataset import Dataset
 from .endings import TEXT_ENDINGS, ending_of
 from .tables import load_numbers
-from .validation import with_marked
+from .validation import is_file, with_marked
+
+if TYPE_CHECKING:
+    from ..config.sections import DataConfig
 
 _MOST_SHOWN = 10
 
@@ -74,7 +79,7 @@ def load_table(
         raise DataError(f"{raw.source} has no columns besides {', '.join(map(repr, aside))}; expected those of the examples too.")
     given = {each: _apart(raw, each, may_lack=are_labels and each in condition) for each in aside}
     values = numbers_of(rest) if options.is_plain or (options.query and not options.schema and not options.columns) else None
-    dataset = _of_numbers(name, rest, values) if values is not None else _of_columns(name, rest, options)
+    dataset = _of_numbers(name, rest, values) if values is not None else _of_columns(name, rest, options, tuple(aside))
     if dataset.table is not None and len(dataset.table) < len(rest):
         kept = ~_is_empty(rest, dataset.columns)
         given = {each: column[kept] for each, column in given.items()}
@@ -101,8 +106,8 @@ def _of_numbers(name: str, table: RawTable, values: np.ndarray) -> Dataset:
     return Dataset(name, check_array(values, name=Path(name).name), feature_names=table.names if table.has_names else ())
 
 
-def _of_columns(name: str, table: RawTable, options: TableOptions) -> Dataset:
-    columns = options.columns or infer_columns(table)
+def _of_columns(name: str, table: RawTable, options: TableOptions, set_aside: Sequence[str]) -> Dataset:
+    columns = options.columns or _columns_of(table, options.schema, set_aside)
     kept = [column for column in columns if not column.is_left_out]
     _say_left_out(table, columns, options)
     if not kept:
@@ -120,6 +125,24 @@ def _of_columns(name: str, table: RawTable, options: TableOptions) -> Dataset:
         raise DataError(f"{table.source} has {len(table)} rows with values; expected 2 at least.")
     examples = np.stack([column.encode(table) for column in kept], axis=1)
     return Dataset(name, examples, feature_names=tuple(column.name for column in kept), table=table, columns=tuple(columns))
+
+
+def _columns_of(table: RawTable, schema: str, set_aside: Sequence[str]) -> tuple[Column, ...]:
+    return columns_by(read_schema(schema), table, schema, set_aside) if schema else infer_columns(table)
+
+
+def table_and_columns(data: DataConfig) -> tuple[RawTable, tuple[Column, ...]]:
+    """The table that a configuration names, without what it sets aside, and its columns.
+
+    Raises `DataError` where the data are no table.
+    """
+    condition = [name.strip() for name in data.condition.split(",") if name.strip()]
+    marks = [data.validation] if isinstance(data.validation, str) and not is_file(data.validation) else []
+    aside = {**dict.fromkeys(marks, "data.validation"), **dict.fromkeys(condition, "data.condition")}
+    raw = read_raw(data.name, missing=tokens_of(data.missing), query=data.query, apart=tuple(aside))
+    _require(raw, aside)
+    table = raw.without(tuple(aside))
+    return table, _columns_of(table, data.schema, tuple(aside))
 
 
 def _is_empty(table: RawTable, columns: Sequence[Column]) -> np.ndarray:

@@ -172,6 +172,11 @@ class Column:
         distinct, counts = np.unique(found.astype(str) if self.has_texts else found, return_counts=True)
         if not len(distinct):
             return dataclasses.replace(self, missing=share)
+        if self.kind == "ordinal" and self.has_texts:
+            # The order that a person stated.
+            place = {category: code for code, category in enumerate(self.categories)}
+            order = np.argsort([place.get(text, len(place)) for text in distinct.tolist()], kind="stable")
+            distinct, counts = distinct[order], counts[order]
         # Good and Turing: values that occur once tell how many there are that do not occur.
         once, total = int((counts == 1).sum()), int(counts.sum())
         unseen = min(0.5, max(once, 1.0) / (total + 1)) if self.kind == "categorical" else 1.0 / (total + 1)

@@ -13,6 +13,8 @@ from .cells import column_of
 from .raw import RawTable
 
 _URL = re.compile(r"[a-z][\w.+-]*://", re.IGNORECASE)
+# A relative path of an SQLite file.
+SQLITE = re.compile(r"sqlite:///([^/:].*)")
 _ROWS_OF_A_BLOCK = 10_000
 
 

@@ -1,0 +1,65 @@
+"""`lowerbound schema`: shown, as JSON, as a file to edit, and taken back."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from commands import command, good
+
+
+@pytest.fixture
+def people(tmp_path: Path) -> Path:
+    rows = "".join(f"{row},{('red', 'green', '?')[row % 3]},{1.5 + row**2 / 900:.3f}\n" for row in range(30))
+    path = tmp_path / "people.csv"
+    path.write_text(f"id,colour,height\n{rows}")
+    return path
+
+
+def test_kinds_and_their_reasons_are_shown(people: Path) -> None:
+    shown = good("schema", people).stdout
+    assert "people.csv: 30 rows" in shown.replace("\n", "")
+    for text in ("identifier (left out)", "the rows are numbered from 0 to 29", "two values: green, red", "33.3%"):
+        assert text in shown
+
+
+def test_json_holds_each_column(people: Path) -> None:
+    found = json.loads(good("schema", people, "--json").stdout)
+    assert (found["rows"], [column["kind"] for column in found["columns"]]) == (30, ["identifier", "binary", "real"])
+    assert found["columns"][1]["categories"] == ["green", "red"]
+    assert found["columns"][1]["counts"] == [10, 10]
+    assert found["columns"][0]["left_out"] is True
+
+
+def test_a_file_is_written_edited_and_taken_back(people: Path, tmp_path: Path) -> None:
+    out = tmp_path / "people.toml"
+    said = good("schema", people, "--out", out).stderr
+    assert f"wrote {out}; edit it, and use it: lowerbound train {people} --schema {out}" in said
+    assert command("schema", people, "--out", out).error.startswith("--out is")
+    out.write_text(out.read_text().replace('"identifier"', '"count"'))
+    shown = good("schema", people, "--schema", out).stdout
+    assert "count" in shown
+    assert "stated in" in shown
+    result = command("schema", people, "--schema", tmp_path / "none.toml")
+    assert (result.status, "there is no schema" in result.error) == (1, True)
+    assert command("schema", people, "--out", tmp_path / "x.txt").error.endswith("expected .toml.")
+
+
+def test_the_keys_of_data_are_heeded(people: Path) -> None:
+    found = json.loads(good("schema", people, "--json", "--set", "data.missing=red", "--set", "data.condition=height").stdout)
+    assert [(column["name"], column["kind"]) for column in found["columns"]] == [("id", "identifier"), ("colour", "constant")]
+    assert command("schema", "digits").status == 1
+
+
+def test_no_jax_is_imported(people: Path) -> None:
+    program = (
+        "import sys\nfrom lowerbound.cli.main import main\n"
+        f"sys.argv = ['lowerbound', 'schema', {str(people)!r}]\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "print([name for name in ('jax', 'equinox', 'sklearn') if name in sys.modules])"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert ended.stdout.splitlines()[-1] == "[]"
