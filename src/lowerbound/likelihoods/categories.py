@@ -113,7 +113,8 @@ class CategoriesLikelihood(AbstractElementwise):
 
     num_categories: np.ndarray = eqx.field(converter=_as_counts)
     unseen: np.ndarray = eqx.field(converter=_as_float32)
-    largest: int = eqx.field(static=True)
+    # In a program arrays are traced, and shapes must not be.
+    sizes: tuple[int, ...] = eqx.field(static=True)
     start: np.ndarray | None
     measure: ClassVar[Measure] = "counting"
     support: ClassVar[Support] = Support.CODES
@@ -128,7 +129,7 @@ class CategoriesLikelihood(AbstractElementwise):
                 f"num_categories is {num_categories!r} and unseen {unseen!r}; expected numbers from 1 up, and probabilities "
                 "above 0 and below 1."
             )
-        self.largest = int(np.max(num_categories))
+        self.sizes = tuple(self.num_categories.reshape(-1).tolist())
         self.start = None if start is None else np.asarray(start, np.float32)
 
     @classmethod
@@ -145,11 +146,11 @@ class CategoriesLikelihood(AbstractElementwise):
     @property
     @override
     def heads(self) -> int:
-        return self.largest
+        return max(self.sizes)
 
     @override
     def elements(self, params: Float[Array, "categories ..."], total: Float[Array, ""] | None = None) -> CodedValues:
-        codes = jnp.arange(self.largest).reshape(-1, *[1] * len(self.event_shape))
+        codes = jnp.arange(self.heads).reshape(-1, *[1] * len(self.event_shape))
         return CodedValues(jnp.where(codes < self.num_categories, params, -jnp.inf), self.num_categories, self.unseen)
 
     @override
@@ -158,8 +159,5 @@ class CategoriesLikelihood(AbstractElementwise):
 
     @override
     def masses_of_codes(self, params: Float[Array, "categories ..."]) -> dict[int, Float[Array, " codes"]]:
-        masses = self.elements(params).masses.reshape(self.largest + 1, math.prod(self.event_shape))
-        sizes = np.asarray(self.num_categories).reshape(-1)
-        return {
-            number: jnp.concatenate([masses[:size, number], masses[-1:, number]]) for number, size in enumerate(sizes.tolist())
-        }
+        masses = self.elements(params).masses.reshape(self.heads + 1, math.prod(self.event_shape))
+        return {number: jnp.concatenate([masses[:size, number], masses[-1:, number]]) for number, size in enumerate(self.sizes)}

@@ -191,7 +191,7 @@ def draw_marginal(axes: Axes, real: np.ndarray, samples: np.ndarray, name: str) 
     bins = _shared_bins(real, samples)
     axes.hist(_inside(real, bins), bins=bins, density=True, color=BLUE, alpha=0.35, label="data")
     axes.hist(_inside(samples, bins), bins=bins, density=True, histtype="step", color=ORANGE, linewidth=1.6, label="samples")
-    axes.set_title(_folded(name), fontsize=9)
+    axes.set_title(folded(name), fontsize=9)
     axes.set_yticks([])
     axes.xaxis.set_major_locator(MaxNLocator(4))
     axes.xaxis.set_major_formatter(FuncFormatter(tick_text))
@@ -201,13 +201,15 @@ def draw_marginal(axes: Axes, real: np.ndarray, samples: np.ndarray, name: str) 
 
 def draw_reconstructed_column(axes: Axes, original: np.ndarray, reconstruction: np.ndarray, name: str) -> None:
     """One column's reconstruction against its original; on the line they are equal."""
-    low, high = float(original.min()), float(original.max())
+    both = np.isfinite(original) & np.isfinite(reconstruction)
+    original, reconstruction = original[both], reconstruction[both]
+    low, high = (float(original.min()), float(original.max())) if len(original) else (0.0, 1.0)
     margin = 0.05 * (high - low) or 0.5
     ends = (low - margin, high + margin)
     axes.plot(ends, ends, color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
     axes.scatter(original, reconstruction, s=9, color=BLUE, alpha=0.55, linewidths=0, zorder=2)
     axes.set_xlim(*ends)
-    axes.set_title(_folded(name), fontsize=9)
+    axes.set_title(folded(name), fontsize=9)
     axes.xaxis.set_major_locator(MaxNLocator(3))
     axes.yaxis.set_major_locator(MaxNLocator(3))
     whole_ticks(axes)
@@ -276,6 +278,8 @@ def _nothing(axes: Axes, text: str) -> None:
 def _shared_bins(real: np.ndarray, samples: np.ndarray) -> list[float]:
     """Bins over the data's own range, and over the samples' where that is not far wider; a bin a level for few levels."""
     finite = real[np.isfinite(real)]
+    if not len(finite):
+        return [0.0, 1.0]
     levels = np.unique(finite)
     if len(levels) <= 30 and np.allclose(levels, np.round(levels)) and levels[-1] - levels[0] <= 60:
         return (np.arange(levels[0] - 1, levels[-1] + 1) + 0.5).tolist()
@@ -297,5 +301,6 @@ def _inside(values: np.ndarray, bins: list[float]) -> np.ndarray:
     return np.clip(values[np.isfinite(values)], bins[0], bins[-1])
 
 
-def _folded(name: str) -> str:
+def folded(name: str) -> str:
+    """A column's name on two lines at most."""
     return "\n".join(textwrap.wrap(name, 22, max_lines=2, placeholder="…"))

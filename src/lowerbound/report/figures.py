@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 WIDTH = 800
 MOST_IMAGES = 100
 MOST_PAIRS = 24
-MOST_COLUMNS = 12
+MOST_COLUMNS = 16
 _MARGIN, _TITLE, _LARGEST_SIDE = 16, 44, 256
 
 
@@ -172,12 +172,12 @@ def _save_columns(summary: RunSummary, path: str | Path, what: str) -> None:
             draw(axes)
         _name(figure, f"{title}{beyond}")
         if what == "samples":
-            grid[0].legend(loc="best", fontsize=8)
+            figure.legend(*grid[0].get_legend_handles_labels(), loc="upper right", ncols=2, fontsize=8)
         save_png(figure, path)
 
 
 def columns_of(summary: RunSummary, what: str) -> list[tuple[str, Callable[[Axes], None]]]:
-    """Up to 12 columns of a table: the name of each, and what draws its distributions ("samples"), or its "reconstructions"."""
+    """Up to 16 columns of a table: the name of each, and what draws its distributions ("samples"), or its "reconstructions"."""
     from .charts import draw_marginal, draw_reconstructed_column
 
     is_samples = what == "samples"
@@ -185,6 +185,13 @@ def columns_of(summary: RunSummary, what: str) -> list[tuple[str, Callable[[Axes
     made = summary.samples if is_samples else summary.reconstructions
     left, right = (np.asarray(array, float).reshape(len(array), -1) for array in (of_data, made))
     names = [column_name(summary.spec, index) for index in range(min(summary.spec.num_elements, MOST_COLUMNS))]
+    if columns := summary.spec.columns:
+        from .table_charts import column_drawing
+
+        return [
+            (name, column_drawing(columns[index], name, left[:, index], right[:, index], are_samples=is_samples))
+            for index, name in enumerate(names)
+        ]
     return [
         (name, lambda axes, index=index, name=name: draw(axes, left[:, index], right[:, index], name))
         for index, name in enumerate(names)

@@ -41,8 +41,9 @@ def loss_graph(model: AbstractLatentVariableModel, objective: AbstractObjective,
 
     - `batch`: examples, or an array of them; their values do not matter.
 
-    Its placeholders are `X`, `C` (a condition), `key`, `step` where the loss needs them, the objective's state and the batch's
-    rows in it where it has one, and the trained parameters by their path in the model.
+    Its placeholders are `X`, `C` (a condition), `observed` and `weight` where there are some, `key`, `step` where the loss needs
+    it, the objective's state and the batch's rows in it where it has one, and the trained parameters by their path in the
+    model.
     """
     params, rest = split_trained(model)
 
@@ -56,7 +57,8 @@ def loss_graph(model: AbstractLatentVariableModel, objective: AbstractObjective,
     key = jax.eval_shape(jax.random.key, 0)
     state = jax.eval_shape(lambda key: objective.initial_state(model, len(batch), key), key)
     free = shapes, key, jax.ShapeDtypeStruct((), np.int32), state
-    given = {"X": batch.x, "C": batch.condition, "rows": batch.index}
+    # In the order of the fields of an `Example`.
+    given = {"X": batch.x, "C": batch.condition, "observed": batch.observed, "weight": batch.weight, "rows": batch.index}
     arguments = (*(name for name, array in given.items() if array is not None), "key", "step", *_paths(state))
     paths = _paths(params)
     return graph_def(jax.make_jaxpr(loss)(params, *free), parameters=paths, arguments=arguments, outputs=("loss",))

@@ -25,6 +25,8 @@ from .summary import RunSummary, scores_of
 # What a summary says as `run.json` does.
 _OF_RUN = ("recipe", "command", "versions", "machine", "started", "seconds", "best_epoch", "stop_reason")
 NUM_SAMPLES, NUM_PAIRS, NUM_LATENT_POINTS = 100, 40, 3000
+# Of a table, whose rows are not looked at one by one.
+NUM_TABLE_ROWS = 1000
 
 
 def summarize(
@@ -121,17 +123,18 @@ def _of_data(
     active, points = active_units(means), rows[:NUM_LATENT_POINTS]
     seed = config.training.seed
     # Seeded, so that a report made again is the same report.
-    real = np.random.default_rng(seed).permutation(split.train)[:NUM_SAMPLES]
+    number, num_pairs = (NUM_TABLE_ROWS, NUM_TABLE_ROWS) if spec.columns else (NUM_SAMPLES, NUM_PAIRS)
+    real = np.random.default_rng(seed).permutation(split.train)[:number]
     # A conditional model draws its samples under the conditions of the real examples beside them.
-    given = completed(model, examples_of(dataset, np.resize(real, NUM_SAMPLES), spec)).condition
+    given = completed(model, examples_of(dataset, np.resize(real, number), spec)).condition
     condition = None if given is None else np.asarray(given)
     train = completed(model, examples_of(dataset, split.train[:NUM_LATENT_POINTS], spec))
     return {
-        "samples": sample(model, NUM_SAMPLES, condition=condition, draw=True, seed=seed),
-        "sample_means": sample(model, NUM_SAMPLES, condition=condition, draw=False, seed=seed),
+        "samples": sample(model, number, condition=condition, draw=True, seed=seed),
+        "sample_means": sample(model, number, condition=condition, draw=False, seed=seed),
         "real": spec.to_model(dataset.examples[real]),
-        "originals": examples[:NUM_PAIRS],
-        "reconstructions": decode(model, means[:NUM_PAIRS], condition=shown_data[:NUM_PAIRS].condition),
+        "originals": examples[:num_pairs],
+        "reconstructions": decode(model, means[:num_pairs], condition=shown_data[:num_pairs].condition),
         "latent_means": means[:NUM_LATENT_POINTS],
         "latent_is_active": active,
         "kl_by_latent_nats": kl_by_latent(model, shown_data) if model.has_density else None,
