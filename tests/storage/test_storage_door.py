@@ -140,12 +140,12 @@ def test_scores_that_are_no_numbers_are_refused(run: RunFolder) -> None:
     with pytest.raises(ModelFolderError, match=r"evaluation\.json was made by a newer lowerbound .*: its format version is 99"):
         run.scores()
     # What was not finite is null, and a file of today goes back and forth.
-    today = {**document, "elbo_nats": None, "given": None, "weights_kl_nats": None}
+    today = {**document, "elbo_nats": None, "given": None, "weights_kl_nats": None, "discrete_log_evidence_nats": None}
     run.write_scores(today)
     assert run.scores() == today
-    assert json.loads((run.path / "evaluation.json").read_text())["version"] == 3
+    assert json.loads((run.path / "evaluation.json").read_text())["version"] == 4
     # Release 0.2.0 said nothing of random weights.
-    of_0_2 = {name: value for name, value in today.items() if name != "weights_kl_nats"}
+    of_0_2 = {name: value for name, value in today.items() if name not in ("weights_kl_nats", "discrete_log_evidence_nats")}
     (run.path / "evaluation.json").write_text(json.dumps({"format": "lowerbound-evaluation", "version": 2, **of_0_2}))
     assert run.scores() == today
 

@@ -221,6 +221,8 @@ def show_evaluation(evaluation: Evaluation) -> None:
     rows = [
         ("ELBO [nats]", evaluation.elbo_nats, elbo_error, what),
         ("log evidence [nats]", evaluation.log_evidence_nats, error, f"{evidence.method}, {evaluation.num_samples:,} samples"),
+        ("log probability [nats]", evaluation.discrete_log_evidence_nats, None, "of the categories and counts alone"),
+        ("log density [nats]", _of_numbers(evaluation), None, "of the numbers, given the categories and counts"),
         ("ELBO on [0, 1] [nats]", evaluation.unit_scale_elbo_nats, elbo_error, unit),
         ("log evidence on [0, 1] [nats]", evaluation.unit_scale_log_evidence_nats, error, unit),
         ("Monte Carlo error [nats]", evidence.monte_carlo_error, None, "of the log evidence, from the noise of its draws alone"),
@@ -231,6 +233,12 @@ def show_evaluation(evaluation: Evaluation) -> None:
     which = f"{evaluation.split} split" if evaluation.split in SPLITS else evaluation.split
     show_numbers(f"{which}, {evaluation.num_examples:,} examples, {kind}", rows, "score")
     show_text(evidence.verdict)
+
+
+def _of_numbers(evaluation: Evaluation) -> float | None:
+    """What is left of a log evidence of columns of several kinds without its log-probability."""
+    discrete = evaluation.discrete_log_evidence_nats
+    return None if discrete is None else evaluation.log_evidence_nats - discrete
 
 
 def _show_bounds(curve: BoundCurve) -> None:

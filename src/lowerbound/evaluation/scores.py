@@ -38,6 +38,9 @@ class Evaluation(JsonRecord):
     - `weights_kl_nats`: KL(q(theta) || p(theta)) / N of a model whose weights are random, None for others. It is in `elbo_nats`,
       which then is a lower bound on log p(X) / N for the training examples X; `log_evidence_nats` is the log predictive density
       log E_q(theta)[p(x|theta)], of which examples that were not trained on are a fair test.
+    - `discrete_log_evidence_nats`: where some columns have probabilities and others densities, the log-probability of the first
+      alone, log p(x_discrete), from `num_samples` draws too; what is left of `log_evidence_nats` is the log-density of the
+      numbers given them. None for other models.
     - `evidence`: the log-evidence as a record: how it was made, Monte Carlo error, effective sample size, and a verdict.
     - `bounds`: the bound against the number of samples, from the same weights.
     """
@@ -58,6 +61,7 @@ class Evaluation(JsonRecord):
     active_units: int
     latent_dim: int
     weights_kl_nats: float | None
+    discrete_log_evidence_nats: float | None
     seed: int
     evidence: Estimate
     bounds: BoundCurve
@@ -118,7 +122,27 @@ def evaluate(
         active_units=int(active_units(posterior_means(model, data), weight).sum()),
         latent_dim=model.latent_dim,
         weights_kl_nats=None if model.weights_kl is None else float(model.weights_kl),
+        discrete_log_evidence_nats=_of_discrete(model, data, weight, num_samples, seed, proposal),
         seed=seed,
         evidence=importance_estimate(estimate, curve, model, proposal.description, weight),
         bounds=curve,
     )
+
+
+def _of_discrete(
+    model: AbstractLatentVariableModel,
+    data: Example,
+    weight: np.ndarray | None,
+    num_samples: int,
+    seed: int,
+    proposal: AbstractProposal,
+) -> float | None:
+    """The mean log-probability of the columns that have probabilities, the others being left out."""
+    discrete = model.discrete_elements
+    if model.measure != "mixed" or not discrete.any():
+        return None
+    kept = np.broadcast_to(discrete, data.x.shape)
+    observed = kept if data.observed is None else kept & np.asarray(data.observed)
+    alone = dataclasses.replace(data, observed=observed)
+    found = estimate_evidence(model, alone, num_samples, seed=seed, proposal=proposal)
+    return mean_and_error(found.log_evidence, weight)[0]

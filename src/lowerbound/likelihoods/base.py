@@ -78,6 +78,11 @@ class AbstractLikelihood(eqx.Module):
         """The base measure of the density; a class for which that never changes has it as a constant."""
 
     @property
+    def discrete(self) -> np.ndarray:
+        """Which elements have probabilities and not densities, booleans of the event's shape."""
+        return np.full(self.event_shape, self.measure == "counting")
+
+    @property
     def given(self) -> Given | None:
         """What the density is given beside z; None for p(x|z) itself."""
         if not self.given_total:

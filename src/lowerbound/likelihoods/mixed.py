@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
-from jaxtyping import Array, Bool, Float, PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray
 from numpyro.distributions import constraints
 from typing_extensions import override
 
@@ -160,8 +160,8 @@ class Mixed(AbstractElementwise):
         return (sum(math.prod(block.param_shape) for block in self.blocks),)
 
     @property
-    def discrete(self) -> Bool[np.ndarray, " columns"]:
-        """Which columns have probabilities and not densities."""
+    @override
+    def discrete(self) -> np.ndarray:
         counting = np.zeros(self.event_shape, bool)
         for block, place in zip(self.blocks, self.places, strict=True):
             counting[list(place)] = block.measure == "counting"

@@ -186,6 +186,11 @@ class AbstractLatentVariableModel(eqx.Module):
         """The base measure of p(x)."""
 
     @property
+    def discrete_elements(self) -> np.ndarray:
+        """Which elements have probabilities and not densities, booleans of the event's shape; none where that is not known."""
+        return np.full(self.event_shape, self.measure == "counting")
+
+    @property
     @abstractmethod
     def given(self) -> Given | None:
         """What p(x) is given of x itself; None for p(x) proper, which sums or integrates to 1 over all x."""

@@ -131,6 +131,11 @@ class SingleLayer(AbstractLatentVariableModel):
 
     @property
     @override
+    def discrete_elements(self) -> np.ndarray:
+        return self.likelihood.discrete
+
+    @property
+    @override
     def given(self) -> Given | None:
         return self.likelihood.given
 

@@ -224,7 +224,10 @@ def _curves(axes: Axes, summary: RunSummary, what: str) -> list[np.ndarray]:
             axes.plot(epochs, values, color=colour, alpha=0.28, linewidth=0.7, rasterized=True)
             epochs, values = _running_median(epochs, values)
         if len(values):
-            axes.plot(epochs, values, color=colour, label=part, marker="o" if len(values) < 15 else None, markersize=3.5)
+            hidden = " (with elements hidden)" if part == "train" and summary.config.training.hide_elements else ""
+            axes.plot(
+                epochs, values, color=colour, label=f"{part}{hidden}", marker="o" if len(values) < 15 else None, markersize=3.5
+            )
             drawn.append(values)
     axes.set_xlabel("epoch")
     axes.xaxis.set_major_locator(MaxNLocator(7, integer=True))

@@ -25,7 +25,7 @@ _RELEASE_0_1 = Path(__file__).parent / "release_0_1.json"
 
 MODEL, ESTIMATOR, RUN, CHECKPOINT = "lowerbound-model", "lowerbound-estimator", "lowerbound-run", "lowerbound-checkpoint"
 EVALUATION, REPRODUCTION = "lowerbound-evaluation", "lowerbound-reproduction"
-CURRENT: Mapping[str, int] = {MODEL: 2, ESTIMATOR: 2, RUN: 2, CHECKPOINT: 2, EVALUATION: 3, REPRODUCTION: 1}
+CURRENT: Mapping[str, int] = {MODEL: 2, ESTIMATOR: 2, RUN: 2, CHECKPOINT: 2, EVALUATION: 4, REPRODUCTION: 1}
 
 
 def upgraded(format_name: str, version: int, document: dict[str, Any]) -> dict[str, Any]:
@@ -124,11 +124,17 @@ def _evaluation_2(document: dict[str, Any]) -> dict[str, Any]:
     return {"weights_kl_nats": None, **document}
 
 
+def _evaluation_3(document: dict[str, Any]) -> dict[str, Any]:
+    """Before tables with columns of several kinds no score had a part that is a probability and one that is a density."""
+    return {"discrete_log_evidence_nats": None, **document}
+
+
 UPGRADES: dict[tuple[str, int], Callable[[dict[str, Any]], dict[str, Any]]] = {
     (MODEL, 1): _model_1,
     (ESTIMATOR, 1): _estimator_1,
     (EVALUATION, 1): _evaluation_1,
     (EVALUATION, 2): _evaluation_2,
+    (EVALUATION, 3): _evaluation_3,
 }
 # Regular expressions over the dotted paths of leaves, in this order.
 _TRACKED = {r"\btracked_log_variance$": "tracked_log_variance.value"}

@@ -16,11 +16,12 @@ from ..data.examples import examples_of
 from ..data.spec import DataSpec
 from ..data.splits import Split
 from ..errors import LowerboundError
-from ..evaluation import active_units, completed, decode, kl_by_latent, posterior_means, reconstruction, sample
+from ..evaluation import active_units, completed, decode, estimate_evidence, kl_by_latent, posterior_means, reconstruction, sample
+from ..evaluation.estimates import mean_and_error
 from ..models import AbstractLatentVariableModel
 from ..runs.folder import RunFolder
 from .examination import examine
-from .summary import RunSummary, scores_of
+from .summary import NATS, RunSummary, Score, scores_of
 
 # What a summary says as `run.json` does.
 _OF_RUN = ("recipe", "command", "versions", "machine", "started", "seconds", "best_epoch", "stop_reason")
@@ -81,6 +82,8 @@ def summarize_model(
     - `of_training`: fields of `RunSummary`: its `name`, its `history` and more.
     """
     of_data = _without_data(model, spec, config) if dataset is None else _of_data(model, spec, config, dataset, split, shown)
+    if config.training.hide_elements and model.has_density and dataset is not None:
+        of_training["scores"] = (*of_training.get("scores", ()), _bound_on_training(model, spec, dataset, split))
     return RunSummary(
         data_name=config.data.name,
         spec=spec.of_model,
@@ -95,6 +98,13 @@ def summarize_model(
         **of_training,
         **of_data,
     )
+
+
+def _bound_on_training(model: AbstractLatentVariableModel, spec: DataSpec, dataset: Dataset, split: Split) -> Score:
+    """The bound on whole training examples: the record of training is about examples of which elements are hidden."""
+    found = estimate_evidence(model, examples_of(dataset, split.train[:NUM_LATENT_POINTS], spec), 1)
+    value, error = mean_and_error(found.elbo)
+    return Score("elbo_nats", value, NATS, model.measure, "train", standard_error=error, given=model.given)
 
 
 def _origins(folder: RunFolder) -> Iterator[RunConfig]:
