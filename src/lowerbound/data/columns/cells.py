@@ -24,6 +24,9 @@ _NO_NUMBER = _NEVER_A_VALUE | {"none", "?", "-", "."}
 _COMMA = re.compile(r"[+-]?(\d{1,3}(\.\d{3})+|\d+)(,\d*)?([eE][+-]?\d+)?|[+-]?,\d+([eE][+-]?\d+)?")
 _THOUSANDS = re.compile(r"[+-]?(\d{1,3}(,\d{3})+|\d+)(\.\d*)?([eE][+-]?\d+)?")
 
+# What a spreadsheet program would run, or such a text with the apostrophe that keeps it from doing so.
+_RUN = re.compile(r"'*[=+\-@\t\r]")
+_APOSTROPHE = re.compile(r"'+[=+\-@\t\r]")
 _BOOLEANS = {"true": "1", "false": "0"}
 
 # A way in which numbers are written: of texts that are values, their numbers, or a `ValueError`.
@@ -128,9 +131,23 @@ class _Texts(dict[str, str | None]):
 
     def __missing__(self, cell: str) -> str | None:
         text = cell.strip()
-        value = None if text in self._none or text.lower() in self._never else text
+        value = None if text in self._none or text.lower() in self._never else unguarded(text)
         self[cell] = value
         return value
+
+
+def guarded(text: str) -> str:
+    """A text as no spreadsheet program runs it.
+
+    >>> guarded("=1+1"), guarded("x=1")
+    ("'=1+1", 'x=1')
+    """
+    return f"'{text}" if _RUN.match(text) else text
+
+
+def unguarded(text: str) -> str:
+    """The text that `guarded` was given."""
+    return text[1:] if _APOSTROPHE.match(text) else text
 
 
 def stands_for_nothing(cell: str) -> bool:

@@ -17,7 +17,7 @@ import numpy as np
 from ...errors import DataError, shortened, warn_of_data
 from ..endings import ending_of
 from ..tables import check_size, first_line, is_number, names_in, opened
-from .cells import ColumnReader, NumberForm, stands_for_nothing, with_comma, with_point, with_thousands
+from .cells import ColumnReader, NumberForm, stands_for_nothing, unguarded, with_comma, with_point, with_thousands
 from .raw import RawTable
 
 _ROWS_OF_A_LOOK = 200
@@ -138,11 +138,13 @@ def _shape(text: _Text) -> tuple[bool, bool, int]:
         lengths = [len(cells) for cells in text.look()]
     except csv.Error:
         # A quotation mark without its partner: said where all is read.
-        lengths = [*(len(cells) for cells in text.look(1)), 0, 0]
+        lengths = [*(len(cells) for cells in text.look(1)), 2, 0, 0]
     first = lengths[0] if lengths else 0
     # The last row of the look may be the last of the file, and cut.
     is_even = all(first <= length <= first + 1 for length in lengths[:-1])
-    return first > 1, is_even, 0 if text.separator == "," else 1
+    # Names may hold what separates nothing: where no row below has several cells.
+    separates = first > 1 and (len(lengths) == 1 or max(lengths[1:]) > 1)
+    return separates, is_even, 0 if text.separator == "," else 1
 
 
 def _read(text: _Text, declared: frozenset[str], apart: Collection[str]) -> RawTable:
@@ -150,7 +152,7 @@ def _read(text: _Text, declared: frozenset[str], apart: Collection[str]) -> RawT
     if not look:
         raise DataError(f"{text.path} holds no rows of numbers or texts; expected one line for each example.")
     has_names = _has_names(text.path, look[0], look[1:], apart)
-    names = names_in(text.path, look[0]) if has_names else tuple(map(str, range(len(look[0]))))
+    names = names_in(text.path, [unguarded(name) for name in look[0]]) if has_names else tuple(map(str, range(len(look[0]))))
     names = tuple(name or (f"Unnamed: {place}" if place else "") for place, name in enumerate(names))
     columns, lines = _columns(text, names, has_names, declared, apart)
     if not len(lines):

@@ -50,11 +50,12 @@ def read_sql(url: str, query: str, declared: Collection[str] = ()) -> RawTable:
                 f"{shortened(given.render_as_string())} is a database, and data.query is empty; expected the SQL whose rows are "
                 "the table: --query 'SELECT * FROM measurements'."
             )
+        given = _filled(given)
         database = given.database
         if given.get_backend_name() == "sqlite" and database and database != ":memory:" and not os.path.exists(database):
             # SQLite would make it.
             raise DataError(f"there is no database {database}; expected the path of an SQLite file behind sqlite:///.")
-        engine = sqlalchemy.create_engine(sqlalchemy.make_url(os.path.expandvars(url)))
+        engine = sqlalchemy.create_engine(given)
         try:
             names, blocks = _rows(engine, query)
         finally:
@@ -71,6 +72,18 @@ def read_sql(url: str, query: str, declared: Collection[str] = ()) -> RawTable:
     return RawTable(
         source, names, tuple(column_of(column, place, declared) for column, place in zip(columns, where, strict=True))
     )
+
+
+def _filled(url: Any) -> Any:
+    """The URL with the values of the environment's variables that it names."""
+    parts = {part: getattr(url, part) for part in ("username", "password", "host", "database")}
+    filled = {part: os.path.expandvars(str(text)) for part, text in parts.items() if text}
+    for text in filled.values():
+        if text.startswith("$"):
+            raise ConfigurationError(
+                f"the URL {url.render_as_string()} names {text}, which is not set in the environment; set it."
+            )
+    return url.set(**filled)
 
 
 def _rows(engine: Any, query: str) -> tuple[tuple[str, ...], list[list[tuple[Any, ...]]]]:
