@@ -30,6 +30,7 @@ COMPARISONS = {
     "evaluation/test_disentanglement.py": 40,
     "evaluation/test_estimates.py": 6,
     "evaluation/test_intervals.py": 45,
+    "evaluation/test_fidelity.py": 20,
     "networks/test_networks_images.py": 1,
     "networks/test_networks_mlp.py": 8,
     "oracles/test_annealing.py": 60,
