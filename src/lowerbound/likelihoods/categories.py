@@ -42,7 +42,7 @@ class CodedValues(dist.Distribution):
     @property
     def support(self) -> Any:
         """The whole numbers from 0 to K_d."""
-        return constraints.integer_interval(0, self.num_categories)
+        return constraints.integer_interval(0, jnp.asarray(self.num_categories, jnp.float32))
 
     def log_prob(self, value: Any, intermediates: Any = None) -> Array:
         """log P(x = value) in nats, of each element."""
