@@ -65,6 +65,11 @@ def test_few_examples_are_given_less_to_learn_by_heart_than_many() -> None:
     assert few.training.epochs > many.training.epochs
 
 
+def test_random_weights_have_a_prior_and_no_decay_besides() -> None:
+    training = _chosen(RNG.normal(size=(300, 4)), "model.name=bayesian-decoder").training
+    assert training.weight_decay == 0
+
+
 def test_as_many_steps_as_the_network_affords_that_is_trained() -> None:
     """Widths of full layers turn the convolutions that large pictures would get away, and their price with them."""
     large = RNG.integers(0, 256, (300, 40, 40)).astype(np.uint8)

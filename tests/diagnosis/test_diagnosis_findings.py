@@ -12,6 +12,7 @@ from support_report import CONFIG, examination, healthy_faces, history, settled_
 
 from lowerbound.config import RunConfig
 from lowerbound.config.catalogue import class_of
+from lowerbound.config.part import PartConfig
 from lowerbound.data.describe import describe
 from lowerbound.diagnosis import Finding, diagnose
 from lowerbound.diagnosis.collapse import diversity, mean_distance
@@ -74,6 +75,13 @@ class TestCollapse:
     def test_little_kl_is_collapse_even_if_a_latent_moves(self) -> None:
         summary = healthy_faces(latent_is_active=np.array([True, False, False, False]), scores=with_score("kl_nats", 0.3, "test"))
         assert found(summary, "Posterior collapse") == [("serious", "1 of 4 latents active, KL 0.3 nats")]
+
+    def test_a_floor_is_looked_at_where_the_likelihood_has_one(self) -> None:
+        for likelihood in (CONFIG.likelihood, PartConfig("likelihood", "bernoulli")):
+            config = dataclasses.replace(CONFIG, likelihood=likelihood)
+            first = findings(healthy_faces(config=config, latent_is_active=np.zeros(4, bool)))[0]
+            assert "Posterior collapse" in first.sentence
+            assert ("likelihood.scale_floor" in first.advice) is (likelihood.name == "gaussian")
 
     def test_a_kl_that_only_says_how_far_the_codes_are_from_the_prior_is_collapse(self) -> None:
         def told(information: float) -> RunSummary:

@@ -14,17 +14,22 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from support.built import build_model, in_training
 from support.chance import agrees
 
 from lowerbound import VAE
+from lowerbound.assembly.build import build_objective
 from lowerbound.cli.evaluate import show_evaluation
+from lowerbound.config import RunConfig
+from lowerbound.config.catalogue import CATALOGUE
 from lowerbound.config.sections import TrainingConfig
+from lowerbound.data.describe import describe
 from lowerbound.data.examples import Example
 from lowerbound.errors import ConfigurationError
 from lowerbound.evaluation import Refined, anneal, estimate_evidence, harmonic_evidence, inference_gap
 from lowerbound.evaluation.estimates import monte_carlo_error, name_of_elbo
 from lowerbound.models import BayesianDecoder, SingleLayer, split_trained
-from lowerbound.objectives import ELBO, IWAE, recorded
+from lowerbound.objectives import ELBO, IWAE, BetaTCVAE, check_needs, recorded
 from lowerbound.training import Trainer
 from lowerbound.verification import linear_gaussian
 from lowerbound.verification.bayesian_regression import TRUTH
@@ -61,7 +66,9 @@ def test_with_hardly_random_weights_the_evidence_is_that_of_the_model_of_numbers
 
 
 @pytest.mark.parametrize(
-    "objective", [ELBO(), pytest.param(IWAE(3), marks=pytest.mark.long)], ids=lambda objective: type(objective).__name__
+    "objective",
+    [ELBO(), *(pytest.param(objective, marks=pytest.mark.long) for objective in (IWAE(3), BetaTCVAE(50, beta=4.0)))],
+    ids=lambda objective: type(objective).__name__,
 )
 def test_a_record_is_the_plain_one_and_a_share_of_the_weights_divergence(objective: Any) -> None:
     plain, narrow, x = _narrow()
@@ -79,6 +86,28 @@ def test_a_record_is_the_plain_one_and_a_share_of_the_weights_divergence(objecti
     np.testing.assert_allclose(of_narrow.loss, of_plain.loss + share, rtol=1e-5)
     np.testing.assert_allclose(of_narrow.bound, of_plain.bound - share, rtol=1e-5)
     np.testing.assert_allclose(of_narrow.log_likelihood - of_narrow.kl, of_plain.log_likelihood - of_plain.kl - share, rtol=1e-5)
+
+
+BITS = np.random.default_rng(0).integers(0, 2, (8, 5)).astype(np.uint8)
+_OF_ONE_POINT = {name for name in CATALOGUE["objective"] if "autoencoder" in name or name == "rae-l2"}
+
+
+@pytest.mark.parametrize("name", CATALOGUE["objective"])
+def test_every_objective_trains_random_weights_but_that_of_labels(name: str) -> None:
+    sections = {"model": {"name": "bayesian-decoder", "latent_dim": 2}, "network": {"hidden_widths": [4]}}
+    sections |= {"objective": {"name": name}} | ({"posterior": {"name": "deterministic"}} if name in _OF_ONE_POINT else {})
+    config = RunConfig.from_dict(sections)
+    model = build_model(config, describe(BITS), jax.random.key(0), examples=BITS)
+    objective = build_objective(config, 5, 50)
+    if name == "semi-supervised":
+        with pytest.raises(ConfigurationError, match=r"model\.name=semi-supervised"):
+            check_needs(objective, model)
+        return
+    check_needs(objective, model)
+    batch, state = in_training(objective, model, BITS)
+    parts: Any = (objective, model, batch, jax.random.key(0), jnp.int32(0), state)
+    loss = eqx.filter_eval_shape(lambda: recorded(*parts, training=True)).loss
+    assert loss.shape == ()
 
 
 def test_training_finds_the_posterior_of_the_weights() -> None:

@@ -115,7 +115,9 @@ def _all(
         {"learning_rate": 0.003 if is_table else 0.001, "learning_rate_schedule": "cosine", "ema_decay": 0.995},
         "a rate that falls to 0 and averaged weights end with less noise",
     )
-    if given.get("training", {}).get("optimizer", _OPTIMIZER) == _OPTIMIZER:
+    # Random weights have a prior, which decay would be another of.
+    are_random = class_of("model", config.model.name).weights_are_random
+    if not are_random and given.get("training", {}).get("optimizer", _OPTIMIZER) == _OPTIMIZER:
         yield Choice(
             "training",
             {"optimizer": _OPTIMIZER, "weight_decay": 0.01 if is_table or count >= _MANY else 0.1 if count >= _FEW else 1.0},

@@ -77,7 +77,7 @@ def _of_joint(found: Any) -> list[Row]:
         *_with_errors(
             found,
             ("single_draw", "bound, one draw", "with one draw of the weights in place of all"),
-            ("elbo", "bound, ELBO", "with one draw of each z besides: what was trained"),
+            ("elbo", "bound, ELBO", "with one draw of each z besides"),
         ),
         ("spread [nats]", found.spread_nats, None, "of log W over the draws of the weights, for all examples together"),
     ]

@@ -48,7 +48,9 @@ def info(run: Run, json: Json = False) -> None:
         split = scores["split"]
         told = " given the total" if scores.get("given") else ""
         elbo, evidence = (math.nan if scores[name] is None else scores[name] for name in ("elbo_nats", "log_evidence_nats"))
-        rows.append((f"{split} ELBO", f"{elbo:,.2f} nats{told}"))
+        share = scores.get("weights_kl_nats")
+        of_all = "" if share is None else f", of which the weights' KL / N takes {share:,.2f}"
+        rows.append((f"{split} ELBO", f"{elbo:,.2f} nats{told}{of_all}"))
         rows.append((f"{split} evidence", f"{evidence:,.2f} nats{told}, {scores['num_samples']} importance samples"))
         rows.append(("active units", f"{scores['active_units']} of {scores['latent_dim']}"))
     rows.append(("open first", str(folder.path / "report.html") if (folder.path / "report.html").exists() else "(not ended yet)"))

@@ -77,14 +77,15 @@ def _remedy(summary: RunSummary) -> tuple[str, str]:
         return "A part of the KL term has a weight above 1, which pays for collapse: train with 1.", retrain(
             summary, "objective.beta=1"
         )
-    floor = "Check that likelihood.scale_floor is not far above the data's own precision."
+    has_floor = "scale_floor" in summary.config.likelihood.values
+    floor = " Check that likelihood.scale_floor is not far above the data's own precision." if has_floor else ""
     longer = (f"training.learning_rate={training.learning_rate / 3:.2g}", f"training.epochs={2 * training.epochs}")
     was_warmed = any(config.objective.get("warmup_epochs", 0) for config in (summary.config, *summary.tried))
     if "warmup_epochs" in objective.values and not was_warmed:
-        text = f"Raise the KL weight slowly from 0; if that is not enough, train longer or with a lower learning rate. {floor}"
+        text = f"Raise the KL weight slowly from 0; if that is not enough, train longer or with a lower learning rate.{floor}"
         return text, retrain(summary, f"objective.warmup_epochs={max(training.epochs // 2, 1)}")
     advice, command = first_new(summary, ("Train longer and with a lower learning rate.", longer))
-    return f"{advice} {floor}", command
+    return f"{advice}{floor}", command
 
 
 def _alike(summary: RunSummary) -> Finding | None:

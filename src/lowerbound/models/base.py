@@ -144,6 +144,9 @@ class AbstractLatentVariableModel(eqx.Module):
 
     # What a model whose weights are random replaces, and no other.
 
+    # Whether the decoder's weights have a posterior, and a prior of their own.
+    weights_are_random: ClassVar[bool] = False
+
     def drawn(self, key: PRNGKeyArray) -> "AbstractLatentVariableModel":
         """The model with weights theta ~ q(theta), one draw for all examples of a batch; itself where weights are numbers."""
         return self

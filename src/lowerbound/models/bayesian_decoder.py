@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -49,6 +49,7 @@ class BayesianDecoder(AbstractLatentVariableModel):
     at_mean: SingleLayer
     log_std: Float[Array, " weights"]
     is_weight: tuple[bool, ...] = eqx.field(static=True)
+    weights_are_random: ClassVar[bool] = True
     num_examples: Float[np.ndarray, ""] = dataclasses.field(default_factory=lambda: np.asarray(1, np.float32))
 
     @classmethod

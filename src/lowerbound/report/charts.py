@@ -92,8 +92,10 @@ def draw_bound(axes: Axes, summary: RunSummary) -> None:
 def draw_kl(axes: Axes, summary: RunSummary) -> None:
     """KL against epochs, and the warm-up of its weight where there was one."""
     drawn = _curves(axes, summary, "kl_nats")
-    axes.set_title("KL: what the code tells about an example")
-    axes.set_ylabel("KL(q(z|x) ‖ p(z)) [nats]")
+    axes.set_title(
+        "KL: the code's, and the weights' share" if summary.weights_are_random else "KL: what the code tells about an example"
+    )
+    axes.set_ylabel("KL of z and KL of the weights / N [nats]" if summary.weights_are_random else "KL(q(z|x) ‖ p(z)) [nats]")
     if not drawn:
         _nothing(axes, "no epoch was recorded" if summary.has_bound else "a deterministic code has no KL")
         return

@@ -63,12 +63,15 @@ def _lead(summary: RunSummary) -> str:
         f"<strong>{_escape(summary.data_name)}</strong> ({_escape(summary.spec.words)}): "
         f"{_escape(summary.how_it_ended)}, {duration(summary.seconds)}."
     )
-    score = summary.score("elbo_nats")
+    # Where the weights are random, the ELBO is a bound for all training examples together and for none by itself.
+    score = summary.score("log_evidence_nats" if summary.weights_are_random else "elbo_nats")
     if score is not None and math.isfinite(score.value):
-        text += (
-            f" It gives an average {_escape(score.split)} example a log-{measure_text(score)} of at least "
-            f"{number(score.value, score.standard_error)} nats."
+        of = (
+            f"an estimated log predictive {measure_text(score)} of"
+            if summary.weights_are_random
+            else f"a log-{measure_text(score)} of at least"
         )
+        text += f" It gives an average {_escape(score.split)} example {of} {number(score.value, score.standard_error)} nats."
     return text
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..assembly.automatic import Choice
 from ..config import RunConfig
+from ..config.catalogue import class_of
 from ..data.spec import DataSpec
 from ..errors import DataError
 from ..evaluation import Reconstruction
@@ -164,6 +165,11 @@ class RunSummary:
             array = getattr(self, name)
             if array is not None and array.shape != (self.latent_dim,):
                 raise DataError(f"RunSummary.{name} has shape {array.shape}; expected ({self.latent_dim},), one for each latent.")
+
+    @property
+    def weights_are_random(self) -> bool:
+        """Whether KL and bound carry a share of the decoder's weights, so that the bound is on no log p(x)."""
+        return class_of("model", self.config.model.name).weights_are_random
 
     @property
     def latent_dim(self) -> int:
