@@ -11,7 +11,6 @@ import pytest
 
 from lowerbound.data import DataSpec
 from lowerbound.data.columns import Column, RawTable, infer_columns
-from lowerbound.data.columns.column import LEFT_OUT
 from lowerbound.data.columns.times import parse_times
 from lowerbound.data.dataset import Dataset
 from lowerbound.data.describe_dataset import describe_dataset
@@ -90,14 +89,10 @@ def test_values_that_training_did_not_see_have_a_code_of_their_own() -> None:
 
 def test_a_number_among_texts_and_a_text_among_numbers_say_where_they_are() -> None:
     (column,) = infer_columns(table(size=np.arange(30.0) ** 2))
-    with pytest.raises(
-        DataError, match=r"t\.csv: line 3, column 'size' is the text 'large'; expected a number\. If it"
-    ):
+    with pytest.raises(DataError, match=r"t\.csv: line 3, column 'size' is the text 'large'; expected a number\. If it"):
         column.encode(table(size=texts("1", "large")))
     mostly = texts(*map(str, range(60)), "ill")
-    with pytest.raises(
-        DataError, match=r"line 62, column 'size' is the text 'ill', but 0\.98.* of the column's cells are"
-    ):
+    with pytest.raises(DataError, match=r"line 62, column 'size' is the text 'ill', but 0\.98.* of the column's cells are"):
         infer_columns(table(size=mostly))
     (day,) = infer_columns(table(day=texts("2024-01-01", "2024-01-02")))
     with pytest.raises(DataError, match=r"column 'day' is 'tomorrow'; expected a day or a moment"):
@@ -147,9 +142,6 @@ def test_what_a_model_knows_of_a_table_comes_from_training_rows_alone() -> None:
     dataset, rows = mixed_dataset(), np.arange(50)
     spec = describe_dataset(dataset, rows)
     assert [column.kind for column in spec.columns] == ["real", "categorical"]
-        "real",
-        "categorical",
-    ]
     assert spec.columns[1].categories == ("blue", "red")
     assert [column.name for column in spec.left_out] == ["row"]
     held = dataset.examples[rows, 0]

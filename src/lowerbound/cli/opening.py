@@ -90,7 +90,14 @@ class OpenRun(NamedTuple):
         from ..data.plausibility import check_like_training
 
         spec = self.spec
-        loaded = load_configured(self.config.data, data_dir, instead=data, key=key, are_labels=self.model.infers_condition)
+        loaded = load_configured(
+            self.config.data,
+            data_dir,
+            instead=data,
+            key=key,
+            are_labels=self.model.infers_condition,
+            columns=(*spec.columns, *spec.left_out),
+        )
         dataset = in_form_of(loaded, spec)
         self.model.check_values(dataset.examples, spec, name=data)
         check_like_training(dataset.examples, spec, name=data)

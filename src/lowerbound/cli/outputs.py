@@ -7,7 +7,7 @@ import io
 import math
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     import numpy as np
 
     from ..data.spec import DataSpec
+    from ..models import AbstractLatentVariableModel
+
+# Of tables; those with columns of several kinds may be written as any of them.
+_TABLES = (".csv", ".tsv", ".parquet", ".feather")
 
 
 @app.command(
@@ -39,16 +43,31 @@ def sample(
     condition: Annotated[
         str, typer.Option(metavar="VALUES", help="For a conditional model: a category, `all` in turn, or numbers with commas.")
     ] = "",
+    given: Annotated[
+        list[str] | None,
+        typer.Option(metavar="COLUMN=VALUE", help="Of a table: a column's value in all rows; the others are drawn under it."),
+    ] = None,
+    holes: Annotated[
+        bool, typer.Option("--holes/--complete", help="Of a table: cells without a value as often as in the training rows.")
+    ] = True,
     overwrite: Overwrite = False,
 ) -> None:
     """Draw new examples from a run's model."""
     from ..config.rules import COUNT
 
     COUNT.convert("-n", count)
-    check_out(out, (".png", ".npy", ".csv"), overwrite=overwrite)
+    known = _pairs_of(given or [])
+    check_out(out, (".png", ".npy", *_TABLES), overwrite=overwrite)
     folder, model, spec, _ = open_run(run)
     require_kind(spec, out)
     check_number_fits("-n", count, 16 * math.prod(spec.event_shape), "new examples")
+    if spec.columns and not condition and not model.condition_dim:
+        _sample_table(model, spec, count, known, mean=mean, holes=holes, seed=seed, out=out)
+        return
+    if known:
+        raise ConfigurationError(
+            "--given is about a table with columns by name, and this model has none. A conditional model takes --condition."
+        )
     from ..evaluation import sample
 
     examples = sample(model, count, condition=condition_rows(condition, count, spec), draw=not mean, seed=seed)
@@ -86,7 +105,7 @@ def reconstruct(
     overwrite: Overwrite = False,
 ) -> None:
     """Encode examples and decode them again."""
-    check_out(out, (".png", ".npy", ".csv"), overwrite=overwrite)
+    check_out(out, (".png", ".npy", *_TABLES), overwrite=overwrite)
     opened = open_run(run)
     model, spec = opened.model, opened.spec
     require_kind(spec, out)
@@ -103,6 +122,10 @@ def reconstruct(
     if out.suffix == ".png":
         title = f"{opened.folder.path.name}: {len(examples):,} examples above their reconstructions E[x | z = E[z|x]]"
         save_picture(pair_picture(np.asarray(examples.x), means, spec), title, out)
+    elif spec.columns:
+        from ..evaluation.table_rows import tidied
+
+        write_rows(out, tidied(np.asarray(spec.to_user(means), np.float64), spec.columns), spec)
     else:
         _write_array(out, spec.to_user(means), spec)
     say(f"wrote {len(examples):,} reconstructions E[x | z = E[z|x]] to {out}")
@@ -138,6 +161,66 @@ def encode(
     else:
         write_table(out, means, names)
     say(f"wrote the codes E[z|x] of {len(means):,} examples, {means.shape[1]} latents each, to {out}")
+
+
+def _pairs_of(given: Sequence[str]) -> dict[str, str]:
+    """Columns and their values of `--given COLUMN=VALUE`."""
+    pairs = dict(text.split("=", 1) for text in given if "=" in text)
+    if len(pairs) < len(given):
+        wrong = next((text for text in given if "=" not in text), given[-1])
+        raise ConfigurationError(f"--given is {wrong!r}; expected COLUMN=VALUE, each column once: --given sex=Female.")
+    return pairs
+
+
+def _sample_table(
+    model: AbstractLatentVariableModel,
+    spec: DataSpec,
+    count: int,
+    given: Mapping[str, str],
+    *,
+    mean: bool,
+    holes: bool,
+    seed: int,
+    out: Path,
+) -> None:
+    """Rows as people write them, under the values that are given."""
+    from ..evaluation.table_rows import sample_given, sample_rows, with_holes
+
+    plural = "" if count == 1 else "s"
+    if not given:
+        rows = sample_rows(model, spec, count, draw=not mean, holes=holes, seed=seed)
+        write_rows(out, rows, spec)
+        say(f"wrote {count:,} {f'decoder mean{plural} E[x|z]' if mean else f'draw{plural} x ~ p(x|z)'} of z ~ p(z) to {out}")
+        return
+    if mean:
+        raise ConfigurationError("--mean cannot be given with --given, whose rows are draws; leave one of them out.")
+    found = sample_given(model, spec, given, count, seed=seed)
+    rows = found.rows
+    if holes:
+        with_any = with_holes(rows, spec, seed=seed)
+        fixed = [number for number, column in enumerate(spec.columns) if column.name in given]
+        with_any[:, fixed] = rows[:, fixed]
+        rows = with_any
+    write_rows(out, rows, spec)
+    what = ", ".join(f"{name} = {value}" for name, value in given.items())
+    few = "" if found.effective_sample_size >= count else ", fewer than the rows, some of which share their code"
+    say(
+        f"wrote {count:,} draw{plural} x ~ p(x | {what}) to {out}: z by importance resampling, effective sample size "
+        f"{found.effective_sample_size:,.0f} of {found.num_samples:,}{few}"
+    )
+
+
+def write_rows(path: Path, rows: np.ndarray, spec: DataSpec) -> None:
+    """Encoded rows of a table under the names of its columns, as people write them; a .npy file holds the codes."""
+    if path.suffix == ".npy":
+        write_npy(path, rows)
+        return
+    from ..data.columns.writing import write_table as write_cells
+    from ..evaluation.table_rows import as_table
+
+    table = as_table(rows, spec)
+    whole = [column.name for column in spec.columns if column.decimals == 0 and column.kind != "date-time"]
+    write_cells(path, table.names, table.columns, whole=whole)
 
 
 def condition_rows(text: str, count: int, spec: DataSpec) -> np.ndarray | None:
@@ -195,6 +278,8 @@ def check_out(out: Path, allowed: tuple[str, ...], *, overwrite: bool, option: s
 
 def require_kind(spec: DataSpec, out: Path) -> None:
     """Raise `ConfigurationError` when a picture is asked for and the examples are no images, or a table and they are no rows."""
+    if out.suffix in _TABLES[1:] and not spec.columns:
+        raise ConfigurationError(f"--out is {out}, but this model is of plain numbers; give a .csv or a .npy file.")
     if out.suffix == ".csv" and len(spec.event_shape) != 1:
         raise ConfigurationError(
             f"--out is {out}, a table, but the examples have shape {spec.event_shape}, which is no row. Give a .npy file."

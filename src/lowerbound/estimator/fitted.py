@@ -41,6 +41,7 @@ from .inputs import (
     with_condition,
 )
 from .result import Fitted
+from .table_inputs import encoded_rows, frame_of_rows
 
 if TYPE_CHECKING:
     from ..assembly.automatic import Choice
@@ -126,10 +127,19 @@ class AbstractFitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityM
         means = self._decoder_means(Example(self._posterior_means(examples), examples.condition))
         return self._as_given(means, module_of_frame(X))
 
-    def sample(self, n_samples: int = 1, *, condition: Any = None, random_state: Any = None, mean: bool = False) -> Any:
+    def sample(
+        self,
+        n_samples: int = 1,
+        *,
+        condition: Any = None,
+        given: Mapping[str, Any] | None = None,
+        random_state: Any = None,
+        mean: bool = False,
+    ) -> Any:
         """New examples, (n_samples, *example), in the data's units: z ~ p(z), then x ~ p(x|z). A data frame where `fit` had one.
 
         - `condition`: of each new example, (n_samples,) or (n_samples, k), for a model that was fitted with one.
+        - `given`: of a table, the values of some columns by name, under which the others are drawn, x ~ p(x | x_given).
         - `random_state`: an integer makes the draws repeatable; None draws others each time.
         - `mean`: True gives E[x|z] in place of a draw of x. It looks smoother, and it is not a sample of p(x).
 
@@ -139,8 +149,15 @@ class AbstractFitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityM
         count = COUNT.convert("n_samples", n_samples)
         seed = seed_from(random_state)
         check_number_fits("n_samples", count, 16 * math.prod(self.spec_.event_shape), "new examples")
-        given = with_condition(np.zeros((count, 1), np.float32), condition, self.spec_).condition
-        drawn = self.spec_.to_user(lowerbound.evaluation.sample(self.model_, count, condition=given, draw=not mean, seed=seed))
+        labels = with_condition(np.zeros((count, 1), np.float32), condition, self.spec_).condition
+        known = {name: str(value) for name, value in (given or {}).items()}
+        if known:
+            found = lowerbound.evaluation.sample_given(self.model_, self.spec_, known, count, seed=seed)
+            return self._as_given(found.rows, self._frame)
+        if self.spec_.columns and labels is None:
+            rows = lowerbound.evaluation.sample_rows(self.model_, self.spec_, count, draw=not mean, holes=True, seed=seed)
+            return self._as_given(rows, self._frame)
+        drawn = self.spec_.to_user(lowerbound.evaluation.sample(self.model_, count, condition=labels, draw=not mean, seed=seed))
         return self._as_given(drawn, self._frame)
 
     def score_samples(self, X: Any, num_samples: int = EVIDENCE_SAMPLES, *, condition: Any = None) -> np.ndarray:
@@ -261,7 +278,7 @@ class AbstractFitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityM
         from .advice import diagnose_fitted
 
         self._checked(X, condition, in_support=True)
-        array = numeric_examples(X, self, event_shape=self.spec_.event_shape)
+        array = self._rows(X)
         given = None if condition is None else condition_values(condition, len(array))
         dataset = Dataset("X", array, condition=given, condition_name="condition")
         return diagnose_fitted(self._fitted, dataset, self.config)
@@ -299,6 +316,8 @@ class AbstractFitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityM
         return Fitted(self.model_, self.spec_, self.config_, self._parts, self.history_, self.choices_)
 
     def _as_given(self, array: np.ndarray, module: str) -> Any:
+        if self.spec_.columns:
+            return frame_of_rows(array, self.spec_, module or self._frame)
         return as_frame(array, self.spec_.feature_names, module) if self.spec_.feature_names else array
 
     def examples_of(self, X: Any, condition: Any = None) -> Example:
@@ -311,11 +330,17 @@ class AbstractFitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityM
 
     def _checked(self, X: Any, condition: Any, *, in_support: bool = False) -> Example:
         self._ready()
-        array = numeric_examples(X, self, event_shape=self.spec_.event_shape)
+        array = self._rows(X)
         if in_support:
             self.model_.check_values(array, self.spec_)
         check_like_training(array, self.spec_)
         return with_condition(for_device(self.spec_.to_model(array)), condition, self.spec_)
+
+    def _rows(self, X: Any) -> np.ndarray:
+        """The examples as an array; of a table its cells encoded."""
+        if self.spec_.columns:
+            return encoded_rows(X, self.spec_)
+        return numeric_examples(X, self, event_shape=self.spec_.event_shape)
 
     def _posterior_means(self, examples: Example) -> np.ndarray:
         return lowerbound.evaluation.in_blocks(

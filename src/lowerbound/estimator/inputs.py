@@ -58,7 +58,7 @@ def _check_columns(frame: Any, names: Sequence[Any]) -> None:
     for name in names:
         column = np.asarray(frame[name])
         if column.dtype.kind in "iufb":
-            wrong = np.flatnonzero(np.isinf(column)) if column.dtype.kind == "f" else ()
+            wrong = np.flatnonzero(np.isinf(column)).tolist() if column.dtype.kind == "f" else []
         else:
             wrong = [row for row, value in enumerate(column) if column.dtype != object or not _is_number_or_hole(value)]
         if len(wrong):

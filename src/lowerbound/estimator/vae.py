@@ -20,8 +20,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..config.rules import Boolean
 from ..config.sections import LARGEST_SEED
-from ..data.checks import check_array
 from ..data.dataset import Dataset
+from ..data.examples import in_form_of
 from ..data.plausibility import check_like_training
 from ..errors import ConfigurationError, ConfigurationWarning
 from .fitted import AbstractFitted
@@ -36,6 +36,7 @@ from .inputs import (
     weights_of,
 )
 from .result import Fitted
+from .table_inputs import dataset_of_table, table_of
 
 if TYPE_CHECKING:
     from ..training import Progress, Record
@@ -92,6 +93,10 @@ class VAE(AbstractFitted):
     kind : "auto", "pictures", "rows" or "series", default="auto"
         What an example is: a picture, a row, or a window of series, (steps, columns). "auto" decides from the data's type, shape
         and range; `spec_.words` says what was decided. Only pictures share one scale; elsewhere each number has its own.
+    schema : str, path or dict, default=None
+        Of a data frame: what its columns are, the path of a file that `lowerbound schema` wrote, or the kinds of some columns by
+        name, `{"zip": "categorical"}`. A frame with texts, days or cells without a value is a table, each column of which has a
+        law of its own; `spec_.columns` says which, and why. None: all kinds are inferred.
     scaling : "auto", "unit", "standard" or "none", default="auto"
         How the model sees the data: [0, 1], z-scores, or as they are. Scores are about the data as they are in any case.
     epochs : int, default=None
@@ -177,6 +182,7 @@ class VAE(AbstractFitted):
         activations: str | tuple[str, ...] | None = None,
         dropout: float | None = None,
         kind: str = "auto",
+        schema: Any = None,
         scaling: str = "auto",
         epochs: int | None = None,
         batch_size: int | None = None,
@@ -204,6 +210,7 @@ class VAE(AbstractFitted):
         self.activations = activations
         self.dropout = dropout
         self.kind = kind
+        self.schema = schema
         self.scaling = scaling
         self.epochs = epochs
         self.batch_size = batch_size
@@ -260,11 +267,18 @@ class VAE(AbstractFitted):
 
         check_not_forked()
         seen = type(self)()
-        array = numeric_examples(X, seen)
+        table = table_of(X, self.schema)
+        of_table = None if table is None else dataset_of_table(table, self.schema)
+        array = numeric_examples(X, seen) if of_table is None else of_table.examples
         given = None if condition is None else condition_values(condition, len(array))
         weight = weights_of(sample_weight, len(array))
         std = None if spread is None else spread_of(spread, array.shape)
-        names = tuple(getattr(seen, "feature_names_in_", ()))
+        names = tuple(getattr(seen, "feature_names_in_", ())) if of_table is None else of_table.feature_names
+        if of_table is not None and hasattr(self.validation, "columns"):
+            raise ConfigurationError(
+                "validation is a data frame of its own, and X is a table with columns of several kinds; give the rows among X, "
+                "with their numbers as validation."
+            )
         own = own_validation(self.validation, array, seen)
         if own is not None and len(own[1]) > len(array):
             if given is not None or weight is not None or std is not None:
@@ -283,18 +297,21 @@ class VAE(AbstractFitted):
             feature_names=names,
             weight=weight,
             spread=std,
+            table=table,
+            columns=() if of_table is None else of_table.columns,
         )
         before = None
         if self.warm_start and hasattr(self, "model_"):
             before = Before(self.spec_, self.config_)
-            check_array(array, event_shape=self.spec_.event_shape, may_have_holes=True)
-            check_like_training(array, self.spec_)
+            dataset = in_form_of(dataset, self.spec_)
+            check_like_training(dataset.examples, self.spec_)
         parts = asked.parts
         split, spec, config, choices = plan(asked.config, dataset, asked.given, parts=parts, before=before)
         if self.verbose:
             sys.stdout.write("\n".join([f"X is taken for {spec.words}", *(choice.words for choice in choices), ""]))
         for remark in config.remarks:
             warnings.warn(remark, ConfigurationWarning, stacklevel=2)
+        dataset = in_form_of(dataset, spec)
         model = with_weights_of(self.model_, config, spec, parts) if before else None
         trainer = prepare(config, spec, dataset, split, parts=parts, model=model)
         figures: list[dict[str, float]] = []

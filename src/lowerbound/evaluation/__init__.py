@@ -28,6 +28,7 @@ from .proposals import AbstractProposal, Amortised, Defensive, Refined, Widened
 from .reconstruction import Reconstruction, reconstruction
 from .scores import Evaluation, evaluate
 from .shares import element_shares
+from .table_rows import GivenRows, sample_given, sample_rows
 from .unfinished import Unfinished
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "Estimate",
     "Evaluation",
     "EvidenceEstimate",
+    "GivenRows",
     "HarmonicEstimate",
     "HiddenCells",
     "Imputation",
@@ -96,5 +98,7 @@ __all__ = [
     "posterior_stds",
     "reconstruction",
     "sample",
+    "sample_given",
+    "sample_rows",
     "sandwich",
 ]

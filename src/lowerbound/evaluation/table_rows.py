@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import NamedTuple
+
 import numpy as np
 
 from ..data.columns import Column
 from ..data.columns.raw import RawTable
+from ..data.examples import Example
+from ..data.levels import for_device
 from ..data.spec import DataSpec
+from ..errors import ConfigurationError, DataError, unknown_name_message
 from ..models import AbstractLatentVariableModel
+from .imputation import impute
 from .latents import sample
 
 # Of the rows asked for, as many are drawn more in each turn, and so many turns are taken at most.
 _MORE, _MOST_TURNS = 1.1, 20
+# Importance samples for each row that is drawn under what is given.
+_SAMPLES_A_ROW, _FEWEST_SAMPLES, _MOST_SAMPLES = 4, 2_000, 20_000
 
 
 def sample_rows(
@@ -38,6 +47,61 @@ def sample_rows(
             break
     rows = tidied(np.concatenate(kept)[:count], spec.columns)
     return with_holes(rows, spec, seed=seed) if holes else rows
+
+
+class GivenRows(NamedTuple):
+    """Rows drawn under given values of some columns, encoded, and how many independent draws of z they are worth."""
+
+    rows: np.ndarray
+    effective_sample_size: float
+    num_samples: int
+
+
+def sample_given(
+    model: AbstractLatentVariableModel, spec: DataSpec, given: Mapping[str, str], count: int, *, seed: int = 0
+) -> GivenRows:
+    """(count, columns) rows x ~ p(x | x_given), encoded: z is drawn by importance resampling of q(z | x_given), then x ~ p(x|z).
+
+    - `given`: the values of some columns by their names, as they are written.
+
+    Rows from fewer effective samples than there are rows repeat the same few z; say so where that is the case.
+
+    Raises `ConfigurationError` for an unknown column, and `DataError` for a value that the column cannot have.
+    """
+    example = example_given(spec, given)
+    num_samples = int(np.clip(_SAMPLES_A_ROW * count, _FEWEST_SAMPLES, _MOST_SAMPLES))
+    found = impute(model, example, num_samples=num_samples, num_draws=count, seed=seed)
+    rows = np.asarray(spec.to_user(found.draws[:, 0]), np.float64)
+    known = np.asarray(example.observed)[0]
+    rows[:, known] = np.asarray(spec.to_user(np.asarray(example.x)), np.float64)[0, known]
+    return GivenRows(tidied(_seen(rows, spec), spec.columns), float(found.effective_sample_size[0]), num_samples)
+
+
+def example_given(spec: DataSpec, given: Mapping[str, str]) -> Example:
+    """One example of which some columns are known, as the model takes it."""
+    if not spec.columns:
+        raise ConfigurationError(
+            "values of columns are given, but this model is not one of a table with columns by name; train it on a table with a "
+            "schema (lowerbound schema DATA --out FILE.toml, then lowerbound train DATA --schema FILE.toml)."
+        )
+    row, names = np.full((1, len(spec.columns)), np.nan), [column.name for column in spec.columns]
+    for name, value in given.items():
+        if name not in names:
+            raise ConfigurationError(unknown_name_message("the given column", name, names))
+        column = spec.columns[names.index(name)]
+        code = column.encode(RawTable("what is given", (name,), (np.asarray([value], object),)))[0]
+        if column.is_coded and code == len(column.categories):
+            raise DataError(f"the given value of {name!r} is {value!r}, which training did not see; expected {column.words}.")
+        row[0, names.index(name)] = code
+    return Example(for_device(spec.to_model(row)), observed=~np.isnan(row))
+
+
+def _seen(rows: np.ndarray, spec: DataSpec) -> np.ndarray:
+    """Rows in whose place, where they have a category that training did not see, another one of them stands."""
+    limits = np.asarray([column.num_codes - 1 if column.is_coded else np.inf for column in spec.columns])
+    is_seen = (rows < limits).all(axis=1)
+    kept = np.flatnonzero(is_seen)
+    return rows if not len(kept) else rows[np.where(is_seen, np.arange(len(rows)), np.resize(kept, len(rows)))]
 
 
 def tidied(rows: np.ndarray, columns: tuple[Column, ...]) -> np.ndarray:
