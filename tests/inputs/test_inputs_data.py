@@ -11,6 +11,7 @@ import numpy as np
 import PIL.Image
 import pytest
 import scipy.io
+import scipy.sparse
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -91,6 +92,21 @@ def _written(kind: str) -> bytes:
         np.savez_compressed(file, table=table)
     elif kind == "x.mat":
         scipy.io.savemat(file, {"x": table, "y": {"a": 1.0}}, do_compression=True)
+    elif kind == "x.mtx":
+        scipy.io.mmwrite(file, scipy.sparse.coo_array(table > 1))
+    elif kind == "sparse.npz":
+        scipy.sparse.save_npz(file, scipy.sparse.csr_array(np.maximum(table, 0)))
+    elif kind in ("x.parquet", "x.feather"):
+        arrow = pytest.importorskip("pyarrow")
+        columns = arrow.table({"a": table[:, 0], "b": ["x", "y", None] * 10, "c": table[:, 1].astype("datetime64[s]")})
+        if kind == "x.parquet":
+            pytest.importorskip("pyarrow.parquet").write_table(columns, file)
+        else:
+            pytest.importorskip("pyarrow.feather").write_feather(columns, file)
+    elif kind == "x.h5ad":
+        with pytest.importorskip("h5py").File(file, "w") as hdf:
+            hdf["X"] = table
+            hdf.create_group("var")["_index"] = np.array([b"a", b"b", b"c", b"d"])
     elif kind == "x.csv":
         np.savetxt(file, table, delimiter=",", header="a,b,c,d", comments="")
     else:
@@ -98,7 +114,10 @@ def _written(kind: str) -> bytes:
     return file.getvalue()
 
 
-@pytest.mark.parametrize("kind", ["x.npy", "x.npz", "x.mat", "x.csv", "a.png", "a.jpg"])
+_DAMAGED = ["x.npy", "x.npz", "sparse.npz", "x.mat", "x.csv", "x.mtx", "x.parquet", "x.feather", "x.h5ad", "a.png", "a.jpg"]
+
+
+@pytest.mark.parametrize("kind", _DAMAGED)
 @generated
 @given(damage=_DAMAGE, kept=st.sampled_from([1.0, 1.0, 0.99, 0.5, 0.1, 0.0]))
 def test_a_damaged_file(kind: str, damage: list[tuple[float, int]], kept: float, tmp_path_factory: Any) -> None:

@@ -18,8 +18,9 @@ from .checks import check_array
 from .columns import Column
 from .columns.sql import is_url
 from .conditions import joined
+from .counts import read_annotation, read_counts
 from .dataset import Dataset
-from .endings import FILES_IN_WORDS, TABLE_ENDINGS, ending_of
+from .endings import COUNT_ENDINGS, FILES_IN_WORDS, TABLE_ENDINGS, ending_of
 from .files import load_array_file
 from .images import load_image_folder
 from .named import NAMED_SETS, NamedSet, read_original
@@ -82,14 +83,15 @@ def load_dataset(
     else:
         dataset = _load(name_or_path, key, data_dir, image_size, background)
         if condition:
-            dataset = dataclasses.replace(dataset, condition=_condition(dataset, condition), condition_name=condition)
+            given = _condition(dataset, condition, may_lack=are_labels)
+            dataset = dataclasses.replace(dataset, condition=given, condition_name=condition)
         if marks:
             dataset = with_marked(dataset, marks, _marks(dataset, path, marks))
     if not from_file:
         return dataset
     if path.is_dir():
         image_size = "{}x{}".format(*dataset.examples.shape[1:3])
-    key = key if ending_of(Path(from_file)) in (".npz", ".mat") else ""
+    key = key if ending_of(Path(from_file)) in (".npz", ".mat", ".h5ad", ".loom") else ""
     other = load_dataset(
         from_file,
         key,
@@ -157,7 +159,7 @@ def _names_of(condition: str) -> list[str]:
     return names
 
 
-def _condition(dataset: Dataset, name: str) -> np.ndarray:
+def _condition(dataset: Dataset, name: str, *, may_lack: bool) -> np.ndarray:
     labels = dataset.labels
     if labels is not None and dataset.label_names:
         labels = np.asarray(dataset.label_names)[labels]
@@ -166,7 +168,7 @@ def _condition(dataset: Dataset, name: str) -> np.ndarray:
     path = Path(dataset.name).expanduser()
     if name not in own and path.is_file():
         names = _names_of(name)
-        columns = [_variable(path, each, len(dataset.examples)) for each in names]
+        columns = [_variable(path, each, len(dataset.examples), may_lack=may_lack) for each in names]
         return (
             joined(names, [_single(path, *each) for each in zip(names, columns, strict=True)]) if len(names) > 1 else columns[0]
         )
@@ -176,9 +178,12 @@ def _condition(dataset: Dataset, name: str) -> np.ndarray:
     return own[name]
 
 
-def _variable(path: Path, name: str, count: int, key: str = "data.condition") -> np.ndarray:
-    """A variable of a file, with a row for each of `count` examples."""
-    values = load_array_file(path, name)
+def _variable(path: Path, name: str, count: int, key: str = "data.condition", *, may_lack: bool = False) -> np.ndarray:
+    """A variable of a file, with a row for each of `count` examples; of annotated counts, what is written beside each."""
+    if ending_of(path) in (".h5ad", ".loom"):
+        values = read_annotation(path, name, may_lack=may_lack, key=key)
+    else:
+        values = load_array_file(path, name)
     # MATLAB keeps a vector as one row.
     values = values[0] if values.shape == (1, count) else values
     if len(values) != count:
@@ -190,7 +195,7 @@ def _variable(path: Path, name: str, count: int, key: str = "data.condition") ->
 
 def _marks(dataset: Dataset, path: Path, name: str) -> np.ndarray:
     """The variable that says which rows are for validation."""
-    if not path.is_file() or ending_of(path) not in (".npz", ".mat"):
+    if not path.is_file() or ending_of(path) not in (".npz", ".mat", ".h5ad", ".loom"):
         raise MissingDataError(
             f"data.validation is {name!r}: there is no such file, and {dataset.name} has no columns or variables by name. Give "
             "the path of a file, a fraction such as 0.1, or a number of examples."
@@ -234,6 +239,9 @@ def _load(name_or_path: str | Path, key: str, data_dir: str | Path | None, image
     if path.is_file() and (original := read_original(path)) is not None:
         return Dataset(text, original)
     label = f"{path.name}[{key!r}]" if key else path.name
+    if path.is_file() and ending_of(path) in COUNT_ENDINGS:
+        counts = read_counts(path, key)
+        return Dataset(text, check_array(counts.values, name=label), feature_names=counts.names)
     return Dataset(text, check_array(load_array_file(path, key), name=label))
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 TEXT_ENDINGS = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 TABLE_ENDINGS = (*TEXT_ENDINGS, ".parquet", ".feather")
 IDX = ".idx"
-ENDINGS = (".npy", ".npz", ".mat", IDX, *TABLE_ENDINGS)
-FILES_IN_WORDS = "a .npy, .npz, .mat, .csv, .tsv, .parquet, .feather or idx file"
+COUNT_ENDINGS = (".h5ad", ".loom", ".mtx", ".mtx.gz")
+ENDINGS = (".npy", ".npz", ".mat", IDX, *TABLE_ENDINGS, *COUNT_ENDINGS)
+FILES_IN_WORDS = "a .npy, .npz, .mat, .csv, .tsv, .parquet, .feather, .h5ad, .loom, .mtx or idx file"
 
 # As in train-images-idx3-ubyte.gz: the form is a part of the name.
 _IDX_NAME = re.compile(r"[.-]idx\d?(-\w+)?(\.gz)?$")
@@ -24,7 +25,7 @@ def ending_of(path: Path) -> str:
     name = path.name.lower()
     if _IDX_NAME.search(name):
         return IDX
-    return next((ending for ending in TABLE_ENDINGS if name.endswith(ending)), path.suffix.lower())
+    return next((ending for ending in (*TABLE_ENDINGS, *COUNT_ENDINGS) if name.endswith(ending)), path.suffix.lower())
 
 
 def without_ending(path: Path) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from ..errors import DataError, LowerboundError, MissingDataError, unknown_name_message
 from ..storage.memory import check_fits, readable
 from ..storage.regular import MISSING, not_a_file
+from .counts.sparse import dense_of, is_scipy, load_scipy
 from .endings import ENDINGS, FILES_IN_WORDS, IDX, ending_of
 from .idx import read_idx
 from .images import IMAGE_ENDINGS
@@ -87,6 +88,12 @@ def _load_numpy(path: Path, key: str) -> np.ndarray:
             raise DataError(f"{path} {what}; rename it.")
         if is_single:
             return stored
+        if is_scipy(stored.files):
+            if key:
+                raise DataError(f"data.key is {key!r}, but {path} holds a sparse matrix of SciPy; leave the key out.")
+            for name in stored.files:
+                _check_size(path, *_form_of_member(stored, name), name)
+            return dense_of(load_scipy(path), str(path))
         forms = {name: _form_of_member(stored, name) for name in stored.files}
         name = _choose_key(path, key, forms)
         _check_size(path, *forms[name], name)

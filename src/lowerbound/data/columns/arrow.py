@@ -41,11 +41,13 @@ def read_arrow(path: Path, declared: Collection[str] = ()) -> RawTable:
                 size = 8 * file.metadata.num_rows * file.metadata.num_columns
                 check_fits(2 * size, f"{path}, a table of {file.metadata.num_rows:,} rows,", "give fewer rows or columns")
                 table = file.read()
-    except (pyarrow.ArrowException, OSError) as error:
+        # Of a torn file, texts may lie outside it, or be none.
+        table.validate(full=True)
+        names = [str(name) for name in table.column_names]
+    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
         if isinstance(error, LowerboundError):
             raise
         raise DataError(f"{path} could not be read ({error}); it may be torn or no {form}. Write or copy it again.") from error
-    names = [str(name) for name in table.column_names]
     check_different(str(path), names)
     index = [name for name in names if name.startswith("__index_level_")]
     if index:

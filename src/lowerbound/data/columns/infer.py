@@ -132,7 +132,9 @@ def _of_numbers(name: str, values: np.ndarray, is_whole_column: bool) -> Column:
         return Column(name, "zero-inflated", f"{zeros:.0%} are 0, the others lie from {rest.min():.6g} to {high:.6g}")
     if whole and low >= 0 and _is_near_zero(values):
         return Column(name, "count", f"whole numbers {span}, {len(distinct):,} different ones")
-    centred = values - values.mean()
+    # Powers of the largest numbers would be infinite.
+    scaled = values / max(abs(low), abs(high))
+    centred = scaled - scaled.mean()
     skewness = float((centred**3).mean() / max(centred.std() ** 3, 1e-300))
     if low > 0 and skewness > _STRONG_SKEWNESS:
         return Column(name, "positive", f"numbers {span}, strongly skewed ({skewness:.1f})")

@@ -1,0 +1,6 @@
+"""Counts with names: cells by genes, documents by words; sparse in their files."""
+
+from .annotated import read_annotation
+from .reading import COUNT_ENDINGS, Counts, read_counts
+
+__all__ = ["COUNT_ENDINGS", "Counts", "read_annotation", "read_counts"]

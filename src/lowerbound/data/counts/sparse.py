@@ -1,0 +1,75 @@
+"""Sparse matrices: checked before anything walks through them, and made dense where memory suffices."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...errors import DataError
+from ...storage.memory import check_fits
+
+_LARGEST_OF_SINGLE = 2**24
+
+
+def dense_of(matrix: Any, what: str) -> np.ndarray:
+    """(n, columns) a matrix of SciPy, or an array, as an array in the smallest usual type that holds its numbers.
+
+    Whole numbers become 32-bit integers, others stay as they are, in double or single precision.
+
+    Raises `DataError` where its indices lead out of it or its values are no real numbers, and `TooLargeError` where the array
+    would not fit into memory.
+    """
+    if not isinstance(matrix, np.ndarray):
+        matrix = _checked(matrix, what)
+    values = matrix if isinstance(matrix, np.ndarray) else matrix.data
+    if values.dtype.kind not in "biuf":
+        raise DataError(f"{what} holds {values.dtype}; expected real numbers.")
+    kind = _type_of(values)
+    rows, columns = matrix.shape
+    check_fits(
+        np.dtype(kind).itemsize * rows * columns,
+        f"{what}, {rows:,} x {columns:,} as a dense array,",
+        "keep fewer columns (of genes the few thousand that vary most), or fewer rows",
+    )
+    return matrix.astype(kind) if isinstance(matrix, np.ndarray) else matrix.astype(kind).toarray()
+
+
+def _checked(matrix: Any, what: str) -> Any:
+    """The matrix by rows, with each index in its range and each place once."""
+    try:
+        if hasattr(matrix, "check_format"):
+            # Otherwise SciPy would write where the file says.
+            matrix.check_format(full_check=True)
+        matrix = matrix.tocsr()
+        matrix.sum_duplicates()
+    except (ValueError, IndexError, TypeError, OverflowError) as error:
+        raise DataError(
+            f"{what} is no sparse matrix that can be used ({error}); it may be torn. Write or copy it again."
+        ) from error
+    return matrix
+
+
+def _type_of(values: np.ndarray) -> np.dtype:
+    largest = float(np.abs(values).max(initial=0.0)) if values.dtype.kind in "iuf" else 1.0
+    is_whole = values.dtype.kind in "biu" or bool((values == np.rint(values)).all())
+    if is_whole and largest < 2**31:
+        return np.dtype(np.int32)
+    return np.dtype(np.float32 if values.dtype == np.float32 else np.float64)
+
+
+def load_scipy(path: Path) -> Any:
+    """The matrix that `scipy.sparse.save_npz` wrote; as it is, not checked."""
+    import scipy.sparse
+
+    try:
+        return scipy.sparse.load_npz(path)
+    except Exception as error:
+        # zipfile, zlib, NumPy and SciPy each have their own.
+        raise DataError(f"{path} could not be read as a sparse matrix ({error}); write it again with save_npz.") from error
+
+
+def is_scipy(members: list[str]) -> bool:
+    """Whether an archive's members are those that `scipy.sparse.save_npz` writes."""
+    return {"format", "shape", "data"} <= set(members)
