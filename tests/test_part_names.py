@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import ast
 import re
+import typing
 from collections.abc import Iterator
 from pathlib import Path
 
 import lowerbound
 from lowerbound.config.catalogue import CATALOGUE
 from lowerbound.config.entry import KINDS
+from lowerbound.data.columns import ColumnKind
 
 ROOMS = ("diagnosis", "summaries", "report", "evaluation", "training", "runs", "models", "cli")
-NAMES = {name for entries in CATALOGUE.values() for name in entries}
+# Also what a measure is, of what kind a column of a table is, and a key of its schema.
+WORDS = {"mixed", "categories", *typing.get_args(ColumnKind)}
+NAMES = {name for entries in CATALOGUE.values() for name in entries} - WORDS
 KEYS = {key for entries in CATALOGUE.values() for entry in entries.values() for key in entry.keys}
 # A name alone; one that a setting gives; and, in a sentence, one that is no word of English.
 _SETTING = re.compile(rf"\b(?:{'|'.join(KINDS)})\.name=({'|'.join(map(re.escape, NAMES))})\b")
@@ -21,6 +25,9 @@ _IN_TEXT = re.compile(rf"(?<![\w-])(?:{'|'.join(name for name in NAMES if '-' in
 ALLOWED = {
     ("cli/score.py", "elbo"): "the bound in nats, a column's name",
     ("cli/tables.py", "vamp"): "an example in the help",
+    ("cli/methods.py", "elbo"): "the key of a bound in a record",
+    ("evaluation/imputation.py", "iwae"): "a word of `Refined`: the bound that it climbs",
+    ("evaluation/joint_evidence.py", "bayesian-decoder"): "an error says which model has random weights",
     ("evaluation/proposals.py", "elbo"): "a word of `Refined` itself: the bound that it climbs",
     ("evaluation/proposals.py", "iwae"): "a word of `Refined` itself: the bound that it climbs",
     ("runs/training.py", "numpyro"): "the package, whose version is recorded",

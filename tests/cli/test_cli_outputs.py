@@ -136,9 +136,18 @@ def test_sample_makes_a_picture(images_run: Path, tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (["sample", "RUN", "-n", 0, "--out", "x.npy"], "-n is 0 (an integer); expected an integer >= 1."),
-        (["sample", "RUN", "--out", "x.jpg"], "--out is x.jpg, which ends in '.jpg'; expected .png or .npy or .csv."),
-        (["sample", "RUN", "--out", "x"], "--out is x, which ends in nothing; expected .png or .npy or .csv."),
-        (["reconstruct", "RUN", "--out", "x.jpg"], "--out is x.jpg, which ends in '.jpg'; expected .png or .npy or .csv."),
+        (
+            ["sample", "RUN", "--out", "x.jpg"],
+            "--out is x.jpg, which ends in '.jpg'; expected .png or .npy or .csv or .tsv or .parquet or .feather.",
+        ),
+        (
+            ["sample", "RUN", "--out", "x"],
+            "--out is x, which ends in nothing; expected .png or .npy or .csv or .tsv or .parquet or .feather.",
+        ),
+        (
+            ["reconstruct", "RUN", "--out", "x.jpg"],
+            "--out is x.jpg, which ends in '.jpg'; expected .png or .npy or .csv or .tsv or .parquet or .feather.",
+        ),
         (["encode", "RUN", "digits", "--out", "x.png"], "--out is x.png, which ends in '.png'; expected .npy or .csv."),
         (["evaluate", "RUN", "--samples", 0], "--samples is 0 (an integer); expected an integer >= 1."),
     ],

@@ -94,7 +94,7 @@ def impute(
     if model.hidden_need_observed:
         raise ConfigurationError(
             "the likelihood ties the elements of an example together given z, so z alone cannot tell what is hidden. Train with "
-            "a likelihood whose elements are independent given z, such as likelihood.name=gaussian."
+            "a likelihood whose elements are independent given z, as most are (lowerbound parts likelihood)."
         )
     num_samples, num_draws = COUNT.convert("num_samples", num_samples), num_draws and COUNT.convert("num_draws", num_draws)
     numbers = int(np.prod(model.event_shape)) * (num_draws + len(levels) + 2)
