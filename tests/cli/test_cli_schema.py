@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -63,3 +65,22 @@ def test_no_jax_is_imported(people: Path) -> None:
     )
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
     assert ended.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_page_on_tables_runs(people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    page = (Path(__file__).parents[2] / "docs" / "reading_tables.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```(\w+)\n(.*?)```", page, flags=re.DOTALL)
+    for language, text in blocks:
+        if language == "sh":
+            for line in text.splitlines():
+                good(*shlex.split(line)[1:])
+        elif language == "python":
+            exec(text, {})
+    assert (tmp_path / "copy.csv").read_text().splitlines()[1:4] == ["0,red,1.5", "1,green,1.501", "2,,1.504"]
+    stated = next(text for language, text in blocks if language == "toml")
+    (tmp_path / "t.csv").write_text("age,size\n1,small\n2,large\n30,medium\n4,small\n")
+    (tmp_path / "t.toml").write_text(stated)
+    found = json.loads(good("schema", "t.csv", "--schema", "t.toml", "--json").stdout)["columns"]
+    assert [(each["kind"], each["categories"]) for each in found] == [("count", []), ("ordinal", ["small", "medium", "large"])]
+    assert people.exists()

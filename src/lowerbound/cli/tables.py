@@ -92,8 +92,8 @@ def datasets(data_dir: DataDir = None, json: Json = False) -> None:
     show_table("Named data sets", ("name", "what", "examples", "shape", "where"), rows)
     typer.echo(f"Data directory: {data_directory(data_dir)} (--data-dir, else $LOWERBOUND_DATA, else the user's cache).")
     typer.echo(
-        "Your own data: lowerbound train FILE.npy|FILE.npz|FILE.mat|FILE.csv[.gz]|FILE.parquet|FILE-idx3-ubyte[.gz]|"
-        "FOLDER_OF_IMAGES"
+        "Your own data: lowerbound train FILE.npy|FILE.npz|FILE.mat|FILE.csv[.gz]|FILE.parquet|FILE.h5ad|FILE.mtx[.gz]|"
+        "FILE-idx3-ubyte[.gz]|FOLDER_OF_IMAGES"
     )
 
 

@@ -20,7 +20,7 @@ from .raw import is_missing
 _BOOLEANS = frozenset(("true", "false"))
 
 
-def write_table(path: Path, names: Sequence[str], columns: Sequence[np.ndarray], *, whole: Collection[str] = ()) -> None:
+def write_table(path: str | Path, names: Sequence[str], columns: Sequence[np.ndarray], *, whole: Collection[str] = ()) -> None:
     """Write raw columns as a .csv or .tsv file, compressed where the name ends in .gz, or as a .parquet or .feather file.
 
     Cells without a value are empty; whole numbers have no point; other numbers have as many digits as it takes to read the same
@@ -32,6 +32,7 @@ def write_table(path: Path, names: Sequence[str], columns: Sequence[np.ndarray],
 
     Raises `ConfigurationError` for another ending, and `SavingError`; what was there before is untouched then.
     """
+    path = Path(path)
     if ending_of(path) not in TABLE_ENDINGS:
         raise ConfigurationError(f"{path} ends in {path.suffix or 'nothing'!r}; expected {', '.join(TABLE_ENDINGS)}.")
     if ending_of(path) not in TEXT_ENDINGS:
