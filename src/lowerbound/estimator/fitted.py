@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from ..assembly.automatic import Choice
     from ..config import ResolvedConfig
     from ..diagnosis import Diagnosis
+    from ..evaluation.fidelity import Fidelity
     from ..evaluation.methods import Found
 
 # Importance samples of `score_samples`: enough to rank examples; a number to publish takes more.
@@ -267,6 +268,44 @@ class AbstractFitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityM
         Raises `DataError` when the examples are not like those of `fit`.
         """
         return lowerbound.evaluation.latent_table(self.model_, self._checked(X, condition), seed=seed_from(random_state))
+
+    def fidelity(
+        self,
+        X: Any,
+        X_new: Any,
+        n_samples: int | None = None,
+        *,
+        target: str = "",
+        condition: Any = None,
+        random_state: Any = 0,
+    ) -> Fidelity:
+        """How near new rows from this model are to real ones: columns, pairs, a classifier; `print` shows a table.
+
+        - `X`: the rows of `fit`, of which the floors and the ceiling are made. `X_new`: real rows that `fit` did not see.
+        - `n_samples`: how many rows are drawn; None for as many as `X` has, up to 20,000.
+        - `target`: a column that gradient-boosted trees learn from new rows, and are asked of `X_new`. Columns without names are
+          x0, x1, ...
+        - `condition`: of the rows of `X`, for a model that was fitted with one; that of each new row is one of these.
+        - `random_state`: of the draws, folds and trees.
+
+        Raises `ConfigurationError` where the examples are no rows of a table, and `DataError` for fewer than twenty rows.
+        """
+        from ..evaluation.fidelity.of_model import check_is_rows, model_fidelity
+
+        count = 0 if n_samples is None else COUNT.convert("n_samples", n_samples)
+        self._ready()
+        check_is_rows(self.spec_)
+        training, given = self._rows(X), self._checked(X, condition).condition
+        return model_fidelity(
+            self.model_,
+            self.spec_,
+            training,
+            self._rows(X_new),
+            condition=None if given is None or self.model_.infers_condition else np.asarray(given),
+            num_rows=count,
+            target=target,
+            seed=same_seed(random_state),
+        )
 
     def doctor(self, X: Any, y: Any = None, *, condition: Any = None) -> Diagnosis:
         """What is the matter with the model, the most important first, and what to try; `print` shows it. `y` is ignored.
