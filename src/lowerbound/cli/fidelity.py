@@ -86,7 +86,8 @@ def _show(found: Fidelity, whose: str) -> None:
     title = f"{found.num_synthetic:,} rows drawn, {found.num_compared:,} of each kind beside real rows of {whose}; 1 is best"
     show_table(title, head, rows, numbers=head[1:])
     head, rows = found.columns_table()
-    show_table("column by column, the farthest from real rows first", head, rows, numbers=head[2:])
+    title = "the shape of each column, the farthest from real rows first; of the model also the mean trend of its pairs"
+    show_table(f"{title}{', and holes' if found.has_holes else ''}", head, rows, numbers=head[2:])
     show_text("\n".join(found.sentences))
 
 

@@ -14,7 +14,7 @@ from ..errors import ConfigurationError, LowerboundError, shortened
 
 # isort: off
 # Help lists the commands in this order.
-from . import train, explain, schema, evaluate, score, compare, outputs, classify, walks, latents, fidelity, doctor  # noqa: F401
+from . import train, explain, schema, evaluate, score, compare, outputs, classify, walks, latents, fidelity, effects, doctor  # noqa: F401
 from . import tables, verify, reproduce  # noqa: F401
 
 # isort: on

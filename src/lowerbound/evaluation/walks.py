@@ -64,7 +64,7 @@ def traverse(
 
     Raises `ConfigurationError` on a hypersphere, where no latent moves alone, and for numbers below 1.
     """
-    _check_euclidean(model)
+    check_euclidean(model)
     COUNT.convert("num_latents", num_latents)
     _PATH.convert("num_columns", num_columns)
     codes = posterior_means(model, data)
@@ -107,7 +107,7 @@ def manifold(
 
     Raises `ConfigurationError` when there are not two latents, or on a hypersphere.
     """
-    _check_euclidean(model)
+    check_euclidean(model)
     _PATH.convert("size", size)
     if model.latent_dim != 2:
         raise ConfigurationError(
@@ -175,7 +175,8 @@ def _decoded(model: AbstractLatentVariableModel, latents: np.ndarray, condition:
     return decode(model, latents, condition=rows)
 
 
-def _check_euclidean(model: AbstractLatentVariableModel) -> None:
+def check_euclidean(model: AbstractLatentVariableModel) -> None:
+    """Raise `ConfigurationError` where latents live on a sphere."""
     if model.space != "euclidean":
         raise ConfigurationError(
             "the latents of this model live on a sphere, where no latent can move while the others stay. Walk between two codes "

@@ -135,8 +135,8 @@ class Fidelity:
     def columns_table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
         """The same of each column, the one farthest from the ceiling first."""
         own, best = self.model, self.ceiling
-        head = ("column", "kind", *(f"shape, {each.name}" for each in self.candidates), "pairs, model", "pairs, real rows")
-        holes = ("missing, model", "missing, real rows") if self.has_holes else ()
+        head = ("column", "kind", *(each.name for each in self.candidates), "pairs", "of real rows")
+        holes = ("missing", "in real rows") if self.has_holes else ()
         rows: list[tuple[str, ...]] = []
         for place in np.argsort(own.column_shapes - best.column_shapes, kind="stable").tolist():
             shapes = (f"{each.column_shapes[place]:.3f}" for each in self.candidates)

@@ -1,0 +1,173 @@
+"""`explain`: which columns, or pixels, each latent of a run moves, and how much of a label a straight line finds in the codes."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import ConfigurationError, DataError, unknown_name_message
+from .app import DataDir, Json, Overwrite, Run, Split, app
+from .console import print_json, show_table, show_text
+from .opening import OpenRun, open_run
+from .outputs import check_out
+from .runtime import say
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ..data.dataset import Dataset
+    from ..evaluation.effects import LatentEffects
+    from ..evaluation.probe import Probe
+
+# An effect of so many standard deviations can be seen.
+_SEEN = 0.2
+
+
+@app.command(epilog="Examples: lowerbound explain runs/faces-1 · lowerbound explain runs/adult-1 --label income")
+def explain(
+    run: Run,
+    split: Split = "test",
+    latents: Annotated[int, typer.Option(help="How many latents, those that carry most first.")] = 10,
+    columns: Annotated[int, typer.Option(help="How many columns, or pixels, of each latent to show.")] = 4,
+    label: Annotated[
+        str,
+        typer.Option(
+            metavar="COLUMN", help="Tell this column from codes of the others; without it, the labels that data come with."
+        ),
+    ] = "",
+    out: Annotated[
+        Path | None, typer.Option(help="A .csv table: every effect with its interval; or a .npy array (latents, quantities).")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="The seed of the draws and resamplings.")] = 0,
+    data_dir: DataDir = None,
+    json: Json = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Say what each latent moves, in standard deviations with intervals, and what of a label is in the codes, beside PCA."""
+    from ..config.rules import COUNT
+
+    COUNT.convert("--latents", latents)
+    COUNT.convert("--columns", columns)
+    if out is not None:
+        check_out(out, (".csv", ".npy"), overwrite=overwrite)
+    opened = open_run(run)
+    from ..evaluation.effects import latent_effects
+
+    data = opened.examples(split, data_dir)
+    dataset = opened.dataset(data_dir)
+    place = _place(label, opened) if label else None
+    effects = latent_effects(opened.model, opened.spec, data, num_latents=latents, seed=seed)
+    probe = _probe(opened, dataset, split, place, seed)
+    if out is not None:
+        _write(out, effects)
+        say(f"wrote the effects of {len(effects.latents)} latents on {len(effects.names):,} quantities to {out}")
+    if json:
+        print_json({"split": split, **effects.to_json(), "probe": None if probe is None else probe.to_json()})
+    else:
+        _show(effects, opened, split, columns, probe)
+
+
+def _place(label: str, opened: OpenRun) -> int:
+    """The element of the column of this name; raises `ConfigurationError` for another, and for one that has no classes."""
+    spec = opened.spec
+    if not spec.feature_names:
+        raise ConfigurationError(
+            f"--label is {label!r}, but the examples have no columns with names. Leave it out: the data's own labels are used."
+        )
+    if label not in spec.feature_names:
+        raise ConfigurationError(unknown_name_message("--label", label, spec.feature_names))
+    return spec.feature_names.index(label)
+
+
+def _probe(opened: OpenRun, dataset: Dataset, split: str, place: int | None, seed: int) -> Probe | None:
+    """None where the data have no labels, and no column is asked for."""
+    import dataclasses
+
+    import numpy as np
+
+    from ..data.examples import Example, examples_of
+    from ..evaluation import completed, in_blocks, posterior_means
+    from ..evaluation.probe import MOST_ROWS, inputs_of, linear_probe
+
+    if place is None and dataset.labels is None:
+        return None
+    rng = np.random.default_rng(seed)
+    y = np.asarray(dataset.labels) if place is None else _classes(opened, dataset, place)
+    known = ~np.isnan(y.astype(np.float64))
+    parts = [rows[known[rows]] for rows in (opened.part("train"), opened.part(split))]
+    fitted, asked = (np.sort(rng.permutation(rows)[:MOST_ROWS]) for rows in parts)
+    codes = []
+    for rows in (fitted, asked):
+        examples = examples_of(dataset, rows, opened.spec)
+        if place is not None:
+            observed = np.ones(examples.x.shape, bool) if examples.observed is None else np.array(examples.observed)
+            observed[:, place] = False
+            examples = Example(examples.x, examples.condition, observed=observed)
+        examples = completed(opened.model, dataclasses.replace(examples, weight=None))
+        codes.append(in_blocks(opened.model, lambda block: posterior_means(opened.model, block), examples))
+    training = np.asarray(dataset.examples)[fitted]
+    inputs = [inputs_of(np.asarray(dataset.examples)[rows], training, opened.spec, place) for rows in (fitted, asked)]
+    name = "the label" if place is None else opened.spec.element_name(place)
+    return linear_probe(name, (codes[0], codes[1]), (inputs[0], inputs[1]), (y[fitted], y[asked]), seed=seed)
+
+
+def _classes(opened: OpenRun, dataset: Dataset, place: int) -> np.ndarray:
+    """The column's values; raises `DataError` where they are numbers and no classes."""
+    import numpy as np
+
+    column = opened.spec.columns[place] if opened.spec.columns else None
+    values = np.asarray(dataset.examples)[:, place]
+    is_class = column.is_coded if column else len(np.unique(values[~np.isnan(values)])) <= 20
+    if not is_class:
+        raise DataError(
+            f"--label is {opened.spec.element_name(place)}, a column of many numbers; expected one of categories or a few levels."
+        )
+    return values
+
+
+def _show(effects: LatentEffects, opened: OpenRun, split: str, columns: int, probe: Probe | None) -> None:
+    import numpy as np
+
+    word = opened.spec.element_word
+    head = ["latent", f"carries [{effects.carried_unit}]", "from", "to", "moves, in standard deviations"]
+    if word != "column":
+        head.insert(4, f"{word}s moved")
+    rows: list[tuple[str, ...]] = []
+    for number, latent in enumerate(effects.latents.tolist()):
+        shown = [quantity for quantity in effects.strongest(number, columns) if effects.sizes[number, quantity] >= _SEEN / 2]
+        cells = [f"z{latent}", f"{effects.carried[number]:.3f}", f"{effects.low[number]:z.2f}", f"{effects.high[number]:z.2f}"]
+        if word != "column":
+            cells.append(f"{np.mean(effects.sizes[number] > _SEEN):.0%}")
+        moves = "\n".join(effects.in_words(number, quantity) for quantity in shown)
+        rows.append((*cells, moves or f"no {word} by {_SEEN / 2:g}"))
+    title = (
+        f"{split} split: each latent from its 5 % to its 95 % quantile, the others at the codes of {effects.num_rows:,} examples"
+    )
+    show_table(title, head, rows, numbers=head[1:-1])
+    text = "In brackets: intervals at 95 % over the examples, each by itself."
+    if word != "column":
+        text += f" {word.capitalize()}s moved: the share that moves by {_SEEN:g} standard deviations or more, up or down."
+    show_text(text)
+    if probe is not None:
+        show_text(probe.words)
+
+
+def _write(out: Path, effects: LatentEffects) -> None:
+    from ..storage.atomic import write_text
+    from .outputs import write_npy
+
+    if out.suffix == ".npy":
+        write_npy(out, effects.effects)
+        return
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["latent", "what", "effect", "lower", "upper", "mean_absolute_effect"])
+    for number, latent in enumerate(effects.latents.tolist()):
+        for quantity, name in enumerate(effects.names):
+            values = (each[number, quantity] for each in (effects.effects, effects.lower, effects.upper, effects.sizes))
+            writer.writerow([f"z{latent}", name, *(f"{value:.6g}" for value in values)])
+    write_text(out, text.getvalue())
