@@ -46,3 +46,18 @@ def test_what_is_no_table_or_too_little_is_refused() -> None:
     pictures = np.random.default_rng(0).integers(0, 256, (60, 4, 5)).astype(np.uint8)
     with pytest.raises(ConfigurationError, match="columns of a table, but the examples are pictures"):
         VAE(2, **SMALL).fit(pictures).fidelity(pictures, pictures)
+
+
+def test_a_frame_of_several_kinds_with_holes() -> None:
+    frames = []
+    for seed, count in enumerate((90, 60)):
+        frame = pd.DataFrame(rows(count, seed), columns=["a", "b", "flag"])
+        frame["flag"] = np.where(frame["flag"] > 0, "yes", "no")
+        frame.loc[::7, "a"] = np.nan
+        frames.append(frame)
+    found = VAE(2, **SMALL).fit(frames[0]).fidelity(*frames, target="flag")
+    assert found.kinds == ("real", "real", "binary")
+    assert found.measure == "AUC"
+    # Cells are missing in new rows as in those of training.
+    assert 0.02 < found.model.missing[0] < 0.35
+    assert found.model.missing[1:].tolist() == [0, 0]

@@ -50,8 +50,8 @@ class Probe:
         return (
             f"A straight line (logistic regression) tells {self.label} from {self.num_latents} latents in {codes} of "
             f"{self.num_rows:,} rows that it was not fitted to, and from as many principal components in {components}; the "
-            f"difference is {self.ahead:+.1%} ± {self.ahead_error:.1%}. From all inputs it is right in {self.inputs:.1%}, and the "
-            f"commonest of {self.num_classes} classes in {self.majority:.1%}."
+            f"difference is {self.ahead:+.1%} ± {self.ahead_error:.1%}. From all inputs it is right in {self.inputs:.1%}, and "
+            f"the commonest of {self.num_classes} classes in {self.majority:.1%}."
         )
 
     def to_json(self) -> dict[str, Any]:
