@@ -18,6 +18,7 @@ from ..diagnosis.monitors import monitor_texts
 from ..evaluation.reconstruction import NO_BOUND
 from ..summaries import RunSummary, Score
 from .page_pictures import charts, column_charts, grid, latent_charts, reconstruction_grid
+from .page_table import table_section
 from .score_text import error_text, explanation, measure_note, measure_text, number, title_of
 
 _TAGS = {"serious": "Serious", "warning": "Warning", "note": "Good to know"}
@@ -30,6 +31,7 @@ def render_report(summary: RunSummary, diagnosis: Diagnosis | None = None) -> st
     sections: dict[str, tuple[str, Callable[[], str]]] = {
         "samples": ("Samples", lambda: _samples(summary)),
         "worries": ("What to worry about", lambda: _worries(summary, found)),
+        **({"columns": ("Columns", lambda: table_section(summary))} if summary.spec.columns else {}),
         "scores": ("Scores", lambda: _scores(summary)),
         "training": ("Training", lambda: _training(summary)),
         "reconstructions": ("Reconstructions", lambda: _reconstructions(summary)),

@@ -31,8 +31,8 @@ def charts(summary: RunSummary) -> list[str]:
     kl = f" At the end: {number(summary.last('train_kl_nats'))} nats." if np.isfinite(summary.last("train_kl_nats")) else ""
     bound = "Evidence lower bound" if summary.has_bound else "Reconstruction log p(x|z)"
     return [
-        _chart("bound", f"{bound} in nats against epochs.{reached}", lambda axes: draw_bound(axes, summary)),
-        _chart("kl", f"KL in nats against epochs.{kl}", lambda axes: draw_kl(axes, summary)),
+        chart("bound", f"{bound} in nats against epochs.{reached}", lambda axes: draw_bound(axes, summary)),
+        chart("kl", f"KL in nats against epochs.{kl}", lambda axes: draw_kl(axes, summary)),
     ]
 
 
@@ -42,15 +42,15 @@ def latent_charts(summary: RunSummary) -> list[str]:
     active = int(summary.latent_is_active.sum())
     shares = f"What each of {summary.latent_dim} latents carries; {active} are active."
     return [
-        _chart("latent-means", view.described, lambda axes: draw_latent_means(axes, view), height=370),
-        _chart("latent-kl", shares, lambda axes: draw_latent_kl(axes, summary), height=370),
+        chart("latent-means", view.described, lambda axes: draw_latent_means(axes, view), height=370),
+        chart("latent-kl", shares, lambda axes: draw_latent_kl(axes, summary), height=370),
     ]
 
 
 def column_charts(summary: RunSummary, what: str) -> str:
     """A table's columns, one small SVG each: "samples" or "reconstructions"."""
     both, columns = "real and samples" if what == "samples" else "originals and reconstructions", columns_of(summary, what)
-    pieces = [_chart(f"{what}-{index}", f"{name}: {both}", draw, *COLUMN_SIZE) for index, (name, draw) in enumerate(columns)]
+    pieces = [chart(f"{what}-{index}", f"{name}: {both}", draw, *COLUMN_SIZE) for index, (name, draw) in enumerate(columns)]
     cards = "".join(f'<div class="card">{piece}</div>' for piece in pieces)
     rest = summary.spec.num_elements - len(columns)
     return cards + (f'<p class="small">and {rest} more {"column" if rest == 1 else "columns"}, not shown</p>' if rest else "")
@@ -73,9 +73,10 @@ def reconstruction_grid(summary: RunSummary) -> str:
     return _image(picture, whole, description, WIDE_PICTURE_WIDTH)
 
 
-def _chart(
+def chart(
     name: str, description: str, draw: Callable[[Axes], None], width: int = CHART_SIZE[0], height: int = CHART_SIZE[1]
 ) -> str:
+    """A picture of one pair of axes, as SVG."""
     with sheet(width, height) as figure:
         draw(figure.subplots())
         return svg_markup(figure, name, description)

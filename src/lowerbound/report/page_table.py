@@ -1,0 +1,81 @@
+"""The page's section about a table: its columns and why they are so, the cells that are missing, what pairs tell of each other."""
+
+from __future__ import annotations
+
+import html
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from ..data.columns import Column
+from ..summaries import RunSummary
+from .page_pictures import chart
+from .style import BLUE, INK, MUTED
+
+# Pairs whose dots are named: the strongest of the data.
+_NAMED_PAIRS = 5
+
+
+def table_section(summary: RunSummary) -> str:
+    """Each column with its kind, its law, the reason and its holes; what was left out; and the dependence of pairs."""
+    spec = summary.spec
+    rows = "".join(_row(column) for column in spec.columns)
+    left_out = "".join(
+        f'<tr><th scope="row">{html.escape(column.name)}</th><td>{column.kind}</td><td>left out</td>'
+        f"<td>{html.escape(column.reason)}</td><td>{_share(column.missing)}</td></tr>"
+        for column in spec.left_out
+    )
+    patterns = len(spec.hole_patterns)
+    holes = (
+        f" {np.mean(spec.holes):.1%} of all cells have no value, in {patterns:,} different patterns; a row's score is then about "
+        "the cells that have one."
+        if spec.holes
+        else ""
+    )
+    pair_chart = ""
+    if len(spec.columns) > 1 and len(summary.samples) > 1 and len(summary.real) > 1:
+        description = "What pairs of columns tell of each other, in the data and in the samples."
+        pair_chart = f'<div class="card">{chart("pairs", description, lambda axes: draw_pairs(axes, summary), height=370)}</div>'
+    return (
+        '<p class="intro">What each column was taken for, and the values that decided it. Another kind or law is stated in a '
+        f"schema: <code>lowerbound schema DATA --out schema.toml</code>.{holes}</p>"
+        '<div class="card scroll"><table class="choices"><thead><tr><th>Column</th><th>Kind</th><th>Law</th><th>Because</th>'
+        f"<th>Missing</th></tr></thead><tbody>{rows}{left_out}</tbody></table></div>{pair_chart}"
+    )
+
+
+def _row(column: Column) -> str:
+    return (
+        f'<tr><th scope="row">{html.escape(column.name)}</th><td>{column.kind}</td><td>{html.escape(column.likelihood)}</td>'
+        f"<td>{html.escape(column.reason)}</td><td>{_share(column.missing)}</td></tr>"
+    )
+
+
+def _share(missing: float) -> str:
+    return f"{missing:.1%}" if missing else "\N{EN DASH}"
+
+
+def draw_pairs(axes: Axes, summary: RunSummary) -> None:
+    """A dot for each pair of columns: their normalised mutual information in the data, and in the samples."""
+    from ..evaluation.fidelity.pairs import PairFigures
+
+    columns = summary.spec.columns
+    figures = PairFigures(summary.real, columns)
+    samples = np.where(np.isfinite(summary.samples), summary.samples, np.nan)
+    real, made = (figures.counts(rows).information for rows in (summary.real, samples))
+    first, second = np.triu_indices(len(columns), 1)
+    x, y = real[first, second], made[first, second]
+    top = 1.05 * max(float(x.max()), float(y.max()), 0.05)
+    axes.plot((0, top), (0, top), color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
+    axes.scatter(x, y, s=16, color=BLUE, alpha=0.7, linewidths=0, zorder=2)
+    for index in np.argsort(-x, kind="stable")[:_NAMED_PAIRS]:
+        name = f"{columns[first[index]].name}, {columns[second[index]].name}"
+        side = "right" if x[index] > 0.55 * top else "left"
+        offset = (-6, -3) if side == "right" else (6, -3)
+        style = {"fontsize": 7.5, "color": INK, "ha": side, "va": "center"}
+        axes.annotate(name, (x[index], y[index]), xytext=offset, textcoords="offset points", **style)
+    axes.set_xlim(0, top)
+    axes.set_ylim(0, top)
+    axes.set_xlabel("in the data")
+    axes.set_ylabel("in samples")
+    axes.set_title("What pairs of columns tell of each other (0: nothing, 1: all)")
