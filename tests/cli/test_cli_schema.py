@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import sqlite3
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
-from commands import command, good
+from commands import SMALL_ALONE, command, good
 
 
 @pytest.fixture
@@ -84,3 +86,30 @@ def test_the_page_on_tables_runs(people: Path, tmp_path: Path, monkeypatch: pyte
     found = json.loads(good("schema", "t.csv", "--schema", "t.toml", "--json").stdout)["columns"]
     assert [(each["kind"], each["categories"]) for each in found] == [("count", []), ("ordinal", ["small", "medium", "large"])]
     assert people.exists()
+
+
+def test_a_database_is_trained_on_by_a_schema(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A relative URL and a relative schema are found again from another folder, and other data may be a file."""
+    pytest.importorskip("sqlalchemy")
+    monkeypatch.chdir(tmp_path)
+    connection = sqlite3.connect("people.db")
+    connection.execute("CREATE TABLE people (id INTEGER, size TEXT, stars INTEGER)")
+    rows = [(row, (None, "small", "large", "medium")[row % 4], row % 5) for row in range(60)]
+    connection.executemany("INSERT INTO people VALUES (?, ?, ?)", rows)
+    connection.commit()
+    connection.close()
+    url, query = "sqlite:///people.db", ("--query", "SELECT size, stars FROM people ORDER BY id")
+    Path("kinds.toml").write_text('[columns.size]\nkind = "ordinal"\ncategories = ["small", "medium", "large"]\n')
+    small = [each.replace("likelihood.name=auto", "likelihood.name=mixed") for each in SMALL_ALONE]
+    good("train", url, *query, "--schema", "kinds.toml", *small, "--epochs", 1, "--out", "run")
+    config = tomllib.loads(Path("run/config.toml").read_text())["data"]
+    assert config["name"] == f"sqlite:///{tmp_path}/people.db"
+    assert config["schema"] == str(tmp_path / "kinds.toml")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    Path("other.csv").write_text("stars,size\n3,huge\n,medium\n")
+    good("encode", tmp_path / "run", "other.csv", "--out", "codes.csv")
+    assert len(Path("codes.csv").read_text().splitlines()) == 3
+    good("train", "--resume", tmp_path / "run", "--epochs", 2, "--no-report")
+    refused = command("train", "--resume", tmp_path / "run", "--query", "SELECT 1")
+    assert (refused.status, "--query cannot be given with it" in refused.error) == (2, True)

@@ -132,7 +132,9 @@ def _start(path: Path, data: str | None) -> tuple[Start, Recipe]:
     config = start.config
     if data is not None:
         # Whatever was said of the rows and the variables of the other data.
-        others = {"key": ""} | ({"validation": DataConfig().validation} if isinstance(config.data.validation, str) else {})
+        others = {"key": "", "query": ""} | (
+            {"validation": DataConfig().validation} if isinstance(config.data.validation, str) else {}
+        )
         config = config.updated({"data": others})
     return start, Recipe(name, RecipeInfo(), config.to_dict())
 

@@ -12,6 +12,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import validate_data
 
 from ..data.checks import check_array
+from ..data.columns.frames import names_of_frame
 from ..data.conditions import condition_array
 from ..data.examples import Example, mask_of
 from ..data.spec import DataSpec
@@ -34,16 +35,7 @@ def numeric_examples(X: Any, estimator: BaseEstimator, event_shape: tuple[int, .
             raise DataError(f"{error} Give the columns that `fit` was given, in their order.") from error
 
     if is_frame:
-        names = list(getattr(X, "column_names", X.columns))
-        if len(set(names)) < len(names):
-            twice = next(name for name in names if names.count(name) > 1)
-            raise DataError(f"X has {names.count(twice)} columns named {twice!r}; expected a name of its own for each.")
-        kinds = {type(name).__name__ for name in names}
-        if len(kinds) > 1 and "str" in kinds:
-            raise DataError(
-                f"X has columns named by {' and '.join(sorted(kinds))}; expected names of one kind. Make all of them texts: "
-                "X.columns = X.columns.astype(str)."
-            )
+        names = names_of_frame(X)
         # Names come first: a column that is missing explains a number of columns that is wrong.
         compare(X)
         _check_columns(X, names)
