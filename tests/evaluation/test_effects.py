@@ -15,7 +15,7 @@ from lowerbound.config import RunConfig
 from lowerbound.data.columns import Column
 from lowerbound.data.describe import describe
 from lowerbound.errors import ConfigurationError, DataError
-from lowerbound.evaluation.effects import latent_effects
+from lowerbound.evaluation.effects import _of_codes, latent_effects
 from lowerbound.evaluation.latents import decode
 from lowerbound.evaluation.probe import inputs_of, linear_probe
 from lowerbound.verification.linear_gaussian import LinearGaussian
@@ -63,6 +63,20 @@ def test_where_a_latent_moves_rows_to_and_fro_the_interval_says_so() -> None:
     both[:, found.latents[0]] = found.low[0], found.high[0]
     one = np.diff(decode(model, both), axis=0)[0] / np.asarray(describe(data).std)
     assert np.abs(one - found.effects[0]).max() < 1.0
+
+
+def test_codes_are_categories_or_the_numbers_that_they_stand_for() -> None:
+    grade = Column("g", "ordinal", categories=(1.0, 2.0, 10.0), counts=(5, 0, 5))
+    names, values = _of_codes("g", grade)
+    assert names == ["g"]
+    # The last is what training did not see, at the mean.
+    assert values.tolist() == [[1], [2], [10], [5.5]]
+    names, values = _of_codes("c", Column("c", "categorical", categories=("x", "y", "z"), counts=(1, 7, 2)))
+    assert names == ["c = y", "c = z", "c = x"]
+    assert values.tolist() == [[0, 0, 1], [1, 0, 0], [0, 1, 0], [0, 0, 0]]
+    names, values = _of_codes("b", Column("b", "binary", categories=("no", "yes"), counts=(3, 7)))
+    assert names == ["b = yes"]
+    assert values.tolist() == [[0], [1], [0]]
 
 
 def test_a_latent_on_a_sphere_does_not_move_alone() -> None:

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from ..data.columns import Column
 from ..data.columns.column import in_words
 from ..data.examples import Example
 from ..data.spec import DataSpec
@@ -106,8 +107,8 @@ def latent_effects(
         e_jd = (1/N) sum_n ( E[x_d | z_n with z_j = high_j] - E[x_d | z_n with z_j = low_j] ) / std_d,   z_n ~ q(z|x_n)
 
     In standard deviations of x_d in the training data. Of a column of categories x_d is 1 where a row has the category and 0
-    elsewhere, for each of the commonest twenty; E[x_d|z] is its probability then. The intervals are percentiles of 400
-    resamplings of the rows; the ends low_j and high_j are taken as they are.
+    elsewhere, for each of the commonest twenty; E[x_d|z] is its probability then. An ordinal column is its number. The intervals
+    are percentiles of 400 resamplings of the rows; the ends low_j and high_j are taken as they are.
 
     - `data`: examples, at most 4,000 of which say where the ends are; the means are over 200 of them.
     - `num_latents`: how many latents, those that carry most first.
@@ -125,7 +126,7 @@ def latent_effects(
     latents = np.argsort(-carried, kind="stable")[:num_latents]
     chosen = np.sort(rng.permutation(len(draws))[:MOST_ROWS])
     conditions = None if data.condition is None else np.asarray(data.condition)[chosen]
-    names, elements, std, picked = _quantities(spec)
+    names, elements, std, values = _quantities(spec)
     shares = rng.multinomial(len(chosen), np.full(len(chosen), 1 / len(chosen)), size=_RESAMPLES) / len(chosen)
     found = []
     for latent in latents:
@@ -133,7 +134,7 @@ def latent_effects(
         for end in (low, high):
             moved = draws[chosen].copy()
             moved[:, latent] = end[latent]
-            ends.append(_means_of(model, moved, conditions, picked))
+            ends.append(_means_of(model, moved, conditions, values))
         moves = (ends[1] - ends[0]) / std
         resampled = np.quantile(shares @ moves, [(1 - INTERVAL) / 2, (1 + INTERVAL) / 2], axis=0)
         found.append((moves.mean(axis=0), *resampled, np.abs(moves).mean(axis=0)))
@@ -155,47 +156,57 @@ def latent_effects(
 
 
 def _quantities(spec: DataSpec) -> tuple[tuple[str, ...], np.ndarray, np.ndarray, dict[int, np.ndarray]]:
-    """Names, elements and standard deviations (in the model's units) of what is followed; the codes of columns of categories."""
+    """Names, elements and standard deviations (in the model's units) of what is followed.
+
+    Of coded columns also the numbers that codes stand for: (codes, quantities).
+    """
     names: list[str] = []
     elements: list[int] = []
     std: list[float] = []
-    picked: dict[int, np.ndarray] = {}
+    values: dict[int, np.ndarray] = {}
     for element in range(spec.num_elements):
         column = spec.columns[element] if spec.columns else None
         own = spec.element_name(element).strip("'")
         if column is None or not column.is_coded:
             names.append(own)
-            elements.append(element)
             std.append(spec.std[element] / spec.unit)
-            continue
-        counts = np.asarray(column.counts, np.float64)
-        share = counts / counts.sum()
-        # Of two categories one says all.
-        codes = np.array([1]) if len(share) == 2 else np.argsort(-counts, kind="stable")[:MOST_CATEGORIES]
-        picked[element] = codes
-        for code in codes.tolist():
-            names.append(f"{own} = {in_words(column.categories[code])}")
-            elements.append(element)
-            std.append(float(np.sqrt(share[code] * (1 - share[code]))))
+        else:
+            followed, values[element] = _of_codes(own, column)
+            names += followed
+            share = np.asarray(column.counts, np.float64) / sum(column.counts)
+            known = values[element][:-1]
+            std += np.sqrt(share @ known**2 - (share @ known) ** 2).tolist()
+        elements += [element] * (len(names) - len(elements))
     spread = np.asarray(std, np.float64)
-    return tuple(names), np.asarray(elements), np.where(spread > 0, spread, 1.0), picked
+    return tuple(names), np.asarray(elements), np.where(spread > 0, spread, 1.0), values
+
+
+def _of_codes(own: str, column: Column) -> tuple[list[str], np.ndarray]:
+    """Of an ordinal column its number, at its mean where training did not see it; of others whether it is this category."""
+    counts = np.asarray(column.counts, np.float64)
+    if column.kind == "ordinal":
+        levels = np.asarray(column.categories, np.float64)
+        return [own], np.append(levels, np.average(levels, weights=counts))[:, None]
+    # Of two categories one says all.
+    codes = np.array([1]) if len(counts) == 2 else np.argsort(-counts, kind="stable")[:MOST_CATEGORIES]
+    is_it = np.arange(column.num_codes)[:, None] == codes
+    return [f"{own} = {in_words(column.categories[code])}" for code in codes.tolist()], is_it.astype(np.float64)
 
 
 def _means_of(
-    model: AbstractLatentVariableModel, latents: np.ndarray, conditions: np.ndarray | None, picked: dict[int, np.ndarray]
+    model: AbstractLatentVariableModel, latents: np.ndarray, conditions: np.ndarray | None, values: dict[int, np.ndarray]
 ) -> np.ndarray:
     """(n, Q) the expected number, or the probability of the category, of each quantity at each z."""
     given = None if conditions is None else jnp.asarray(conditions, jnp.float32)
-    means, probabilities = _decoded(model, jnp.asarray(latents, jnp.float32), given)
+    means, found = _decoded(model, jnp.asarray(latents, jnp.float32), given)
     flat = np.asarray(means, np.float64).reshape(len(latents), -1)
-    return _joined(flat, {place: np.asarray(each, np.float64) for place, each in probabilities.items()}, picked)
+    if not values:
+        return flat
 
-
-def _joined(means: np.ndarray, probabilities: dict[int, np.ndarray], picked: dict[int, np.ndarray]) -> np.ndarray:
     def of(element: int) -> np.ndarray:
-        return probabilities[element][:, picked[element]] if element in picked else means[:, [element]]
+        return np.asarray(found[element], np.float64) @ values[element] if element in values else flat[:, [element]]
 
-    return np.concatenate([of(element) for element in range(means.shape[1])], axis=1) if picked else means
+    return np.concatenate([of(element) for element in range(flat.shape[1])], axis=1)
 
 
 @eqx.filter_jit
