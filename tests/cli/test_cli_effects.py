@@ -66,4 +66,5 @@ def test_wrong_use_is_told(run: Path, images_run: Path) -> None:
     assert "--label is 'kidn'" in command("explain", run, "--label", "kidn").error
     assert "a column of many numbers" in command("explain", run, "--label", "size").error
     assert "no columns with names" in command("explain", images_run, "--label", "size").error
+    assert "--seed is -1" in command("explain", run, "--seed", -1).error
     assert "--latents is 0" in command("explain", run, "--latents", 0).error

@@ -70,4 +70,5 @@ def test_wrong_use_is_told(run: Path, table_run: Path, images_run: Path, tmp_pat
     assert "target is 'kidn'" in wrong.error
     assert "'kind'" in wrong.error
     assert "ends in '.txt'" in command("fidelity", run, "--out", tmp_path / "x.txt").error
+    assert "--seed is -1" in command("fidelity", run, "--seed", -1).error
     assert "-n is -3" in command("fidelity", run, "-n", -3).error

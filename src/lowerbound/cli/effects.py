@@ -12,6 +12,7 @@ import typer
 from ..errors import ConfigurationError, DataError, unknown_name_message
 from .app import DataDir, Json, Overwrite, Run, Split, app
 from .console import print_json, show_table, show_text
+from .fidelity import LARGEST_SEED
 from .opening import OpenRun, open_run
 from .outputs import check_out
 from .runtime import say
@@ -48,8 +49,9 @@ def explain(
     overwrite: Overwrite = False,
 ) -> None:
     """Say what each latent moves, in standard deviations with intervals, and what of a label is in the codes, beside PCA."""
-    from ..config.rules import COUNT
+    from ..config.rules import COUNT, Integer
 
+    Integer(0, LARGEST_SEED).convert("--seed", seed)
     COUNT.convert("--latents", latents)
     COUNT.convert("--columns", columns)
     if out is not None:

@@ -15,6 +15,9 @@ from .opening import open_run
 from .outputs import check_out
 from .runtime import say
 
+# Folds and trees take no larger one.
+LARGEST_SEED = 2**31 - 1
+
 if TYPE_CHECKING:
     from ..evaluation.fidelity import Fidelity
 
@@ -40,8 +43,9 @@ def fidelity(
     overwrite: Overwrite = False,
 ) -> None:
     """Draw rows from a run's model, and say how near they are to real rows that it never saw: columns, pairs, a classifier."""
-    from ..config.rules import COUNT
+    from ..config.rules import COUNT, Integer
 
+    Integer(0, LARGEST_SEED).convert("--seed", seed)
     if count:
         COUNT.convert("-n", count)
     if out is not None:
