@@ -312,6 +312,14 @@ MUTATIONS = (
         "weights that are random",
     ),
     Mutation(
+        "categories whose masses leave no room for what was not seen",
+        "likelihoods/categories.py",
+        "known = jnp.log1p(-unseen) + picked",
+        "known = picked",
+        "oracles/test_table_likelihoods.py::test_what_training_did_not_see_has_the_probability_that_is_stated",
+        _LIKELIHOODS,
+    ),
+    Mutation(
         "hidden elements without the importance weights",
         "evaluation/imputation.py",
         "jnp.where(is_finite, log_weight, -jnp.inf)",

@@ -1,4 +1,4 @@
-"""The page's section about a table: its columns and why they are so, the cells that are missing, what pairs tell of each other."""
+"""The page's section about a table: its columns and why they are so, missing cells, and what pairs tell of each other."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .page_pictures import chart
 from .style import BLUE, INK, MUTED
 
 # Pairs whose dots are named: the strongest of the data.
-_NAMED_PAIRS = 5
+_NAMED_PAIRS = 3
 
 
 def table_section(summary: RunSummary) -> str:
@@ -76,6 +76,6 @@ def draw_pairs(axes: Axes, summary: RunSummary) -> None:
         axes.annotate(name, (x[index], y[index]), xytext=offset, textcoords="offset points", **style)
     axes.set_xlim(0, top)
     axes.set_ylim(0, top)
-    axes.set_xlabel("in the data")
+    axes.set_xlabel("in the data (0: nothing, 1: all)")
     axes.set_ylabel("in samples")
-    axes.set_title("What pairs of columns tell of each other (0: nothing, 1: all)")
+    axes.set_title("What pairs of columns tell of each other")

@@ -19,11 +19,13 @@ from ..evaluation.estimates import mean_and_error
 from ..likelihoods import (
     AbstractLikelihood,
     Bernoulli,
+    CategoriesLikelihood,
     ColourLogisticMixture,
     ContinuousBernoulli,
     DiscretizedLogistic,
     DiscretizedLogisticMixture,
     Gaussian,
+    GaussianMixture,
     Laplace,
     Lattice,
     NegativeBinomial,
@@ -57,6 +59,8 @@ LIKELIHOODS: Mapping[str, tuple[AbstractLikelihood, np.ndarray]] = {
     "quantized-gaussian": (QuantizedGaussian((1,), -1.0, 1.0, 256), _LEVELS),
     "gaussian": (Gaussian((1,), np.float32(0.01)), _LINE),
     "laplace": (Laplace((1,), np.float32(0.01)), _LINE),
+    "gaussian-mixture": (GaussianMixture((1,), np.float32(0.01), num_components=3), _LINE),
+    "categories": (CategoriesLikelihood((1,), 5, 0.1), np.arange(6.0)),
     "poisson": (Poisson((1,), library_size=False), _COUNTS),
     "negative-binomial": (NegativeBinomial((1,), library_size=False, dispersion="from-z"), _COUNTS),
 }
