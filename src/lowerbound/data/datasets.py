@@ -24,7 +24,7 @@ from .endings import COUNT_ENDINGS, FILES_IN_WORDS, TABLE_ENDINGS, ending_of
 from .files import load_array_file
 from .images import load_image_folder
 from .named import NAMED_SETS, NamedSet, read_original
-from .table_sets import TableOptions, load_table, tokens_of
+from .table_sets import TableOptions, load_table_set, tokens_of
 from .validation import is_file, with_examples, with_marked
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def load_dataset(
     if is_url(str(name_or_path)) or (str(name_or_path) not in NAMED_SETS and ending_of(path) in TABLE_ENDINGS and path.is_file()):
         if key:
             raise DataError(f"data.key is {key!r}, but {path} is a table, which holds one array; leave the key out.")
-        dataset = load_table(str(name_or_path), _names_of(condition), marks, are_labels=are_labels, options=table)
+        dataset = load_table_set(str(name_or_path), _names_of(condition), marks, are_labels=are_labels, options=table)
     else:
         dataset = _load(name_or_path, key, data_dir, image_size, background)
         if condition:

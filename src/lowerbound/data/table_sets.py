@@ -18,7 +18,7 @@ from .columns.sql import is_url
 from .conditions import joined
 from .dataset import Dataset
 from .endings import TEXT_ENDINGS, ending_of
-from .tables import load_numbers
+from .tables import load_table
 from .validation import is_file, with_marked
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def tokens_of(missing: str) -> tuple[str, ...]:
     return tuple(token.strip() for token in missing.split(",") if token.strip())
 
 
-def load_table(
+def load_table_set(
     name: str, condition: Sequence[str], marks: str, *, are_labels: bool = False, options: TableOptions = TableOptions()
 ) -> Dataset:
     """The data set in a file that is a table, or in a database.
@@ -68,7 +68,7 @@ def load_table(
     """
     path = Path(name).expanduser()
     if options.is_plain and not condition and not marks and not is_url(name) and ending_of(path) in TEXT_ENDINGS:
-        table = load_numbers(path)
+        table = load_table(path)
         if table is not None:
             return Dataset(name, check_array(table.values, name=path.name), feature_names=table.names)
     aside = {**({marks: "data.validation"} if marks else {}), **dict.fromkeys(condition, "data.condition")}

@@ -38,7 +38,7 @@ class _Form(NamedTuple):
     above: int
 
 
-def load_numbers(path: Path) -> Table | None:
+def load_table(path: Path) -> Table | None:
     """The table in a .csv file (separated by semicolons, tabs or commas) or a .tsv file (by tabs) all of whose cells are numbers.
 
     None where one is not, or has no value, and wherever else NumPy's own reader does not do: `read_raw` reads that, and says
