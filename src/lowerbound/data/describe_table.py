@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DataError
-from .columns import Column
+from ..errors import DataError, warn_of_data
+from .columns import Column, RawTable, infer_columns
+from .columns.column import in_words
 from .columns.infer import refitted
 from .dataset import Dataset
 from .describe import describe
@@ -16,6 +17,8 @@ from .holes import filled, share_of_holes
 from .spec import DataSpec
 
 _MOST_PATTERNS = 500
+# So many columns with values that training did not see are named; of so many rows not one is like training's by chance.
+_MOST_SHOWN, _ENOUGH_ROWS = 5, 10
 
 
 def describe_table(dataset: Dataset, rows: np.ndarray) -> DataSpec:
@@ -91,13 +94,34 @@ def _each(values: tuple[float, ...], count: int) -> np.ndarray:
     return np.broadcast_to(np.asarray(values), (count,))
 
 
+def table_of_numbers(dataset: Dataset) -> RawTable | None:
+    """Rows of numbers under names as a table; None where the data set is none."""
+    if dataset.table is not None or not dataset.feature_names or dataset.examples.ndim != 2:
+        return dataset.table
+    return RawTable(dataset.name, dataset.feature_names, tuple(dataset.examples.astype(np.float64).T))
+
+
+def with_columns(dataset: Dataset) -> Dataset:
+    """Rows of numbers under names with what each column is; a column that is left out is said by a `DataWarning`."""
+    table = table_of_numbers(dataset)
+    if dataset.columns or table is None:
+        return dataset
+    columns = infer_columns(table)
+    left_out = [f"{column.name!r} ({column.kind}: {column.reason})" for column in columns if column.is_left_out]
+    if left_out:
+        warn_of_data(f"{dataset.name}: left out {'is' if len(left_out) == 1 else 'are'} {'; '.join(left_out)}.")
+    return dataclasses.replace(dataset, table=table, columns=columns)
+
+
 def encoded_for(dataset: Dataset, spec: DataSpec) -> Dataset:
     """The data set with its cells encoded as the columns of a model are, whatever codes it has itself.
 
-    Raises `DataError`, with the line and the column, for a cell that is no number where the model has numbers; and when a column
-    is missing.
+    Warns with `DataWarning` of categories that training did not see, of which nothing is known but that.
+
+    Raises `DataError`, with the line and the column, for a cell that is no number where the model has numbers; when a column is
+    missing; and when of ten rows or more none has a value of a column that training saw, where these values are numbers.
     """
-    table = dataset.table
+    table = table_of_numbers(dataset)
     if table is None:
         raise DataError(
             f"{dataset.name} is an array of shape {dataset.examples.shape} without the names of its columns; expected a table or "
@@ -106,9 +130,37 @@ def encoded_for(dataset: Dataset, spec: DataSpec) -> Dataset:
         )
     _require(table.names, spec.columns, dataset.name)
     examples = np.stack([column.encode(table) for column in spec.columns], axis=1)
+    _say_unseen(examples, table, spec, dataset.name)
     return dataclasses.replace(
-        dataset, examples=examples, feature_names=spec.feature_names, columns=(*spec.columns, *spec.left_out)
+        dataset, table=table, examples=examples, feature_names=spec.feature_names, columns=(*spec.columns, *spec.left_out)
     )
+
+
+def _say_unseen(examples: np.ndarray, table: RawTable, spec: DataSpec, name: str) -> None:
+    found = []
+    for number, column in enumerate(spec.columns):
+        if not column.is_coded:
+            continue
+        codes = examples[:, number]
+        unseen, known = codes == len(column.categories), ~np.isnan(codes)
+        if not unseen.any():
+            continue
+        cells = table.column(column.name)
+        value = cells[int(np.argmax(unseen))]
+        shown = in_words(float(value)) if cells.dtype.kind == "f" else repr(value) if isinstance(value, str) else str(value)
+        if unseen.sum() == known.sum() >= _ENOUGH_ROWS and not column.has_texts:
+            raise DataError(
+                f"{name}: none of the {int(known.sum()):,} values of column {column.name!r} is one that training saw: the first "
+                f"is {shown}, expected {column.words}. Give the data in the units of the training data; or, if they are right, "
+                "train on rows like these too."
+            )
+        found.append(f"{column.name!r} ({int(unseen.sum()):,} cells, {shown} for one)")
+    if found:
+        more = f" and {len(found) - _MOST_SHOWN} more columns" if len(found) > _MOST_SHOWN else ""
+        warn_of_data(
+            f"{name}: values that training did not see, in {', '.join(found[:_MOST_SHOWN])}{more}. They are taken together as "
+            "one category, of which nothing is known but that it is none of the others."
+        )
 
 
 def _require(names: tuple[str, ...], columns: tuple[Column, ...], path: str) -> None:

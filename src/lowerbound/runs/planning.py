@@ -10,8 +10,10 @@ from ..assembly.build import check_same_model, infers_labels, resolve, told_labe
 from ..assembly.laws import with_laws
 from ..config import ResolvedConfig, RunConfig, layered
 from ..config.entry import KINDS
+from ..data.columns.infer import is_of_several_kinds
 from ..data.dataset import Dataset
 from ..data.describe_dataset import describe_dataset
+from ..data.describe_table import table_of_numbers, with_columns
 from ..data.holes import filled
 from ..data.labels import label_values
 from ..data.spec import DataSpec
@@ -52,6 +54,8 @@ def plan(
     Raises `ConfigurationError`, also where the configuration asks for another model than the one before, and `DataError`.
     """
     split = _choose_split(config, dataset)
+    if before is None and given is not None and _has_columns(given, parts, dataset, split):
+        dataset = with_columns(dataset)
     spec = described(config, dataset, split) if before is None else before.spec
     choices: list[Choice] = []
     if given is not None:
@@ -68,7 +72,24 @@ def plan(
 
 def described(config: RunConfig, dataset: Dataset, split: Split) -> DataSpec:
     """The description of the training examples, and of the labels that the model is told where it infers them."""
+    if config.likelihood.name == "mixed":
+        dataset = with_columns(dataset)
     return with_laws(describe_dataset(dataset, split.train, config.data.kind, told_labels(config, dataset, split)))
+
+
+def _has_columns(given: Mapping[str, Mapping[str, Any]], parts: Mapping[str, Any], dataset: Dataset, split: Split) -> bool:
+    """Whether rows of numbers are taken for columns of several kinds: where they are, and nothing was set that speaks against."""
+    if dataset.columns or "likelihood" in parts:
+        return False
+    plain = {"likelihood": {"name": "mixed"}, "network": {"name": "mlp"}, "data": {"scaling": "auto", "kind": "auto"}}
+    for section, keys in plain.items():
+        own = given.get(section, {})
+        if any(own.get(key, value) not in (value, "auto") for key, value in keys.items()):
+            return False
+    if set(given.get("likelihood", {})) - {"name"} or "name" in given.get("prior", {}):
+        return False
+    table = table_of_numbers(dataset)
+    return table is not None and is_of_several_kinds(table.rows(split.train))
 
 
 def _choose_split(config: RunConfig, dataset: Dataset) -> Split:

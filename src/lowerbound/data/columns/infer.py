@@ -24,6 +24,7 @@ _LEAST_ZEROS = 0.05
 _STRONG_SKEWNESS = 1.0
 # Counts come near to 0; whole numbers that do not are measured, as prices are.
 _LARGEST_LEAST_COUNT = 5
+_FEWEST_ROWS_FOR_KINDS, _MOST_ROWS_FOR_KINDS, _MOST_COLUMNS_OF_KINDS = 100, 20_000, 100
 _ID_NAME = re.compile(r"(?i)(^|[_\s.-])(id|uuid|guid|key|index)$|^unnamed: ?\d+$")
 
 
@@ -35,6 +36,19 @@ def infer_columns(table: RawTable, known: Mapping[str, Column] = {}) -> tuple[Co
     Raises `DataError`, with the line and the column, for a column of numbers in which some cells are texts.
     """
     return tuple((known[name] if name in known else _kind_of(table, name)).fitted(table) for name in table.names)
+
+
+def is_of_several_kinds(table: RawTable) -> bool:
+    """Whether columns that all hold numbers are of several kinds, so that no one law does for them.
+
+    Plain are real and positive numbers, counts alone, and zeros and ones alone; and all tables that are short, or so wide that
+    their columns are rather pixels, words or genes.
+    """
+    if len(table) < _FEWEST_ROWS_FOR_KINDS or len(table.names) > _MOST_COLUMNS_OF_KINDS:
+        return False
+    some = table.rows(slice(0, _MOST_ROWS_FOR_KINDS))
+    kinds = {column.kind for column in infer_columns(some) if not column.is_left_out}
+    return bool(kinds - {"real", "positive"}) and kinds not in ({"count"}, {"binary"})
 
 
 def refitted(columns: Sequence[Column], table: RawTable) -> tuple[Column, ...]:
