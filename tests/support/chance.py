@@ -36,6 +36,7 @@ COMPARISONS = {
     "oracles/test_annealing.py": 60,
     "oracles/test_bayesian_decoder.py": 20,
     "oracles/test_bounds.py": 60,
+    "oracles/test_completion.py": 8,
     "oracles/test_counts.py": 20,
     "oracles/test_densities.py": 400,
     "oracles/test_errors.py": 4,

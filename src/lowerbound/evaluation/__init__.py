@@ -2,6 +2,7 @@ from .annealing import AnnealedEstimate, Annealing, anneal, anneal_back, anneale
 from .bidirectional import Sandwich, sandwich
 from .classes import ClassificationError, check_infers_labels, class_probabilities, classification_error, completed
 from .comparison import Comparison, Contender, Contribution, Subject, check_comparable, compare, contribution
+from .completion import Completion, completion
 from .estimates import BoundCurve, Estimate
 from .evidence import EvidenceEstimate, estimate_evidence
 from .filling import as_recorded, points
@@ -40,6 +41,7 @@ __all__ = [
     "ClassificationError",
     "ColumnCoverage",
     "Comparison",
+    "Completion",
     "Contender",
     "Contribution",
     "Defensive",
@@ -75,6 +77,7 @@ __all__ = [
     "classification_error",
     "compare",
     "completed",
+    "completion",
     "contribution",
     "decode",
     "element_shares",
