@@ -45,7 +45,7 @@ def test_recipes_are_listed_with_their_papers() -> None:
 def test_info_says_what_a_run_is(images_run: Path) -> None:
     text = " ".join(good("info", images_run).stdout.split())
     scores = json.loads((images_run / "evaluation.json").read_text())
-    assert (scores.pop("format"), scores.pop("version")) == ("lowerbound-evaluation", 3)
+    assert (scores.pop("format"), scores.pop("version")) == ("lowerbound-evaluation", 4)
     for part in (
         "120 examples of 4 x 5, uint8",
         "96 train, 12 validation, 12 test (shuffled)",

@@ -223,7 +223,7 @@ def test_json_lines_are_the_rows_of_the_metrics(images_run: Path, tmp_path: Path
     assert finished["run"] == str(tmp_path / "run")
     assert Path(finished["report"]).is_file()
     scores = json.loads((tmp_path / "run" / "evaluation.json").read_text())
-    assert {**{name: finished.get(name) for name in scores}, "format": "lowerbound-evaluation", "version": 3} == scores
+    assert {**{name: finished.get(name) for name in scores}, "format": "lowerbound-evaluation", "version": 4} == scores
 
 
 def test_constant_pixels_are_warned_of_in_a_sentence(begun: list[TrainingRun], tmp_path: Path) -> None:

@@ -30,6 +30,8 @@ def test_nan_and_infinity_are_counted_and_located():
     with pytest.raises(
         DataError, match=r"Input X contains 2 NaN and 1 infinite of 12 values .*; the first is nan at index \(1, 2\)"
     ):
+        check_array(bad, may_have_holes=False)
+    with pytest.raises(DataError, match=r"Input X contains 1 infinite of 12 values .*; the first is -inf at index \(3, 1\)"):
         check_array(bad)
     with pytest.raises(DataError, match=r"Input Z contains 1 infinite of 3 values .*; the first is inf at index \(0, 1\)"):
         check_array(np.array([[0.0, np.inf, 0.0]]), name="Z", event_shape=(3,))
@@ -39,7 +41,8 @@ def test_a_nan_far_down_a_long_array_is_located():
     long = np.zeros((3_000_000, 3), np.float32)
     long[2_999_999, 1] = np.nan
     with pytest.raises(DataError, match=r"the first is nan at index \(2999999, 1\)"):
-        check_array(long)
+        check_array(long, may_have_holes=False)
+    assert np.isnan(check_array(long)).sum() == 1
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ _CHUNK_ELEMENTS = 1 << 22
 
 
 def check_array(
-    x: Any, *, name: str = "X", event_shape: tuple[int, ...] | None = None, may_have_holes: bool = False
+    x: Any, *, name: str = "X", event_shape: tuple[int, ...] | None = None, may_have_holes: bool = True
 ) -> np.ndarray:
     """`x` as a numeric NumPy array of shape (n, *event_shape), in its own type (booleans become uint8).
 
@@ -141,7 +141,7 @@ def _check_finite(array: np.ndarray, name: str, may_have_holes: bool) -> None:
         if first is None:
             index = np.unravel_index(int(bad.argmax()), bad.shape)
             first = (start + int(index[0]), *(int(i) for i in index[1:]))
-        nan_here = int(np.isnan(block).sum())
+        nan_here = int((np.isnan(block) & bad).sum())
         num_nan += nan_here
         num_inf += int(bad.sum()) - nan_here
     if first is not None:

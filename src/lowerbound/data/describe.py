@@ -61,7 +61,7 @@ def describe(
     >>> spec.kind, spec.high, spec.step
     ('integer', 255.0, (1.0,))
     """
-    array = check_array(array, name=name)
+    array = check_array(array, name=name, may_have_holes=False)
     event_shape = array.shape[1:]
     feature_names = tuple(str(feature) for feature in feature_names)
     num_elements = array[0].size

@@ -108,7 +108,7 @@ def in_form_of(dataset: Dataset, spec: DataSpec) -> Dataset:
         examples, names = columns_of(Table(examples, names), spec.feature_names, dataset.name), spec.feature_names
     return dataclasses.replace(
         dataset,
-        examples=check_array(examples, name=dataset.name, event_shape=spec.event_shape, may_have_holes=True),
+        examples=check_array(examples, name=dataset.name, event_shape=spec.event_shape),
         feature_names=names,
     )
 

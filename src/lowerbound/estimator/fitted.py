@@ -113,7 +113,7 @@ class AbstractFitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityM
         Raises `DataError` when `X` does not have latent_dim columns.
         """
         self._ready()
-        latents = check_array(as_numbers(X), event_shape=(self.model_.latent_dim,))
+        latents = check_array(as_numbers(X), event_shape=(self.model_.latent_dim,), may_have_holes=False)
         check_size_for_float32(latents, "X")
         means = self._decoder_means(with_condition(np.asarray(latents, np.float32), condition, self.spec_))
         return self._as_given(means, module_of_frame(X) or self._frame)

@@ -39,7 +39,7 @@ def numeric_examples(X: Any, estimator: BaseEstimator, event_shape: tuple[int, .
         # Names come first: a column that is missing explains a number of columns that is wrong.
         compare(X)
         _check_columns(X, names)
-    array = check_array(as_numbers(X), event_shape=event_shape, may_have_holes=True)
+    array = check_array(as_numbers(X), event_shape=event_shape)
     if array.ndim == 2 and not is_frame:
         compare(array)
     return array
