@@ -1,0 +1,52 @@
+"""The page on tables runs as it stands, with few epochs."""
+
+from __future__ import annotations
+
+import csv
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+from commands import good
+
+PAGE = Path(__file__).parents[2] / "docs" / "tables.md"
+
+
+@pytest.fixture
+def people(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A table of 200 people, of whom some things are not known."""
+    random = np.random.default_rng(0)
+    lines = ["row,colour,height,rain,day,visits"]
+    for row in range(200):
+        colour = random.choice(["red", "green", "blue"])
+        height = f"{random.normal(160 + 10 * (colour == 'red'), 8):.1f}" if random.random() > 0.2 else ""
+        rain = "0" if random.random() < 0.4 else f"{random.exponential(3):.2f}"
+        lines.append(f"{row},{colour},{height},{rain},2024-03-{1 + row % 28:02d},{random.poisson(2)}")
+    (tmp_path / "people.csv").write_text("\n".join(lines) + "\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_page_runs_as_it_stands(people: Path) -> None:
+    for language, text in re.findall(r"```(\w+)\n(.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL):
+        if language == "python":
+            with pytest.warns(UserWarning, match="left out"):
+                exec(text, {})
+            continue
+        for line in text.splitlines():
+            quick = ["--epochs", "2", "--set", "network.hidden_widths=[16,16]"] if " train " in line else []
+            good(*shlex.split(line)[1:], *quick)
+    with (people / "red.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 20
+    assert {row["colour"] for row in rows} == {"red"}
+    assert "row" not in rows[0]
+    with (people / "new.csv").open() as file:
+        new = list(csv.DictReader(file))
+    assert all(float(row["visits"]).is_integer() for row in new)
+    assert any(not row["height"] for row in new)
+    assert {row["day"][:8] for row in new} == {"2024-03-"}
+    with (people / "filled.csv").open() as file:
+        assert all(row["height"] for row in csv.DictReader(file))
