@@ -149,3 +149,12 @@ def test_columns_with_levels_and_counts_hold_no_codes() -> None:
     zeros = np.where(generator.random(300) < 0.4, 0, generator.lognormal(0, 1, 300))
     levels = generator.choice([0.0, 50.0, 60.5], 300)
     describe(np.stack([generator.poisson(1.0, 300) + 0.0, zeros, levels, generator.normal(size=300).round(1)], axis=1))
+
+
+def test_one_other_value_in_a_constant_column_is_no_outlier() -> None:
+    """The deviation of equal tenths is a rounding, some 1e-17, which must not become the column's unit."""
+    table = TABLE.copy()
+    table[:, 1] = 0.1
+    table[5, 1] = 28.0
+    assert find_outliers(table[:, 1]) is None
+    assert describe(table).std[1] == pytest.approx(table[:, 1].std())

@@ -80,8 +80,9 @@ def find_outliers(column: np.ndarray) -> np.ndarray | None:
     distance = np.abs(values - np.median(values))
     order = np.argsort(distance, kind="stable")
     suspects, rest = order[-most:], values[order[:-most]]
-    spread, low, high = rest.std(), rest.min(keepdims=True), rest.max(keepdims=True)
-    if spread == 0 or values.std() <= _LARGEST_STD_RATIO * spread:
+    low, high = rest.min(keepdims=True), rest.max(keepdims=True)
+    # The mean of equal numbers is off by a rounding, and so their deviation is not quite 0.
+    if low == high or values.std() <= _LARGEST_STD_RATIO * rest.std():
         return None
     (below,), (above,) = plausible_limits(rest[:, None], low, high)
     far = suspects[(values[suspects] < below) | (values[suspects] > above)]
