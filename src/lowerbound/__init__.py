@@ -6,11 +6,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .estimator import VAE, VAEClassifier
+    from .estimator import VAE, VAEClassifier, VAEOutlierDetector
     from .estimator.comparing import compare_models
 
 __version__ = "0.2.0"
-__all__ = ["VAE", "VAEClassifier", "__version__", "compare_models"]
+__all__ = ["VAE", "VAEClassifier", "VAEOutlierDetector", "__version__", "compare_models"]
 
 
 _PACKAGES = (
@@ -37,6 +37,10 @@ def __getattr__(name: str) -> Any:
         from .estimator.classifier import VAEClassifier
 
         return VAEClassifier
+    if name == "VAEOutlierDetector":
+        from .estimator.outliers import VAEOutlierDetector
+
+        return VAEOutlierDetector
     if name == "compare_models":
         from .estimator.comparing import compare_models
 

@@ -14,7 +14,7 @@ from lowerbound.config import RunConfig
 from lowerbound.data.describe import describe
 from lowerbound.data.examples import Example
 from lowerbound.errors import ConfigurationError
-from lowerbound.evaluation import element_shares
+from lowerbound.evaluation import element_shares, lost_nats
 
 RNG = np.random.default_rng(0)
 TABLE = RNG.normal(size=(40, 1)) * [1.0, 2.0, -3.0] + 0.1 * RNG.normal(size=(40, 3))
@@ -56,3 +56,25 @@ def test_the_column_that_was_changed_loses_most() -> None:
 def test_what_cannot_be_weighed_alone_is_refused(array: np.ndarray, name: str, message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         element_shares(_model(array, name=name), array)
+
+
+def test_a_cell_without_a_value_has_no_share_and_the_others_keep_theirs() -> None:
+    model, holes = _model(TABLE, name="gaussian"), TABLE.copy()
+    holes[::2, 1] = np.nan
+    data = Example(holes, observed=~np.isnan(holes))
+    shares = element_shares(model, data)
+    assert np.isfinite(shares).all()
+    assert (shares[::2, 1] == 0).all()
+    assert (shares[1::2] != 0).all()
+
+
+def test_lost_nats_are_those_beside_the_median_of_the_rows_that_have_the_cell() -> None:
+    model, holes = _model(TABLE, name="gaussian"), TABLE.copy()
+    holes[::2, 1] = np.nan
+    holes[:, 2] = np.nan
+    normal, data = Example(holes, observed=~np.isnan(holes)), Example(TABLE[:6])
+    lost = lost_nats(model, data, normal)
+    usual = np.median(element_shares(model, normal)[1::2, 1])
+    np.testing.assert_allclose(lost[:, 1], usual - element_shares(model, data)[:, 1], rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(lost[:, 2], -element_shares(model, data)[:, 2], rtol=1e-5, atol=1e-5)
+    assert (lost_nats(model, normal, data)[:, 2] == 0).all()

@@ -74,20 +74,23 @@ class OpenRun(NamedTuple):
             )
         return getattr(rows, split)
 
-    def other_examples(self, data: str, key: str, data_dir: Path | None) -> Example:
-        """Other data, fit for the model, a table's columns by their names; raises `DataError` when they are not."""
+    def other_examples(self, data: str, key: str, data_dir: Path | None, *, may_be_odd: bool = False) -> Example:
+        """Other data, fit for the model, a table's columns by their names; raises `DataError` when they are not.
+
+        - `may_be_odd`: whether they may be unlike the training rows, or outside the likelihood's support.
+        """
         import numpy as np
 
         from ..data.examples import examples_of
 
-        dataset = self.other_dataset(data, key, data_dir)
+        dataset = self.other_dataset(data, key, data_dir, may_be_odd=may_be_odd)
         return examples_of(dataset, np.arange(len(dataset.examples)), self.spec)
 
-    def other_dataset(self, data: str, key: str, data_dir: Path | None) -> Dataset:
+    def other_dataset(self, data: str, key: str, data_dir: Path | None, *, may_be_odd: bool = False) -> Dataset:
         """Other data as `other_examples` takes them, with all that came with them."""
         from ..data.datasets import load_configured
         from ..data.examples import in_form_of
-        from ..data.plausibility import check_like_training
+        from ..data.plausibility import check_float32, check_like_training
 
         spec = self.spec
         loaded = load_configured(
@@ -99,8 +102,11 @@ class OpenRun(NamedTuple):
             columns=(*spec.columns, *spec.left_out),
         )
         dataset = in_form_of(loaded, spec)
-        self.model.check_values(dataset.examples, spec, name=data)
-        check_like_training(dataset.examples, spec, name=data)
+        if may_be_odd:
+            check_float32(spec.to_model(dataset.examples), spec, data)
+        else:
+            self.model.check_values(dataset.examples, spec, name=data)
+            check_like_training(dataset.examples, spec, name=data)
         return dataset
 
 

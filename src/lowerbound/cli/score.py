@@ -7,32 +7,58 @@ from typing import Annotated
 
 import typer
 
-from .app import DataDir, Key, Overwrite, Run, SampleSeed, app
+from ..errors import ConfigurationError
+from .anomalies import COLUMNS, FALSE_ALARMS, FALSE_DISCOVERIES, asked_rate, judge, to_json, words, write_judged
+from .app import DataDir, Json, Key, Overwrite, Run, SampleSeed, app
+from .console import print_json
 from .opening import open_run
 from .outputs import check_out, write_npy, write_table
 from .runtime import say
 
 
-@app.command(epilog="Example: lowerbound score runs/table-1 new_rows.csv --out scores.csv --columns")
+@app.command(
+    epilog="Examples: lowerbound score runs/table-1 new_rows.csv --out scores.csv --columns · "
+    "lowerbound score runs/table-1 new_rows.csv --false-alarm-rate 0.01 --out flagged.csv"
+)
 def score(
     run: Run,
     data: Annotated[str, typer.Argument(metavar="DATA", help="A named set, a file or a folder of images.")],
-    out: Annotated[Path, typer.Option(help="A .csv or .npy file: one row per example.")],
+    out: Annotated[Path | None, typer.Option(help="A .csv or .npy file: one row per example.")] = None,
     samples: Annotated[int, typer.Option(help="Importance samples per example, K.")] = 100,
     columns: Annotated[bool, typer.Option("--columns", help="E[log p(x_j|z)] of each column j too.")] = False,
+    false_alarm_rate: Annotated[
+        float | None,
+        typer.Option(FALSE_ALARMS, help="Flag rows: of rows like the run's held-out ones this share, and no more in the mean."),
+    ] = None,
+    false_discovery_rate: Annotated[
+        float | None,
+        typer.Option(
+            FALSE_DISCOVERIES, help="Flag rows: of those that are flagged, this share at most is like the held-out ones."
+        ),
+    ] = None,
     key: Key = "",
     seed: SampleSeed = 0,
     data_dir: DataDir = None,
+    as_json: Json = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Write log p(x) of each example in nats, its standard error and effective sample size, its ELBO and KL."""
-    check_out(out, (".csv", ".npy"), overwrite=overwrite)
+    """Write log p(x) of each example in nats, its standard error and effective sample size, its ELBO and KL.
+
+    With a rate, flag odd ones too: score, conformal p-value, flag, and the columns that make the row unlikely.
+    """
+    rate = asked_rate(false_alarm_rate, false_discovery_rate)
+    if out is not None:
+        check_out(out, (".csv", ".npy"), overwrite=overwrite)
+    elif not as_json:
+        raise ConfigurationError("--out is missing; give a .csv or .npy file, or --json for the standard output.")
     opened = open_run(run)
     import numpy as np
 
     from ..evaluation import element_shares, estimate_evidence
 
-    examples = opened.other_examples(data, key, data_dir)
+    examples = opened.other_examples(data, key, data_dir, may_be_odd=rate is not None)
+    # What the flags cannot do is said before the work.
+    judged = None if rate is None else judge(opened, examples, rate, data_dir, seed)
     found = estimate_evidence(opened.model, examples, samples, seed=seed)
     size = np.asarray(found.effective_sample_size, np.float64)
     # The variance of a mean of K weights over its square, to first order that of its logarithm.
@@ -52,8 +78,18 @@ def score(
         names += [f"{name}: log p(x|z) nats" for name in own]
         rows.append(element_shares(opened.model, examples, seed=seed).astype(np.float64))
     scores = np.concatenate(rows, axis=1)
-    if out.suffix == ".npy":
-        write_npy(out, scores)
-    else:
+    if out is not None and out.suffix == ".npy":
+        own = [] if judged is None else [np.stack([judged.scores, judged.p_values, judged.flags.astype(np.float64)], axis=1)]
+        write_npy(out, np.concatenate([*own, scores], axis=1))
+    elif out is not None and judged is not None:
+        write_judged(out, scores, names, judged, opened.spec)
+    elif out is not None:
         write_table(out, scores, names)
-    say(f"wrote {', '.join(table)} of {len(scores):,} examples to {out}")
+    if as_json and judged is not None:
+        print_json(to_json(judged, opened.spec, scores, names))
+    elif as_json:
+        print_json({"rows": [dict(zip(names, row, strict=True)) for row in scores.tolist()]})
+    for sentence in () if judged is None else words(judged):
+        say(sentence)
+    if out is not None:
+        say(f"wrote {', '.join([*(() if judged is None else COLUMNS), *table])} of {len(scores):,} examples to {out}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-import zlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, overload
 
@@ -24,7 +23,7 @@ from ..data.checks import check_array, check_size_for_float32
 from ..data.dataset import Dataset
 from ..data.examples import Example
 from ..data.levels import for_device
-from ..data.plausibility import check_like_training
+from ..data.plausibility import check_float32, check_like_training
 from ..data.spec import DataSpec
 from ..errors import ConfigurationError
 from ..storage.memory import check_number_fits
@@ -171,7 +170,7 @@ class AbstractFitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityM
         Raises `DataError` when the examples are not like those of `fit` or outside the likelihood's support.
         """
         data, count = self._checked(X, condition, in_support=True), COUNT.convert("num_samples", num_samples)
-        streams = np.asarray([zlib.crc32(row.astype(np.float32).tobytes()) >> 1 for row in np.asarray(data.x)], np.int32)
+        streams = lowerbound.evaluation.own_streams(data)
         estimate = lowerbound.evaluation.estimate_evidence(self.model_, data, count, seed=_EVIDENCE_SEED, streams=streams)
         return np.asarray(estimate.log_evidence, np.float64)
 
@@ -359,20 +358,26 @@ class AbstractFitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityM
             return frame_of_rows(array, self.spec_, module or self._frame)
         return as_frame(array, self.spec_.feature_names, module) if self.spec_.feature_names else array
 
-    def examples_of(self, X: Any, condition: Any = None) -> Example:
-        """The rows of `X`, with their conditions, as the model scores them; raises `DataError` when it cannot."""
-        return self._checked(X, condition, in_support=True)
+    def examples_of(self, X: Any, condition: Any = None, *, may_be_odd: bool = False) -> Example:
+        """The rows of `X`, with their conditions, as the model scores them; raises `DataError` when it cannot.
+
+        - `may_be_odd`: whether they may be unlike those of `fit`, in other units too, or outside the likelihood's support.
+        """
+        return self._checked(X, condition, in_support=not may_be_odd, may_be_odd=may_be_odd)
 
     def _ready(self) -> None:
         check_is_fitted(self)
         check_not_forked()
 
-    def _checked(self, X: Any, condition: Any, *, in_support: bool = False) -> Example:
+    def _checked(self, X: Any, condition: Any, *, in_support: bool = False, may_be_odd: bool = False) -> Example:
         self._ready()
         array = self._rows(X)
         if in_support:
             self.model_.check_values(array, self.spec_)
-        check_like_training(array, self.spec_)
+        if may_be_odd:
+            check_float32(self.spec_.to_model(array), self.spec_, "X")
+        else:
+            check_like_training(array, self.spec_)
         return with_condition(for_device(self.spec_.to_model(array)), condition, self.spec_)
 
     def _rows(self, X: Any) -> np.ndarray:

@@ -1,10 +1,21 @@
 from .annealing import AnnealedEstimate, Annealing, anneal, anneal_back, annealed_estimate
+from .anomaly import SCORES, AnomalyScorer, fit_scorer
 from .bidirectional import Sandwich, sandwich
 from .classes import ClassificationError, check_infers_labels, class_probabilities, classification_error, completed
 from .comparison import Comparison, Contender, Contribution, Subject, check_comparable, compare, contribution
 from .completion import Completion, completion
+from .conformal import (
+    RATE,
+    check_calibration,
+    false_alarm_limits,
+    flags_allowed,
+    flags_at_false_alarm_rate,
+    flags_at_false_discovery_rate,
+    p_values,
+    rows_needed,
+)
 from .estimates import BoundCurve, Estimate
-from .evidence import EvidenceEstimate, estimate_evidence
+from .evidence import EvidenceEstimate, estimate_evidence, own_streams
 from .filling import as_recorded, points
 from .hidden_cells import HiddenCells, hide_and_fill
 from .imputation import Imputation, impute
@@ -28,15 +39,18 @@ from .posterior_density import HarmonicEstimate, PosteriorDensity, harmonic_evid
 from .proposals import AbstractProposal, Amortised, Defensive, Refined, Widened
 from .reconstruction import Reconstruction, reconstruction
 from .scores import Evaluation, evaluate
-from .shares import element_shares
+from .shares import element_shares, lost_nats
 from .table_rows import GivenRows, sample_given, sample_rows
 from .unfinished import Unfinished
 
 __all__ = [
+    "RATE",
+    "SCORES",
     "AbstractProposal",
     "Amortised",
     "AnnealedEstimate",
     "Annealing",
+    "AnomalyScorer",
     "BoundCurve",
     "ClassificationError",
     "ColumnCoverage",
@@ -70,6 +84,7 @@ __all__ = [
     "anneal_back",
     "annealed_estimate",
     "as_recorded",
+    "check_calibration",
     "check_comparable",
     "check_density",
     "check_infers_labels",
@@ -84,6 +99,11 @@ __all__ = [
     "estimate_evidence",
     "evaluate",
     "evaluate_by",
+    "false_alarm_limits",
+    "fit_scorer",
+    "flags_allowed",
+    "flags_at_false_alarm_rate",
+    "flags_at_false_discovery_rate",
     "harmonic_evidence",
     "harmonic_record",
     "hide_and_fill",
@@ -95,11 +115,15 @@ __all__ = [
     "kl_by_latent",
     "latent_table",
     "levels_of",
+    "lost_nats",
+    "own_streams",
+    "p_values",
     "points",
     "posterior_draws",
     "posterior_means",
     "posterior_stds",
     "reconstruction",
+    "rows_needed",
     "sample",
     "sample_given",
     "sample_rows",

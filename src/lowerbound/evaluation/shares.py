@@ -26,7 +26,8 @@ def element_shares(
     r"""E_q[log p(x_j|z)] of each element j (flattened) of each example, in nats: (n, elements).
 
     The mean over `num_draws` draws z ~ q(z|x). Where the elements are independent given z, as in all but a few likelihoods, they
-    sum to the reconstruction term E_q[log p(x|z)]. None is log p(x_j): what the other elements tell of x_j is in z.
+    sum to the reconstruction term E_q[log p(x|z)]. None is log p(x_j): what the other elements tell of x_j is in z. The share of
+    an element without a value is 0.
 
     Raises `ConfigurationError` for a code without a density, where an element cannot be weighed alone (pixels of joined colours,
     counts given their total), and for more than 1,024 elements.
@@ -46,6 +47,23 @@ def element_shares(
     return in_blocks(model, lambda block: np.asarray(_shares(model, block.on_device(), jnp.asarray(alone), keys)), data)
 
 
+def lost_nats(
+    model: AbstractLatentVariableModel, data: Example, normal: Example, *, seed: int = 0
+) -> Float[np.ndarray, "examples elements"]:
+    """How much less likely each element of each example is than it is in a usual row, in nats: (n, elements).
+
+    The median of the element's share, `element_shares`, among the `normal` rows that have it, less its share here; 0 for an
+    element without a value. Raises as `element_shares`.
+    """
+    shares, usual = element_shares(model, data, seed=seed), element_shares(model, normal, seed=seed)
+    if normal.observed is not None:
+        usual = np.where(np.asarray(normal.observed).reshape(usual.shape), usual, np.nan)
+        # In a column that no normal row has nothing is usual.
+        usual[:, np.isnan(usual).all(axis=0)] = 0.0
+    lost = np.nanmedian(usual, axis=0) - shares
+    return lost if data.observed is None else np.where(np.asarray(data.observed).reshape(lost.shape), lost, 0.0)
+
+
 @eqx.filter_jit
 def _shares(
     model: AbstractLatentVariableModel, block: Example, alone: Array, keys: Key[Array, " draws"]
@@ -56,7 +74,7 @@ def _shares(
         def of_draw(total: Array, key: PRNGKeyArray) -> tuple[Array, None]:
             z, _ = posterior.sample_and_log_prob(key)
             shown = jax.vmap(lambda observed: model.log_likelihood(dataclasses.replace(example, observed=observed), z))
-            return total + shown(alone), None
+            return total + shown(alone if example.observed is None else alone & example.observed), None
 
         return jax.lax.scan(of_draw, jnp.zeros(len(alone)), keys)[0] / len(keys)
 

@@ -1,0 +1,182 @@
+"""Scores of oddness: what each is, that it is one of the row alone, and that the choice is made by its rule."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+from sklearn.neighbors import NearestNeighbors
+from support.built import build_model
+
+from lowerbound.config import RunConfig
+from lowerbound.data.columns import Column
+from lowerbound.data.describe import describe
+from lowerbound.data.examples import Example
+from lowerbound.errors import ConfigurationError, DataError
+from lowerbound.evaluation import SCORES, AnomalyScorer, estimate_evidence, fit_scorer, own_streams, posterior_means
+from lowerbound.evaluation.anomaly import EVIDENCE, IN_CODES, IN_DATA, JOINED
+from lowerbound.evaluation.corruptions import STRENGTH, corrupted
+from lowerbound.evaluation.neighbours import FARTHEST, Neighbours
+
+RNG = np.random.default_rng(0)
+ROWS = (RNG.normal(size=(90, 1)) * [1.0, 20.0, -300.0] + RNG.normal(size=(90, 3)) * [0.1, 2.0, 30.0]).astype(np.float32)
+TRAIN, HELD_OUT, NEW = ROWS[:50], ROWS[50:70], ROWS[70:]
+
+
+@pytest.fixture(scope="module")
+def model() -> Any:
+    sections = {"model": {"latent_dim": 2}, "network": {"hidden_widths": [8]}, "likelihood": {"name": "gaussian"}}
+    return build_model(RunConfig.from_dict(sections), describe(TRAIN), jax.random.key(0))
+
+
+@pytest.fixture(scope="module")
+def scorer(model: Any) -> AnomalyScorer:
+    return fit_scorer(model, describe(TRAIN), Example(TRAIN), Example(HELD_OUT))
+
+
+def test_each_score_is_what_its_name_says(model: Any, scorer: AnomalyScorer) -> None:
+    found = scorer.all(model, Example(NEW))
+    assert tuple(found) == SCORES
+    evidence = estimate_evidence(model, NEW, 100, streams=own_streams(Example(NEW))).log_evidence
+    np.testing.assert_allclose(found[EVIDENCE], -evidence, rtol=1e-6)
+
+    def nearest(rows: np.ndarray, new: np.ndarray) -> np.ndarray:
+        """By hand: the mean of the five smallest of all distances."""
+        distances = np.sqrt(np.square(new[:, None].astype(float) - rows[None]).sum(axis=-1))
+        return np.sort(distances, axis=1)[:, :5].mean(axis=1)
+
+    mean, std = TRAIN.mean(axis=0, dtype=float), TRAIN.std(axis=0, dtype=float)
+    both = np.concatenate([TRAIN, HELD_OUT])
+    np.testing.assert_allclose(found[IN_DATA], nearest((both - mean) / std, (NEW - mean) / std), rtol=1e-5)
+    codes = [posterior_means(model, rows) for rows in (both, NEW)]
+    np.testing.assert_allclose(found[IN_CODES], nearest(*codes), rtol=1e-4, atol=1e-5)
+    units = [(found[name] - scorer.centre[name]) / scorer.spread[name] for name in (EVIDENCE, IN_DATA)]
+    np.testing.assert_allclose(found[JOINED], np.maximum(*units), rtol=1e-9)
+    np.testing.assert_array_equal(scorer(model, Example(NEW)), found[scorer.score])
+
+
+def test_the_units_of_the_joined_score_are_those_of_held_out_rows(model: Any, scorer: AnomalyScorer) -> None:
+    evidence = -estimate_evidence(model, HELD_OUT, 100, streams=own_streams(Example(HELD_OUT))).log_evidence
+    assert scorer.centre[EVIDENCE] == pytest.approx(np.median(evidence), rel=1e-6)
+    above = evidence[evidence > np.median(evidence)]
+    assert scorer.spread[EVIDENCE] == pytest.approx((above - np.median(evidence)).mean(), rel=1e-4)
+
+
+def test_a_score_is_one_of_the_row_alone(model: Any, scorer: AnomalyScorer) -> None:
+    whole = scorer.all(model, Example(NEW))
+    for name, values in scorer.all(model, Example(NEW[[7, 2]])).items():
+        np.testing.assert_allclose(values, whole[name][[7, 2]], rtol=1e-5, err_msg=name)
+
+
+def test_a_hopeless_row_is_the_oddest_and_its_score_is_a_number(model: Any, scorer: AnomalyScorer) -> None:
+    rows = np.concatenate([NEW, np.full((1, 3), 3e38, np.float32)])
+    for name, values in scorer.all(model, Example(rows)).items():
+        assert np.isfinite(values).all()
+        if name != IN_CODES:
+            assert values.argmax() == len(NEW), name
+
+
+@pytest.mark.parametrize("better", [EVIDENCE, IN_DATA, IN_CODES])
+def test_another_score_than_the_joined_one_is_chosen_where_it_is_clearly_better(
+    model: Any, monkeypatch: pytest.MonkeyPatch, better: str
+) -> None:
+    """Scores that are made up: the better one tells all odd rows, the others are noise; and where it is noise too, `joined`."""
+    rng, calls = np.random.default_rng(1), []
+
+    def told(of: str) -> Any:
+        def component(self: AnomalyScorer, name: str, model: Any, data: Example) -> np.ndarray:
+            calls.append(name)
+            is_odd = len(data) > len(HELD_OUT)
+            return rng.normal(size=len(data)) + (5.0 if is_odd and name == of else 0.0)
+
+        return component
+
+    def of_noise(self: AnomalyScorer, components: Any, name: str) -> np.ndarray:
+        return rng.normal(size=len(components[EVIDENCE])) if name == JOINED else components[name]
+
+    monkeypatch.setattr(AnomalyScorer, "_of", of_noise)
+    for of, chosen in ((better, better), ("none", JOINED)):
+        monkeypatch.setattr(AnomalyScorer, "_component", told(of))
+        found = fit_scorer(model, describe(TRAIN), Example(TRAIN), Example(HELD_OUT), seed=3)
+        assert found.score == chosen
+        assert f"{better} {found.areas[better]:.3f}" in found.reason
+    assert set(calls) == {EVIDENCE, IN_DATA, IN_CODES}
+
+
+def test_a_score_that_is_asked_for_is_taken(model: Any) -> None:
+    found = fit_scorer(model, describe(TRAIN), Example(TRAIN), Example(HELD_OUT), method=IN_CODES)
+    assert (found.score, found.reason, found.areas) == (IN_CODES, "it was asked for", {})
+    with pytest.raises(ConfigurationError, match=r"method is 'best'; expected one of auto, joined, evidence, data-neighbours"):
+        fit_scorer(model, describe(TRAIN), Example(TRAIN), Example(HELD_OUT), method="best")
+    with pytest.raises(DataError, match="no held-out rows to choose a score by"):
+        fit_scorer(model, describe(TRAIN), Example(TRAIN), Example(HELD_OUT[:0]))
+
+
+def test_a_row_is_made_odd_in_one_cell() -> None:
+    normal = Example(np.array([[0.0, 5.0, np.nan], [1.0, 6.0, 7.0]]), np.ones((2, 1)))
+    others = Example(np.stack([np.arange(100.0), np.full(100, 3.0), np.arange(100.0)], axis=1))
+    made = corrupted(normal, others, np.array([True, False, True]), 300, np.random.default_rng(0))
+    assert made.x.shape == (600, 3)
+    assert made.condition is not None
+    assert made.condition.shape == (600, 1)
+    before = np.tile(normal.x, (300, 1))
+    changed = (made.x != before) & ~(np.isnan(made.x) & np.isnan(before))
+    assert (changed.sum(axis=1) <= 1).all()
+    # The hole of every second row stays one.
+    assert np.isnan(made.x[::2, 2]).all()
+    assert changed[:, 1].any()
+    assert set(made.x[changed[:, 1], 1]) == {3.0}
+    moved = (made.x - before)[changed[:, 0], 0]
+    # Some 200 normal numbers of deviation 3 * 28.9: within a quarter of it, five deviations of an estimate from so many.
+    assert moved.std() == pytest.approx(STRENGTH * np.arange(100).std(), rel=0.25)
+    np.testing.assert_array_equal(normal.x, [[0.0, 5.0, np.nan], [1.0, 6.0, 7.0]])
+
+
+def test_odd_pictures_keep_their_type() -> None:
+    pictures = Example(RNG.integers(0, 256, (6, 4, 5)).astype(np.uint8))
+    made = corrupted(pictures, pictures, np.zeros(20, bool), 5, np.random.default_rng(0))
+    assert (made.x.dtype, made.x.shape) == (np.uint8, (30, 4, 5))
+
+
+def test_neighbours_of_pictures_have_one_scale_and_holes_count_as_the_mean() -> None:
+    pictures = RNG.integers(0, 2, (20, 4, 5)).astype(np.uint8)
+    pictures[:, 0] *= 200
+    found = Neighbours.in_data(pictures, describe(pictures))
+    assert np.ptp(found.scale) == 0
+    rows = np.stack([np.arange(10.0), np.arange(10.0) ** 2], axis=1)
+    table = Neighbours.in_data(rows, describe(rows))
+    holes, filled = np.array([[4.0, np.nan]]), np.array([[4.0, rows[:, 1].mean()]])
+    np.testing.assert_allclose(table.distance(holes), table.distance(filled))
+    assert table.distance(np.array([[np.inf, 0.0]]))[0] == FARTHEST
+    # A column without any value adds nothing.
+    blank = np.concatenate([rows, np.full((10, 1), np.nan)], axis=1)
+    wide = Neighbours.in_data(blank, dataclasses.replace(describe(rows), event_shape=(3,)))
+    np.testing.assert_allclose(wide.distance(blank), table.distance(rows))
+
+
+def test_codes_are_as_far_apart_whatever_their_numbers() -> None:
+    """Two columns: a code of thirty, and a number. By hand: codes that are another are sqrt(2) away."""
+    codes = np.concatenate([np.repeat(np.arange(22.0), 2), np.arange(22.0, 30.0)])
+    number = RNG.normal(size=52)
+    rows = np.stack([codes, number], axis=1)
+    columns = (Column("kind", "categorical", categories=tuple(map(str, range(30)))), Column("number", "real"))
+    spec = dataclasses.replace(describe(rows), columns=columns)
+    placed = Neighbours.in_data(rows, spec)._placed(
+        np.array([[3, 0.0], [17, 0.0], [29, 0.0], [28, 0.0], [30, 0.0], [np.nan, 0.0]])
+    )
+    apart = np.linalg.norm(placed[:, None] - placed[None], axis=-1)
+    root = np.sqrt(2)
+    # The two rare ones are one axis; the one that no row has is another; a hole is 1 from all.
+    np.testing.assert_allclose(apart[0], [0, root, root, root, root, 1])
+    np.testing.assert_allclose(apart[2], [root, root, 0, 0, root, 1])
+    np.testing.assert_allclose(placed[:, 0], -number.mean() / number.std())
+
+
+def test_of_very_many_rows_a_part_is_searched(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lowerbound.evaluation.neighbours.MOST_ROWS", 30)
+    found = Neighbours.of(ROWS)
+    assert isinstance(found.search, NearestNeighbors)
+    assert found.search.n_samples_fit_ == 30
