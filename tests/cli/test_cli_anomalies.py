@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from commands import SMALL_ALONE, command, good
+
+from lowerbound.cli.anomalies import Judged, Rate, write_judged
+from lowerbound.data.describe import describe
 
 _SPLITS = ("--set", "data.validation=30", "--set", "data.test=100")
 
@@ -140,3 +144,11 @@ def test_scores_of_a_file_do_not_depend_on_its_other_rows(folder: Path, tmp_path
         json.loads(good("score", folder / "run", file, *options).stdout)["rows"] for file in (folder / "new.csv", few)
     )
     assert [row["score"] for row in own] == pytest.approx([all_rows[41]["score"], all_rows[3]["score"]], rel=1e-5)
+
+
+def test_a_column_s_name_that_a_spreadsheet_would_run_is_a_text(tmp_path: Path) -> None:
+    spec = dataclasses.replace(describe(rows(20, 0)), feature_names=("=1+1", "weight", "age"))
+    one = np.ones(1)
+    judged = Judged("joined", "", Rate("--false-alarm-rate", 0.1), 100, "", one, one, one > 0, np.array([[9.0, 0.0, 3.0]]))
+    write_judged(tmp_path / "out.csv", np.ones((1, 1)), ["log_evidence_nats"], judged, spec)
+    assert "'=1+1 (9 nats); age (3 nats)" in (tmp_path / "out.csv").read_text(encoding="utf-8")

@@ -170,6 +170,7 @@ def to_json(judged: Judged, spec: DataSpec, table: np.ndarray, names: Sequence[s
 
 def write_judged(out: Path, table: np.ndarray, names: Sequence[str], judged: Judged, spec: DataSpec) -> None:
     """A .csv table: the numbers of `table`, and of each row its score, p-value, flag and columns; or leave the file as it was."""
+    from ..data.columns.cells import guarded
     from ..storage.atomic import write_text
 
     text = io.StringIO()
@@ -179,6 +180,7 @@ def write_judged(out: Path, table: np.ndarray, names: Sequence[str], judged: Jud
     for row, numbers in enumerate(table.tolist()):
         cells = [f"{judged.scores[row]:.15g}", f"{judged.p_values[row]:.15g}", str(int(judged.flags[row]))]
         if judged.lost is not None:
-            cells.append("; ".join(f"{name} ({nats:.3g} nats)" for name, nats in columns_of_row(judged.lost[row], spec)))
+            found = "; ".join(f"{name} ({nats:.3g} nats)" for name, nats in columns_of_row(judged.lost[row], spec))
+            cells.append(guarded(found))
         writer.writerow([*cells, *(f"{value:.15g}" for value in numbers)])
     write_text(out, text.getvalue())
