@@ -45,7 +45,3 @@ def as_recorded(values: np.ndarray, spec: DataSpec) -> np.ndarray:
             flat[..., place] = np.clip(flat[..., place], 0, len(column.categories) - 1)
     return flat.reshape(values.shape)
 
-
-def filled(x: np.ndarray, values: np.ndarray, observed: np.ndarray) -> np.ndarray:
-    """`x` with `values` where it is not observed, every other element as it was to the bit."""
-    return np.where(observed, x, values.astype(x.dtype))
