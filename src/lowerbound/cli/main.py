@@ -14,8 +14,8 @@ from ..errors import ConfigurationError, LowerboundError, shortened
 
 # isort: off
 # Help lists the commands in this order.
-from . import train, explain, schema, evaluate, score, compare, outputs, classify, walks, latents, fidelity, effects, doctor  # noqa: F401
-from . import tables, verify, reproduce  # noqa: F401
+from . import train, explain, schema, evaluate, score, compare, outputs, impute, classify, walks, latents  # noqa: F401
+from . import fidelity, effects, doctor, tables, verify, reproduce  # noqa: F401
 
 # isort: on
 from .app import app

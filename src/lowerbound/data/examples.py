@@ -13,6 +13,7 @@ from jaxtyping import Array, Bool, Float, Int, Num
 
 from ..errors import DataError
 from .checks import check_array
+from .columns import Column
 from .dataset import Dataset
 from .holes import has_holes, observed_in
 from .levels import for_device
@@ -101,6 +102,13 @@ def in_form_of(dataset: Dataset, spec: DataSpec) -> Dataset:
         from .describe_table import encoded_for
 
         return encoded_for(dataset, spec)
+    if dataset.table is not None:
+        # Whatever kinds its own cells show, to this model they are numbers.
+        names = spec.feature_names or dataset.table.names
+        numbers = [Column(name, "real").encode(dataset.table) for name in names]
+        dataset = dataclasses.replace(
+            dataset, examples=np.stack(numbers, axis=1), feature_names=spec.feature_names and names, columns=()
+        )
     if dataset.feature_names == spec.feature_names and dataset.examples.shape[1:] == spec.event_shape:
         return dataset
     examples, names = dataset.examples, dataset.feature_names

@@ -18,6 +18,7 @@ from .estimates import BoundCurve, Estimate
 from .evidence import EvidenceEstimate, estimate_evidence, own_streams
 from .filling import as_recorded, points
 from .hidden_cells import HiddenCells, hide_and_fill
+from .holes import ColumnHoles, FilledHoles, fill_holes
 from .imputation import Imputation, impute
 from .inference_gap import InferenceGap, inference_gap
 from .intervals import ColumnCoverage, Intervals, levels_of
@@ -54,6 +55,7 @@ __all__ = [
     "BoundCurve",
     "ClassificationError",
     "ColumnCoverage",
+    "ColumnHoles",
     "Comparison",
     "Completion",
     "Contender",
@@ -62,6 +64,7 @@ __all__ = [
     "Estimate",
     "Evaluation",
     "EvidenceEstimate",
+    "FilledHoles",
     "GivenRows",
     "HarmonicEstimate",
     "HiddenCells",
@@ -100,6 +103,7 @@ __all__ = [
     "evaluate",
     "evaluate_by",
     "false_alarm_limits",
+    "fill_holes",
     "fit_scorer",
     "flags_allowed",
     "flags_at_false_alarm_rate",

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..data.spec import DataSpec
 from .imputation import Imputation
+from .table_rows import tidied
 
 
 def points(found: Imputation, spec: DataSpec) -> np.ndarray:
@@ -36,12 +37,12 @@ def _code(masses: np.ndarray, *, has_order: bool) -> np.ndarray:
 
 
 def as_recorded(values: np.ndarray, spec: DataSpec) -> np.ndarray:
-    """Values (..., *event) as the data have them: whole where all of the training data are, codes among those that were seen."""
-    flat = values.reshape(*values.shape[: values.ndim - len(spec.event_shape)], -1)
-    whole = spec.whole_elements
-    flat = np.where(whole, np.rint(flat), flat)
-    for place, column in enumerate(spec.columns):
-        if column.is_coded:
-            flat[..., place] = np.clip(flat[..., place], 0, len(column.categories) - 1)
-    return flat.reshape(values.shape)
+    """Values (..., *event) as the data have them: with the digits and in the range of their column, whole where all of them are.
 
+    A code of a value that training did not see becomes the last of those that it did.
+    """
+    if not spec.columns:
+        return np.where(spec.whole_elements.reshape(spec.event_shape), np.rint(values), values)
+    rows = tidied(values.reshape(-1, spec.num_elements), spec.columns)
+    limits = np.asarray([len(column.categories) - 1.0 if column.is_coded else np.inf for column in spec.columns])
+    return np.minimum(rows, limits).reshape(values.shape)

@@ -17,8 +17,8 @@ from .imputation import FEW_EFFECTIVE_SAMPLES, NUM_SAMPLES, Imputation, impute
 from .intervals import ColumnCoverage, Intervals, levels_of
 
 ASSUMED = (
-    "An interval holds with the stated probability where cells are missing at random, as those that were hidden, and the rows are "
-    "like the rows that it was measured on."
+    "An interval holds with the stated probability where cells are missing at random, as those that were hidden, and the rows "
+    "are like the rows that it was measured on."
 )
 
 
@@ -76,8 +76,9 @@ def fill_holes(
     num_samples: int = NUM_SAMPLES,
     seed: int = 0,
 ) -> FilledHoles:
-    """The examples `x`, (n, *event) in the user's units with NaN for no value, with their holes filled; `data`: as a model sees them.
+    """The examples `x`, (n, *event) in the user's units with NaN for no value, with their holes filled.
 
+    - `data`: the same as a model sees them.
     - `interval`: the coverage of intervals, such as 0.9. `calibration`: rows that the model was not trained on, for it.
 
     Raises `ConfigurationError` and `DataError` as `impute` and `hide_and_fill` do.
@@ -121,8 +122,11 @@ def _ends(
 ) -> tuple[np.ndarray, np.ndarray]:
     flat = is_hole[rows].reshape(len(rows), -1)
     row, element = np.nonzero(flat)
-    quantiles = (spec.to_user(found.quantile(level).astype(np.float64)).reshape(len(rows), -1)[row, element] for level in levels)
-    low, high = rule.around(*quantiles, element, flat.mean(axis=1)[row])
+
+    def quantile(level: float) -> np.ndarray:
+        return spec.to_user(found.quantile(level).astype(np.float64)).reshape(len(rows), -1)[row, element]
+
+    low, high = rule.around(quantile(levels[0]), quantile(levels[1]), element, flat.mean(axis=1)[row])
     ends: list[Any] = []
     for values in (low, high):
         whole = np.full((len(is_hole), spec.num_elements), np.nan)
@@ -134,25 +138,25 @@ def _ends(
 def _columns(
     spec: DataSpec, is_hole: np.ndarray, rows: np.ndarray, found: Imputation | None, rule: Intervals | None
 ) -> tuple[ColumnHoles, ...]:
-    flat = is_hole.reshape(len(is_hole), -1)
+    each = is_hole.reshape(len(is_hole), -1)
     if len(spec.event_shape) == 1:
         names = [spec.element_name(element).strip("'") for element in range(spec.num_elements)]
         kinds = [column.kind for column in spec.columns] or [spec.kind] * len(names)
+        parts = list(each.T[:, :, None])
     else:
         # Of a picture nobody reads a line for each pixel.
-        flat, names, kinds = flat.any(axis=1, keepdims=True), [f"every {spec.element_word}"], [spec.kind]
-    counts = is_hole.reshape(len(is_hole), -1).sum(axis=0) if len(names) > 1 else [is_hole.sum()]
+        names, kinds, parts = [f"every {spec.element_word}"], [spec.kind], [each]
     coverage = {} if rule is None else {column.name: column for column in rule.coverage}
     lines = []
-    for number, (name, kind) in enumerate(zip(names, kinds, strict=True)):
-        here = flat[rows, number]
+    for name, kind, part in zip(names, kinds, parts, strict=True):
+        here = part[rows].any(axis=1)
         effective = np.empty(0) if found is None else found.effective_sample_size[here]
         lines.append(
             ColumnHoles(
                 name=name,
                 kind=kind,
-                num_holes=int(counts[number]),
-                num_cells=len(is_hole) if len(names) > 1 or spec.num_elements == 1 else is_hole.size,
+                num_holes=int(part.sum()),
+                num_cells=part.size,
                 effective_sample_size=float(np.median(effective)) if len(effective) else float("nan"),
                 num_rescued=0 if found is None else int(found.is_rescued[here].sum()),
                 coverage=coverage.get(name),
