@@ -154,7 +154,8 @@ def _write(files: list[Path], raw: RawTable | None, filled: FilledHoles, opened:
         for file, array in zip(files, arrays, strict=True):
             write_npy(file, array)
         return
-    from ..data.columns import Column
+    from ..data.columns import Column, RawTable
+    from ..data.columns.as_written import as_written
     from ..data.columns.filled import ends_of_column, filled_table
 
     spec = opened.spec
@@ -168,14 +169,16 @@ def _write(files: list[Path], raw: RawTable | None, filled: FilledHoles, opened:
             found = ends_of_column(column, filled.low[:, number], filled.high[:, number])
             if found is not None and filled.is_hole[:, number].any():
                 ends[column.name] = found
+    written = as_written(raw, {column.name: column.decimals for column in columns})
     for file, values in zip(files, versions, strict=True):
-        table = filled_table(raw, columns, values)
+        table = filled_table(written, columns, values)
         own = ends if file is files[0] else {}
-        names = [*table.names, *(f"{name}_{end}" for name in own for end in ("low", "high"))]
-        _write_table(file, names, [*table.columns, *(end for pair in own.values() for end in pair)])
+        names = (*table.names, *(f"{name}_{end}" for name in own for end in ("low", "high")))
+        added = tuple(end for pair in own.values() for end in pair)
+        _write_table(file, RawTable(raw.source, names, (*table.columns, *added)))
 
 
-def _write_table(path: Path, names: list[str], columns: list[np.ndarray]) -> None:
+def _write_table(path: Path, table: RawTable) -> None:
     import csv
     import io
 
@@ -184,8 +187,9 @@ def _write_table(path: Path, names: list[str], columns: list[np.ndarray]) -> Non
 
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n", delimiter="\t" if path.suffix == ".tsv" else ",")
-    writer.writerow(names)
-    writer.writerows(zip(*(["" if cell is None else cell for cell in as_texts(column)] for column in columns), strict=True))
+    writer.writerow(table.names)
+    cells = [as_texts(column).tolist() for column in table.columns]
+    writer.writerows(["" if cell is None else cell for cell in row] for row in zip(*cells, strict=True))
     write_text(path, text.getvalue())
 
 

@@ -67,12 +67,13 @@ def hide_and_fill(
     *,
     levels: tuple[float, float],
     num_samples: int,
+    num_draws: int = 0,
     seed: int = 0,
 ) -> HiddenCells:
     """Known elements of `data` as the model fills them when they are hidden as those of other examples are.
 
     - `data`: examples that the model was not trained on, with their own holes. `pattern`: (n, *event) booleans, True where the
-      examples to be filled have no value.
+      examples to be filled have no value. `num_draws`: of `impute`, which is compiled once if all calls have the same.
 
     Raises `DataError` when no example of `data` has a known value in an element that is missing in `pattern`.
     """
@@ -89,7 +90,8 @@ def hide_and_fill(
         )
     observed = known.reshape(len(known), -1)[hidings.row] & ~hidings.hidden
     rows = dataclasses.replace(data[hidings.row], observed=observed.reshape(-1, *spec.event_shape))
-    found = impute(model, rows, num_samples=num_samples, levels=(levels[0], 0.5, levels[1]), seed=seed)
+    wanted = (levels[0], 0.5, levels[1])
+    found = impute(model, rows, num_samples=num_samples, num_draws=num_draws, levels=wanted, seed=seed)
     at, element = np.nonzero(hidings.scored)
 
     def of_cells(values: np.ndarray) -> np.ndarray:

@@ -92,7 +92,8 @@ def fill_holes(
         return FilledHoles(x, np.repeat(x[None], num_draws, axis=0), none, none, is_hole, columns, rows, None)
     rule = None
     if interval is not None and levels is not None and calibration is not None:
-        cells = hide_and_fill(model, spec, calibration, is_hole[rows], levels=levels, num_samples=num_samples, seed=seed + 1)
+        sizes = {"num_samples": num_samples, "num_draws": num_draws}
+        cells = hide_and_fill(model, spec, calibration, is_hole[rows], levels=levels, **sizes, seed=seed + 1)
         rule = Intervals(cells, spec, interval)
     wanted = (0.5,) if levels is None else (levels[0], 0.5, levels[1])
     found = impute(model, data[rows], num_samples=num_samples, num_draws=num_draws, levels=wanted, seed=seed)

@@ -9,7 +9,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Key, PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from ..config.rules import COUNT
 from ..data.examples import Example
@@ -78,10 +78,10 @@ def impute(
         E[f(x_hid)|x_obs] = \sum_k W_k E[f(x_hid)|z_k]
 
     (Mattei and Frellsen 2019, arXiv 1812.02633, section 3.3.) r is q(z|x_obs), with a tenth of the draws from the prior. Draws
-    are x ~ p(x|z) of z's that are chosen with the probabilities W_k; quantiles are those of one draw x_k ~ p(x|z_k) of each z_k,
-    with the weights W_k. Where a model infers its condition and it is not known, each sample is one of z and of the condition.
-    An example whose effective sample size is below 10 is done again from `RESCUE`: the posterior fitted to its own observed
-    elements. The draws of an example derive from (seed, its position) alone.
+    are chosen among one x_k ~ p(x|z_k) of each z_k with the probabilities W_k; quantiles are those of the x_k with these weights.
+    Where a model infers its condition and it is not known, each sample is one of z and of the condition. An example whose
+    effective sample size is below 10 is done again from `RESCUE`: the posterior fitted to its own observed elements. The draws of
+    an example derive from (seed, its position) alone.
 
     - `proposal`: r, of your own; then no example is done again.
 
@@ -139,11 +139,8 @@ class _Found(eqx.Module):
 
 
 class _Samples(eqx.Module):
-    """Samples of z, and of the condition where it is inferred, with what p(x|z) says at each."""
+    """What p(x|z) says at samples of z, and of the condition where it is inferred."""
 
-    z: Float[Array, "*samples latent"]
-    condition: Float[Array, "*samples condition"] | None
-    weights_key: Key[Array, "*samples"]
     log_weight: Float[Array, "*samples"]
     mean: Float[Array, "..."]
     draw: Float[Array, "..."]
@@ -212,7 +209,7 @@ def _of_example(
     levels: Float[Array, " levels"],
     plan: _Plan,
 ) -> _Found:
-    sample_key, choice_key, noise_key = jax.random.split(key, 3)
+    sample_key, choice_key = jax.random.split(key)
     samples = _samples(model, proposal, example, sample_key, weights_key, plan.num_samples)
     log_weight = samples.log_weight
     is_finite = ~(jnp.isnan(log_weight) | (log_weight == jnp.inf))
@@ -224,16 +221,10 @@ def _of_example(
     mean = jnp.tensordot(weight, samples.mean, axes=1)
     variance = jnp.tensordot(jnp.square(weight), jnp.square(samples.mean - mean), axes=1)
     chosen = jax.random.categorical(choice_key, jnp.log(weight), shape=(plan.num_draws,))
-
-    def redrawn(index: Array, key: PRNGKeyArray) -> Array:
-        condition = example.condition if samples.condition is None else samples.condition[index]
-        drawn = model.drawn(samples.weights_key[index])
-        return drawn.decode_draw(samples.z[index], key, condition).astype(jnp.float32)
-
     return _Found(
         mean=mean,
         mean_error=jnp.sqrt(variance),
-        draws=jax.vmap(redrawn)(chosen, jax.random.split(noise_key, plan.num_draws)),
+        draws=samples.draw[chosen],
         quantiles=_weighted_quantiles(samples.draw, weight, levels),
         probabilities={place: jnp.tensordot(weight, each, axes=1) for place, each in samples.probabilities.items()},
         effective_sample_size=jnp.where(is_something, 1 / jnp.sum(jnp.square(by_z)), 0.0),
@@ -260,9 +251,6 @@ def _samples(
             own = dataclasses.replace(example, condition=condition)
             log_joint = drawn.log_likelihood(own, z) + model.log_prior(z, condition)
             return _Samples(
-                z=z,
-                condition=condition if model.infers_condition else None,
-                weights_key=keys[1],
                 log_weight=log_share + log_joint - log_proposal,
                 mean=drawn.decode_mean(z, condition).astype(jnp.float32),
                 draw=drawn.decode_draw(z, noise_key, condition).astype(jnp.float32),
@@ -279,10 +267,16 @@ def _samples(
 
     # The weights' keys know of no example: a model whose weights are random has the same ones for all.
     keys = jax.random.split(draws_key, num_samples), jax.random.split(weights_key, num_samples)
-    samples = jax.lax.map(one, keys, batch_size=CHUNK)
+    samples = jax.lax.map(one, keys, batch_size=_chunk_of(num_samples))
     if not model.infers_condition:
         return samples
     return jax.tree.map(lambda array: array.reshape(-1, *array.shape[2:]), samples)
+
+
+def _chunk_of(num_samples: int) -> int:
+    """How many samples are drawn together: with none left over, where that can be, the loop is compiled once and not twice."""
+    whole = [size for size in range(1, CHUNK + 1) if num_samples % size == 0]
+    return whole[-1] if 4 * whole[-1] >= CHUNK or num_samples < CHUNK else CHUNK
 
 
 def _weighted_quantiles(

@@ -89,6 +89,13 @@ def read_delimited(path: Path, declared: Collection[str] = (), apart: Collection
         raise DataError(f"{path} could not be unpacked ({error}); it is torn, or not gzip's. Write or copy it again.") from error
 
 
+def cells_of(path: Path, num_rows: int) -> list[list[str]]:
+    """The cells of the last rows as they stand in the file, column by column; of what `read_delimited` has read."""
+    text = _text_of(path, _encoding(path))
+    rows = [cells for block, _ in text.blocks(_ROWS_OF_A_BLOCK) for cells in block if len(cells) > 1 or cells[0].strip()]
+    return [[cell.strip() for cell in column] for column in itertools.zip_longest(*rows[-num_rows:], fillvalue="")]
+
+
 def _opened_bytes(path: Path) -> IO[bytes]:
     return gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb")  # pyright: ignore[reportReturnType]
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .column import Column, in_words
+from .as_written import shortest
+from .column import Column
 from .raw import RawTable, is_missing
 
 _DAY = 86_400_000_000
@@ -17,21 +18,24 @@ def filled_table(table: RawTable, columns: tuple[Column, ...], values: np.ndarra
     """
     place = {column.name: number for number, column in enumerate(columns)}
     raw = [
-        _filled(cells, columns[place[name]].decode(values[:, place[name]])) if name in place else cells
+        _filled(cells, columns[place[name]], values[:, place[name]]) if name in place else cells
         for name, cells in zip(table.names, table.columns, strict=True)
     ]
     return RawTable(table.source, table.names, tuple(raw), table.lines)
 
 
-def _filled(cells: np.ndarray, decoded: np.ndarray) -> np.ndarray:
+def _filled(cells: np.ndarray, column: Column, values: np.ndarray) -> np.ndarray:
     missing = is_missing(cells)
     if not missing.any():
         return cells
+    decoded = column.decode(np.where(missing, values, np.nan))[missing]
     if cells.dtype.kind == "f" and decoded.dtype.kind == "O":
         # Numbers that are categories by name.
-        decoded = np.asarray([np.nan if text is None else float(text) for text in decoded.tolist()])
+        decoded = np.asarray([float(text) for text in decoded.tolist()])
+    if cells.dtype.kind == "O" and decoded.dtype.kind != "O":
+        decoded = as_texts(decoded, column.decimals)
     whole = cells.copy()
-    whole[missing] = as_texts(decoded[missing]) if cells.dtype.kind == "O" and decoded.dtype.kind != "O" else decoded[missing]
+    whole[missing] = decoded
     return whole
 
 
@@ -53,7 +57,7 @@ def ends_of_column(column: Column, low: np.ndarray, high: np.ndarray) -> tuple[n
     return column.decode(low), column.decode(high)
 
 
-def as_texts(cells: np.ndarray) -> np.ndarray:
+def as_texts(cells: np.ndarray, decimals: int = -1) -> np.ndarray:
     """(n,) objects: the cells as texts, times in the form of ISO 8601, None for no value."""
     missing = is_missing(cells)
     if cells.dtype.kind == "M":
@@ -61,5 +65,5 @@ def as_texts(cells: np.ndarray) -> np.ndarray:
         unit = "D" if (cells[~missing].astype(np.int64) % _DAY == 0).all() else "s"
         texts = np.datetime_as_string(cells, unit=unit).tolist()
     else:
-        texts = [cell if isinstance(cell, str) else in_words(cell) for cell in cells.tolist()]
+        texts = [cell if cell is None or isinstance(cell, str) else shortest(cell, decimals) for cell in cells.tolist()]
     return np.asarray([None if lacks else text for text, lacks in zip(texts, missing, strict=True)], object)
