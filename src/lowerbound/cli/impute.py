@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..data.examples import Example
     from ..evaluation import FilledHoles
 
-_ENDINGS = (".csv", ".tsv", ".npy")
+_ENDINGS = (".csv", ".tsv", ".parquet", ".feather", ".npy")
 
 
 @app.command(
@@ -32,7 +32,7 @@ _ENDINGS = (".csv", ".tsv", ".npy")
 def impute(
     run: Run,
     data: Annotated[str, typer.Argument(metavar="DATA", help="A table with empty cells, or an array with NaN.")],
-    out: Annotated[Path, typer.Option(help="A .csv or .tsv table, or a .npy array: DATA with its holes filled.")],
+    out: Annotated[Path, typer.Option(help="A table (.csv, .tsv, .parquet, .feather) or a .npy array: DATA, holes filled.")],
     draws: Annotated[int, typer.Option(help="So many files more, OUT-01, OUT-02, ..., with a draw in each hole.")] = 0,
     interval: Annotated[
         float | None, typer.Option(metavar="SHARE", help="Intervals with this coverage, 0.9 for example: columns x_low, x_high.")
@@ -154,9 +154,11 @@ def _write(files: list[Path], raw: RawTable | None, filled: FilledHoles, opened:
         for file, array in zip(files, arrays, strict=True):
             write_npy(file, array)
         return
-    from ..data.columns import Column, RawTable
+    from ..data.columns import Column
     from ..data.columns.as_written import as_written
     from ..data.columns.filled import ends_of_column, filled_table
+    from ..data.columns.writing import write_table
+    from ..data.endings import TEXT_ENDINGS, ending_of
 
     spec = opened.spec
     columns = spec.columns or tuple(
@@ -169,28 +171,16 @@ def _write(files: list[Path], raw: RawTable | None, filled: FilledHoles, opened:
             found = ends_of_column(column, filled.low[:, number], filled.high[:, number])
             if found is not None and filled.is_hole[:, number].any():
                 ends[column.name] = found
-    written = as_written(raw, {column.name: column.decimals for column in columns})
+    whole = [column.name for column in columns if column.decimals == 0 and column.kind != "date-time"]
+    numbers = [name for name, cells in zip(raw.names, raw.columns, strict=True) if cells.dtype.kind == "f"]
+    is_text, decimals = ending_of(files[0]) in TEXT_ENDINGS, {column.name: column.decimals for column in columns}
+    written = as_written(raw, decimals) if is_text else raw
     for file, values in zip(files, versions, strict=True):
         table = filled_table(written, columns, values)
         own = ends if file is files[0] else {}
         names = (*table.names, *(f"{name}_{end}" for name in own for end in ("low", "high")))
         added = tuple(end for pair in own.values() for end in pair)
-        _write_table(file, RawTable(raw.source, names, (*table.columns, *added)))
-
-
-def _write_table(path: Path, table: RawTable) -> None:
-    import csv
-    import io
-
-    from ..data.columns.filled import as_texts
-    from ..storage.atomic import write_text
-
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n", delimiter="\t" if path.suffix == ".tsv" else ",")
-    writer.writerow(table.names)
-    cells = [as_texts(column).tolist() for column in table.columns]
-    writer.writerows(["" if cell is None else cell for cell in row] for row in zip(*cells, strict=True))
-    write_text(path, text.getvalue())
+        write_table(file, names, (*table.columns, *added), whole=whole, numbers=numbers)
 
 
 def _summary(filled: FilledHoles, interval: float | None, samples: int) -> dict[str, object]:

@@ -9,7 +9,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, Key, PRNGKeyArray
 
 from ..config.rules import COUNT
 from ..data.examples import Example
@@ -78,7 +78,8 @@ def impute(
         E[f(x_hid)|x_obs] = \sum_k W_k E[f(x_hid)|z_k]
 
     (Mattei and Frellsen 2019, arXiv 1812.02633, section 3.3.) r is q(z|x_obs), with a tenth of the draws from the prior. Draws
-    are chosen among one x_k ~ p(x|z_k) of each z_k with the probabilities W_k; quantiles are those of the x_k with these weights.
+    are x ~ p(x|z) of z's that are chosen with the probabilities W_k; quantiles are those of one draw x_k ~ p(x|z_k) of each z_k,
+    with these weights.
     Where a model infers its condition and it is not known, each sample is one of z and of the condition. An example whose
     effective sample size is below 10 is done again from `RESCUE`: the posterior fitted to its own observed elements. The draws of
     an example derive from (seed, its position) alone.
@@ -139,8 +140,11 @@ class _Found(eqx.Module):
 
 
 class _Samples(eqx.Module):
-    """What p(x|z) says at samples of z, and of the condition where it is inferred."""
+    """Samples of z, and of the condition where it is inferred, with what p(x|z) says at each."""
 
+    z: Float[Array, "*samples latent"]
+    condition: Float[Array, "*samples condition"] | None
+    weights_key: Key[Array, "*samples"]
     log_weight: Float[Array, "*samples"]
     mean: Float[Array, "..."]
     draw: Float[Array, "..."]
@@ -209,7 +213,7 @@ def _of_example(
     levels: Float[Array, " levels"],
     plan: _Plan,
 ) -> _Found:
-    sample_key, choice_key = jax.random.split(key)
+    sample_key, choice_key, noise_key = jax.random.split(key, 3)
     samples = _samples(model, proposal, example, sample_key, weights_key, plan.num_samples)
     log_weight = samples.log_weight
     is_finite = ~(jnp.isnan(log_weight) | (log_weight == jnp.inf))
@@ -221,10 +225,16 @@ def _of_example(
     mean = jnp.tensordot(weight, samples.mean, axes=1)
     variance = jnp.tensordot(jnp.square(weight), jnp.square(samples.mean - mean), axes=1)
     chosen = jax.random.categorical(choice_key, jnp.log(weight), shape=(plan.num_draws,))
+
+    def redrawn(index: Array, key: PRNGKeyArray) -> Array:
+        condition = example.condition if samples.condition is None else samples.condition[index]
+        drawn = model.drawn(samples.weights_key[index])
+        return drawn.decode_draw(samples.z[index], key, condition).astype(jnp.float32)
+
     return _Found(
         mean=mean,
         mean_error=jnp.sqrt(variance),
-        draws=samples.draw[chosen],
+        draws=jax.vmap(redrawn)(chosen, jax.random.split(noise_key, plan.num_draws)),
         quantiles=_weighted_quantiles(samples.draw, weight, levels),
         probabilities={place: jnp.tensordot(weight, each, axes=1) for place, each in samples.probabilities.items()},
         effective_sample_size=jnp.where(is_something, 1 / jnp.sum(jnp.square(by_z)), 0.0),
@@ -251,6 +261,9 @@ def _samples(
             own = dataclasses.replace(example, condition=condition)
             log_joint = drawn.log_likelihood(own, z) + model.log_prior(z, condition)
             return _Samples(
+                z=z,
+                condition=condition if model.infers_condition else None,
+                weights_key=keys[1],
                 log_weight=log_share + log_joint - log_proposal,
                 mean=drawn.decode_mean(z, condition).astype(jnp.float32),
                 draw=drawn.decode_draw(z, noise_key, condition).astype(jnp.float32),

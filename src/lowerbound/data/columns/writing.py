@@ -20,7 +20,14 @@ from .raw import is_missing
 _BOOLEANS = frozenset(("true", "false"))
 
 
-def write_table(path: str | Path, names: Sequence[str], columns: Sequence[np.ndarray], *, whole: Collection[str] = ()) -> None:
+def write_table(
+    path: str | Path,
+    names: Sequence[str],
+    columns: Sequence[np.ndarray],
+    *,
+    whole: Collection[str] = (),
+    numbers: Collection[str] = (),
+) -> None:
     """Write raw columns as a .csv or .tsv file, compressed where the name ends in .gz, or as a .parquet or .feather file.
 
     Cells without a value are empty; whole numbers have no point; other numbers have as many digits as it takes to read the same
@@ -29,6 +36,7 @@ def write_table(path: str | Path, names: Sequence[str], columns: Sequence[np.nda
     away.
 
     - `whole`: columns that are integers in Parquet and Feather, in which others are numbers with a point.
+    - `numbers`: columns of texts that are numbers as they are to stand in a text file, "-1.50"; no program runs those.
 
     Raises `ConfigurationError` for another ending, and `SavingError`; what was there before is untouched then.
     """
@@ -38,15 +46,15 @@ def write_table(path: str | Path, names: Sequence[str], columns: Sequence[np.nda
     if ending_of(path) not in TEXT_ENDINGS:
         write_bytes(path, _arrow(path, names, columns, whole))
         return
-    content = _text(names, columns, "\t" if ending_of(path).startswith(".tsv") else ",").encode("utf-8")
+    content = _text(names, columns, numbers, "\t" if ending_of(path).startswith(".tsv") else ",").encode("utf-8")
     write_bytes(path, gzip.compress(content, mtime=0) if ending_of(path).endswith(".gz") else content)
 
 
-def cells_of(column: np.ndarray) -> list[str]:
-    """The cells of a raw column as they are written."""
+def cells_of(column: np.ndarray, *, are_numbers: bool = False) -> list[str]:
+    """The cells of a raw column as they are written; `are_numbers`: its texts are numbers."""
     missing = is_missing(column)
     if column.dtype.kind == "O":
-        return ["" if cell is None else guarded(cell) for cell in column.tolist()]
+        return ["" if cell is None else cell if are_numbers else guarded(cell) for cell in column.tolist()]
     if column.dtype.kind == "M":
         times = column[~missing]
         unit = "D" if (times == times.astype("datetime64[D]")).all() else "us"
@@ -59,8 +67,8 @@ def _number(value: float) -> str:
     return str(int(value)) if value.is_integer() and abs(value) < 2**53 else repr(value)
 
 
-def _text(names: Sequence[str], columns: Sequence[np.ndarray], separator: str) -> str:
-    cells = [cells_of(column) for column in columns]
+def _text(names: Sequence[str], columns: Sequence[np.ndarray], numbers: Collection[str], separator: str) -> str:
+    cells = [cells_of(column, are_numbers=name in numbers) for name, column in zip(names, columns, strict=True)]
     # The writer of Python does not quote a carriage return by itself.
     has_returns = any("\r" in name for name in names) or any("\r" in cell for column in cells for cell in column)
     text = io.StringIO()
