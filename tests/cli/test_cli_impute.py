@@ -138,7 +138,7 @@ def test_arrays_and_models_of_numbers(table_run: Path, tmp_path: Path) -> None:
         (("--out", "x.csv", "--interval", 90), "interval is 90"),
         (("--out", "x.csv", "--draws", -1), "--draws is -1"),
         (("--out", "x.csv", "--samples", 0), "--samples is 0"),
-        (("--out", "x.csv", "--calibration", "y.csv"), "which is for intervals; add --interval 0.9 or leave it out"),
+        (("--out", "x.csv", "--calibration", "y.csv"), "which is for intervals; add --interval 0.9, or leave it out"),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_written(

@@ -238,9 +238,9 @@ def test_constant_pixels_are_warned_of_in_a_sentence(begun: list[TrainingRun], t
 # What is refused -----------------------------------------------------------------------------------------------------------
 
 
-def _nan(folder: Path) -> list[object]:
-    np.save(folder / "nan.npy", np.array([[0.0, 1.0], [np.nan, 2.0], [3.0, 4.0]]))
-    return [folder / "nan.npy"]
+def _infinite(folder: Path) -> list[object]:
+    np.save(folder / "infinite.npy", np.array([[0.0, 1.0], [np.inf, 2.0], [3.0, 4.0]]))
+    return [folder / "infinite.npy"]
 
 
 def _one_row(folder: Path) -> list[object]:
@@ -289,7 +289,7 @@ def _outside(folder: Path) -> list[object]:
         (["--epochs", "0"], 2, r"training\.epochs is 0 .*; expected an integer >= 1"),
         (["--seed", "-1"], 2, r"training\.seed is -1 .*; expected an integer from 0"),
         (["--set", "data.validation=0"], 2, r"early_stopping_patience is \d+ but data\.validation is 0"),
-        (_nan, 1, r"contains 1 NaN of 6 values.* the first is nan at index \(1, 0\)"),
+        (_infinite, 1, r"contains 1 infinite of 6 values.* the first is inf at index \(1, 0\)"),
         (_one_row, 1, r"has only one row"),
         (_text, 1, r"table\.csv: line 3, column 'b' is the text 'four', but 0\.96\d+ of the column's cells are numbers"),
         (_torn, 1, r"torn\.npy is torn"),

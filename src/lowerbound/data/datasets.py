@@ -242,7 +242,7 @@ def _load(name_or_path: str | Path, key: str, data_dir: str | Path | None, image
     if path.is_file() and ending_of(path) in COUNT_ENDINGS:
         counts = read_counts(path, key)
         return Dataset(text, check_array(counts.values, name=label), feature_names=counts.names)
-    return Dataset(text, check_array(load_array_file(path, key), name=label))
+    return Dataset(text, check_array(load_array_file(path, key), name=label, may_have_holes=True))
 
 
 @dataclasses.dataclass(frozen=True)
