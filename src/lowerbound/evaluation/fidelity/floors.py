@@ -56,8 +56,11 @@ class LatentClasses:
         rows = np.empty((num_rows, len(self._columns)))
         classes = rng.choice(len(self.weights), num_rows, p=self.weights)
         for place, log_shares in zip(self._coded, self._log_shares, strict=True):
-            below = np.cumsum(np.exp(log_shares), axis=1)[classes]
-            code = (rng.random((num_rows, 1)) * below[:, -1:] >= below).sum(axis=1)
+            at = rng.random(num_rows)
+            code = np.empty(num_rows)
+            # Class by class: a table of rows and codes would not fit where there are many categories.
+            for number, below in enumerate(np.cumsum(np.exp(log_shares), axis=1)):
+                code[classes == number] = np.searchsorted(below, at[classes == number] * below[-1], side="right")
             rows[:, place] = np.where(code == self._columns[place].num_codes, np.nan, code)
         for number, place in enumerate(self._numeric):
             score = rng.normal(self._mean[classes, number], self._std[classes, number])
