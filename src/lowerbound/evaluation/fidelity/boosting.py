@@ -22,7 +22,8 @@ NUM_FOLDS = 5
 @dataclasses.dataclass(frozen=True)
 class BoostedTwoSample:
     """- `auc`: the cross-validated probability that a synthetic row looks more synthetic than a real one; 0.5 by guessing.
-    - `auc_error`: its standard error. `num_rows`: rows of each of the two samples.
+    - `auc_error`: its standard error over rows; trees that were taught other rows would differ by about as much again.
+    - `num_rows`: rows of each of the two samples.
     """
 
     auc: float
