@@ -34,6 +34,7 @@ if os.environ.get("LOWERBOUND_TEST_FLAGS") != "users":
 import jax
 import jaxtyping
 import pytest
+from support.collected import COLLECTED
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 
@@ -135,6 +136,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return Groups(config, log)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """The longest first, so that no worker is left alone with one at the end."""
+    config.stash[COLLECTED] = frozenset(item.nodeid for item in items)
     items.sort(key=lambda item: _LONGEST.index(item.path.name) if item.path.name in _LONGEST else len(_LONGEST))
