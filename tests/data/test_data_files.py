@@ -251,6 +251,16 @@ def test_an_idx_header_that_no_memory_holds_is_refused(tmp_path):
         load_dataset(tmp_path / "x.idx")
 
 
+def test_a_file_that_is_too_large_is_not_called_damaged(tmp_path, monkeypatch):
+    def no_memory(*_, **__):
+        raise MemoryError("Unable to allocate 8 GiB")
+
+    np.save(tmp_path / "x.npy", X)
+    monkeypatch.setattr(np, "load", no_memory)
+    with pytest.raises(TooLargeError, match=r"x.npy does not fit into memory \(Unable to allocate 8 GiB\); make it smaller"):
+        load_dataset(tmp_path / "x.npy")
+
+
 def test_bad_values_name_the_file_and_the_variable(tmp_path):
     bad = X.copy()
     bad[2, 3] = np.inf

@@ -9,25 +9,16 @@ from pathlib import Path
 
 import pytest
 from commands import good
+from small_plan import DIGITS, small_plan
 
 from lowerbound.reproduction.calls import check_call, go_on
-from lowerbound.reproduction.plan import AEVB, MONTE_CARLO_EM, Curve, Plan, Source
+from lowerbound.reproduction.plan import MONTE_CARLO_EM, Curve, Plan
 from lowerbound.reproduction.record import Home, Point, Reproduction
 from lowerbound.runs.folder import RunFolder
 
 pytestmark = [pytest.mark.long, pytest.mark.filterwarnings("ignore::lowerbound.errors.DataWarning")]
 
-DIGITS = Source(
-    "mnist",
-    "Digits",
-    "digits",
-    "kingma-2014-mnist",
-    20.0,
-    ("data.name=digits", "data.binarize=fixed", "data.validation=200", "data.test=200", "network.hidden_widths=[8]"),
-    has_split=False,
-)
-LEVELS = (1000, 3000)
-PLAN = Plan((Curve(DIGITS, AEVB, 2, (2, 4, 5), LEVELS), Curve(DIGITS, AEVB, 2, (2,), LEVELS, num_train=200)), (0.02, 0.1), 1000)
+PLAN = small_plan(1000)
 
 
 class Stop:

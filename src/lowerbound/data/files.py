@@ -9,7 +9,7 @@ from typing import IO
 
 import numpy as np
 
-from ..errors import DataError, LowerboundError, MissingDataError, unknown_name_message
+from ..errors import DataError, LowerboundError, MissingDataError, TooLargeError, unknown_name_message
 from ..storage.memory import check_fits, readable
 from ..storage.regular import MISSING, not_a_file
 from .counts.sparse import dense_of, is_scipy, load_scipy
@@ -58,6 +58,8 @@ def load_array_file(path: Path, key: str = "") -> np.ndarray:
         return reader(path, key)
     except LowerboundError:
         raise
+    except MemoryError as error:
+        raise TooLargeError(f"{path} does not fit into memory ({error}); make it smaller, for example with fewer rows.") from error
     except Exception as error:
         # The readers of these formats meet damage with whatever their parts raise: zlib.error, TokenError, KeyError, ...
         raise _unreadable(path, error) from error

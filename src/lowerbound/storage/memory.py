@@ -36,7 +36,7 @@ def in_memory(what: str) -> Iterator[None]:
     """Turn the errors with which NumPy and XLA say that memory ran out into a `TooLargeError`; `what`: a sentence."""
     try:
         yield
-    except Exception as error:
+    except (MemoryError, RuntimeError) as error:  # XLA's own error is a RuntimeError
         if not isinstance(error, MemoryError) and "RESOURCE_EXHAUSTED" not in str(error):
             raise
         raise TooLargeError(f"{what} ({str(error).splitlines()[0]})") from error
