@@ -1,6 +1,6 @@
 """What each part costs: training steps per second beside the plain VAE, and beside the part's own arithmetic.
 
-    python benchmarks/part_costs.py [prior|posterior|likelihood|objective|network ...] --json FILE
+    python benchmarks/part_costs.py [prior|posterior|likelihood|objective|network|model|objective.wake-sleep ...] --json FILE
 
 The plain VAE is 784-300-300-40 with a Bernoulli likelihood, batches of 100 of static binarised MNIST's shape (random pixels: no
 file is needed). Each part takes its turn with the plain VAE in one process, several rounds each, so that a busy machine slows
@@ -31,9 +31,10 @@ from lowerbound.config.catalogue import CATALOGUE
 from lowerbound.data.describe import describe
 from lowerbound.data.examples import Example
 from lowerbound.models import split_trained
+from lowerbound.objectives import recorded
 from lowerbound.training.program import CPU_OPTIONS
 
-BATCH, STEPS, ROUNDS, LATENT_DIM = 100, 20, 5, 40
+BATCH, STEPS, ROUNDS, LATENT_DIM, CLASSES = 100, 20, 5, 40, 10
 PLAIN: dict[str, dict[str, Any]] = {
     "model": {"latent_dim": LATENT_DIM},
     "likelihood": {"name": "bernoulli"},
@@ -52,6 +53,7 @@ BESIDE: dict[str, dict[str, dict[str, Any]]] = {
     "iwae": {"objective": {"num_samples": 5}},
     "ciwae": {"objective": {"num_samples": 5}},
     "renyi": {"objective": {"num_samples": 5}},
+    "semi-supervised": {"model": {"name": "semi-supervised"}, "objective": {"name": "semi-supervised"}},
     "miwae": {"objective": {"num_samples": 5, "num_groups": 2}},
     "piwae": {"objective": {"num_samples": 5, "num_groups": 2}},
 }
@@ -60,31 +62,40 @@ BESIDE: dict[str, dict[str, dict[str, Any]]] = {
 def steps_program(config: RunConfig, data: np.ndarray) -> tuple[Callable[[], None], float]:
     """(a call that trains `STEPS` steps, operations in one step)."""
     spec = describe(data)
-    model = build_model(resolve(config, spec), spec, jax.random.key(0), examples=data)
+    is_labelled = config.model.name == "semi-supervised"
+    model = build_model(
+        resolve(config, spec), spec, jax.random.key(0), examples=data, condition_dim=CLASSES if is_labelled else 0
+    )
+    model = model.trained_on(50_000)
     objective = build_objective(config, 500, 50_000)
     params: Any
     params, rest = split_trained(model)
     index = jnp.arange(len(data)) if objective.remembers_examples else None
-    batch, optimizer = Example(jnp.asarray(data), index=index), optax.adam(1e-3)
+    label = None
+    if is_labelled:
+        # As in training, behind the batch examples whose label is known.
+        data = np.concatenate([data, data[: objective.labelled_batch]])
+        label = jnp.zeros((len(data), CLASSES)).at[BATCH:, 0].set(1.0)
+    batch, optimizer = Example(jnp.asarray(data), label, index=index), optax.adam(1e-3)
     memory = objective.initial_state(model, len(data), jax.random.key(2))
 
-    def one(state: Any, key: Any) -> tuple[Any, Any]:
-        params, adam = state
+    def one(state: Any, now: Any) -> tuple[Any, Any]:
+        (params, adam), (key, step) = state, now
 
         def loss(params: Any) -> Any:
-            return objective(eqx.combine(params, rest), batch, key, jnp.int32(0), memory, training=True).loss
+            return recorded(objective, eqx.combine(params, rest), batch, key, step, memory, training=True).loss
 
         value, gradient = jax.value_and_grad(loss)(params)
         updates, adam = optimizer.update(gradient, adam)
         return (optax.apply_updates(params, updates), adam), value
 
     def many(state: Any, key: Any) -> Any:
-        return jax.lax.scan(one, state, jax.random.split(key, STEPS))
+        return jax.lax.scan(one, state, (jax.random.split(key, STEPS), jnp.arange(STEPS)))
 
     state = (params, optimizer.init(params))
     options = CPU_OPTIONS if jax.default_backend() == "cpu" else {}
     compiled = jax.jit(many).lower(state, jax.random.key(1)).compile(options)
-    counted = jax.jit(one).lower(state, jax.random.key(1)).compile(options).cost_analysis() or {}
+    counted = jax.jit(one).lower(state, (jax.random.key(1), jnp.int32(0))).compile(options).cost_analysis() or {}
     operations = counted.get("flops", 0.0) + counted.get("transcendentals", 0.0)
     return lambda: jax.block_until_ready(compiled(state, jax.random.key(1))), operations
 
@@ -135,8 +146,9 @@ def main() -> None:
     options = parser.parse_args()
     rows = []
     print("| part | steps/s | time / plain VAE's | arithmetic / plain VAE's | |\n| --- | ---: | ---: | ---: | --- |")
-    for kind in options.kinds:
-        for name in CATALOGUE[kind]:
+    for wanted in options.kinds:
+        kind, _, only = wanted.partition(".")
+        for name in [only] if only else CATALOGUE[kind]:
             row = measure(kind, name)
             rows.append(row)
             mark = "more than its arithmetic explains" if row["times_plain"] > 3 * max(1.0, row["times_plain_arithmetic"]) else ""

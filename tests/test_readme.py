@@ -32,9 +32,10 @@ def as_it_stands(text: str) -> str:
 
 
 def shortened(text: str) -> str:
-    """The same with one epoch instead of up to five and two instead of more, and at most ten samples: no program is left out."""
+    """The same with an epoch instead of up to five and two instead of more, and few samples and examples: no program is left out."""
     text = re.sub(r"(epochs[ =])(\d+)", lambda found: found[1] + str(min(1 + int(found[2]) // 6, 2)), text)
     text = re.sub(r"(samples[ =])(\d+)", lambda found: found[1] + str(min(int(found[2]), 10)), text)
+    text = re.sub(r"(--examples )(\d+)", r"\g<1>2", text)
     # Every run ends with its evaluation, by thousands of draws for each example.
     return text.replace("lowerbound train digits ", "lowerbound train digits" + FEW)
 
@@ -47,10 +48,10 @@ def test_shortened_are_the_same_commands_with_smaller_numbers() -> None:
     assert shortened(README) != README
     assert re.sub(r"\d+", "", README) == re.sub(r"\d+", "", shortened(README).replace(FEW, " "))
     # What is resumed has an epoch to go.
-    assert [shortened(f"--epochs {epochs}, samples={epochs}") for epochs in (5, 8, 30)] == [
-        "--epochs 1, samples=5",
-        "--epochs 2, samples=8",
-        "--epochs 2, samples=10",
+    assert [shortened(f"--epochs {epochs}, samples={epochs} --examples 20") for epochs in (5, 8, 30)] == [
+        "--epochs 1, samples=5 --examples 2",
+        "--epochs 2, samples=8 --examples 2",
+        "--epochs 2, samples=10 --examples 2",
     ]
 
 

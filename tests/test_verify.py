@@ -54,6 +54,9 @@ BROKEN: dict[str, Callable[[], Iterator[Figure]]] = {
     "annealing to another likelihood": lambda: bounds.annealing(TRUTH.model(log_scale_error=0.3)),
     "a posterior density of another likelihood": lambda: bounds.posterior_density(TRUTH.model(log_scale_error=0.3)),
     "weights' divergence over a batch": lambda: bayesian_regression.evidence(bayesian_regression.TRUTH.model().trained_on(4)),
+    "weights of a posterior off by a hundredth": lambda: bayesian_regression.joint_evidence(
+        bayesian_regression.TRUTH.model(shift=0.01)
+    ),
     "another posterior than the bounds are about": lambda: bounds.bounds_of_a_poor_posterior(TRUTH.model()),
     "a law with mass where none is looked for": lambda: densities.likelihoods(_TOO_FEW_COUNTS),
     "draws a tenth too wide": lambda: densities.draws_of("normal", lambda key: 1.1 * _NORMAL.sample(key), _NORMAL.log_prob),

@@ -59,7 +59,9 @@ def load_array_file(path: Path, key: str = "") -> np.ndarray:
     except LowerboundError:
         raise
     except MemoryError as error:
-        raise TooLargeError(f"{path} does not fit into memory ({error}); make it smaller, for example with fewer rows.") from error
+        raise TooLargeError(
+            f"{path} does not fit into memory ({error}); make it smaller, for example with fewer rows."
+        ) from error
     except Exception as error:
         # The readers of these formats meet damage with whatever their parts raise: zlib.error, TokenError, KeyError, ...
         raise _unreadable(path, error) from error
