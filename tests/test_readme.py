@@ -32,7 +32,7 @@ def as_it_stands(text: str) -> str:
 
 
 def shortened(text: str) -> str:
-    """The same with an epoch instead of up to five and two instead of more, and few samples and examples: no program is left out."""
+    """The same with an epoch instead of up to five and two instead of more, few samples and examples: no program is left out."""
     text = re.sub(r"(epochs[ =])(\d+)", lambda found: found[1] + str(min(1 + int(found[2]) // 6, 2)), text)
     text = re.sub(r"(samples[ =])(\d+)", lambda found: found[1] + str(min(int(found[2]), 10)), text)
     text = re.sub(r"(--examples )(\d+)", r"\g<1>2", text)
