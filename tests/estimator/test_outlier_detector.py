@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import pickle
 from typing import Any
 
@@ -17,6 +18,7 @@ from sklearn.utils.estimator_checks import (
 )
 from support.chance import RATE, is_likely
 
+import lowerbound.estimator.outliers
 from lowerbound import VAE, VAEOutlierDetector
 from lowerbound.errors import ConfigurationError, DataError, DataWarning
 from lowerbound.evaluation import SCORES, flags_allowed, p_values
@@ -163,6 +165,13 @@ def test_too_few_rows_are_refused() -> None:
 @pytest.mark.parametrize("check", [check_outliers_train, check_outliers_fit_predict, check_pipeline_consistency])
 def test_scikit_learn_s_checks_of_detectors(check: Any) -> None:
     check("VAEOutlierDetector", VAEOutlierDetector(TINY))
+
+
+@pytest.mark.long
+def test_the_example_of_the_docstring_prints_what_it_says() -> None:
+    found = doctest.testmod(lowerbound.estimator.outliers)
+    assert found.attempted >= 5
+    assert found.failed == 0
 
 
 # Some checks fit few rows, or columns that never change, of which `fit` warns, rightly.

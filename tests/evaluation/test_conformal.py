@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import doctest
+
 import numpy as np
 import pytest
 import scipy.stats
 from sklearn.neighbors import NearestNeighbors
 from support.chance import RATE, agrees, is_likely, not_above
 
+import lowerbound.evaluation.conformal
 from lowerbound.errors import ConfigurationError, DataError
 from lowerbound.evaluation import (
     check_calibration,
@@ -130,3 +133,9 @@ def test_what_is_no_score_is_refused() -> None:
         p_values(np.array([1.0, np.nan]), np.ones(1))
     with pytest.raises(DataError, match="calibration holds no scores"):
         p_values(np.empty(0), np.ones(1))
+
+
+def test_examples_of_the_docstrings_print_what_they_say() -> None:
+    found = doctest.testmod(lowerbound.evaluation.conformal)
+    assert found.attempted >= 4
+    assert found.failed == 0

@@ -108,7 +108,7 @@ def false_alarm_limits(num_calibration: int, rate: float, confidence: float = 0.
 
     >>> low, high = false_alarm_limits(99, 0.05)
     >>> round(low, 3), round(high, 3)
-    (0.011, 0.121)
+    (0.011, 0.122)
     """
     from scipy.stats import beta
 
