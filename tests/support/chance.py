@@ -55,10 +55,12 @@ COMPARISONS = {
     "oracles/test_posterior_density.py": 10,
     "oracles/test_priors.py": 4,
     "oracles/test_proposals.py": 80,
+    "oracles/test_table_likelihoods.py": 3,
     "oracles/test_von_mises_fisher.py": 40,
     "oracles/test_semi_supervised.py": 40,
     "oracles/test_wake_sleep.py": 40,
     "test_another_model.py": 10,
+    "training/test_training_holes.py": 4,
     "training/test_training_losses.py": 4,
     "training/test_training_schedule.py": 2,
     # Through the figures of `lowerbound verify`, which have the same threshold.
