@@ -10,9 +10,16 @@ from typing import Any
 from lowerbound.config.catalogue import CATALOGUE, class_of
 from lowerbound.config.context import ObjectiveContext
 from lowerbound.config.part import PartConfig
+from lowerbound.likelihoods.support import Support
 
 Choice = Mapping[str, str]
 KINDS = ("objective", "posterior", "prior", "likelihood", "network")
+# Those of the columns of a table meet neither pictures nor what is made for them, and have tests of their own.
+_OF_TABLES = (Support.COLUMNS, Support.CODES)
+NAMES: dict[str, tuple[str, ...]] = {
+    kind: tuple(n for n in CATALOGUE[kind] if kind != "likelihood" or class_of(kind, n).support not in _OF_TABLES)
+    for kind in KINDS
+}
 # Values of the keys of any part, without which it cannot be built, or is too large for a test.
 SMALL: dict[str, Any] = {
     "distribution": "Laplace",
@@ -70,14 +77,14 @@ def is_allowed(first: tuple[str, str], second: tuple[str, str]) -> bool:
         if "own-prior" in needs and classes["prior"].is_made_of_posterior:
             return False
         # They meet through a posterior that both can work with.
-        return any(all(is_allowed(part, ("posterior", name)) for part in (first, second)) for name in CATALOGUE["posterior"])
+        return any(all(is_allowed(part, ("posterior", name)) for part in (first, second)) for name in NAMES["posterior"])
     return True
 
 
 def every_pair() -> list[tuple[tuple[str, str], tuple[str, str]]]:
     """All pairs of parts of different kinds."""
     kinds = itertools.combinations(KINDS, 2)
-    return [((one, a), (other, b)) for one, other in kinds for a in CATALOGUE[one] for b in CATALOGUE[other]]
+    return [((one, a), (other, b)) for one, other in kinds for a in NAMES[one] for b in NAMES[other]]
 
 
 def forbidden_pairs() -> list[tuple[tuple[str, str], tuple[str, str]]]:
@@ -95,7 +102,7 @@ def covering_choices(of_kinds: Collection[frozenset[str]] = (), beside: Collecti
     wanted = [pair for pair in allowed if not of_kinds or frozenset(kind for kind, _ in pair) in of_kinds]
     met = {part for pair in wanted for part in pair}
     # A part of a kind that is in no wanted pair occurs once, with the first part that it may meet.
-    for part in [(kind, name) for kind in KINDS for name in CATALOGUE[kind] if (kind, name) not in met]:
+    for part in [(kind, name) for kind in KINDS for name in NAMES[kind] if (kind, name) not in met]:
         wanted.append(next(pair for pair in sorted(allowed, key=sorted) if part in pair))
     already = {frozenset(pair) for choice in beside for pair in itertools.combinations(choice.items(), 2)}
     uncovered = dict.fromkeys(pair for pair in sorted(wanted, key=sorted) if pair not in already)
@@ -106,7 +113,7 @@ def covering_choices(of_kinds: Collection[frozenset[str]] = (), beside: Collecti
             if kind in choice:
                 continue
             fitting = [
-                name for name in CATALOGUE[kind] if all(frozenset(((kind, name), other)) in allowed for other in choice.items())
+                name for name in NAMES[kind] if all(frozenset(((kind, name), other)) in allowed for other in choice.items())
             ]
             # The pairs that are still wanted decide; where none is, the parts take turns.
             choice[kind] = max(
