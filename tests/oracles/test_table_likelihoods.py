@@ -63,7 +63,7 @@ def test_draws_are_zero_as_often_as_they_should_and_lie_as_they_should_above() -
     def below(u: np.ndarray) -> np.ndarray:
         return scipy.stats.norm.cdf((u[:, None] - LOCS) / scales) @ weights
 
-    assert is_likely(scipy.stats.kstest(logs, below).pvalue)
+    assert is_likely(float(scipy.stats.kstest(logs, below).pvalue))
     # The negative control: half a deviation away.
     assert scipy.stats.kstest(logs + 0.5, below).pvalue < 1e-12
 

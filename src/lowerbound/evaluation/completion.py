@@ -88,7 +88,7 @@ def completion(
     if model.given != "total":
         raise ConfigurationError(
             "completion is about words, each drawn with the proportions that z says, and this model is of another kind. Train "
-            "one of counts given their total: likelihood.name=multinomial."
+            "one of counts given their total (lowerbound parts likelihood)."
         )
     if held_out.shape != data.x.shape:
         raise DataError(

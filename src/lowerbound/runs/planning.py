@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -9,7 +10,8 @@ from ..assembly.automatic import Choice, choose, with_choices
 from ..assembly.build import check_same_model, infers_labels, resolve, told_labels
 from ..assembly.laws import with_laws
 from ..config import ResolvedConfig, RunConfig, layered
-from ..config.entry import KINDS
+from ..config.catalogue import class_of
+from ..config.entry import AUTO, KINDS
 from ..data.columns.infer import is_of_several_kinds
 from ..data.dataset import Dataset
 from ..data.describe_dataset import describe_dataset
@@ -81,12 +83,15 @@ def _has_columns(given: Mapping[str, Mapping[str, Any]], parts: Mapping[str, Any
     """Whether rows of numbers are taken for columns of several kinds: where they are, and nothing was set that speaks against."""
     if dataset.columns or "likelihood" in parts:
         return False
-    plain = {"likelihood": {"name": "mixed"}, "network": {"name": "mlp"}, "data": {"scaling": "auto", "kind": "auto"}}
+    plain = {"likelihood": {"name": "mixed"}, "data": {"scaling": "auto", "kind": "auto"}}
     for section, keys in plain.items():
         own = given.get(section, {})
         if any(own.get(key, value) not in (value, "auto") for key, value in keys.items()):
             return False
     if set(given.get("likelihood", {})) - {"name"} or "name" in given.get("prior", {}):
+        return False
+    network = given.get("network", {}).get("name", AUTO)
+    if network != AUTO and "image_shape" in inspect.signature(class_of("network", network)).parameters:
         return False
     table = table_of_numbers(dataset)
     return table is not None and is_of_several_kinds(table.rows(split.train))
