@@ -107,6 +107,7 @@ def test_a_table_without_holes_is_written_as_it_is(run: Path, tmp_path: Path) ->
     assert "There is no hole in these rows." in shown.stdout
 
 
+@pytest.mark.long
 def test_arrays_and_models_of_numbers(table_run: Path, tmp_path: Path) -> None:
     x = np.random.default_rng(1).normal(size=(30, 4))
     x[::3, 1] = np.nan

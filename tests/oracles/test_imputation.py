@@ -38,6 +38,7 @@ def test_a_model_of_other_weights_is_found_wrong() -> None:
     assert {figure.name.split(",")[0] for figure in wrong} >= {"spread of the draws"}
 
 
+@pytest.mark.long
 def test_the_whole_covariance_of_the_draws_and_every_mean() -> None:
     x = TRUTH.draw(8, seed=2)
     data = with_holes(x, 0.5)
@@ -70,6 +71,7 @@ def test_what_stands_in_a_hole_reaches_nothing() -> None:
     np.testing.assert_array_equal(first.draws, second.draws)
 
 
+@pytest.mark.long
 def test_an_example_that_the_encoder_misses_is_done_again_from_a_fitted_posterior() -> None:
     # An encoder that is eight of its deviations off, and far too sure.
     model = TRUTH.model(mean_shift=3.0, variance_factor=0.05)

@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..data.labels import UNLABELLED, label_values
 from ..errors import ConfigurationError, DataError
-from .fitted import infers_labels
+from .holes import infers_labels
 from .inputs import seed_from
 from .vae import VAE
 

@@ -11,12 +11,10 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixin
 from sklearn.utils import Tags, TransformerTags
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 import lowerbound
 
-from ..config.catalogue import class_of, entries_of
 from ..config.rules import COUNT
 from ..config.scoring import check_method
 from ..data.checks import check_array, check_size_for_float32
@@ -28,6 +26,7 @@ from ..data.spec import DataSpec
 from ..errors import ConfigurationError
 from ..storage.memory import check_number_fits
 from .forked import check_not_forked
+from .holes import FillsHoles
 from .inputs import (
     as_frame,
     as_numbers,
@@ -54,15 +53,7 @@ EVIDENCE_SAMPLES = 100
 _EVIDENCE_SEED = 0
 
 
-def infers_labels(estimator: AbstractFitted) -> bool:
-    """Whether there are labels to predict; scikit-learn says it in an `AttributeError` where there are none."""
-    if hasattr(estimator, "model_"):
-        return estimator.model_.infers_condition
-    name = getattr(estimator, "model", None)
-    return isinstance(name, str) and name in entries_of("model") and class_of("model", name).infers_condition
-
-
-class AbstractFitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseEstimator):
+class AbstractFitted(FillsHoles, ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseEstimator):
     """The methods of an estimator that need its fitted model, and none of its parameters.
 
     - `_frame`: the library of the data frame that `fit` was given; empty for an array, and after loading.
@@ -320,21 +311,6 @@ class AbstractFitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityM
         given = None if condition is None else condition_values(condition, len(array))
         dataset = Dataset("X", array, condition=given, condition_name="condition")
         return diagnose_fitted(self._fitted, dataset, self.config)
-
-    @available_if(infers_labels)
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """q(y|x) of each class y, (n, classes), in the order of `spec_.condition.categories`; for model="semi-supervised".
-
-        Raises `DataError` when the examples are not like those of `fit`.
-        """
-        return lowerbound.evaluation.class_probabilities(self.model_, self._checked(X, None))
-
-    @available_if(infers_labels)
-    def predict(self, X: Any) -> np.ndarray:
-        """The most probable class of each example, (n,); for model="semi-supervised"."""
-        condition = self.spec_.condition
-        assert condition is not None
-        return np.asarray(condition.categories)[self.predict_proba(X).argmax(axis=1)]
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -21,7 +21,7 @@ from sklearn.utils.validation import check_is_fitted
 from ..config.rules import Boolean
 from ..config.sections import LARGEST_SEED
 from ..data.dataset import Dataset
-from ..data.examples import in_form_of
+from ..data.examples import examples_of, in_form_of
 from ..data.plausibility import check_like_training
 from ..errors import ConfigurationError, ConfigurationWarning
 from .fitted import AbstractFitted
@@ -324,6 +324,7 @@ class VAE(AbstractFitted):
         progress = trainer.run(trainer.start(), on_record=note)
         columns = {name: np.asarray([row[name] for row in figures]) for name in figures[0]}
         self._frame = module_of_frame(X)
+        self._held_out = examples_of(dataset, split.validation, spec) if len(split.validation) else None
         return self._set_fitted(Fitted(trainer.model_of(progress), spec, config, parts, columns, choices))
 
     def save(self, path: str | Path) -> None:
