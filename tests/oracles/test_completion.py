@@ -86,7 +86,7 @@ def test_an_example_gives_the_same_numbers_however_many_come_with_it() -> None:
 
 
 def test_what_cannot_be_completed_is_refused_with_a_sentence() -> None:
-    with pytest.raises(ConfigurationError, match=r"completion is about words.*likelihood\.name=multinomial"):
+    with pytest.raises(ConfigurationError, match=r"completion is about words.*counts given their total"):
         completion(built("poisson"), GIVEN[None], HELD_OUT[None])
     with pytest.raises(DataError, match=r"held_out has shape \(1, 3\), but the given counts have \(1, 4\)"):
         completion(built(), GIVEN[None], HELD_OUT[None, :3])

@@ -57,7 +57,7 @@ def test_draws_are_zero_as_often_as_they_should_and_lie_as_they_should_above() -
     with jax.numpy_dtype_promotion("standard"):
         drawn = np.asarray(part.elements(jnp.asarray(params)).sample(jax.random.key(3), (NUM_DRAWS,)))[:, 0]
     zeros = int((drawn == 0).sum())
-    assert is_likely(scipy.stats.binomtest(zeros, NUM_DRAWS, float(scipy.special.expit(0.4))).pvalue)
+    assert is_likely(float(scipy.stats.binomtest(zeros, NUM_DRAWS, float(scipy.special.expit(0.4))).pvalue))
     logs, scales, weights = np.log(drawn[drawn > 0]), np.exp(LOG_SCALES), scipy.special.softmax(WEIGHTS)
 
     def below(u: np.ndarray) -> np.ndarray:

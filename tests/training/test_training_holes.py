@@ -35,7 +35,7 @@ def test_half_of_the_examples_stay_whole_and_the_others_lose_a_share_that_is_uni
     hidden = (~observed).mean(axis=1)
     whole = int((hidden == 0).sum())
     # A share below 1/50 of 50 elements often hides none: E[(1 - u)^50] over u in (0, 0.6) is 1 / (51 * 0.6).
-    assert is_likely(scipy.stats.binomtest(whole, count, 0.5 + 0.5 / (51 * 0.6)).pvalue)
+    assert is_likely(float(scipy.stats.binomtest(whole, count, 0.5 + 0.5 / (51 * 0.6)).pvalue))
     mean = hidden.mean()
     error = hidden.std() / np.sqrt(count)
     assert is_likely(float(2 * scipy.stats.norm.sf(abs(mean - 0.15) / error)))
