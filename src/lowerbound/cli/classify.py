@@ -68,11 +68,12 @@ def classify(
 
 def _write(out: Path, classes: Sequence[str], found: np.ndarray, probabilities: np.ndarray) -> None:
     """A row for each example: its class by name, and the probability of each."""
+    from ..data.columns.cells import guarded
     from ..storage.atomic import write_text
 
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["class", *(f"q({name}|x)" for name in classes)])
     for number, row in zip(found.tolist(), probabilities.tolist(), strict=True):
-        writer.writerow([classes[number], *(f"{value:.9g}" for value in row)])
+        writer.writerow([guarded(classes[number]), *(f"{value:.9g}" for value in row)])
     write_text(out, text.getvalue())

@@ -159,6 +159,7 @@ def _show(effects: LatentEffects, opened: OpenRun, split: str, columns: int, pro
 
 
 def _write(out: Path, effects: LatentEffects) -> None:
+    from ..data.columns.cells import guarded
     from ..storage.atomic import write_text
     from .outputs import write_npy
 
@@ -171,5 +172,5 @@ def _write(out: Path, effects: LatentEffects) -> None:
     for number, latent in enumerate(effects.latents.tolist()):
         for quantity, name in enumerate(effects.names):
             values = (each[number, quantity] for each in (effects.effects, effects.lower, effects.upper, effects.sizes))
-            writer.writerow([f"z{latent}", name, *(f"{value:.6g}" for value in values)])
+            writer.writerow([f"z{latent}", guarded(name), *(f"{value:.6g}" for value in values)])
     write_text(out, text.getvalue())

@@ -96,9 +96,10 @@ def _show(found: Fidelity, whose: str) -> None:
 
 
 def _write(out: Path, found: Fidelity) -> None:
+    from ..data.columns.cells import guarded
     from ..storage.atomic import write_text
 
     head, lines = found.lines()
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([head, *lines])
+    csv.writer(text, lineterminator="\n").writerows([head, *((line[0], guarded(line[1]), *line[2:]) for line in lines)])
     write_text(out, text.getvalue())

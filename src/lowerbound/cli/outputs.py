@@ -61,8 +61,9 @@ def sample(
     folder, model, spec, _ = open_run(run)
     require_kind(spec, out)
     check_number_fits("-n", count, 16 * math.prod(spec.event_shape), "new examples")
-    if spec.columns and not condition and not model.condition_dim:
-        _sample_table(model, spec, count, known, mean=mean, holes=holes, seed=seed, out=out)
+    conditions = condition_rows(condition, count, spec)
+    if spec.columns:
+        _sample_table(model, spec, count, known, conditions, mean=mean, holes=holes, seed=seed, out=out)
         return
     if known:
         raise ConfigurationError(
@@ -70,7 +71,7 @@ def sample(
         )
     from ..evaluation import sample
 
-    examples = sample(model, count, condition=condition_rows(condition, count, spec), draw=not mean, seed=seed)
+    examples = sample(model, count, condition=conditions, draw=not mean, seed=seed)
     plural = "" if count == 1 else "s"
     what = f"{count:,} {f'decoder mean{plural} E[x|z]' if mean else f'draw{plural} x ~ p(x|z)'} of z ~ p(z)"
     if out.suffix == ".png" and condition == "all" and spec.condition is not None:
@@ -128,7 +129,7 @@ def reconstruct(
         write_rows(out, tidied(np.asarray(spec.to_user(means), np.float64), spec.columns), spec)
     else:
         _write_array(out, spec.to_user(means), spec)
-    say(f"wrote {len(examples):,} reconstructions E[x | z = E[z|x]] to {out}")
+    say(f"wrote {len(examples):,} reconstructions E[x | z = E[z|x]]{_of_categories(spec)} to {out}")
 
 
 @app.command(epilog="Example: lowerbound encode runs/faces-1 faces --out codes.csv")
@@ -177,6 +178,7 @@ def _sample_table(
     spec: DataSpec,
     count: int,
     given: Mapping[str, str],
+    condition: np.ndarray | None,
     *,
     mean: bool,
     holes: bool,
@@ -188,13 +190,14 @@ def _sample_table(
 
     plural = "" if count == 1 else "s"
     if not given:
-        rows = sample_rows(model, spec, count, draw=not mean, holes=holes, seed=seed)
+        rows = sample_rows(model, spec, count, condition=condition, draw=not mean, holes=holes, seed=seed)
         write_rows(out, rows, spec)
-        say(f"wrote {count:,} {f'decoder mean{plural} E[x|z]' if mean else f'draw{plural} x ~ p(x|z)'} of z ~ p(z) to {out}")
+        means = f"decoder mean{plural} E[x|z]{_of_categories(spec)}"
+        say(f"wrote {count:,} {means if mean else f'draw{plural} x ~ p(x|z)'} of z ~ p(z) to {out}")
         return
     if mean:
         raise ConfigurationError("--mean cannot be given with --given, whose rows are draws; leave one of them out.")
-    found = sample_given(model, spec, given, count, seed=seed)
+    found = sample_given(model, spec, given, count, condition=condition, seed=seed)
     rows = found.rows
     if holes:
         with_any = with_holes(rows, spec, seed=seed)
@@ -208,6 +211,11 @@ def _sample_table(
         f"wrote {count:,} draw{plural} x ~ p(x | {what}) to {out}: z by importance resampling, effective sample size "
         f"{found.effective_sample_size:,.0f} of {found.num_samples:,}{few}"
     )
+
+
+def _of_categories(spec: DataSpec) -> str:
+    """What stands in the place of a mean where there is none."""
+    return " (of coded columns the most probable value)" if any(column.is_coded for column in spec.columns) else ""
 
 
 def write_rows(path: Path, rows: np.ndarray, spec: DataSpec) -> None:
@@ -311,11 +319,12 @@ def _write_array(path: Path, examples: np.ndarray, spec: DataSpec) -> None:
 
 def write_table(path: Path, rows: np.ndarray, names: Sequence[str]) -> None:
     """Write rows of numbers below their names, or leave the file as it was."""
+    from ..data.columns.cells import guarded
     from ..storage.atomic import write_text
 
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(names)
+    writer.writerow(map(guarded, names))
     # All the digits of the type, and a whole number keeps its form.
     digits = 9 if rows.dtype == "float32" else 15
     writer.writerows([f"{value:.{digits}g}" for value in row] for row in rows.tolist())

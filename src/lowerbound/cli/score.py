@@ -74,9 +74,14 @@ def score(
     }
     names, rows = list(table), [np.stack([np.asarray(column, np.float64) for column in table.values()], axis=1)]
     if columns:
-        own = [opened.spec.element_name(element).strip("'") for element in range(opened.spec.num_elements)]
+        spec = opened.spec
+        own = spec.feature_names or [spec.element_name(element) for element in range(spec.num_elements)]
         names += [f"{name}: log p(x|z) nats" for name in own]
-        rows.append(element_shares(opened.model, examples, seed=seed).astype(np.float64))
+        shares = element_shares(opened.model, examples, seed=seed).astype(np.float64)
+        if examples.observed is not None:
+            # A cell without a value has no probability, and 0 would be that of a certain one.
+            shares[~np.asarray(examples.observed).reshape(shares.shape)] = np.nan
+        rows.append(shares)
     scores = np.concatenate(rows, axis=1)
     if out is not None and out.suffix == ".npy":
         own = [] if judged is None else [np.stack([judged.scores, judged.p_values, judged.flags.astype(np.float64)], axis=1)]

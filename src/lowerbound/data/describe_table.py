@@ -40,7 +40,9 @@ def describe_table(dataset: Dataset, rows: np.ndarray) -> DataSpec:
     whole = filled(encoded, name=dataset.name, names=names)
     is_coded = np.asarray([column.is_coded for column in columns])
     size = len(columns)
-    mean, std, step = whole.mean(axis=0), whole.std(axis=0), np.ones(size)
+    # Numbers that float32 cannot hold are refused later, by their row.
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean, std, step = whole.mean(axis=0), whole.std(axis=0), np.ones(size)
     low, high, plausible_low, plausible_high = whole.min(axis=0), whole.max(axis=0), np.full(size, -1.0), np.full(size, 1.0)
     low[is_coded], high[is_coded] = 0.0, [column.num_codes - 1 for column in columns if column.is_coded]
     plausible_low[is_coded], plausible_high[is_coded] = low[is_coded], high[is_coded]

@@ -91,10 +91,11 @@ def shuffled_split(
     num_test = _count("data.test", test, num_examples)
     left = num_examples - num_validation - num_test
     if left < _SMALLEST_TRAINING_PART:
+        enough = num_examples >= _SMALLEST_TRAINING_PART + 2
+        remedy = "Make them smaller, for example 0.1 and 0.1, or 0 for none." if enough else "Give more examples, or 0 for none."
         raise ConfigurationError(
             f"data.validation={validation:g} and data.test={test:g} take {num_validation} and {num_test} of {num_examples} "
-            f"examples, which leaves {max(left, 0)} to train on; expected at least {_SMALLEST_TRAINING_PART}. "
-            "Make them smaller, for example 0.1 and 0.1, or 0 for none."
+            f"examples, which leaves {max(left, 0)} to train on; expected at least {_SMALLEST_TRAINING_PART}. {remedy}"
         )
     order = np.random.Generator(np.random.PCG64(seed)).permutation(num_examples).astype(np.int64)
     if kept is not None:

@@ -109,10 +109,11 @@ def _of_numbers(name: str, table: RawTable, values: np.ndarray) -> Dataset:
 def _of_columns(name: str, table: RawTable, options: TableOptions, set_aside: Sequence[str]) -> Dataset:
     columns = options.columns or _columns_of(table, options.schema, set_aside)
     kept = [column for column in columns if not column.is_left_out]
-    _say_left_out(table, columns, options)
     if not kept:
         reasons = "; ".join(_reason(column) for column in columns[:_MOST_SHOWN])
-        raise DataError(f"{table.source} has no column to learn from: {reasons}. State the kinds of columns in a schema.")
+        remedy = "Give more rows" if len(table) == 1 else "State the kinds of columns in a schema"
+        raise DataError(f"{table.source} has no column to learn from: {reasons}. {remedy}.")
+    _say_left_out(table, columns, options)
     if not options.keeps_empty_rows and (empty := _is_empty(table, columns)).any():
         first = int(np.argmax(empty))
         place = f"row {first}" if table.lines is None else f"line {table.lines[first]}"

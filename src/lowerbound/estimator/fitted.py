@@ -141,12 +141,17 @@ class AbstractFitted(FillsHoles, ClassNamePrefixFeaturesOutMixin, TransformerMix
         seed = seed_from(random_state)
         check_number_fits("n_samples", count, 16 * math.prod(self.spec_.event_shape), "new examples")
         labels = with_condition(np.zeros((count, 1), np.float32), condition, self.spec_).condition
+        chosen = None if labels is None else np.asarray(labels)
         known = {name: str(value) for name, value in (given or {}).items()}
         if known:
-            found = lowerbound.evaluation.sample_given(self.model_, self.spec_, known, count, seed=seed)
+            if mean:
+                raise ConfigurationError("mean=True cannot be given with given, whose rows are draws; leave one of them out.")
+            found = lowerbound.evaluation.sample_given(self.model_, self.spec_, known, count, condition=chosen, seed=seed)
             return self._as_given(found.rows, self._frame)
-        if self.spec_.columns and labels is None:
-            rows = lowerbound.evaluation.sample_rows(self.model_, self.spec_, count, draw=not mean, holes=True, seed=seed)
+        if self.spec_.columns:
+            rows = lowerbound.evaluation.sample_rows(
+                self.model_, self.spec_, count, condition=chosen, draw=not mean, holes=True, seed=seed
+            )
             return self._as_given(rows, self._frame)
         drawn = self.spec_.to_user(lowerbound.evaluation.sample(self.model_, count, condition=labels, draw=not mean, seed=seed))
         return self._as_given(drawn, self._frame)

@@ -47,11 +47,10 @@ def dataset_of_table(table: RawTable, schema: Any = None) -> Dataset:
     """
     columns = infer_columns(table) if schema is None else columns_by(_stated(schema), table, "schema")
     kept = [column for column in columns if not column.is_left_out]
-    _say_left_out(columns)
     if not kept:
-        raise DataError(
-            "X has no column to learn from: " + "; ".join(f"{column.name!r} ({column.reason})" for column in columns[:5]) + "."
-        )
+        reasons = "; ".join(f"{column.name!r} ({column.reason})" for column in columns[:5])
+        raise DataError(f"X has no column to learn from: {reasons}. Give {'more rows' if len(table) == 1 else 'a schema'}.")
+    _say_left_out(columns)
     examples = np.stack([column.encode(table) for column in kept], axis=1)
     return Dataset("X", examples, feature_names=tuple(column.name for column in kept), table=table, columns=columns)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -17,35 +18,39 @@ from ..models import AbstractLatentVariableModel
 from .imputation import impute
 from .latents import sample
 
-# Of the rows asked for, as many are drawn more in each turn, and so many turns are taken at most.
-_MORE, _MOST_TURNS = 1.1, 20
+# How often a row is drawn anew that has a category which training did not see.
+_MOST_TURNS = 20
 # Importance samples for each row that is drawn under what is given.
 _SAMPLES_A_ROW, _FEWEST_SAMPLES, _MOST_SAMPLES = 4, 2_000, 20_000
 
 
 def sample_rows(
-    model: AbstractLatentVariableModel, spec: DataSpec, count: int, *, draw: bool = True, holes: bool = False, seed: int = 0
+    model: AbstractLatentVariableModel,
+    spec: DataSpec,
+    count: int,
+    *,
+    condition: np.ndarray | None = None,
+    draw: bool = True,
+    holes: bool = False,
+    seed: int = 0,
 ) -> np.ndarray:
     """(count, columns) new rows of a table, encoded, in the user's units: z ~ p(z), then x ~ p(x|z), or E[x|z].
 
     A row with a category that training did not see, which has a small probability, cannot be written, and another takes its
     place. Numbers are brought to the digits and into the range of the training rows.
 
+    - `condition`: (count, condition_dim), of each row, where the model takes one.
     - `holes`: cells are missing as they are in training: each row has the holes of a training row, whatever its values.
     """
-    limits = np.asarray([column.num_codes - 1 if column.is_coded else np.inf for column in spec.columns])
-    kept: list[np.ndarray] = []
-    number = 0
-    for turn in range(_MOST_TURNS):
-        wanted = count if turn == 0 else int(np.ceil(_MORE * (count - number))) + 1
-        drawn = np.asarray(spec.to_user(sample(model, wanted, draw=draw, seed=seed + 7919 * turn)), np.float64)
-        # A row that never has a category of its own stays, rather than none.
-        is_seen = (drawn < limits).all(axis=1) | (turn == _MOST_TURNS - 1)
-        kept.append(drawn[is_seen])
-        number += len(kept[-1])
-        if number >= count:
+    rows = np.asarray(spec.to_user(sample(model, count, condition=condition, draw=draw, seed=seed)), np.float64)
+    for turn in range(1, _MOST_TURNS):
+        again = np.flatnonzero(~_is_seen(rows, spec))
+        if not len(again):
             break
-    rows = tidied(np.concatenate(kept)[:count], spec.columns)
+        given = None if condition is None else condition[again]
+        rows[again] = spec.to_user(sample(model, len(again), condition=given, draw=draw, seed=seed + 7919 * turn))
+    # A row that never has a category of its own stays, rather than none.
+    rows = tidied(rows, spec.columns)
     return with_holes(rows, spec, seed=seed) if holes else rows
 
 
@@ -58,17 +63,32 @@ class GivenRows(NamedTuple):
 
 
 def sample_given(
-    model: AbstractLatentVariableModel, spec: DataSpec, given: Mapping[str, str], count: int, *, seed: int = 0
+    model: AbstractLatentVariableModel,
+    spec: DataSpec,
+    given: Mapping[str, str],
+    count: int,
+    *,
+    condition: np.ndarray | None = None,
+    seed: int = 0,
 ) -> GivenRows:
     """(count, columns) rows x ~ p(x | x_given), encoded: z is drawn by importance resampling of q(z | x_given), then x ~ p(x|z).
 
     - `given`: the values of some columns by their names, as they are written.
+    - `condition`: (count, condition_dim), where the model takes one: the same in all rows.
 
     Rows from fewer effective samples than there are rows repeat the same few z; say so where that is the case.
 
-    Raises `ConfigurationError` for an unknown column, and `DataError` for a value that the column cannot have.
+    Raises `ConfigurationError` for an unknown column and for conditions that differ, and `DataError` for a value that the column
+    cannot have.
     """
     example = example_given(spec, given)
+    if condition is not None:
+        if (condition != condition[0]).any():
+            raise ConfigurationError(
+                "values of columns are given together with a condition that differs from row to row; expected one condition for "
+                "all rows. Draw the rows of each condition by themselves."
+            )
+        example = dataclasses.replace(example, condition=np.asarray(condition[:1], np.float32))
     num_samples = int(np.clip(_SAMPLES_A_ROW * count, _FEWEST_SAMPLES, _MOST_SAMPLES))
     found = impute(model, example, num_samples=num_samples, num_draws=count, seed=seed)
     rows = np.asarray(spec.to_user(found.draws[:, 0]), np.float64)
@@ -98,10 +118,15 @@ def example_given(spec: DataSpec, given: Mapping[str, str]) -> Example:
 
 def _seen(rows: np.ndarray, spec: DataSpec) -> np.ndarray:
     """Rows in whose place, where they have a category that training did not see, another one of them stands."""
-    limits = np.asarray([column.num_codes - 1 if column.is_coded else np.inf for column in spec.columns])
-    is_seen = (rows < limits).all(axis=1)
+    is_seen = _is_seen(rows, spec)
     kept = np.flatnonzero(is_seen)
     return rows if not len(kept) else rows[np.where(is_seen, np.arange(len(rows)), np.resize(kept, len(rows)))]
+
+
+def _is_seen(rows: np.ndarray, spec: DataSpec) -> np.ndarray:
+    """(n,) which rows have no category that training did not see."""
+    limits = np.asarray([column.num_codes - 1 if column.is_coded else np.inf for column in spec.columns])
+    return (rows < limits).all(axis=1)
 
 
 def tidied(rows: np.ndarray, columns: tuple[Column, ...]) -> np.ndarray:

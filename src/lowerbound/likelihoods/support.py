@@ -134,6 +134,9 @@ def _held_outside(found: np.ndarray, spec: DataSpec) -> str:
     """Where values outside a support are, and what they are: a sentence's second half."""
     where = np.flatnonzero(found)
     word, more = spec.element_word, f" and {len(where) - _SHOWN} more" if len(where) > _SHOWN else ""
+    if spec.columns:
+        named = ", ".join(f"{spec.element_name(int(i))} ({spec.columns[i].kind})" for i in where[:_SHOWN])
+        return f"column {named} is of another kind" if len(where) == 1 else f"columns {named}{more} are of other kinds"
     if len(where) == spec.num_elements > _SHOWN:
         places = f"every {word} holds"
     else:

@@ -267,7 +267,7 @@ class AbstractLatentVariableModel(eqx.Module):
 
     @abstractmethod
     def decode_mean(self, z: Float[Array, " latent"], condition: Float[Array, " condition"] | None = None) -> Float[Array, "..."]:
-        """E[x|z] in the user's units; of a column of categories the code of the most probable one."""
+        """E[x|z] in the user's units; of a column of categories the code of the most probable that training saw."""
 
     def decode_probabilities(
         self, z: Float[Array, " latent"], condition: Float[Array, " condition"] | None = None

@@ -89,7 +89,7 @@ class SingleLayer(AbstractLatentVariableModel):
         if spec.columns and prior.is_made_of_posterior:
             raise ConfigurationError(
                 f"prior.name is {config.prior.name!r}, which is made of the posteriors of examples that it learns; the "
-                "categories of a table cannot be learned so. Set prior.name={first_with('prior', is_made_of_posterior=False)}."
+                f"categories of a table cannot be learned so. Set prior.name={first_with('prior', is_made_of_posterior=False)}."
             )
         encoder = build_encoder(config, context, parts, posterior.param_shape, encoder_key, context.condition_dim)
         shapes = (prior.latent_dim,), likelihood.param_shape
@@ -272,7 +272,7 @@ class SingleLayer(AbstractLatentVariableModel):
         params = self.decoder(z, condition=condition)
         mean = self.transform.inverse(self.likelihood.mean_of(params))
         for place, masses in self.likelihood.masses_of_codes(params).items():
-            mean = mean.at[place].set(jnp.argmax(masses).astype(mean.dtype))
+            mean = mean.at[place].set(jnp.argmax(masses[:-1]).astype(mean.dtype))
         return mean
 
     @override

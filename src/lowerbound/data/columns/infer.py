@@ -70,7 +70,7 @@ def _kind_of(table: RawTable, name: str) -> Column:
 
 def _of_times(name: str, times: np.ndarray) -> Column:
     if times.min() == times.max():
-        return Column(name, "constant", f"every cell is {times[0]}")
+        return Column(name, "constant", f"every cell is {_short(times[0])}")
     return Column(name, "date-time", f"times from {_short(times.min())} to {_short(times.max())}")
 
 

@@ -11,7 +11,7 @@ from ...data.spec import DataSpec
 from ...errors import ConfigurationError
 from ...models import AbstractLatentVariableModel
 from ..latents import sample
-from ..table_rows import sample_rows, tidied, with_holes
+from ..table_rows import sample_rows
 from .compare import fidelity
 from .record import Fidelity
 
@@ -59,11 +59,10 @@ def model_fidelity(
     if condition is not None:
         given = np.asarray(condition)[np.random.default_rng(seed).integers(0, len(condition), count)]
     columns = spec.columns
-    if spec.columns and given is None:
-        recorded = sample_rows(model, spec, count, holes=True, seed=seed)
+    if columns:
+        recorded = sample_rows(model, spec, count, condition=given, holes=True, seed=seed)
     else:
-        drawn = spec.to_user(np.asarray(sample(model, count, condition=given, seed=seed), np.float64))
-        recorded = with_holes(tidied(drawn, columns), spec, seed=seed) if columns else drawn
+        recorded = spec.to_user(np.asarray(sample(model, count, condition=given, seed=seed), np.float64))
     if not columns:
         own = _table_of(training, spec)
         columns = tuple(column for column in infer_columns(own) if not column.is_left_out)
