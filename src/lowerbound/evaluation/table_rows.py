@@ -126,7 +126,7 @@ def _seen(rows: np.ndarray, spec: DataSpec) -> np.ndarray:
 def _is_seen(rows: np.ndarray, spec: DataSpec) -> np.ndarray:
     """(n,) which rows have no category that training did not see."""
     limits = np.asarray([column.num_codes - 1 if column.is_coded else np.inf for column in spec.columns])
-    return (rows < limits).all(axis=1)
+    return np.asarray((rows < limits).all(axis=1))
 
 
 def tidied(rows: np.ndarray, columns: tuple[Column, ...]) -> np.ndarray:
