@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from commands import SMALL_ALONE, command, good
 
-NAMES = ("colour", "=size", "visits")
+NAMES = ("colour", "+size", "visits")
 
 
 def _rows(number: int = 60, seed: int = 0) -> list[list[str]]:
@@ -80,22 +80,23 @@ def test_names_and_texts_that_a_spreadsheet_would_run_are_written_with_an_apostr
         name: {cell for row in _read(tmp_path / name) for cell in row}
         for name in ("new.csv", "scores.csv", "fidelity.csv", "effects.csv")
     }
-    assert "'=size" in cells["new.csv"]
+    assert "'+size" in cells["new.csv"]
     assert "'@green" in cells["new.csv"]
     for name, found in cells.items():
-        assert any("=size" in cell for cell in found), name
-        assert not [cell for cell in found if cell[:1] in ("=", "@")], name
+        assert any("+size" in cell for cell in found), name
+        assert not [cell for cell in found if cell[:1] in ("+", "@")], name
 
 
 def test_a_conditional_model_of_a_table_draws_cells_and_not_codes(conditional: Path, tmp_path: Path) -> None:
     good("sample", conditional, "-n", 12, "--condition", "red", "--out", tmp_path / "new.csv")
     head, *rows = _read(tmp_path / "new.csv")
-    assert (head, len(rows)) == (["'=size", "visits"], 12)
+    assert (head, len(rows)) == (["'+size", "visits"], 12)
     assert all(row[1] == "" or row[1].isdigit() for row in rows)
-    words = ("--condition", "red", "--given", "visits=4", "--complete")
+    # More than any row of training has.
+    words = ("--condition", "red", "--given", "+size=7.25", "--complete")
     answer = good("sample", conditional, "-n", 5, *words, "--out", tmp_path / "given.csv")
     assert "effective sample size" in answer.stderr
-    assert [row[1] for row in _read(tmp_path / "given.csv")[1:]] == ["4"] * 5
+    assert [row[0] for row in _read(tmp_path / "given.csv")[1:]] == ["7.25"] * 5
     words = ("--condition", "all", "--given", "visits=4", "--out", tmp_path / "no.csv")
     error = command("sample", conditional, "-n", 5, *words).error
     assert error.startswith("values of columns are given together with a condition that differs from row to row; expected one")
@@ -137,7 +138,7 @@ def test_a_table_of_too_few_rows_is_refused_once(number: int, message: str, tmp_
             "likelihood.name is 'gaussian', whose support is any number, but column 'colour' (categorical) is of another kind. "
             "Likelihoods that fit these data: mixed",
         ),
-        ("likelihood.name=multinomial", "but columns 'colour' (categorical), '=size' (real) are of other kinds."),
+        ("likelihood.name=multinomial", "but columns 'colour' (categorical), '+size' (real) are of other kinds."),
         ("prior.name=vamp", "the categories of a table cannot be learned so. Set prior.name=standard-normal."),
     ],
 )
@@ -146,3 +147,20 @@ def test_parts_that_do_not_suit_columns_of_several_kinds_are_refused(
 ) -> None:
     words = (*SMALL_ALONE, "--set", setting, "--epochs", 1, "--out", tmp_path / "run")
     assert message in command("train", table, *words).error
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("+size=wide", "the given value of '+size' is 'wide'; expected any number."),
+        ("+size=1e30", "the given value of '+size' is '1e30', far outside the training data, which lie from -"),
+        ("+size=inf", "the given value of '+size' is 'inf', far outside the training data"),
+        (
+            "colour=violet",
+            "the given value of 'colour' is 'violet', which training did not see; expected one of @green, blue, red.",
+        ),
+    ],
+)
+def test_given_values_that_no_row_has_are_refused(given: str, message: str, run: Path, tmp_path: Path) -> None:
+    assert message in command("sample", run, "-n", 2, "--given", given, "--out", tmp_path / "x.csv").error
+    assert not (tmp_path / "x.csv").exists()

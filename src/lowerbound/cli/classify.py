@@ -49,17 +49,18 @@ def classify(
     classes = opened.spec.condition.categories
     probabilities = class_probabilities(opened.model, examples_of(dataset, rows, opened.spec))
     found = probabilities.argmax(axis=1)
-    if out is not None:
-        _write(out, [in_words(each) for each in classes], found, probabilities)
-        say(f"wrote the classes of {len(found):,} examples to {out}")
     labels, known = np.empty(0), np.zeros(len(rows), bool)
     if dataset.condition is not None:
         labels, known = (each[rows] for each in label_values(dataset.condition, dataset.condition_name))
-    if not known.any():
+    # A label that cannot be compared is said before anything is written.
+    error = classification_error(classes, found[known], labels[known]) if known.any() else None
+    if out is not None:
+        _write(out, [in_words(each) for each in classes], found, probabilities)
+        say(f"wrote the classes of {len(found):,} examples to {out}")
+    if error is None:
         if out is None:
             say("these examples have no labels to compare with; write their classes to a file with --out labels.csv.")
         return
-    error = classification_error(classes, found[known], labels[known])
     if as_json:
         print_json(error.to_json())
     else:

@@ -13,7 +13,7 @@ from ..data.columns.raw import RawTable
 from ..data.examples import Example
 from ..data.levels import for_device
 from ..data.spec import DataSpec
-from ..errors import ConfigurationError, DataError, unknown_name_message
+from ..errors import ConfigurationError, DataError, shortened, unknown_name_message
 from ..models import AbstractLatentVariableModel
 from .imputation import impute
 from .latents import sample
@@ -82,6 +82,7 @@ def sample_given(
     cannot have.
     """
     example = example_given(spec, given)
+    model.check_values(row_given(spec, given)[None], spec, name="the given values")
     if condition is not None:
         if (condition != condition[0]).any():
             raise ConfigurationError(
@@ -91,29 +92,52 @@ def sample_given(
         example = dataclasses.replace(example, condition=np.asarray(condition[:1], np.float32))
     num_samples = int(np.clip(_SAMPLES_A_ROW * count, _FEWEST_SAMPLES, _MOST_SAMPLES))
     found = impute(model, example, num_samples=num_samples, num_draws=count, seed=seed)
-    rows = np.asarray(spec.to_user(found.draws[:, 0]), np.float64)
-    known = np.asarray(example.observed)[0]
-    rows[:, known] = np.asarray(spec.to_user(np.asarray(example.x)), np.float64)[0, known]
-    return GivenRows(tidied(_seen(rows, spec), spec.columns), float(found.effective_sample_size[0]), num_samples)
+    rows = tidied(_seen(np.asarray(spec.to_user(found.draws[:, 0]), np.float64), spec), spec.columns)
+    # What is given stays as it is, inside the training range or not.
+    row = row_given(spec, given)
+    rows = np.where(np.isnan(row), rows, row)
+    return GivenRows(rows, float(found.effective_sample_size[0]), num_samples)
 
 
 def example_given(spec: DataSpec, given: Mapping[str, str]) -> Example:
     """One example of which some columns are known, as the model takes it."""
+    row = row_given(spec, given)[None]
+    return Example(for_device(spec.to_model(row)), observed=~np.isnan(row))
+
+
+def row_given(spec: DataSpec, given: Mapping[str, str]) -> np.ndarray:
+    """(columns,) the given values, encoded; NaN for the other columns.
+
+    Raises `ConfigurationError` for an unknown column, and `DataError` for a value that no row like those of training has.
+    """
     if not spec.columns:
         raise ConfigurationError(
             "values of columns are given, but this model is not one of a table with columns by name; train it on a table with a "
             "schema (lowerbound schema DATA --out FILE.toml, then lowerbound train DATA --schema FILE.toml)."
         )
-    row, names = np.full((1, len(spec.columns)), np.nan), [column.name for column in spec.columns]
+    row, names = np.full(len(spec.columns), np.nan), [column.name for column in spec.columns]
     for name, value in given.items():
         if name not in names:
             raise ConfigurationError(unknown_name_message("the given column", name, names))
-        column = spec.columns[names.index(name)]
-        code = column.encode(RawTable("what is given", (name,), (np.asarray([value], object),)))[0]
+        place = names.index(name)
+        column = spec.columns[place]
+        try:
+            code = column.encode(RawTable("what is given", (name,), (np.asarray([value], object),)))[0]
+        except DataError as error:
+            raise DataError(f"the given value of {name!r} is {shortened(value, 40)!r}; expected {column.words}.") from error
         if column.is_coded and code == len(column.categories):
-            raise DataError(f"the given value of {name!r} is {value!r}, which training did not see; expected {column.words}.")
-        row[0, names.index(name)] = code
-    return Example(for_device(spec.to_model(row)), observed=~np.isnan(row))
+            raise DataError(
+                f"the given value of {name!r} is {shortened(value, 40)!r}, which training did not see; expected {column.words}."
+            )
+        # Codes are inside; NaN and infinity are not.
+        if not spec.plausible_low[place] <= code <= spec.plausible_high[place]:
+            low, high = (column.decode(np.asarray([end]))[0] for end in (column.low, column.high))
+            raise DataError(
+                f"the given value of {name!r} is {shortened(value, 40)!r}, far outside the training data, which lie from {low} "
+                f"to {high}; expected a value like theirs."
+            )
+        row[place] = code
+    return row
 
 
 def _seen(rows: np.ndarray, spec: DataSpec) -> np.ndarray:
