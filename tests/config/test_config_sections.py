@@ -124,6 +124,7 @@ REFUSED = [
     ("training", "weight_prior", -1.0, "training.weight_prior is -1.0 (a number); expected a number >= 0."),
     ("training", "adagrad_start", "zero", "training.adagrad_start is 'zero' (text); expected a number >= 0."),
     ("training", "gradient_clip", None, "training.gradient_clip is None (a NoneType); expected a number >= 0."),
+    ("training", "hide_elements", 1.0, "training.hide_elements is 1.0 (a number); expected a number >= 0 and < 1."),
     ("training", "ema_decay", 1.0, "training.ema_decay is 1.0 (a number); expected a number >= 0 and < 1."),
     ("training", "early_stopping_patience", 0.5, "expected an integer >= 0"),
     ("training", "validate_every", -1, "expected an integer >= 0"),

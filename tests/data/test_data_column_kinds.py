@@ -15,7 +15,7 @@ from lowerbound.data.columns.times import parse_times
 from lowerbound.data.dataset import Dataset
 from lowerbound.data.describe_dataset import describe_dataset
 from lowerbound.data.examples import examples_of, in_form_of
-from lowerbound.errors import DataError
+from lowerbound.errors import DataError, DataWarning
 
 RNG = np.random.default_rng(0)
 
@@ -150,7 +150,9 @@ def test_what_a_model_knows_of_a_table_comes_from_training_rows_alone() -> None:
     assert spec.holes[0] == pytest.approx(np.isnan(held).mean())
     assert dict(zip(spec.hole_patterns, spec.pattern_counts, strict=True)) == {(): 42, (0,): 8}
     # Encoded as training is, what was not seen has the last code.
-    example = examples_of(in_form_of(dataset, spec), np.arange(55, 60), spec)
+    with pytest.warns(DataWarning, match=r"t: values that training did not see, in 'colour' \(3 cells, 'violet' for one\)"):
+        encoded = in_form_of(dataset, spec)
+    example = examples_of(encoded, np.arange(55, 60), spec)
     assert example.x[-3:, 1].tolist() == [2, 2, 2]
     assert example.observed is not None
     assert not example.observed[1, 0]

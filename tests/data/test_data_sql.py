@@ -17,9 +17,11 @@ from lowerbound.errors import ConfigurationError, DataError
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
+def url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     pytest.importorskip("sqlalchemy")
-    path = tmp_path / "m.db"
+    # A relative path: messages shorten long ones.
+    monkeypatch.chdir(tmp_path)
+    path = Path("m.db")
     connection = sqlite3.connect(path)
     connection.execute("CREATE TABLE m (id INTEGER, colour TEXT, height REAL, day TEXT, picture BLOB)")
     rows = [(row, (None, "red", "green")[row % 3], row**2 / 7 if row % 4 else None, "2024-01-31", b"x") for row in range(40)]

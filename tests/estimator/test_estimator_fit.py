@@ -192,7 +192,7 @@ def test_a_held_out_row_that_the_likelihood_cannot_take_is_named():
 
 def test_what_is_not_left_open_has_the_default_of_the_configuration():
     defaults = {name: parameter.default for name, parameter in inspect.signature(VAE).parameters.items()}
-    assert set(defaults) == set(PARAMETERS) | {"automatic", "config", "verbose", "warm_start"}
+    assert set(defaults) == set(PARAMETERS) | {"automatic", "config", "schema", "verbose", "warm_start"}
     stated = {name: where for name, where in PARAMETERS.items() if defaults[name] is not None}
     assert set(stated) == {"posterior", "objective", "kind", "scaling", "validation"}
     for name, (section, key) in stated.items():

@@ -200,7 +200,7 @@ def test_what_cannot_be_left_out_is_refused_with_what_can() -> None:
     with pytest.raises(DataError, match=r"observed has shape \(3,\), but x has \(40, 3\); give one boolean for each element"):
         Example(TABLE, observed=np.ones(3, bool))
     example = Example(TABLE[0], observed=~HIDDEN[0])
-    with pytest.raises(ConfigurationError, match=r"these have `observed` or `weight`\. Give it complete examples alone"):
+    with pytest.raises(ConfigurationError, match=r"these have `weight`\. Give it examples without"):
         predictive_check(model_of("laplace"), Example(TABLE, weight=np.ones(40, np.float32)))
     counts = np.round(TABLE * 10)
     config = RunConfig.from_dict({"likelihood": {"name": "poisson"}, "network": {"hidden_widths": [4]}})

@@ -16,7 +16,6 @@ import lowerbound
 from ..config.rules import Real
 from ..data.examples import Example
 from ..errors import ConfigurationError, DataError, warn_of_data
-from ..likelihoods import Gaussian
 from .inputs import numeric_examples, seed_from
 from .table_inputs import table_of
 from .vae import VAE
@@ -247,7 +246,7 @@ def _defaults(shape: tuple[int, ...], num_training: int) -> dict[str, Any]:
     """The parameters of a VAE of numbers, where nobody chose a model."""
     batch_size = min(_BATCH, num_training)
     return {
-        "likelihood": Gaussian(event_shape=shape, scale_floor=np.float32(_SCALE_FLOOR)),
+        "likelihood": lowerbound.likelihoods.Gaussian(event_shape=shape, scale_floor=np.float32(_SCALE_FLOOR)),
         "scaling": "standard",
         "batch_size": batch_size,
         "epochs": max(_FEWEST_EPOCHS, math.ceil(_STEPS / (num_training // batch_size))),
