@@ -19,7 +19,7 @@ def _components(part: AbstractNormalMixture, params: np.ndarray, u: np.ndarray) 
     logits, loc, raw = params[: 3 * part.num_components].reshape(3, part.num_components, *part.event_shape)
     scale = np.maximum(np.exp(np.minimum(raw, LARGEST_LOG_SIGMA) if part.is_log else raw), part.scale_floor)
     log_weights = scipy.special.log_softmax(logits, axis=0)
-    return scipy.special.logsumexp(log_weights + scipy.stats.norm.logpdf(u, loc, scale), axis=0)
+    return np.asarray(scipy.special.logsumexp(log_weights + scipy.stats.norm.logpdf(u, loc, scale), axis=0))
 
 
 def _of_logs(part: AbstractNormalMixture, params: np.ndarray, x: np.ndarray) -> np.ndarray:

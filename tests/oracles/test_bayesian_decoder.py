@@ -67,7 +67,7 @@ def test_with_hardly_random_weights_the_evidence_is_that_of_the_model_of_numbers
 
 @pytest.mark.parametrize(
     "objective",
-    [ELBO(), *(pytest.param(objective, marks=pytest.mark.long) for objective in (IWAE(3), BetaTCVAE(50, beta=4.0)))],
+    [ELBO(), *(pytest.param(objective, marks=pytest.mark.long) for objective in (IWAE(3), BetaTCVAE(num_examples=50, beta=4.0)))],
     ids=lambda objective: type(objective).__name__,
 )
 def test_a_record_is_the_plain_one_and_a_share_of_the_weights_divergence(objective: Any) -> None:

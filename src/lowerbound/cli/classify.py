@@ -76,5 +76,5 @@ def _write(out: Path, classes: Sequence[str], found: np.ndarray, probabilities: 
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["class", *(f"q({name}|x)" for name in classes)])
     for number, row in zip(found.tolist(), probabilities.tolist(), strict=True):
-        writer.writerow([guarded(classes[number]), *(f"{value:.9g}" for value in row)])
+        writer.writerow([guarded(classes[int(number)]), *(f"{value:.9g}" for value in row)])
     write_text(out, text.getvalue())
