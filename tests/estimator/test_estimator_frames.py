@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import jax
 import numpy as np
 import pytest
 from sklearn.utils import estimator_checks
@@ -120,3 +121,28 @@ def test_kinds_of_columns_can_be_stated():
 def test_columns_of_one_name_are_refused():
     with pytest.raises(DataError, match=r"X has 2 columns named 'age'; expected a name of its own for each"):
         VAE(**SMALL).fit(FRAME.rename(columns={"height": "age"}))
+
+
+def test_two_compiled_shapes_serve_any_number_of_rows_of_a_table():
+    frame = FRAME.assign(colour=pandas.Categorical(["red", "blue", "green", "red"] * 10), visits=[0, 3, 1, 7, 2] * 8)
+    frame.loc[3, "age"] = np.nan
+    vae = VAE(**SMALL).fit(frame)
+    programs = []
+
+    def count(name: str, seconds: float, **others: object) -> None:
+        if name == "/jax/core/compile/backend_compile_duration":
+            programs.append(seconds)
+
+    jax.monitoring.register_event_duration_secs_listener(count)
+    try:
+        for rows in (1, 40):
+            vae.score_samples(frame.iloc[:rows], 10)
+            vae.transform(frame.iloc[:rows])
+        assert programs, "the control: the first calls compile"
+        programs.clear()
+        for rows in (2, 3, 17, 39):
+            vae.score_samples(frame.iloc[:rows], 10)
+            vae.transform(frame.iloc[:rows])
+        assert not programs
+    finally:
+        jax.monitoring.unregister_event_duration_listener(count)
