@@ -129,9 +129,9 @@ def test_two_compiled_shapes_serve_any_number_of_rows_of_a_table():
     vae = VAE(**SMALL).fit(frame)
     programs = []
 
-    def count(name: str, seconds: float, **others: object) -> None:
-        if name == "/jax/core/compile/backend_compile_duration":
-            programs.append(seconds)
+    def count(event: str, duration_secs: float, **kwargs: str | int) -> None:
+        if event == "/jax/core/compile/backend_compile_duration":
+            programs.append(duration_secs)
 
     jax.monitoring.register_event_duration_secs_listener(count)
     try:

@@ -7,6 +7,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
+import jax
 import numpy as np
 from numpyro.distributions import constraints
 
@@ -193,14 +194,16 @@ def check_values(
         raise DataError(
             f"{name} has {count} of {array[0].size * len(rows)} values outside the support of the likelihood "
             f"{likelihood_name!r}: the first is {array[first]:g} at index {first}; expected "
-            f"{_expected(likelihood.values, transform, first[1:], spec)}. Bring the data there, or train a model whose likelihood takes any "
-            "number: gaussian."
+            f"{_expected(likelihood.values, transform, first[1:], spec)}. Bring the data there, or train a model whose "
+            "likelihood takes any number: gaussian."
         )
 
 
 @eqx.filter_jit
 def _is_possible(likelihood: AbstractLikelihood, y: Any) -> Any:
-    return likelihood.values(y)
+    # NumPyro compares numbers of different types.
+    with jax.numpy_dtype_promotion("standard"):
+        return likelihood.values(y)
 
 
 def _expected(values: Any, transform: Affine, element: tuple[int, ...], spec: DataSpec | None) -> str:
