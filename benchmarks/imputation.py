@@ -160,7 +160,7 @@ def _forests(holes: np.ndarray, seed: int) -> np.ndarray:
     with warnings.catch_warnings():
         # That so few rounds have not converged is known.
         warnings.simplefilter("ignore")
-        return IterativeImputer(forest, max_iter=FOREST_ROUNDS, random_state=seed).fit_transform(holes)
+        return np.asarray(IterativeImputer(forest, max_iter=FOREST_ROUNDS, random_state=seed).fit_transform(holes))
 
 
 def by_forests(table: Table, holes: np.ndarray, seed: int, options: argparse.Namespace) -> Filled:
@@ -295,12 +295,12 @@ def show(path: Path) -> None:
     done["settings"] = done["settings"].map(" ".join)
     keys = ["set", "rate", "method", "settings"]
     numbers = [column for column in done if column.endswith(("error", "inside", "score")) or column == "seconds"]
-    means = done.groupby(keys, sort=False)[numbers].mean()
+    means: Any = done.groupby(keys, sort=False)[numbers].mean()
     means.insert(0, "masks", done.groupby(keys, sort=False).size())
     print("| " + " | ".join([*keys, *means.columns]) + " |\n|" + " --- |" * (len(keys) + len(means.columns)))
     for key, row in means.iterrows():
         cells = ["" if np.isnan(value) else f"{value:.3f}" if abs(value) < 10 else f"{value:.0f}" for value in row[1:]]
-        print("| " + " | ".join([*map(str, key), f"{row.iloc[0]:.0f}", *cells]) + " |")  # pyright: ignore[reportArgumentType]
+        print("| " + " | ".join([*map(str, key), f"{row.iloc[0]:.0f}", *cells]) + " |")
 
 
 if __name__ == "__main__":
