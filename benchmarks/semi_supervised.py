@@ -89,7 +89,8 @@ def errors_of(args: argparse.Namespace) -> None:
             for what, (train, test) in {"": (X, X_test), "m1, ": (codes, codes_test)}.items():
                 if not is_done(seed, what + name):
                     flat, start = (each.reshape(len(each), -1) for each in (train[own], test)), time.time()
-                    fitted = clone(model).fit(next(flat), given[own])
+                    classifier: Any = clone(model)
+                    fitted = classifier.fit(next(flat), given[own])
                     note(seed, what + name, fitted.predict(next(flat)), start)
         for method in args.methods.split(","):
             if method == "m1" or is_done(seed, method):
