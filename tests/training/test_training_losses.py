@@ -100,6 +100,22 @@ def test_validation_of_a_split_that_does_not_fill_its_batches_is_the_mean_over_a
     assert float(found.standard_error) == pytest.approx(np.sqrt(variance / weight.sum()), rel=1e-4)
 
 
+def test_validation_takes_fewer_examples_at_once_where_each_takes_many_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten batches of a column of 50,000 categories would be a gigabyte. Never fewer than a batch, which training holds too."""
+    data, model = DATA["8-bit"][:11], model_of(SMALL, jax.random.key(0))
+    for most, size in ((4.5 * model.outputs_per_example, 4), (1, 3)):
+        monkeypatch.setattr(program, "MOST_VALIDATION_NUMBERS", int(most))
+        # A number of epochs of its own for each: what is compiled is kept by the schedule, which the constant is no part of.
+        trainer = Trainer(model, data, data, ELBO(), TrainingConfig(epochs=size, batch_size=3))
+        found = program.validate(trainer.fixed, split_trained(model)[0], Example(jnp.asarray(data)))
+        blocks = np.split(data, range(size, len(data), size))
+        keys = [jax.random.fold_in(stream(jax.random.key(0), 2), number) for number in range(len(blocks))]
+        records: list[Any] = [
+            ELBO()(model, Example(jnp.asarray(block)), key, jnp.int32(0)) for block, key in zip(blocks, keys, strict=True)
+        ]
+        assert float(found.bound) == pytest.approx(np.concatenate([record.bound for record in records]).mean(), rel=1e-5)
+
+
 def test_beta_weighs_the_loss_and_leaves_the_bound_alone() -> None:
     model, batch = model_of(SMALL, jax.random.key(0)), DATA["8-bit"][:8]
     plain, heavy = _record(ELBO(), model, batch), _record(ELBO(beta=4.0), model, batch)

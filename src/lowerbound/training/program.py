@@ -40,6 +40,8 @@ CPU_OPTIONS = {
 }
 _LOSS = "the loss"
 MOST_FORMS = 24
+# Numbers of p(x|z) in flight while validating, where a batch takes no more: 64 MiB an array.
+MOST_VALIDATION_NUMBERS = 2**24
 _FORMS: set[int] = set()
 # The independent streams of random numbers of a run.
 PERMUTATION, STEP, VALIDATION = 0, 1, 2
@@ -208,7 +210,9 @@ def validate(fixed: Fixed, params: Params, data: Example, state: Any = None) -> 
     """
     model = eqx.combine(params, fixed.rest)
     key = stream(fixed.numbers.key, VALIDATION)
-    size = min(len(data), 10 * fixed.schedule.batch_size)
+    batch_size = fixed.schedule.batch_size
+    fitting = MOST_VALIDATION_NUMBERS // max(1, model.outputs_per_example)
+    size = min(len(data), max(batch_size, min(10 * batch_size, fitting)))
     whole = len(data) // size * size
 
     def columns_of(batch: Example, index: Int[Array, ""]) -> tuple[dict[str, Array], dict[str, Array]]:
