@@ -14,7 +14,7 @@ FLOORS = (
     ("sampling", "models", "objectives"),
     ("recipes", "assembly"),
     ("training", "evaluation", "verification", "runs", "summaries", "diagnosis"),
-    ("report", "estimator", "reproduction", "cli"),
+    ("report", "estimator", "reproduction", "sweep", "cli"),
 )
 ORDER = [room for floor in FLOORS for room in floor]
 

@@ -6,11 +6,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .estimator import VAE, VAEClassifier, VAEOutlierDetector
+    from .estimator import VAE, EnsembleVAE, VAEClassifier, VAEOutlierDetector
     from .estimator.comparing import compare_models
 
 __version__ = "0.2.0"
-__all__ = ["VAE", "VAEClassifier", "VAEOutlierDetector", "__version__", "compare_models"]
+__all__ = ["VAE", "EnsembleVAE", "VAEClassifier", "VAEOutlierDetector", "__version__", "compare_models"]
 
 
 _PACKAGES = (
@@ -27,24 +27,19 @@ _PACKAGES = (
 )
 
 
+_ESTIMATORS = {
+    "VAE": "vae",
+    "EnsembleVAE": "ensemble",
+    "VAEClassifier": "classifier",
+    "VAEOutlierDetector": "outliers",
+    "compare_models": "comparing",
+}
+
+
 def __getattr__(name: str) -> Any:
     # The estimator pulls in scikit-learn and JAX; `import lowerbound` (and so the command line's help) must not.
-    if name == "VAE":
-        from .estimator import VAE
-
-        return VAE
-    if name == "VAEClassifier":
-        from .estimator.classifier import VAEClassifier
-
-        return VAEClassifier
-    if name == "VAEOutlierDetector":
-        from .estimator.outliers import VAEOutlierDetector
-
-        return VAEOutlierDetector
-    if name == "compare_models":
-        from .estimator.comparing import compare_models
-
-        return compare_models
+    if name in _ESTIMATORS:
+        return getattr(importlib.import_module(f".estimator.{_ESTIMATORS[name]}", __name__), name)
     if name in _PACKAGES:
         return importlib.import_module(f".{name}", __name__)
     raise AttributeError(f"module 'lowerbound' has no attribute {name!r}")

@@ -163,6 +163,9 @@ class VAE(AbstractFitted):
     Kingma and Welling (2014), Auto-Encoding Variational Bayes, arXiv 1312.6114.
     """
 
+    # Whether others are fitted at the same time (`EnsembleVAE`).
+    _shares_cores = False
+
     @typing.no_type_check  # scikit-learn's convention: anything may be set, and `fit` is what refuses it
     def __init__(
         self,
@@ -321,7 +324,7 @@ class VAE(AbstractFitted):
             if self.verbose:
                 _print_sometimes(record, config.training.epochs)
 
-        progress = trainer.run(trainer.start(), on_record=note)
+        progress = trainer.run(trainer.start(), on_record=note, shares_cores=self._shares_cores)
         columns = {name: np.asarray([row[name] for row in figures]) for name in figures[0]}
         self._frame = module_of_frame(X)
         self._held_out = examples_of(dataset, split.validation, spec) if len(split.validation) else None

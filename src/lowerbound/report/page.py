@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import importlib.resources
 import math
 import re
 import shlex
@@ -20,6 +19,7 @@ from ..summaries import RunSummary, Score
 from .page_pictures import charts, column_charts, grid, latent_charts, reconstruction_grid
 from .page_table import table_section
 from .score_text import error_text, explanation, measure_note, measure_text, number, title_of
+from .shell import Section, page
 
 _TAGS = {"serious": "Serious", "warning": "Warning", "note": "Good to know"}
 _escape = html.escape
@@ -39,20 +39,13 @@ def render_report(summary: RunSummary, diagnosis: Diagnosis | None = None) -> st
         "configuration": ("Configuration", lambda: _configuration(summary)),
         "reproduce": ("Reproduce", lambda: _reproduce(summary)),
     }
-    links = "".join(f'<a href="#{name}">{title}</a>' for name, (title, _) in sections.items())
-    body = "".join(
-        f'<section id="{name}" aria-labelledby="{name}-title"><h2 id="{name}-title">{title}</h2>{content()}</section>'
-        for name, (title, content) in sections.items()
-    )
-    style = importlib.resources.files("lowerbound.report").joinpath("page.css").read_text(encoding="utf-8")
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{_escape(summary.name)} · lowerbound report</title>\n"
-        f'<link rel="icon" href="data:,">\n<style>\n{style}</style>\n</head>\n<body>\n'
-        f'<header><div><p class="kicker">lowerbound report</p><h1>{_escape(summary.name)}</h1>'
-        f'<p class="lead">{_lead(summary)}</p><nav aria-label="Sections">{links}</nav></div></header>\n'
-        f"<main>{body}</main>\n{_footer(summary)}</body>\n</html>\n"
+    return page(
+        f"{summary.name} · lowerbound report",
+        "lowerbound report",
+        summary.name,
+        _lead(summary),
+        {name: Section(title, title, content()) for name, (title, content) in sections.items()},
+        summary.versions.get("lowerbound", ""),
     )
 
 
@@ -319,8 +312,3 @@ def _file_link(name: str) -> str:
     if name.endswith("/") or "*" in name:
         return f"<code>{_escape(name)}</code>"
     return f'<a href="{urllib.parse.quote(name)}">{_escape(name)}</a>'
-
-
-def _footer(summary: RunSummary) -> str:
-    version = summary.versions.get("lowerbound", "")
-    return f"<footer>Made by lowerbound {_escape(version)}. This page is one file: it can be moved and sent.</footer>\n"

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import base64
 import html
-import importlib.resources
 import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from .. import __version__
 from ..recipes.registry import load_recipe
 from ..report.page import duration
 from ..report.score_text import MINUS
+from ..report.shell import Section, page
 from ..storage.atomic import write_text
 from .budget import open_jobs, seconds_left
 from .charts import save_bounds, save_evidences
@@ -36,29 +35,14 @@ def write_page(plan: Plan, found: Reproduction, home: Home) -> Path:
     """Draw the figures that were asked for so far and write the page; its path. Raises `SavingError`."""
     figures = [number for number in found.figures if plan.of_figures([number]).curves]
     sections = {
-        f"Figure {number}": (f"Figure {number}. {_TITLES[number]}", _figure(number, plan, found, home)) for number in figures
+        f"figure-{number}": Section(f"Figure {number}", f"Figure {number}. {_TITLES[number]}", _figure(number, plan, found, home))
+        for number in figures
     }
-    sections["Where the paper is silent"] = ("Where the paper is silent", _silent(plan, found))
-    sections["What is missing"] = ("What is missing", _missing(plan, found, home))
-    ids = {name: name.lower().replace(" ", "-") for name in sections}
-    links = "".join(f'<a href="#{ids[name]}">{_escape(name)}</a>' for name in sections)
-    body = "".join(
-        f'<section id="{ids[name]}" aria-labelledby="{ids[name]}-title"><h2 id="{ids[name]}-title">{_escape(title)}</h2>'
-        f"{content}</section>"
-        for name, (title, content) in sections.items()
-    )
-    style = importlib.resources.files("lowerbound.report").joinpath("page.css").read_text(encoding="utf-8")
-    write_text(
-        home.path / PAGE,
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        "<title>Auto-Encoding Variational Bayes, trained again · lowerbound</title>\n"
-        f'<link rel="icon" href="data:,">\n<style>\n{style}</style>\n</head>\n<body>\n'
-        '<header><div><p class="kicker">lowerbound reproduce</p><h1>Auto-Encoding Variational Bayes, trained again</h1>'
-        f'<p class="lead">{_lead(plan, found)}</p><nav aria-label="Sections">{links}</nav></div></header>\n'
-        f"<main>{body}</main>\n<footer>Made by lowerbound {_escape(__version__)}. This page is one file: it can be moved and "
-        "sent.</footer>\n</body>\n</html>\n",
-    )
+    for title, content in (("Where the paper is silent", _silent(plan, found)), ("What is missing", _missing(plan, found, home))):
+        sections[title.lower().replace(" ", "-")] = Section(title, title, content)
+    heading = "Auto-Encoding Variational Bayes, trained again"
+    whole = page(f"{heading} · lowerbound", "lowerbound reproduce", heading, _lead(plan, found), sections)
+    write_text(home.path / PAGE, whole)
     return home.path / PAGE
 
 

@@ -175,17 +175,20 @@ class TrainingRun:
         *,
         on_record: Callable[[Record, TrainingRun], None] = lambda record, run: None,
         should_stop: Callable[[], str | None] = lambda: None,
+        shares_cores: bool = False,
     ) -> AbstractLatentVariableModel:
         """Train to the end, checkpointing on the way; then write the model. A stopped run only leaves its checkpoint.
+
+        - `shares_cores`: as `Trainer.run` has it.
 
         Raises `NonFiniteLossError`, saying which checkpoint is the last good one, `SavingError`, and `ConfigurationError` when
         another process trains into this folder.
         """
         with self.folder.locked():
-            return self._run(on_record, should_stop)
+            return self._run(on_record, should_stop, shares_cores)
 
     def _run(
-        self, on_record: Callable[[Record, TrainingRun], None], should_stop: Callable[[], str | None]
+        self, on_record: Callable[[Record, TrainingRun], None], should_stop: Callable[[], str | None], shares_cores: bool
     ) -> AbstractLatentVariableModel:
         last_saved = time.monotonic()
 
@@ -200,7 +203,13 @@ class TrainingRun:
                 last_saved = time.monotonic()
 
         try:
-            self.trainer.run(self.progress, on_record=record, on_chunk=maybe_checkpoint, should_stop=should_stop)
+            self.trainer.run(
+                self.progress,
+                on_record=record,
+                on_chunk=maybe_checkpoint,
+                should_stop=should_stop,
+                shares_cores=shares_cores,
+            )
         except NonFiniteLossError as error:
             self._note_end(NOT_FINITE)
             raise NonFiniteLossError(f"{error} {self._what_is_kept()}") from error

@@ -25,7 +25,17 @@ _RELEASE_0_1 = Path(__file__).parent / "release_0_1.json"
 
 MODEL, ESTIMATOR, RUN, CHECKPOINT = "lowerbound-model", "lowerbound-estimator", "lowerbound-run", "lowerbound-checkpoint"
 EVALUATION, REPRODUCTION = "lowerbound-evaluation", "lowerbound-reproduction"
-CURRENT: Mapping[str, int] = {MODEL: 2, ESTIMATOR: 2, RUN: 2, CHECKPOINT: 2, EVALUATION: 4, REPRODUCTION: 1}
+SWEEP, SWEEP_RESULT = "lowerbound-sweep", "lowerbound-sweep-result"
+CURRENT: Mapping[str, int] = {
+    MODEL: 2,
+    ESTIMATOR: 2,
+    RUN: 2,
+    CHECKPOINT: 2,
+    EVALUATION: 4,
+    REPRODUCTION: 1,
+    SWEEP: 1,
+    SWEEP_RESULT: 1,
+}
 
 
 def upgraded(format_name: str, version: int, document: dict[str, Any]) -> dict[str, Any]:

@@ -244,10 +244,12 @@ class Trainer:
         on_record: Callable[[Record, Progress], None] = lambda record, progress: None,
         on_chunk: Callable[[Progress], None] = lambda progress: None,
         should_stop: Callable[[], str | None] = lambda: None,
+        shares_cores: bool = False,
     ) -> Progress:
         """Train until all epochs are done, patience has run out, or `should_stop` gives a reason.
 
-        `on_record` is called with every `Record`, `on_chunk` after every chunk (the moment to checkpoint).
+        `on_record` is called with every `Record`, `on_chunk` after every chunk (the moment to checkpoint). `shares_cores`: other
+        models train in other threads; on CPU each then has one core, which is less waiting than all sharing each product.
         Raises `NonFiniteLossError`, naming the term and the step, at the first NaN or infinity.
         """
         was_by_bound = self._rest.has_density
@@ -256,7 +258,7 @@ class Trainer:
             progress.best_bound = -math.inf
         progress.kept_by = self.kept_by
         progress.state = place(progress.state, self.fixed.mesh)
-        train_chunk = program.train_chunk(jax.default_backend())
+        train_chunk = program.train_chunk(jax.default_backend(), shares_cores)
         order = program.stream(self.fixed.numbers.key, program.PERMUTATION)
         clock = time.perf_counter()
         is_first, self._compiling = True, (0, 0.0)

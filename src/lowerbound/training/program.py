@@ -189,12 +189,16 @@ def bound_memory(fixed: Fixed, batches: AbstractBatches) -> None:
 
 
 @functools.cache
-def train_chunk(backend: str) -> Any:
+def train_chunk(backend: str, shares_cores: bool = False) -> Any:
     """The compiled program of a chunk of steps, with what XLA is told besides on this kind of device.
+
+    - `shares_cores`: on CPU, a program that computes in one thread.
 
     `benchmarks/seed_job.py` shows what these options are worth on a machine.
     """
     options = CPU_OPTIONS if backend == "cpu" else {}
+    if backend == "cpu" and shares_cores:
+        options = options | {"xla_cpu_multi_thread_eigen": False}
     return eqx.filter_jit(_train_chunk, donate="all-except-first", compiler_options=options)  # pyright: ignore[reportCallIssue]
 
 

@@ -1,0 +1,161 @@
+"""The folder of a sweep: `sweep.json`, a run and a result for each member, and the page."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import ConfigurationError
+from ..likelihoods import Given, Measure
+from ..storage.atomic import write_bytes
+from ..storage.documents import document_bytes, is_document, read_document
+from ..storage.upgrades import CURRENT, SWEEP, SWEEP_RESULT
+from .grid import Axis, Member
+
+RECORD_FILE, PAGE = "sweep.json", "index.html"
+
+
+@dataclasses.dataclass(frozen=True)
+class Base:
+    """What all members share: the data, the recipe, and the keys that were set to one value."""
+
+    data: str | None
+    recipe: str | None
+    overrides: tuple[str, ...]
+    epochs: int | None
+
+    @property
+    def words(self) -> str:
+        """As it was typed."""
+        named = {"--recipe": self.recipe, "--epochs": self.epochs}
+        options = [f"{name} {value}" for name, value in named.items() if value is not None]
+        return (
+            " ".join([self.data or "", *[f"--set {each}" for each in self.overrides], *options]).strip() or "the built-in faces"
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """What became of a member; nats per validation example.
+
+    - `values`: of the keys that are swept. `failure`: why it has no model; "" where it has one.
+    - `elbo_nats`, `log_evidence_nats` (of `num_samples` importance samples), their standard errors over examples, `kl_nats`.
+    - `is_enough`: whether so many samples are, by their verdict. `active_units`: of `latent_dim`.
+    - `measure`, `given`, `data`, `split`, `condition`: what the numbers are about (`evaluation.Subject`).
+    - `seconds`: of training.
+    """
+
+    values: dict[str, str]
+    seed: int
+    failure: str = ""
+    has_density: bool = True
+    elbo_nats: float | None = None
+    elbo_standard_error: float | None = None
+    log_evidence_nats: float | None = None
+    standard_error: float | None = None
+    num_samples: int = 0
+    is_enough: bool = False
+    kl_nats: float | None = None
+    active_units: int = 0
+    latent_dim: int = 0
+    measure: Measure = "counting"
+    given: Given | None = None
+    data: str = ""
+    split: str = "0"
+    condition: str | None = None
+    epochs: float = 0.0
+    seconds: float = 0.0
+    version: int = CURRENT[SWEEP_RESULT]
+
+
+@dataclasses.dataclass(frozen=True)
+class Sweep:
+    """What was asked for, in all calls together."""
+
+    base: Base
+    axes: tuple[Axis, ...]
+    seeds: int
+    first_seed: int
+    version: int = CURRENT[SWEEP]
+
+
+@dataclasses.dataclass(frozen=True)
+class Home:
+    """The folder."""
+
+    path: Path
+
+    @property
+    def record_file(self) -> Path:
+        """What was asked for."""
+        return self.path / RECORD_FILE
+
+    def run(self, member: Member) -> Path:
+        """The folder of a member's run."""
+        return self.path / "runs" / member.name
+
+    def begin(self, asked: Sweep) -> Sweep:
+        """Note what is asked for, beside what was asked for before; the two together. Raises `ConfigurationError` when the folder
+        is somebody else's, or holds a sweep of other keys, other data or other settings, `SavingError`, `ModelFolderError`.
+        """
+        if self.record_file.exists():
+            asked = self._joined(asked)
+        elif self.path.is_file() or (self.path.is_dir() and any(self.path.iterdir())):
+            what = "is a file" if self.path.is_file() else f"is not empty and has no {RECORD_FILE}"
+            raise ConfigurationError(
+                f"--out is {self.path}, which {what}; nothing was touched. Give the folder of an earlier `lowerbound sweep` to "
+                "go on with it, or the name of a new one."
+            )
+        self.path.mkdir(parents=True, exist_ok=True)
+        fields = {name: value for name, value in dataclasses.asdict(asked).items() if name != "version"}
+        write_bytes(self.record_file, document_bytes(SWEEP, fields))
+        return asked
+
+    def _joined(self, asked: Sweep) -> Sweep:
+        if not is_document(self.record_file, SWEEP):
+            raise ConfigurationError(
+                f"--out is {self.path}, whose {RECORD_FILE} is not one of ours; nothing was touched. Give another folder."
+            )
+        before = read_document(self.record_file, SWEEP, Sweep)
+        old, new = ([axis.key for axis in sweep.axes] for sweep in (before, asked))
+        for what, was, now in (
+            ("is of", before.base.words, asked.base.words),
+            ("is over", ", ".join(old) or "seeds alone", ", ".join(new) or "seeds alone"),
+            ("has --seed", before.first_seed, asked.first_seed),
+        ):
+            if was != now:
+                raise ConfigurationError(
+                    f"--out is {self.path}, whose sweep {what} {was}, and not {now}. Give the same to go on with it (more values "
+                    "and more seeds may be added), or another folder."
+                )
+        axes = tuple(
+            Axis(one.key, tuple(dict.fromkeys((*one.values, *other.values))))
+            for one, other in zip(before.axes, asked.axes, strict=True)
+        )
+        return dataclasses.replace(asked, axes=axes, seeds=max(before.seeds, asked.seeds))
+
+    def result(self, member: Member) -> Result | None:
+        """What became of a member; None where that is not known yet. Raises `ModelFolderError` when it is damaged."""
+        path = self._result(member)
+        return read_document(path, SWEEP_RESULT, Result) if path.exists() else None
+
+    def evidence(self, member: Member) -> np.ndarray:
+        """(2, examples): log p(x) of each validation example under a member that has a result, and their weights."""
+        return np.load(self._result(member).with_suffix(".npy"), allow_pickle=False)
+
+    def write(self, member: Member, result: Result, evidence: np.ndarray | None) -> None:
+        """Keep what became of a member, the examples first, so that a result that is there is whole; raises `SavingError`."""
+        path = self._result(member)
+        path.parent.mkdir(exist_ok=True)
+        if evidence is not None:
+            content = io.BytesIO()
+            np.save(content, evidence, allow_pickle=False)
+            write_bytes(path.with_suffix(".npy"), content.getvalue())
+        fields = {name: value for name, value in dataclasses.asdict(result).items() if name != "version"}
+        write_bytes(path, document_bytes(SWEEP_RESULT, fields))
+
+    def _result(self, member: Member) -> Path:
+        return self.path / "results" / f"{member.name}.json"

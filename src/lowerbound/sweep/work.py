@@ -1,0 +1,143 @@
+"""A member trained and scored, and many of them side by side."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..assembly.build import infers_labels
+from ..data.dataset import Dataset
+from ..data.datasets import load_configured
+from ..data.examples import Example
+from ..errors import ConfigurationError, LowerboundError, SavingError
+from ..evaluation import BoundCurve, active_units, estimate_evidence, posterior_means
+from ..evaluation.estimates import importance_estimate, mean_and_error
+from ..evaluation.proposals import Amortised
+from ..recipes import resolve_config
+from ..runs.folder import RUN_FILE, RunFolder
+from ..runs.training import TrainingRun
+from ..training.together import side_by_side, trainings_at_once
+from .grid import Member
+from .record import Base, Home, Result
+
+
+@dataclasses.dataclass
+class Worker:
+    """Trains members, each in an ordinary run's folder.
+
+    - `num_samples`: importance samples for each validation example. `command`: what the runs say that they were made by.
+    - `should_stop`: gives a reason to leave a training, which is saved and gone on with later. `say`: told what was found.
+    - `shares_cores`: whether other members train at the same time.
+    """
+
+    home: Home
+    base: Base
+    data_dir: Path | None
+    num_samples: int
+    command: str
+    should_stop: Callable[[], str | None]
+    say: Callable[[str], None]
+    shares_cores: bool = False
+    _lock: threading.Lock = dataclasses.field(default_factory=threading.Lock)
+    _loaded: dict[str, Dataset] = dataclasses.field(default_factory=dict)
+
+    def do_all(self, members: Sequence[Member], jobs: int | None) -> None:
+        """Train and score all of them, so many at a time; by default one on each core."""
+        jobs = min(trainings_at_once() if jobs is None else jobs, len(members))
+        self.shares_cores = jobs > 1
+        side_by_side([lambda reason, member=member: self.do(member, reason) for member in members], jobs, self.should_stop)
+
+    def do(self, member: Member, should_stop: Callable[[], str | None]) -> None:
+        """Train and score a member to its end, unless it has a result, is asked to stop, or another process is at it.
+
+        What makes a member fail is its result; only what would make all of them fail is raised.
+        """
+        if should_stop() is not None or self.home.result(member) is not None:
+            return
+        begun = time.monotonic()
+        values = dict(member.setting.values)
+        try:
+            run = self._trained(member, should_stop)
+            if run is None:
+                return
+            result, evidence = _scored(run, self.num_samples)
+            result = dataclasses.replace(result, values=values, seed=member.seed)
+        except SavingError:
+            raise
+        except LowerboundError as error:
+            result, evidence = Result(values, member.seed, failure=str(error)), None
+        self.home.write(member, result, evidence)
+        self.say(f"{member.name}: {_in_words(result)} ({time.monotonic() - begun:.0f} s)")
+
+    def _trained(self, member: Member, should_stop: Callable[[], str | None]) -> TrainingRun | None:
+        flags = {"training": {"seed": member.seed} | ({} if self.base.epochs is None else {"epochs": self.base.epochs})}
+        overrides = [*self.base.overrides, *member.overrides]
+        config, recipe = resolve_config(self.base.data, self.base.recipe, overrides, flags)
+        path = self.home.run(member)
+        if (path / RUN_FILE).exists():
+            config = RunFolder.open(path).config()
+        with self._lock:
+            # Members share what was read.
+            key = repr(config.data)
+            if key not in self._loaded:
+                self._loaded[key] = load_configured(config.data, self.data_dir, are_labels=infers_labels(config))
+            dataset = self._loaded[key]
+        if (path / RUN_FILE).exists():
+            run = TrainingRun.resume(path, dataset)
+        else:
+            run = TrainingRun.begin(path, config, dataset, recipe=recipe.name, command=self.command, given=recipe.given)
+        run.run(should_stop=should_stop, shares_cores=self.shares_cores)
+        return run if run.is_finished else None
+
+
+def _scored(run: TrainingRun, num_samples: int) -> tuple[Result, np.ndarray | None]:
+    """The result of a trained member, and what `Home.evidence` gives."""
+    model, record = run.trainer.model_of(run.progress), run.folder.info()["data"]
+    epochs = int(run.progress.state.step) / run.trainer.schedule.steps_per_epoch
+    result = Result({}, 0, has_density=model.has_density, epochs=epochs, seconds=run.progress.seconds)
+    data, weight = Example.of(run.part("validation")).counted
+    if len(data) == 0:
+        raise ConfigurationError(
+            "a sweep lays models side by side by their validation examples, and there are none; set data.validation above 0."
+        )
+    if not model.has_density:
+        return dataclasses.replace(result, latent_dim=model.latent_dim), None
+    found = estimate_evidence(model, data, num_samples)
+    evidence = np.asarray(found.log_evidence, np.float64)
+    curve = BoundCurve.of(found, num_samples, weight)
+    elbo, elbo_error = mean_and_error(found.elbo, weight)
+    mean, error = mean_and_error(evidence, weight)
+    if not (math.isfinite(elbo) and math.isfinite(mean)):
+        return dataclasses.replace(result, failure="log p(x) of the validation examples is not finite."), None
+    result = dataclasses.replace(
+        result,
+        elbo_nats=elbo,
+        elbo_standard_error=elbo_error,
+        log_evidence_nats=mean,
+        standard_error=error,
+        num_samples=num_samples,
+        is_enough=importance_estimate(found, curve, model, Amortised().description, weight).is_enough,
+        kl_nats=mean_and_error(found.kl, weight)[0],
+        active_units=int(active_units(posterior_means(model, data), weight).sum()),
+        latent_dim=model.latent_dim,
+        measure=model.measure,
+        given=model.given,
+        data=record["data_sha256"],
+        split=record["split_sha256"],
+        condition=record["condition_sha256"],
+    )
+    return result, np.stack([evidence, np.ones(len(evidence)) if weight is None else np.asarray(weight, np.float64)])
+
+
+def _in_words(result: Result) -> str:
+    if result.failure:
+        return f"no model: {result.failure}"
+    if result.log_evidence_nats is None:
+        return "a deterministic code, which has no bound"
+    return f"log p(x) of validation {result.log_evidence_nats:,.3f}, ELBO {result.elbo_nats:,.3f} nats"

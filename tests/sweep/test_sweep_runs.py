@@ -1,0 +1,106 @@
+"""Sweeps for real: members are runs like any other, side by side or alone, and what cannot be ranked is not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from commands import weights
+
+from lowerbound.data.datasets import load_configured
+from lowerbound.recipes import resolve_config
+from lowerbound.runs.folder import RunFolder
+from lowerbound.runs.training import TrainingRun
+from lowerbound.sweep.calls import Call, check_call, go_on
+from lowerbound.sweep.record import Home
+from lowerbound.sweep.table import Table, tabulate
+
+SMALL = ["network.hidden_widths=[6]", "model.latent_dim=2", "prior.name=standard-normal", "training.batch_size=20"]
+EPOCHS = 4
+
+
+@pytest.fixture(scope="module")
+def table_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("data") / "rows.npy"
+    rng = np.random.default_rng(0)
+    np.save(path, rng.normal(size=(120, 1)) * [1.0, 2.0, -1.0] + 0.3 * rng.normal(size=(120, 3)))
+    return path
+
+
+def call_of(out: Path, data: Path, overrides: Sequence[str], seeds: int = 1) -> Call:
+    return check_call(out, str(data), None, [*SMALL, *overrides], EPOCHS, seeds, 0, None, None, 20)
+
+
+def do(call: Call, jobs: int = 1, should_stop: Callable[[], str | None] = lambda: None) -> Table:
+    page, table = go_on(call, None, 20, jobs, "lowerbound sweep", should_stop, lambda text: None)
+    assert page.read_text().startswith("<!doctype html>")
+    return table
+
+
+def test_each_member_is_the_run_trained_alone_to_the_bit_and_side_by_side_to_1e_5(table_file: Path, tmp_path: Path):
+    overrides = ["objective.beta=1,2"]
+    alone = do(call_of(tmp_path / "alone", table_file, overrides, seeds=2))
+    together = do(call_of(tmp_path / "together", table_file, overrides, seeds=2), jobs=2)
+    config, recipe = resolve_config(
+        str(table_file), None, [*SMALL, "objective.beta=2"], {"training": {"seed": 1, "epochs": EPOCHS}}
+    )
+    run = TrainingRun.begin(
+        tmp_path / "run", config, load_configured(config.data), recipe=recipe.name, command="", given=recipe.given
+    )
+    run.run()
+    name = "objective.beta=2_seed=1"
+    assert weights(tmp_path / "alone" / "runs" / name / "model") == weights(tmp_path / "run" / "model")
+    curves = [RunFolder(path).metrics.read()["validation_bound_nats"] for path in (
+        tmp_path / "together" / "runs" / name, tmp_path / "run"
+    )]  # fmt: skip
+    np.testing.assert_allclose(*curves, rtol=1e-5)
+    assert [row.setting for row in alone.rows] == [row.setting for row in together.rows]
+    assert alone.missing == 0
+    assert alone.refusal == ""
+    best, second = alone.rows
+    assert best.behind_nats == 0
+    assert second.behind_nats is not None
+    assert best.log_evidence_nats - second.log_evidence_nats == pytest.approx(second.behind_nats)
+    assert best.seed_spread > 0
+
+
+def test_a_sweep_that_was_stopped_goes_on_and_ends_with_the_same_numbers(table_file: Path, tmp_path: Path):
+    whole = do(call_of(tmp_path / "whole", table_file, ["objective.beta=1,2"]))
+    looks = iter(range(10**6))
+    stopped = do(
+        call_of(tmp_path / "stopped", table_file, ["objective.beta=1,2"]),
+        should_stop=lambda: "stopped" if next(looks) >= 3 else None,
+    )
+    assert stopped.missing > 0
+    resumed = do(call_of(tmp_path / "stopped", table_file, ["objective.beta=1,2"]))
+    assert resumed.missing == 0
+    assert [row.log_evidence_nats for row in resumed.rows] == [row.log_evidence_nats for row in whole.rows]
+
+
+def test_a_member_that_fails_does_not_end_the_others(table_file: Path, tmp_path: Path):
+    # A rate at which nothing stays finite.
+    overrides = ["training.learning_rate=0.01,1e30", "training.skip_spikes=false", "training.gradient_clip=0"]
+    table = do(call_of(tmp_path / "s", table_file, overrides), jobs=2)
+    fine, broken = table.rows
+    assert fine.log_evidence_nats is not None
+    assert broken.models == []
+    assert "became" in broken.failures[0] or "finite" in broken.failures[0]
+    assert "failed" in (tmp_path / "s" / "index.html").read_text()
+
+
+def test_what_is_about_different_things_is_not_ranked(table_file: Path, tmp_path: Path):
+    table = do(call_of(tmp_path / "rows", table_file, ["data.split_seed=0,1"]))
+    assert "not the same ones" in table.refusal
+    assert table.best is None
+    assert "Not ranked" in (tmp_path / "rows" / "index.html").read_text()
+    codes = do(call_of(tmp_path / "codes", table_file, ["objective.name=autoencoder", "posterior.name=deterministic"]))
+    assert "deterministic" in codes.refusal or "density" in codes.refusal
+
+
+def test_results_are_read_from_the_folder_alone(table_file: Path, tmp_path: Path):
+    call = call_of(tmp_path / "s", table_file, ["objective.beta=1,2"])
+    table = do(call)
+    assert tabulate(Home(tmp_path / "s"), call.members) == table
+    assert table.to_json()[0]["setting"] == dict(table.rows[0].setting.values)
