@@ -23,6 +23,10 @@ class ConfigurationError(LowerboundError, ValueError):
     """An option, a recipe's key or a combination of parts is not possible."""
 
 
+class RunInUseError(ConfigurationError):
+    """A run is being trained by another process."""
+
+
 class MissingDataError(LowerboundError, FileNotFoundError):
     """A data set or file is not there, and could not be fetched."""
 

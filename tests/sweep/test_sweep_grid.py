@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -61,7 +62,7 @@ def test_shards_share_the_settings_among_them():
 
 def test_every_setting_is_checked_before_anything_is_written(tmp_path: Path):
     out = tmp_path / "sweep"
-    options = {
+    options: dict[str, Any] = {
         "data": "digits",
         "recipe": None,
         "epochs": None,
@@ -85,7 +86,15 @@ def test_every_setting_is_checked_before_anything_is_written(tmp_path: Path):
 
 
 def test_more_values_and_seeds_may_be_added_and_nothing_else_changed(tmp_path: Path):
-    options = {"recipe": None, "epochs": 2, "seeds": 1, "first_seed": 0, "shard": None, "jobs": None, "samples": 9}
+    options: dict[str, Any] = {
+        "recipe": None,
+        "epochs": 2,
+        "seeds": 1,
+        "first_seed": 0,
+        "shard": None,
+        "jobs": None,
+        "samples": 9,
+    }
     check_call(tmp_path / "s", data="digits", overrides=["objective.beta=1,2"], **options)
     call = check_call(tmp_path / "s", data="digits", overrides=["objective.beta=2,4"], **options | {"seeds": 2})
     assert call.sweep.axes[0].values == ("1", "2", "4")
@@ -96,6 +105,6 @@ def test_more_values_and_seeds_may_be_added_and_nothing_else_changed(tmp_path: P
         ({"data": "faces"}, "is of digits"),
         ({"first_seed": 5}, "--seed"),
     ):
-        asked = {"data": "digits", "overrides": ["objective.beta=1,2"], **options} | changed
+        asked: dict[str, Any] = {"data": "digits", "overrides": ["objective.beta=1,2"], **options} | changed
         with pytest.raises(ConfigurationError, match=message):
             check_call(tmp_path / "s", **asked)

@@ -62,6 +62,8 @@ def test_each_member_is_the_run_trained_alone_to_the_bit_and_side_by_side_to_1e_
     best, second = alone.rows
     assert best.behind_nats == 0
     assert second.behind_nats is not None
+    assert best.log_evidence_nats is not None
+    assert second.log_evidence_nats is not None
     assert best.log_evidence_nats - second.log_evidence_nats == pytest.approx(second.behind_nats)
     assert best.seed_spread > 0
 
@@ -104,3 +106,14 @@ def test_results_are_read_from_the_folder_alone(table_file: Path, tmp_path: Path
     table = do(call)
     assert tabulate(Home(tmp_path / "s"), call.members) == table
     assert table.to_json()[0]["setting"] == dict(table.rows[0].setting.values)
+
+
+def test_what_another_process_trains_is_left_to_it(table_file: Path, tmp_path: Path):
+    call = call_of(tmp_path / "s", table_file, ["objective.beta=1,2"])
+    looks = iter(range(10**6))
+    do(call, should_stop=lambda: "stopped" if next(looks) >= 2 else None)
+    with RunFolder(tmp_path / "s" / "runs" / call.members[0].name).locked():
+        table = do(call_of(tmp_path / "s", table_file, ["objective.beta=1,2"]))
+    assert table.missing == 1
+    assert not any(row.failures for row in table.rows)
+    assert do(call_of(tmp_path / "s", table_file, ["objective.beta=1,2"])).missing == 0

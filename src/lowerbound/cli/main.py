@@ -15,7 +15,7 @@ from ..errors import ConfigurationError, LowerboundError, shortened
 # isort: off
 # Help lists the commands in this order.
 from . import train, explain, schema, evaluate, score, compare, outputs, impute, classify, walks, latents  # noqa: F401
-from . import fidelity, effects, doctor, tables, verify, sweep, reproduce  # noqa: F401
+from . import fidelity, effects, doctor, tables, verify, sweep, tune, reproduce  # noqa: F401
 
 # isort: on
 from .app import app

@@ -18,7 +18,7 @@ from ..config import ResolvedConfig, RunConfig, load_toml
 from ..data.dataset import Dataset
 from ..data.spec import DataSpec
 from ..data.splits import Split, check_same_data, split_record
-from ..errors import ConfigurationError, DataError, ModelFolderError
+from ..errors import ConfigurationError, DataError, ModelFolderError, RunInUseError
 from ..evaluation import BoundCurve, Estimate, Evaluation
 from ..models import AbstractLatentVariableModel
 from ..storage.atomic import new_folder, recover_folder, write_text
@@ -173,7 +173,7 @@ class RunFolder:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 file.seek(0)
-                raise ConfigurationError(
+                raise RunInUseError(
                     f"the run in {self.path} is being trained by another process ({file.read().strip() or 'unknown'}); "
                     "nothing was touched. Wait until it has ended, or stop it (it saves a checkpoint first), then resume."
                 ) from None

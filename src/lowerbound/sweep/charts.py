@@ -43,6 +43,40 @@ def save_values(table: Table, axes: Sequence[Axis], path: Path) -> bool:
     return True
 
 
+def save_scatter(table: Table, axes: Sequence[Axis], path: Path) -> bool:
+    """A panel for each key: log p(x) of each trial against its value, the best one marked; False where nothing is there."""
+    rows = [row for row in table.rows if row.log_evidence_nats is not None]
+    if table.refusal or not rows:
+        return False
+    heights = np.array([row.log_evidence_nats for row in rows], float)
+    with sheet(_WIDTH, 60 + 330 * math.ceil(len(axes) / 2)) as figure:
+        panels = figure.subplots(math.ceil(len(axes) / 2), 2, squeeze=False, sharey=True).reshape(-1)
+        for panel in panels[len(axes) :]:
+            panel.set_visible(False)
+        for panel, axis in zip(panels, axes, strict=False):
+            values = [dict(row.setting.values)[axis.key] for row in rows]
+            numbers, names = _numbers(values), list(dict.fromkeys(sorted(values)))
+            places = np.array([names.index(value) for value in values] if numbers is None else numbers, float)
+            panel.scatter(places[1:], heights[1:], s=22, color=CATEGORIES[0], label="a trial")
+            panel.scatter(places[:1], heights[:1], s=60, marker="D", color=CATEGORIES[1], label="the best")
+            if numbers is None:
+                panel.set_xticks(range(len(names)), names)
+            elif min(numbers) > 0 and max(numbers) / min(numbers) >= _LOG_FROM:
+                panel.set_xscale("log")
+                panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+                panel.xaxis.set_minor_formatter(NullFormatter())
+            panel.set_xlabel(axis.key)
+        # The worst trials would squash all that matters.
+        low = float(np.quantile(heights, 0.1))
+        panels[0].set_ylim(low - 0.1 * (heights.max() - low) - 1e-6, heights.max() + 0.1 * (heights.max() - low) + 1e-6)
+        panels[0].set_ylabel("log p(x) of validation\n[nats per example]")
+        panels[0].legend(loc="lower center")
+        title = "Validation log p(x) of the trials by what was chosen (the worst tenth may lie below)"
+        figure.suptitle(title, x=0.01, ha="left", fontsize=TITLE_SIZE, fontweight="bold")
+        save_png(figure, path)
+    return True
+
+
 def _draw_axis(panel: Axes, axis: Axis, rows: Sequence[Row]) -> None:
     lines: dict[tuple[tuple[str, str], ...], list[Row]] = {}
     for row in rows:

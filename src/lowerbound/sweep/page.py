@@ -13,7 +13,7 @@ from ..report.page import duration
 from ..report.score_text import MINUS
 from ..report.shell import Section, page
 from ..storage.atomic import write_text
-from .charts import save_courses, save_values
+from .charts import save_courses, save_scatter, save_values
 from .grid import Axis, Member
 from .record import PAGE, Home, Sweep
 from .table import Row, Table
@@ -25,18 +25,29 @@ _escape = html.escape
 def write_page(home: Home, sweep: Sweep, members: Sequence[Member], table: Table) -> Path:
     """Draw the pictures and write the page; its path. Raises `SavingError`."""
     sections = {"table": Section("Settings", "Settings, the best first" if table.best else "Settings", _table(table, sweep.axes))}
-    if save_values(table, sweep.axes, home.path / "values.png"):
+    draw = save_scatter if sweep.kind == "search" else save_values
+    if draw(table, sweep.axes, home.path / "values.png"):
         sections["values"] = Section("Curves", "log p(x) over what was swept", _picture(home.path / "values.png", "log p(x)"))
     if save_courses(table, home, members, home.path / "courses.png"):
         sections["courses"] = Section("While training", "The bound while training", _picture(home.path / "courses.png", "bound"))
     sections["cost"] = Section("Cost", "What it cost, and what is missing", _cost(home, table, members))
-    title = f"Sweep of {Path(sweep.base.data or 'faces').name}"
-    whole = page(f"{title} · lowerbound", "lowerbound sweep", title, _lead(table, sweep, members), sections)
+    is_search = sweep.kind == "search"
+    title = f"{'Search on' if is_search else 'Sweep of'} {Path(sweep.base.data or 'faces').name}"
+    whole = page(
+        f"{title} · lowerbound",
+        "lowerbound tune" if is_search else "lowerbound sweep",
+        title,
+        _lead(table, sweep, members),
+        sections,
+    )
     write_text(home.path / PAGE, whole)
     return home.path / PAGE
 
 
 def _lead(table: Table, sweep: Sweep, members: Sequence[Member]) -> str:
+    if sweep.kind == "search":
+        keys = " and ".join(axis.key for axis in sweep.axes)
+        return f"{len(members) - table.missing} trials over {_escape(keys)}. <strong>{_escape(table.verdict)}</strong>"
     swept = " and ".join(f"{axis.key} ({len(axis.values)} values)" for axis in sweep.axes) or "nothing but the seed"
     seeds = "one seed" if sweep.seeds == 1 else f"{sweep.seeds} seeds"
     return (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from ..storage.upgrades import CURRENT, SWEEP, SWEEP_RESULT
 from .grid import Axis, Member
 
 RECORD_FILE, PAGE = "sweep.json", "index.html"
+_COMMANDS = {"sweep": "lowerbound sweep", "search": "lowerbound tune"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,12 +75,16 @@ class Result:
 
 @dataclasses.dataclass(frozen=True)
 class Sweep:
-    """What was asked for, in all calls together."""
+    """What was asked for, in all calls together.
+
+    - `kind`: "sweep", all values of the axes with each other; or "search", of which each axis says what may be chosen.
+    """
 
     base: Base
     axes: tuple[Axis, ...]
     seeds: int
     first_seed: int
+    kind: Literal["sweep", "search"] = "sweep"
     version: int = CURRENT[SWEEP]
 
 
@@ -104,9 +110,10 @@ class Home:
         if self.record_file.exists():
             asked = self._joined(asked)
         elif self.path.is_file() or (self.path.is_dir() and any(self.path.iterdir())):
+            command = _COMMANDS[asked.kind]
             what = "is a file" if self.path.is_file() else f"is not empty and has no {RECORD_FILE}"
             raise ConfigurationError(
-                f"--out is {self.path}, which {what}; nothing was touched. Give the folder of an earlier `lowerbound sweep` to "
+                f"--out is {self.path}, which {what}; nothing was touched. Give the folder of an earlier `{command}` to "
                 "go on with it, or the name of a new one."
             )
         self.path.mkdir(parents=True, exist_ok=True)
@@ -125,12 +132,16 @@ class Home:
             ("is of", before.base.words, asked.base.words),
             ("is over", ", ".join(old) or "seeds alone", ", ".join(new) or "seeds alone"),
             ("has --seed", before.first_seed, asked.first_seed),
+            ("is the work of", _COMMANDS[before.kind], _COMMANDS[asked.kind]),
         ):
             if was != now:
                 raise ConfigurationError(
                     f"--out is {self.path}, whose sweep {what} {was}, and not {now}. Give the same to go on with it (more values "
                     "and more seeds may be added), or another folder."
                 )
+        if asked.kind == "search" and before.axes != asked.axes:
+            was = "; ".join(f"{axis.key}={','.join(axis.values)}" for axis in before.axes)
+            raise ConfigurationError(f"--out is {self.path}, whose search is over {was}. Give the same, or another folder.")
         axes = tuple(
             Axis(one.key, tuple(dict.fromkeys((*one.values, *other.values))))
             for one, other in zip(before.axes, asked.axes, strict=True)

@@ -73,7 +73,8 @@ class Table:
         if not others:
             return f"Only {name} has a model."
         tied = [row.setting.words for row in others if not row.is_clear]
-        few = "" if math.isfinite(best.seed_spread) else " One seed says nothing of how much another would differ: --seeds 3."
+        few = " How much another seed would differ is not known: sweep the best with --seeds 3."
+        few = "" if math.isfinite(best.seed_spread) else few
         if not tied:
             second = others[0]
             gap = f"{second.behind_nats:.3g} ± {second.behind_error:.2g} nats"
@@ -117,7 +118,7 @@ def tabulate(home: Home, members: Sequence[Member]) -> Table:
             means[setting] = evidence
     missing = len(members) - len(found)
     subjects = {
-        setting.words: _subject(result)
+        setting.words: subject_of(result)
         for setting, result in ((row.setting, row.models[0]) for row in rows if row.setting in means)
     }
     refusal = "" if subjects else "no setting has a model with a density yet, so there is nothing to rank."
@@ -133,8 +134,8 @@ def tabulate(home: Home, members: Sequence[Member]) -> Table:
     return Table(_ranked(rows, means), "", missing)
 
 
-def _subject(result: Result) -> Subject:
-    # The rows are known by their digest alone.
+def subject_of(result: Result) -> Subject:
+    """What a result's log p(x) is about; the rows are known by their digest alone."""
     rows = (int(result.split[:15], 16),)
     return Subject(result.measure, result.given, result.data, "validation", rows, result.condition)
 

@@ -15,13 +15,14 @@ from ..assembly.build import infers_labels
 from ..data.dataset import Dataset
 from ..data.datasets import load_configured
 from ..data.examples import Example
-from ..errors import ConfigurationError, LowerboundError, SavingError
+from ..errors import ConfigurationError, LowerboundError, RunInUseError, SavingError
 from ..evaluation import BoundCurve, active_units, estimate_evidence, posterior_means
 from ..evaluation.estimates import importance_estimate, mean_and_error
 from ..evaluation.proposals import Amortised
 from ..recipes import resolve_config
 from ..runs.folder import RUN_FILE, RunFolder
 from ..runs.training import TrainingRun
+from ..training import Record
 from ..training.together import side_by_side, trainings_at_once
 from .grid import Member
 from .record import Base, Home, Result
@@ -53,7 +54,12 @@ class Worker:
         self.shares_cores = jobs > 1
         side_by_side([lambda reason, member=member: self.do(member, reason) for member in members], jobs, self.should_stop)
 
-    def do(self, member: Member, should_stop: Callable[[], str | None]) -> None:
+    def do(
+        self,
+        member: Member,
+        should_stop: Callable[[], str | None],
+        on_record: Callable[[Record, TrainingRun], None] = lambda record, run: None,
+    ) -> None:
         """Train and score a member to its end, unless it has a result, is asked to stop, or another process is at it.
 
         What makes a member fail is its result; only what would make all of them fail is raised.
@@ -63,19 +69,23 @@ class Worker:
         begun = time.monotonic()
         values = dict(member.setting.values)
         try:
-            run = self._trained(member, should_stop)
+            run = self._trained(member, should_stop, on_record)
             if run is None:
                 return
             result, evidence = _scored(run, self.num_samples)
             result = dataclasses.replace(result, values=values, seed=member.seed)
         except SavingError:
             raise
+        except RunInUseError:
+            return
         except LowerboundError as error:
             result, evidence = Result(values, member.seed, failure=str(error)), None
         self.home.write(member, result, evidence)
         self.say(f"{member.name}: {_in_words(result)} ({time.monotonic() - begun:.0f} s)")
 
-    def _trained(self, member: Member, should_stop: Callable[[], str | None]) -> TrainingRun | None:
+    def _trained(
+        self, member: Member, should_stop: Callable[[], str | None], on_record: Callable[[Record, TrainingRun], None]
+    ) -> TrainingRun | None:
         flags = {"training": {"seed": member.seed} | ({} if self.base.epochs is None else {"epochs": self.base.epochs})}
         overrides = [*self.base.overrides, *member.overrides]
         config, recipe = resolve_config(self.base.data, self.base.recipe, overrides, flags)
@@ -91,8 +101,13 @@ class Worker:
         if (path / RUN_FILE).exists():
             run = TrainingRun.resume(path, dataset)
         else:
-            run = TrainingRun.begin(path, config, dataset, recipe=recipe.name, command=self.command, given=recipe.given)
-        run.run(should_stop=should_stop, shares_cores=self.shares_cores)
+            try:
+                run = TrainingRun.begin(path, config, dataset, recipe=recipe.name, command=self.command, given=recipe.given)
+            except ConfigurationError as error:
+                if (path / RUN_FILE).exists():
+                    raise RunInUseError(f"another process has begun {path} at the same time.") from error
+                raise
+        run.run(on_record=on_record, should_stop=should_stop, shares_cores=self.shares_cores)
         return run if run.is_finished else None
 
 

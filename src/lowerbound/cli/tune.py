@@ -1,0 +1,68 @@
+"""`lowerbound tune`: a search for good settings within some minutes, shared by as many processes as there are."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..config.rules import COUNT, POSITIVE, Integer
+from ..config.sections import LARGEST_SEED
+from .app import DataDir, Json, app
+from .console import print_json, show_text
+from .runtime import StopRequest, prepare_jax, say
+
+
+@app.command(
+    epilog="Examples: lowerbound tune digits --minutes 30 --out tuned · lowerbound tune digits --set model.latent_dim=2:64 "
+    "--set network.hidden_widths=[200],[400] --out tuned"
+)
+def tune(
+    out: Annotated[Path, typer.Option(help="The folder of the page and the runs; given again, it goes on where it was.")],
+    data: Annotated[str | None, typer.Argument(metavar="DATA", help="As for train.")] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="section.key=LOW:HIGH|A,B,...|VALUE",
+            help="A range or choices to search, or a value for all; by default rate, latents and batch size are searched.",
+        ),
+    ] = None,
+    minutes: Annotated[float, typer.Option(help="How long this call may take.")] = 30.0,
+    trials: Annotated[int | None, typer.Option(help="How many trials it may begin; as many as fit by default.")] = None,
+    seed: Annotated[int, typer.Option(help="The seed of the models and of the search.")] = 0,
+    recipe: Annotated[str | None, typer.Option(metavar="NAME|FILE.toml", help="As for train.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the training data.")] = None,
+    samples: Annotated[int, typer.Option(help="Importance samples for each validation example.")] = 100,
+    jobs: Annotated[int | None, typer.Option(help="Models that train at once; by default one on each core.")] = None,
+    storage: Annotated[
+        str | None, typer.Option(metavar="URL", help="The database of the search, for several machines; by default OUT/study.db.")
+    ] = None,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Search settings with the best validation log p(x) by Optuna (the extra `lowerbound[tune]`)."""
+    from ..sweep.calls import check_optuna, check_search, search
+
+    # All is checked before anything heavy is imported.
+    POSITIVE.convert("--minutes", minutes)
+    Integer(0, LARGEST_SEED).convert("--seed", seed)
+    if trials is not None:
+        COUNT.convert("--trials", trials)
+    check_optuna()
+    call, space = check_search(out, data, recipe, overrides or [], epochs, seed, jobs, samples)
+    prepare_jax()
+    command = shlex.join(["lowerbound", *sys.argv[1:]])
+    with StopRequest() as stop_request:
+        page, table = search(call, space, data_dir, samples, jobs, minutes, trials, storage, command, stop_request, say)
+    if json:
+        print_json({"page": str(page), "verdict": table.verdict, "trials": table.to_json()})
+    else:
+        show_text(table.verdict)
+    if stop_request.reason is not None:
+        say(f"{stop_request.reason}; all is saved. Give the same command again to go on.")
+        raise typer.Exit(1)
+    say(f"Open {page}. Given again, the same command goes on.")
