@@ -9,7 +9,7 @@ import pytest
 SOURCES = Path(__file__).parents[1] / "src" / "lowerbound"
 # The table of docs/architecture.md, from the ground up; on one floor a room may import those before it in its row.
 FLOORS = (
-    ("errors", "storage", "data", "config"),
+    ("errors", "storage", "data", "config", "devices"),
     ("networks", "bijections", "densities", "priors", "posteriors", "likelihoods"),
     ("sampling", "models", "objectives"),
     ("recipes", "assembly"),

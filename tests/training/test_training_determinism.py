@@ -17,11 +17,11 @@ from registry import DATA, model_of
 from lowerbound.config.sections import TrainingConfig
 from lowerbound.data.describe import describe
 from lowerbound.data.examples import Example
+from lowerbound.devices.mesh import mesh, place
 from lowerbound.evaluation import estimate_evidence, posterior_means
 from lowerbound.objectives import ELBO
 from lowerbound.runs.checkpoints import latest_checkpoint, load_checkpoint_into, save_checkpoint
 from lowerbound.training import Progress, Record, Trainer
-from lowerbound.training.devices import mesh, place
 from lowerbound.training.program import CPU_OPTIONS, train_chunk
 
 # Everything that draws random numbers or remembers is on: dropout, warm-up, running average, best weights.

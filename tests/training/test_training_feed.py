@@ -1,10 +1,7 @@
-"""Where examples come from, and on how many devices they are, changes nothing of what is learned."""
+"""Where examples come from changes nothing of what is learned."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from typing import Any
 
 import equinox as eqx
@@ -43,48 +40,6 @@ def test_a_streamed_feed_gives_the_resident_ones_bits() -> None:
     # The negative control: other rows, other weights.
     other = _trained(Streamed(lambda rows: Example(data[::-1][rows]), len(data)))
     assert not eqx.tree_equal(other.state.params, resident.state.params)
-
-
-_TWO_DEVICES = """
-import jax, numpy as np
-from lowerbound.assembly.build import build_model, resolve
-from lowerbound.config import RunConfig
-from lowerbound.config.sections import TrainingConfig
-from lowerbound.data.describe import describe
-from lowerbound.errors import ConfigurationError
-from lowerbound.objectives import ELBO
-from lowerbound.training import Trainer
-from lowerbound.training.devices import mesh
-assert len(jax.devices()) == 2
-x = np.random.default_rng(0).normal(size=(80, 5)).astype(np.float32)
-sections = {"model": {"latent_dim": 2}, "network": {"hidden_widths": [8]}, "likelihood": {"name": "gaussian"}}
-config = RunConfig.from_dict(sections)
-for count in (1, 2):
-    model = build_model(resolve(config, describe(x)), describe(x), jax.random.key(0))
-    options = TrainingConfig(epochs=4, batch_size=8, learning_rate=0.01, validate_every=1)
-    trainer = Trainer(model, x[:64], x[64:], ELBO(), options, mesh=mesh(count))
-    records = []
-    progress = trainer.run(trainer.start(), on_record=lambda record, progress: records.append(record))
-    assert len(progress.state.params.encoder.layers[0].weight.sharding.device_set) == count
-    print(*(record.loss for record in records), *(record.validation_elbo_nats for record in records))
-try:
-    Trainer(model, x[:64], x[64:], ELBO(), TrainingConfig(batch_size=7), mesh=mesh(2))
-except ConfigurationError as error:
-    print(error)
-"""
-
-
-def test_two_devices_give_the_curve_of_one() -> None:
-    flags = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=2"
-    environment = {**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
-    result = subprocess.run([sys.executable, "-c", _TWO_DEVICES], capture_output=True, text=True, env=environment, check=False)
-    assert result.returncode == 0, result.stderr
-    *curves, refusal = result.stdout.splitlines()
-    one, two = (np.array(line.split(), np.float64) for line in curves)
-    assert len(one) == 8
-    np.testing.assert_allclose(two, one, rtol=1e-5)
-    assert len(set(one)) == 8
-    assert "training.batch_size is 7, which 2 devices cannot share equally; set it to a multiple of 2" in refusal
 
 
 def test_redrawn_zeros_and_ones_derive_from_the_seed_and_the_step_alone() -> None:

@@ -38,5 +38,8 @@ DataDir = Annotated[
 Key = Annotated[str, typer.Option(help="The variable in a .npz or .mat file.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the file if it is there.")]
 Split = Annotated[str, typer.Option("--split", help="The part of the data: train, validation, test.", callback=check_split)]
+Devices = Annotated[
+    int | None, typer.Option("--devices", metavar="N", help="Devices (GPUs) of this process to use, at most; all by default.")
+]
 SampleSeed = Annotated[int, typer.Option(help="The seed of the importance samples.")]
 MeansFile = Annotated[Path, typer.Option(help="A .png picture or a .npy array of decoder means.")]

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import ConfigurationError
-from .app import DataDir, Json, app
+from .app import DataDir, Devices, Json, app
 from .console import is_terminal, print_json
+from .devices import check_devices, devices_for
 from .doctor import say_verdict
 from .evaluate import show_evaluation
 from .runtime import StopRequest, prepare_jax, say
@@ -69,9 +70,11 @@ def train(
     report: Annotated[
         bool, typer.Option("--report/--no-report", help="Scores, pictures and page at the end; --resume makes them later.")
     ] = True,
+    devices: Devices = None,
     json: Json = False,
 ) -> None:
     """Train a model; with no argument, on the built-in faces."""
+    check_devices(devices)
     if resume is not None:
         given = {
             "DATA": data,
@@ -89,9 +92,9 @@ def train(
         if unwanted:
             raise ConfigurationError(
                 f"--resume continues a run as it was configured; {', '.join(unwanted)} cannot be given with it (only --epochs, "
-                "--data-dir, --no-report and --json can). Start a new run instead, or leave it out."
+                "--data-dir, --devices, --no-report and --json can). Start a new run instead, or leave it out."
             )
-        return _resume(resume, epochs, data_dir, report=report, as_json=json)
+        return _resume(resume, epochs, data_dir, devices, report=report, as_json=json)
     from ..recipes import resolve_config
 
     # The configuration is checked before anything heavy is imported.
@@ -114,7 +117,9 @@ def train(
     RunFolder.check_free(path)
     dataset = load_configured(config.data, data_dir, are_labels=infers_labels(config))
     command = shlex.join(["lowerbound", *sys.argv[1:]])
-    run = TrainingRun.begin(path, config, dataset, recipe=chosen.name, command=command, given=chosen.given, start=before)
+    run = TrainingRun.begin(
+        path, config, dataset, recipe=chosen.name, command=command, given=chosen.given, start=before, mesh=devices_for(devices)
+    )
     _train(run, report=report, as_json=json, resumed=False)
 
 
@@ -139,7 +144,7 @@ def _start(path: Path, data: str | None) -> tuple[Start, Recipe]:
     return start, Recipe(name, RecipeInfo(), config.to_dict())
 
 
-def _resume(path: Path, epochs: int | None, data_dir: Path | None, *, report: bool, as_json: bool) -> None:
+def _resume(path: Path, epochs: int | None, data_dir: Path | None, devices: int | None, *, report: bool, as_json: bool) -> None:
     """Continue a run at its newest whole checkpoint."""
     prepare_jax()
     from ..assembly.build import infers_labels
@@ -151,7 +156,7 @@ def _resume(path: Path, epochs: int | None, data_dir: Path | None, *, report: bo
     folder = RunFolder.open(path)
     config = folder.config()
     dataset = load_configured(config.data, data_dir, are_labels=infers_labels(config))
-    run = TrainingRun.resume(path, dataset, epochs=epochs)
+    run = TrainingRun.resume(path, dataset, epochs=epochs, mesh=devices_for(devices))
     page = folder.path / REPORT
     if not run.is_finished:
         # It shows the run as it was before.
@@ -179,7 +184,7 @@ def _train(run: TrainingRun, *, report: bool, as_json: bool, resumed: bool) -> N
         where = f" from step {step:,}" if resumed else ""
         say(
             f"training on {run.dataset.name} ({sizes['train']:,} train, {sizes['validation']:,} validation, "
-            f"{sizes['test']:,} test){where}, into {run.folder.path}"
+            f"{sizes['test']:,} test){where}{_shared_by(run)}, into {run.folder.path}"
         )
         say(f"the data are taken for {run.spec.words}; if they are something else, state it with data.kind")
         for choice in run.choices:
@@ -213,6 +218,12 @@ def _train(run: TrainingRun, *, report: bool, as_json: bool, resumed: bool) -> N
         say_verdict(diagnosis, run.folder.path)
     again = f"For its report: lowerbound train --resume {shlex.quote(str(run.folder.path))}"
     say(f"{_how_it_ended(run)} in {run.progress.seconds:.1f} s of training. {f'Open {page}' if report else again}")
+
+
+def _shared_by(run: TrainingRun) -> str:
+    """On how many devices, where they are more than one."""
+    mesh = run.trainer.mesh
+    return f" on {mesh.size} devices ({mesh.devices.flat[0].device_kind})" if mesh.size > 1 else ""
 
 
 def _how_it_ended(run: TrainingRun) -> str:

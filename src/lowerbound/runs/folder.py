@@ -69,6 +69,7 @@ class _MachineRecord:
     device: str
     cores: int | None
     system: str
+    devices: int = 1
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+from jax.sharding import Mesh
 
 from .. import __version__
 from ..assembly.automatic import Choice
@@ -61,12 +62,14 @@ class TrainingRun:
         command: str,
         given: Mapping[str, Mapping[str, Any]] | None = None,
         start: Start | None = None,
+        mesh: Mesh | None = None,
     ) -> TrainingRun:
         """A new run in a new folder, with everything but the weights written down.
 
         - `given`: what was set beside an automatic recipe; the data choose the rest. None: `config` is all.
         - `start`: a trained model to begin with, whose description of the data is taken over; its weights are the first
           checkpoint. None: fresh weights.
+        - `mesh`: the devices that train, which are no part of the configuration: its numbers are the same on any; one by default.
 
         Raises `DataError` or `ConfigurationError` before anything is written, and `SavingError`.
         """
@@ -74,13 +77,13 @@ class TrainingRun:
         model = None if start is None else start.model_for(config, dataset)
         data, dataset = split_record(dataset.examples, split, dataset.condition), in_form_of(dataset, spec)
         _check_validation(config, dataset, split, spec)
-        trainer = prepare(config, spec, dataset, split, model=model)
+        trainer = prepare(config, spec, dataset, split, model=model, mesh=mesh)
         record = {
             "recipe": recipe,
             "command": command,
             "data": data,
             "versions": versions(),
-            "machine": machine(),
+            "machine": machine(mesh),
             "started": _now(),
             "ended": None,
             "stop_reason": "",
@@ -105,10 +108,11 @@ class TrainingRun:
         return run
 
     @classmethod
-    def resume(cls, path: str | Path, dataset: Dataset, *, epochs: int | None = None) -> TrainingRun:
+    def resume(cls, path: str | Path, dataset: Dataset, *, epochs: int | None = None, mesh: Mesh | None = None) -> TrainingRun:
         """The run in `path`, at its newest whole checkpoint, whose description of the data and constants are taken over.
 
         - `epochs`: train up to this many epochs instead of the configured number.
+        - `mesh`: the devices that go on, as many as there are now; one by default.
 
         Raises `DataError` when `dataset` is not what the run began with, `ConfigurationError` when it has done more than
         `epochs` already, when its configuration was edited, and when another process trains it, `ModelFolderError` when no
@@ -116,10 +120,10 @@ class TrainingRun:
         """
         folder = RunFolder.open(path)
         with folder.locked():
-            return cls._resumed(folder, dataset, epochs)
+            return cls._resumed(folder, dataset, epochs, mesh)
 
     @classmethod
-    def _resumed(cls, folder: RunFolder, dataset: Dataset, epochs: int | None) -> TrainingRun:
+    def _resumed(cls, folder: RunFolder, dataset: Dataset, epochs: int | None, mesh: Mesh | None) -> TrainingRun:
         begun, info = folder.config(), folder.info()
         config = begun if epochs is None else begun.updated({"training": {"epochs": epochs}})
         split = folder.split()
@@ -134,7 +138,7 @@ class TrainingRun:
         if checkpoint is None:
             spec = described(config, dataset, split)
             config, dataset = resolve(config, spec), in_form_of(dataset, spec)
-            trainer = prepare(config, spec, dataset, split)
+            trainer = prepare(config, spec, dataset, split, mesh=mesh)
             folder.metrics.keep_until(0)
             notes += ("there was no checkpoint yet: starting again",)
             return cls(folder, config, spec, dataset, split, trainer, trainer.start(), notes)
@@ -143,7 +147,7 @@ class TrainingRun:
         # A run of an earlier release may leave open what is resolved today.
         _check_unchanged(trained, resolve(begun, spec), folder)
         config = resolve(config, spec)
-        trainer = prepare(config, spec, dataset, split, model=model)
+        trainer = prepare(config, spec, dataset, split, model=model, mesh=mesh)
         if checkpoint.step > trainer.schedule.num_steps:
             done = checkpoint.step / trainer.schedule.steps_per_epoch
             raise ConfigurationError(
@@ -307,10 +311,15 @@ def versions() -> dict[str, str]:
     }
 
 
-def machine() -> dict[str, Any]:
-    """The kind of device and the number of cores; nothing that names the computer."""
-    device = jax.devices()[0]
-    return {"device": f"{device.platform} ({device.device_kind})", "cores": os.cpu_count(), "system": platform.system()}
+def machine(mesh: Mesh | None = None) -> dict[str, Any]:
+    """The kind of device, how many of them train, and the number of cores; nothing that names the computer."""
+    device = jax.local_devices()[0]
+    return {
+        "device": f"{device.platform} ({device.device_kind})",
+        "cores": os.cpu_count(),
+        "system": platform.system(),
+        "devices": 1 if mesh is None else mesh.size,
+    }
 
 
 def _now() -> str:

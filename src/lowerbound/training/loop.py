@@ -16,14 +16,14 @@ from jax.sharding import Mesh
 
 from ..config.sections import TrainingConfig
 from ..data.examples import Example
+from ..devices.mesh import mesh as one_device
+from ..devices.mesh import on_one, place
 from ..errors import ConfigurationError, NonFiniteLossError
 from ..models import AbstractLatentVariableModel, split_trained
 from ..objectives import AbstractObjective, check_needs, check_number, check_rows
 from ..storage.memory import in_memory
 from ..storage.schema import checked
 from . import program
-from .devices import mesh as one_device
-from .devices import place
 from .feed import AbstractFeed, Hiding, Noisy, Redrawn, Resident, WithLabelled
 from .numbers import Numbers, as_inputs
 from .optimizer import learning_rate
@@ -138,11 +138,10 @@ class Trainer:
     - `probability`: values of the training examples' shape and the highest that they can have, whose ratio is the probability of
       a one, where each step draws zeros and ones anew; None where it sees the examples as they are.
     - `spread`: of the training examples' shape, the standard deviation with which each step draws them anew; None for none.
-    - `mesh`: the devices that share each batch; one by default.
+    - `mesh`: the devices that share each batch, whose size and order are the same on any number of them; one by default.
 
     Raises `ConfigurationError` when early stopping is asked for without validation data, when the model cannot do what the
-    objective needs or cannot do without elements that are not observed, when its weights would have two priors, and when the
-    devices cannot share a batch equally.
+    objective needs or cannot do without elements that are not observed, and when its weights would have two priors.
     """
 
     def __init__(
@@ -197,14 +196,6 @@ class Trainer:
             number = train.num_examples
         self.feed = train
         self.schedule = Schedule.plan(config, self.feed.num_examples, objective.steps_per_batch)
-        for what, size in (
-            ("training.batch_size", self.schedule.batch_size),
-            ("objective.labelled_batch", objective.labelled_batch),
-        ):
-            if size % mesh.size:
-                raise ConfigurationError(
-                    f"{what} is {size}, which {mesh.size} devices cannot share equally; set it to a multiple of {mesh.size}."
-                )
         self._keeps_by_bound = objective.is_bound and model.has_density
         # What decides which weights early stopping keeps, for people.
         self.kept_by = f"validation {objective.bound_name if self._keeps_by_bound else 'loss'}"
@@ -217,6 +208,7 @@ class Trainer:
             )
         self._params, self._rest = split_trained(model)
         numbers = Numbers.of(config, self.schedule, number)
+        self.mesh = mesh
         self.fixed = program.Fixed(self._rest, as_inputs(objective), numbers, self.schedule, mesh)
         self.has_validation = len(validation) > 0
         self._compiling = (0, 0.0)
@@ -257,7 +249,7 @@ class Trainer:
             # The best so far is of another kind, which nothing can be compared with.
             progress.best_bound = -math.inf
         progress.kept_by = self.kept_by
-        progress.state = place(progress.state, self.fixed.mesh)
+        progress.state = place(progress.state, self.mesh)
         train_chunk = program.train_chunk(jax.default_backend(), shares_cores)
         order = program.stream(self.fixed.numbers.key, program.PERMUTATION)
         clock = time.perf_counter()
@@ -290,7 +282,7 @@ class Trainer:
 
     def _model(self, params: Any) -> AbstractLatentVariableModel:
         # A copy, because the next chunk takes the memory of the state that it is given.
-        return eqx.combine(jax.tree.map(jnp.copy, params), self._rest)
+        return eqx.combine(jax.tree.map(jnp.copy, on_one(params, self.mesh)), self._rest)
 
     def _record(self, progress: Progress, gradient_norm: float, epoch: float) -> Record:
         num_steps, *sums = progress.since_record

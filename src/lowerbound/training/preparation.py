@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.sharding import Mesh
 
 from ..assembly.build import build_model, build_objective, told_labels
 from ..assembly.parts import check_fit
@@ -42,10 +43,12 @@ def prepare(
     *,
     parts: Mapping[str, Any] = {},
     model: AbstractLatentVariableModel | None = None,
+    mesh: Mesh | None = None,
 ) -> Trainer:
     """A trainer of a fresh model, or of `model`, on the split's training examples.
 
     - `parts`: objects that take the place of the configured parts, by kind ("prior", ...).
+    - `mesh`: the devices that share each batch; one by default.
 
     Raises `ConfigurationError` when a part does not fit the data or the configuration, and `DataError` when a held-out example
     has no probability.
@@ -69,6 +72,7 @@ def prepare(
                 "load_configured (the estimator takes zeros and ones as they are)."
             )
         spread = None if dataset.spread is None else for_device(dataset.spread[split.train])
-        return Trainer(model, train, validation, objective, config.training, spread=spread)
+        return Trainer(model, train, validation, objective, config.training, spread=spread, mesh=mesh)
     values, top = dataset.probability
-    return Trainer(model, train, validation, objective, config.training, probability=(for_device(values[split.train]), top))
+    probability = for_device(values[split.train]), top
+    return Trainer(model, train, validation, objective, config.training, probability=probability, mesh=mesh)

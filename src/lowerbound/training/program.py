@@ -17,12 +17,12 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optax
-from jax.sharding import Mesh
+from jax.sharding import AbstractMesh, Mesh
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from ..data.examples import Example
+from ..devices.mesh import divided, filled, on_each
 from ..objectives import AbstractObjective, recorded
-from .devices import divided
 from .feed import AbstractBatches
 from .numbers import Numbers
 from .optimizer import make_optimizer
@@ -106,7 +106,7 @@ class Fixed(eqx.Module):
     objective: AbstractObjective
     numbers: Numbers
     schedule: Schedule = eqx.field(static=True)
-    mesh: Mesh = eqx.field(static=True)
+    mesh: Mesh | AbstractMesh = eqx.field(static=True)
 
 
 def stream(key: PRNGKeyArray, which: int) -> PRNGKeyArray:
@@ -167,12 +167,13 @@ def _train_chunk(given: tuple[Fixed, AbstractBatches], state: TrainState) -> tup
     keys = jax.vmap(jax.random.fold_in, (None, 0))(stream(fixed.numbers.key, STEP), steps)
 
     def body(carry: tuple[TrainState, Params], inputs: tuple[Array, Array]) -> tuple[tuple[TrainState, Params], StepMetrics]:
-        batch = divided(feed.batch(inputs[0], fixed.numbers.key, carry[0].step), fixed.mesh)
+        batch = feed.batch(inputs[0], fixed.numbers.key, carry[0].step)
+        batch = divided(filled(batch, fixed.mesh), fixed.mesh)
         state, gradient, metrics = train_step(fixed, carry[0], batch, inputs[1])
         return (state, gradient), metrics
 
     (state, gradient), metrics = jax.lax.scan(body, (state, jax.tree.map(jnp.zeros_like, state.params)), (rows, keys))
-    return state, ChunkMetrics(metrics, optax.tree.norm(gradient))
+    return on_each((state, ChunkMetrics(metrics, optax.tree.norm(gradient))), fixed.mesh)
 
 
 def bound_memory(fixed: Fixed, batches: AbstractBatches) -> None:
@@ -221,11 +222,14 @@ def validate(fixed: Fixed, params: Params, data: Example, state: Any = None) -> 
 
     def columns_of(batch: Example, index: Int[Array, ""]) -> tuple[dict[str, Array], dict[str, Array]]:
         """(what the objective says of each example, the means over the batch)."""
+        given = len(batch)
+        if fixed.mesh.size > 1:
+            batch = divided(filled(batch, fixed.mesh), fixed.mesh)
         record = recorded(fixed.objective, model, batch, jax.random.fold_in(key, index), None, state)
         missing = jnp.full(len(batch), jnp.nan, jnp.float32)
         bound, kl = (missing if values is None else values for values in (record.bound, record.kl))
         each = {"bound": bound, "reconstruction": record.log_likelihood, "kl": kl}
-        return each, {**record.monitors, _LOSS: record.loss}
+        return {name: values[:given] for name, values in each.items()}, {**record.monitors, _LOSS: record.loss}
 
     batches = jax.tree.map(lambda array: array[:whole].reshape(-1, size, *array.shape[1:]), data)
     count = whole // size
@@ -244,7 +248,8 @@ def validate(fixed: Fixed, params: Params, data: Example, state: Any = None) -> 
     bound = each["bound"]
     mean = data.mean(bound)
     error = jnp.sqrt(data.mean(jnp.square(bound - mean)) / data.total_weight)
-    return ValidationMetrics(loss, mean, error, data.mean(each["reconstruction"]), data.mean(each["kl"]), means)
+    found = ValidationMetrics(loss, mean, error, data.mean(each["reconstruction"]), data.mean(each["kl"]), means)
+    return on_each(found, fixed.mesh)
 
 
 def _update_average(state: TrainState, params: Params, decay: Float[Array, ""] | None) -> Params | None:
