@@ -80,8 +80,8 @@ def training(data: np.ndarray, config: Any, is_epoch: bool) -> tuple[float, floa
     import jax
     import jax.numpy as jnp
 
+    from lowerbound.devices.mesh import place
     from lowerbound.training import program
-    from lowerbound.training.devices import place
 
     trainer = trainer_of(data, config)
     state = place(trainer.start().state, trainer.fixed.mesh)
