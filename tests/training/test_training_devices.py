@@ -53,11 +53,28 @@ for name in sys.argv[1:]:
 print(json.dumps(trained(named[name], 8, batch_size=24)[0]))
 """
 
+# 70 examples, which two devices hold 32 of at once, and eight all of.
+_EVIDENCE = """
+import json, jax, numpy as np
+from lowerbound.assembly.build import build_model, resolve
+from lowerbound.config import RunConfig
+from lowerbound.data.describe import describe
+from lowerbound.devices.mesh import mesh
+from lowerbound.evaluation import estimate_evidence
+x = np.random.default_rng(0).normal(size=(70, 5)).astype(np.float32)
+sections = {"model": {"latent_dim": 2}, "network": {"hidden_widths": [8]}, "likelihood": {"name": "gaussian"}}
+model = build_model(resolve(RunConfig.from_dict(sections), describe(x)), describe(x), jax.random.key(0))
+for seed, each in ((0, None), (0, mesh(2)), (0, mesh(8)), (1, mesh(8))):
+    told = []
+    found = estimate_evidence(model, x, 200, seed=seed, mesh=each, on_progress=told.append)
+    print(json.dumps([told, *(np.asarray(column, np.float64).tolist() for column in found)]))
+"""
 
-def _on_eight_devices(*names: str) -> list:
+
+def _on_eight_devices(program: str, *names: str) -> list:
     flags = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
     environment = {**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
-    command = [sys.executable, "-c", _PROGRAM, *names]
+    command = [sys.executable, "-c", program, *names]
     result = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=500)
     assert result.returncode == 0, result.stderr
     return [json.loads(line) for line in result.stdout.splitlines()]
@@ -67,7 +84,7 @@ def _on_eight_devices(*names: str) -> list:
     "names", [("elbo", "total correlation"), pytest.param(("dip", "mmd", "chains"), marks=pytest.mark.long)], ids=str
 )
 def test_eight_devices_give_the_curve_of_one(names: tuple[str, ...]) -> None:
-    *found, control = _on_eight_devices(*names)
+    *found, control = _on_eight_devices(_PROGRAM, *names)
     for each in found:
         assert np.shape(each["one"]) == (5, 3)
         assert len(np.unique(each["one"])) >= 10
@@ -75,6 +92,16 @@ def test_eight_devices_give_the_curve_of_one(names: tuple[str, ...]) -> None:
         assert each["apart"] < 1e-4
     # The negative control: were the rows that fill up a batch counted, it would be one of 24.
     assert np.abs(np.array(control) / found[-1]["one"] - 1).max() > 1e-3
+
+
+def test_the_scores_of_examples_are_those_of_one_device() -> None:
+    one, two, eight, control = _on_eight_devices(_EVIDENCE)
+    assert [found[0] for found in (one, two, eight)] == [[32, 64, 70], [64, 70], [70]]
+    for many in (two, eight):
+        for alone, shared in zip(one[1:], many[1:], strict=True):
+            np.testing.assert_allclose(shared, alone, rtol=1e-6, atol=1e-6)
+    # The negative control: other draws, other numbers.
+    assert np.abs(np.subtract(control[1], one[1])).min() > 1e-6
 
 
 def test_what_fills_a_batch_is_no_row() -> None:

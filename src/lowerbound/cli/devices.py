@@ -29,3 +29,12 @@ def devices_for(most: int | None) -> Mesh:
         kinds = ", ".join(sorted({device.device_kind for device in found}))
         say(f"note: --devices is {most}, but JAX finds {len(found)} here ({kinds}), and takes what it finds.")
     return all_devices(most)
+
+
+def own_devices(most: int | None) -> Mesh:
+    """Those of this process alone."""
+    import jax
+
+    from ..devices.mesh import mesh
+
+    return mesh(most or jax.local_device_count())

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import ConfigurationError
-from .app import SPLITS, DataDir, Json, Key, Overwrite, Run, SampleSeed, app, check_split
+from .app import SPLITS, DataDir, Devices, Json, Key, Overwrite, Run, SampleSeed, app, check_split
 from .console import counting, print_json, show_numbers, show_table, show_text
+from .devices import check_devices, own_devices
 from .opening import open_run
 from .outputs import check_out
 from .runtime import say
@@ -126,6 +127,7 @@ def evaluate(
     examples: Annotated[int | None, typer.Option(help="Random examples for the methods but importance and joint; 100.")] = None,
     weights: Annotated[int | None, typer.Option(help="Draws of the decoder's weights of --method joint; 100.")] = None,
     overwrite: Overwrite = False,
+    devices: Devices = None,
     json: Json = False,
 ) -> None:
     """Score a run: the ELBO, the evidence log p(x) by importance sampling, and whether K samples are enough for it."""
@@ -147,6 +149,7 @@ def evaluate(
     }
     given = {**scoring, **of_importance}
     check_options(given, method, proposal)
+    check_devices(devices)
     if bound_figure is not None:
         check_out(bound_figure, (".png",), overwrite=overwrite, option="--bound-figure")
     opened = open_run(run)
@@ -170,6 +173,7 @@ def evaluate(
             seed=seed,
             proposal=build_proposal(proposal, widen, refine_steps, refine_rate, prior_share),
             unfinished=keeping(opened.folder, len(scored)) if opened.has_data else None,
+            mesh=own_devices(devices),
             on_progress=advance,
             **not_none(num_samples=samples),
         )

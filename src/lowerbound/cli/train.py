@@ -13,7 +13,7 @@ import typer
 from ..errors import ConfigurationError
 from .app import DataDir, Devices, Json, app
 from .console import is_terminal, print_json
-from .devices import check_devices, devices_for
+from .devices import check_devices, devices_for, own_devices
 from .doctor import say_verdict
 from .evaluate import show_evaluation
 from .runtime import StopRequest, prepare_jax, say
@@ -120,7 +120,7 @@ def train(
     run = TrainingRun.begin(
         path, config, dataset, recipe=chosen.name, command=command, given=chosen.given, start=before, mesh=devices_for(devices)
     )
-    _train(run, report=report, as_json=json, resumed=False)
+    _train(run, devices, report=report, as_json=json, resumed=False)
 
 
 def _start(path: Path, data: str | None) -> tuple[Start, Recipe]:
@@ -169,10 +169,10 @@ def _resume(path: Path, epochs: int | None, data_dir: Path | None, devices: int 
         )
         say(f"nothing to do: {path} has ended already ({run.progress.stop_reason}). {longer}")
         return
-    _train(run, report=report, as_json=as_json, resumed=True)
+    _train(run, devices, report=report, as_json=as_json, resumed=True)
 
 
-def _train(run: TrainingRun, *, report: bool, as_json: bool, resumed: bool) -> None:
+def _train(run: TrainingRun, devices: int | None, *, report: bool, as_json: bool, resumed: bool) -> None:
     from ..report.training_log import TrainingLog
     from .progress import display
 
@@ -207,7 +207,9 @@ def _train(run: TrainingRun, *, report: bool, as_json: bool, resumed: bool) -> N
         if report:
             from ..report.run import write_report
 
-            evaluation, diagnosis = write_report(run.folder, model, run.spec, run.config, run.dataset, run.split)
+            evaluation, diagnosis = write_report(
+                run.folder, model, run.spec, run.config, run.dataset, run.split, own_devices(devices)
+            )
     if as_json:
         about = {} if diagnosis is None else {"report": str(page), "verdict": diagnosis.verdict}
         scores = {} if evaluation is None else evaluation.to_json()

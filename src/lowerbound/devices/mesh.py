@@ -44,8 +44,15 @@ def place(tree: _Tree, mesh: Mesh) -> _Tree:
     A copy, because a program may take the memory of what it is given; and laid out and typed as programs give their results
     back, because with another layout, or a type that JAX calls weak, the same program would be compiled anew.
     """
-    sharding = NamedSharding(mesh, PartitionSpec())
+    return _laid_out(tree, mesh, NamedSharding(mesh, PartitionSpec()))
 
+
+def dealt(tree: _Tree, mesh: Mesh) -> _Tree:
+    """A copy of the arrays, of which each device holds an equal share of the rows (a multiple of devices)."""
+    return _laid_out(tree, mesh, NamedSharding(mesh, PartitionSpec(_AXIS)))
+
+
+def _laid_out(tree: _Tree, mesh: Mesh, sharding: NamedSharding) -> _Tree:
     def placed(leaf: Any) -> Any:
         if not sharding.is_fully_addressable:
             return _from_each_process(leaf, sharding)

@@ -10,10 +10,12 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from ..config.rules import Integer
 from ..data.examples import Example
+from ..devices.mesh import dealt, on_each, place
 from ..models import AbstractLatentVariableModel, Draws
 from .latents import check_condition, check_density, full_batches
 from .proposals import AbstractProposal, Amortised, log_weight
@@ -63,6 +65,7 @@ def estimate_evidence(
     streams: Int[np.ndarray, " examples"] | None = None,
     proposal: AbstractProposal | None = None,
     unfinished: Unfinished | None = None,
+    mesh: Mesh | None = None,
     on_progress: Callable[[int], None] = lambda examples: None,
 ) -> EvidenceEstimate:
     r"""Importance-sampled log-evidence of each example (Burda et al. 2016, arXiv 1509.00519, eq. 8).
@@ -76,6 +79,8 @@ def estimate_evidence(
     examples are done. What is found is kept in `unfinished` on the way: the same call after a kill goes on from there, and ends
     with the same bits as one that was never stopped.
 
+    - `mesh`: the devices that share the examples; one by default.
+
     Raises `ConfigurationError` when `num_samples` is below 1, when the model has no density, when its condition is missing, and
     when it has no such proposal.
     """
@@ -86,7 +91,8 @@ def estimate_evidence(
     check_condition(model, data.condition)
     proposal.check(model)
     _SAMPLES.convert("num_samples", num_samples)
-    size = examples_at_once(model, num_samples)
+    mesh = mesh if mesh is not None and mesh.size > 1 else None
+    size = examples_at_once(model, num_samples) * (1 if mesh is None else mesh.size)
     key = jax.random.key(seed)
     streams = np.arange(len(data)) if streams is None else streams
     parts: list[EvidenceEstimate] = []
@@ -96,11 +102,16 @@ def estimate_evidence(
         if columns := unfinished.read(mark):
             parts, done = [EvidenceEstimate(*columns)], len(columns[0])
             on_progress(done)
+    on_devices = model
+    if mesh is not None:
+        arrays, rest = eqx.partition(model, eqx.is_array)
+        on_devices = eqx.combine(place(arrays, mesh), rest)
     for index, kept in full_batches(len(data), size, done):
-        rows = data[index].on_device()
+        on_host = data[index], streams[index]
+        rows, own = jax.tree.map(jnp.asarray, on_host) if mesh is None else dealt(on_host, mesh)
         # On some devices products of float32 matrices are rounded to fewer digits unless this is asked for.
         with jax.default_matmul_precision("highest"):
-            batch = _estimate_batch(model, proposal, rows, key, jnp.asarray(streams[index]), num_samples)
+            batch = _estimate_batch(on_devices, proposal, rows, key, own, num_samples, mesh)
         parts.append(EvidenceEstimate(*(np.asarray(values)[:kept] for values in batch)))
         done += kept
         if unfinished is not None and unfinished.is_due and done < len(data):
@@ -135,6 +146,7 @@ def _estimate_batch(
     key: PRNGKeyArray,
     index: Int[Array, " batch"],
     num_samples: int,
+    mesh: Mesh | None,
 ) -> EvidenceEstimate:
     is_posterior = isinstance(proposal, Amortised)
     keys = jax.vmap(lambda i: jax.random.fold_in(key, i))(index)
@@ -185,7 +197,8 @@ def _estimate_batch(
             bounds=totals.weights.bounds(num_samples),
         )
 
-    return jax.vmap(one_example)(batch, keys)
+    found = jax.vmap(one_example)(batch, keys)
+    return found if mesh is None else on_each(found, mesh)
 
 
 class _Totals(NamedTuple):

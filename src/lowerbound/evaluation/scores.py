@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable
 
 import numpy as np
+from jax.sharding import Mesh
 
 from ..data.examples import Example
 from ..data.spec import DataSpec
@@ -77,6 +78,7 @@ def evaluate(
     seed: int = 0,
     proposal: AbstractProposal | None = None,
     unfinished: Unfinished | None = None,
+    mesh: Mesh | None = None,
     on_progress: Callable[[int], None] = lambda examples: None,
 ) -> Evaluation:
     """The scores of `model` on `data`, examples in the user's units; means and errors are by weight where they have one.
@@ -84,6 +86,8 @@ def evaluate(
     - `proposal`: where the importance samples are drawn from; by default the posterior. `Refined()` serves where its effective
       sample size is low.
     - `unfinished`: where what was found is kept, so that the same call after a kill goes on from there.
+
+    - `mesh`: the devices that share the examples; one by default.
 
     Raises `DataError` when `data` is empty, `ConfigurationError` when `num_samples` is below 1.
     """
@@ -96,7 +100,7 @@ def evaluate(
         )
     proposal = Amortised() if proposal is None else proposal
     estimate = estimate_evidence(
-        model, data, num_samples, seed=seed, proposal=proposal, unfinished=unfinished, on_progress=on_progress
+        model, data, num_samples, seed=seed, proposal=proposal, unfinished=unfinished, mesh=mesh, on_progress=on_progress
     )
     curve = BoundCurve.of(estimate, num_samples, weight)
     elbo, elbo_error = mean_and_error(estimate.elbo, weight)
@@ -122,7 +126,7 @@ def evaluate(
         active_units=int(active_units(posterior_means(model, data), weight).sum()),
         latent_dim=model.latent_dim,
         weights_kl_nats=None if model.weights_kl is None else float(model.weights_kl),
-        discrete_log_evidence_nats=_of_discrete(model, data, weight, num_samples, seed, proposal),
+        discrete_log_evidence_nats=_of_discrete(model, data, weight, num_samples, seed, proposal, mesh),
         seed=seed,
         evidence=importance_estimate(estimate, curve, model, proposal.description, weight),
         bounds=curve,
@@ -136,6 +140,7 @@ def _of_discrete(
     num_samples: int,
     seed: int,
     proposal: AbstractProposal,
+    mesh: Mesh | None,
 ) -> float | None:
     """The mean log-probability of the columns that have probabilities, the others being left out."""
     discrete = model.discrete_elements
@@ -144,5 +149,5 @@ def _of_discrete(
     kept = np.broadcast_to(discrete, data.x.shape)
     observed = kept if data.observed is None else kept & np.asarray(data.observed)
     alone = dataclasses.replace(data, observed=observed)
-    found = estimate_evidence(model, alone, num_samples, seed=seed, proposal=proposal)
+    found = estimate_evidence(model, alone, num_samples, seed=seed, proposal=proposal, mesh=mesh)
     return mean_and_error(found.log_evidence, weight)[0]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
+from jax.sharding import Mesh
+
 from ..config import RunConfig
 from ..data.dataset import Dataset
 from ..data.examples import examples_of
@@ -39,9 +41,17 @@ FILES: Mapping[str, str] = {
 
 
 def write_report(
-    folder: RunFolder, model: AbstractLatentVariableModel, spec: DataSpec, config: RunConfig, dataset: Dataset, split: Split
+    folder: RunFolder,
+    model: AbstractLatentVariableModel,
+    spec: DataSpec,
+    config: RunConfig,
+    dataset: Dataset,
+    split: Split,
+    mesh: Mesh | None = None,
 ) -> tuple[Evaluation | None, Diagnosis]:
     """Evaluate and examine a finished run on its best held-out split; write evaluation.json, the four pictures and report.html.
+
+    - `mesh`: the devices that share the examples to evaluate; one by default.
 
     A deterministic autoencoder has no scores: None, and no evaluation.json.
 
@@ -55,7 +65,7 @@ def write_report(
         data = examples_of(dataset, getattr(split, shown), spec)
         is_quick = len(data) <= FEW_EXAMPLES and len(data) * MANY_SAMPLES * model.outputs_per_example <= MOST_OUTPUTS
         num_samples = MANY_SAMPLES if is_quick else FEW_SAMPLES
-        evaluation = evaluate(model, spec, data, num_samples=num_samples, split=shown)
+        evaluation = evaluate(model, spec, data, num_samples=num_samples, split=shown, mesh=mesh)
         folder.write_scores(evaluation.to_json())
     scores = None if evaluation is None else evaluation.to_json()
     summary = dataclasses.replace(summarize(folder, model, spec, config, dataset, split, shown, scores), files=FILES)
