@@ -38,6 +38,7 @@ REFUSED = [
     ("data", "query", 1, "data.query is 1 (an integer); expected text."),
     ("data", "labelled", -1, "data.labelled is -1 (an integer)"),
     ("data", "split_seed", -1, "data.split_seed is -1 (an integer); expected an integer from 0 to 4294967295."),
+    ("data", "memory", "stream", "data.memory is 'stream', which does not exist. Did you mean 'streamed'?"),
     ("data", "scaling", "unitt", "data.scaling is 'unitt', which does not exist. Did you mean 'unit'?"),
     ("model", "latent_dim", 0, f"model.latent_dim is 0 (an integer); {POSITIVE}."),
     ("model", "latent_dim", 20.0, f"model.latent_dim is 20.0 (a number); {POSITIVE}."),

@@ -63,6 +63,7 @@ COMPARISONS = {
     "training/test_training_holes.py": 4,
     "training/test_training_losses.py": 4,
     "training/test_training_schedule.py": 2,
+    "training/test_training_stream.py": 3,
     # Through the figures of `lowerbound verify`, which have the same threshold.
     "oracles/test_units.py": 20,
     "test_verify.py": 220,

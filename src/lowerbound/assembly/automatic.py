@@ -61,15 +61,18 @@ def choose(
     spec: DataSpec,
     examples: np.ndarray,
     parts: Mapping[str, Any] = {},
+    *,
+    count: int | None = None,
 ) -> list[Choice]:
     """What the data decide of a configuration, of the keys that are not in `given`.
 
     - `config`: the default recipe with `given` on top of it. `examples`: the training examples, (n, *event_shape).
     - `parts`: those that were given as objects, by kind; of such a kind there is nothing to choose.
+    - `count`: how many training examples there are, where `examples` are some of them; None where they are all.
     """
     law = law_of(spec, examples)
     posterior = type(parts["posterior"]) if "posterior" in parts else class_of("posterior", config.posterior.name)
-    choices = _all(config, given, spec, law, len(examples), posterior)
+    choices = _all(config, given, spec, law, len(examples) if count is None else count, posterior)
     return [kept for choice in choices if choice.section not in parts and (kept := _kept(choice, given))]
 
 

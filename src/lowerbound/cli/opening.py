@@ -51,7 +51,7 @@ class OpenRun(NamedTuple):
         from ..data.examples import in_form_of
 
         self.rows()
-        dataset = load_configured(self.config.data, data_dir, are_labels=self.model.infers_condition)
+        dataset = load_configured(self.config.data, data_dir, are_labels=self.model.infers_condition, has_begun=True)
         self.folder.check_data(dataset)
         # A run that went on from another's model was told the columns by their names.
         return in_form_of(dataset, self.spec)
@@ -90,7 +90,7 @@ class OpenRun(NamedTuple):
         """Other data as `other_examples` takes them, with all that came with them."""
         from ..data.datasets import load_configured
         from ..data.examples import in_form_of
-        from ..data.plausibility import check_float32, check_like_training
+        from ..data.plausibility import check_in_units, check_like_training
 
         spec = self.spec
         loaded = load_configured(
@@ -103,7 +103,7 @@ class OpenRun(NamedTuple):
         )
         dataset = in_form_of(loaded, spec)
         if may_be_odd:
-            check_float32(spec.to_model(dataset.examples), spec, data)
+            check_in_units(dataset.examples, spec, data)
         else:
             self.model.check_values(dataset.examples, spec, name=data)
             check_like_training(dataset.examples, spec, name=data)

@@ -155,7 +155,7 @@ def _resume(path: Path, epochs: int | None, data_dir: Path | None, devices: int 
 
     folder = RunFolder.open(path)
     config = folder.config()
-    dataset = load_configured(config.data, data_dir, are_labels=infers_labels(config))
+    dataset = load_configured(config.data, data_dir, are_labels=infers_labels(config), has_begun=True)
     run = TrainingRun.resume(path, dataset, epochs=epochs, mesh=devices_for(devices))
     page = folder.path / REPORT
     if not run.is_finished:
@@ -189,6 +189,8 @@ def _train(run: TrainingRun, devices: int | None, *, report: bool, as_json: bool
         say(f"the data are taken for {run.spec.words}; if they are something else, state it with data.kind")
         for choice in run.choices:
             say(choice.words)
+        if how := run.trainer.how_fed:
+            say(how)
     with StopRequest() as stop_request, TrainingLog(run, resume_step=step if resumed else None) as log:
         with display(as_json=as_json, is_terminal=is_terminal(sys.stderr)) as show:
 
@@ -219,7 +221,9 @@ def _train(run: TrainingRun, devices: int | None, *, report: bool, as_json: bool
     if diagnosis is not None:
         say_verdict(diagnosis, run.folder.path)
     again = f"For its report: lowerbound train --resume {shlex.quote(str(run.folder.path))}"
-    say(f"{_how_it_ended(run)} in {run.progress.seconds:.1f} s of training. {f'Open {page}' if report else again}")
+    waited = run.trainer.feed.waited
+    share = f" ({waited / max(run.progress.seconds, waited, 1e-9):.0%} of it waiting for data)" if waited else ""
+    say(f"{_how_it_ended(run)} in {run.progress.seconds:.1f} s of training{share}. {f'Open {page}' if report else again}")
 
 
 def _shared_by(run: TrainingRun) -> str:

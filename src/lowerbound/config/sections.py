@@ -80,6 +80,12 @@ class DataConfig:
         "scores on one fixed draw",
         {"fixed": ("salakhutdinov2008",), "dynamic": ("salakhutdinov2008", "burda2016")},
     )
+    memory: str = _key(
+        "auto",
+        OneOf(("auto", "resident", "streamed")),
+        "whether the examples lie in memory as one array (resident) or are read as steps need them (streamed); by default their "
+        "size decides",
+    )
     scaling: str = _key(
         "auto",
         OneOf(("auto", "unit", "open-unit", "standard", "none", "by-column")),

@@ -7,15 +7,16 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError
+from .streams import AbstractRows, rows_of
 
 # Rows looked at in one go: bounds the temporary memory on large sets.
 _CHUNK_ELEMENTS = 1 << 22
 
 
-def check_array(
-    x: Any, *, name: str = "X", event_shape: tuple[int, ...] | None = None, may_have_holes: bool = True
-) -> np.ndarray:
+def check_array(x: Any, *, name: str = "X", event_shape: tuple[int, ...] | None = None, may_have_holes: bool = True) -> Any:
     """`x` as a numeric NumPy array of shape (n, *event_shape), in its own type (booleans become uint8).
+
+    Rows that are read by their numbers stay what they are, and are looked at as an array would be.
 
     - `name`: what the caller's user calls this array; it begins every message.
     - `event_shape`: the shape of one example that a model was fitted to, or None when fitting, where at least two examples
@@ -26,16 +27,18 @@ def check_array(
     Raises `DataError` for anything that is not a rectangle of real numbers, for a wrong shape, for too few examples, and
     for infinite values, and NaN where there may be no holes (how many, and where the first one is).
     """
-    array = _as_numeric(x, name)
+    array = x if rows_of(x) else _as_numeric(x, name)
     if event_shape is None:
         _check_shape_for_fitting(array, name)
     else:
         _check_event_shape(array, name, tuple(event_shape))
-    _check_finite(array, name, may_have_holes)
+    if not (rows_of(array) and array.starts is not None):
+        # Those of files are looked at when they are read.
+        _check_finite(array, name, may_have_holes)
     return array
 
 
-def chunks_of_rows(array: np.ndarray) -> range:
+def chunks_of_rows(array: np.ndarray | AbstractRows) -> range:
     """Starts of consecutive blocks of rows; `range.step` is a block's length."""
     row = max(1, array.size // max(1, len(array)))
     return range(0, len(array), max(1, _CHUNK_ELEMENTS // row))
@@ -81,7 +84,7 @@ def _first_non_number(array: np.ndarray) -> str:
     return ""
 
 
-def _check_shape_for_fitting(array: np.ndarray, name: str) -> None:
+def _check_shape_for_fitting(array: np.ndarray | AbstractRows, name: str) -> None:
     if array.ndim < 2:
         raise DataError(
             f"{name} has shape {array.shape}; expected (examples, features) or (examples, height, width[, channels]). "
@@ -102,7 +105,7 @@ def _check_shape_for_fitting(array: np.ndarray, name: str) -> None:
         )
 
 
-def _check_event_shape(array: np.ndarray, name: str, event_shape: tuple[int, ...]) -> None:
+def _check_event_shape(array: np.ndarray | AbstractRows, name: str, event_shape: tuple[int, ...]) -> None:
     expected = f"(n, {', '.join(str(size) for size in event_shape)})"
     if array.shape[1:] == event_shape and array.ndim > 0:
         if len(array) == 0:
@@ -128,7 +131,7 @@ def _check_event_shape(array: np.ndarray, name: str, event_shape: tuple[int, ...
     raise DataError(f"{name} has shape {array.shape}; expected {expected}, as in fit. {advice}")
 
 
-def _check_finite(array: np.ndarray, name: str, may_have_holes: bool) -> None:
+def _check_finite(array: np.ndarray | AbstractRows, name: str, may_have_holes: bool) -> None:
     if array.dtype.kind != "f":
         return
     num_nan, num_inf, first = 0, 0, None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +20,8 @@ class Dataset:
     """Examples in the user's own units and type, and whatever else came with them.
 
     - `name`: the set's name, or the path it was loaded from.
-    - `examples`: (n, *event_shape).
+    - `examples`: (n, *event_shape), an array; or rows that are read by their numbers (`streams.AbstractRows`), and `sample`, what
+      one look through those to train on gave (`streams.sample.Sample`), where they were looked through.
     - `split`: the split that comes with the data, or None where the run makes its own.
     - `validation`: the numbers of the rows that a person chose for validation; None where the run chooses.
     - `labels`: (n,) integers, or None; `label_names`: what 0, 1, ... are called, where they have names.
@@ -37,7 +39,7 @@ class Dataset:
     """
 
     name: str
-    examples: np.ndarray
+    examples: Any
     split: Split | None = None
     validation: np.ndarray | None = None
     labels: np.ndarray | None = None
@@ -54,3 +56,4 @@ class Dataset:
     columns: tuple[Column, ...] = ()
     probability: tuple[np.ndarray, float] | None = None
     spread: np.ndarray | None = None
+    sample: Any = None

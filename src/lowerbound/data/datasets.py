@@ -18,12 +18,13 @@ from .checks import check_array
 from .columns import Column
 from .columns.sql import is_url
 from .conditions import joined
-from .counts import read_annotation, read_counts
+from .counts import Memory, read_annotation, read_counts
 from .dataset import Dataset
 from .endings import COUNT_ENDINGS, FILES_IN_WORDS, TABLE_ENDINGS, ending_of
-from .files import load_array_file
+from .files import load_array_file, load_rows_file
 from .images import load_image_folder
 from .named import NAMED_SETS, NamedSet, read_original
+from .streams import ArrayRows, rows_of
 from .table_sets import TableOptions, load_table_set, tokens_of
 from .validation import is_file, with_examples, with_marked
 
@@ -45,6 +46,7 @@ def load_dataset(
     validation: str = "",
     are_labels: bool = False,
     table: TableOptions = _USUAL,
+    memory: Memory = "auto",
 ) -> Dataset:
     """Load a named data set, or the user's own file or folder.
 
@@ -61,6 +63,8 @@ def load_dataset(
       1 or TRUE for the rows for validation; empty where nobody chose.
     - `are_labels`: whether the condition may have no value in some rows of a table.
     - `table`: of a table with texts, times or cells without a value, how it is read.
+    - `memory`: whether the examples are one array ("resident") or are read as they are needed ("streamed"); "auto" decides by
+      their size.
     - `data_dir`: where the files of named sets are, and where downloads go; else `$LOWERBOUND_DATA`, else the user's cache.
 
     Raises `MissingDataError`, `ChecksumError` or `DataError`, each saying which file and what to do.
@@ -81,7 +85,7 @@ def load_dataset(
             raise DataError(f"data.key is {key!r}, but {path} is a table, which holds one array; leave the key out.")
         dataset = load_table_set(str(name_or_path), _names_of(condition), marks, are_labels=are_labels, options=table)
     else:
-        dataset = _load(name_or_path, key, data_dir, image_size, background)
+        dataset = _load(name_or_path, key, data_dir, image_size, background, memory)
         if condition:
             given = _condition(dataset, condition, may_lack=are_labels)
             dataset = dataclasses.replace(dataset, condition=given, condition_name=condition)
@@ -100,7 +104,13 @@ def load_dataset(
         image_size=image_size,
         background=background,
         table=dataclasses.replace(table, query="", schema="", columns=dataset.columns),
+        memory="resident",
     )
+    if rows_of(dataset.examples):
+        raise DataError(
+            f"data.validation is {validation!r}, a file of its own, and {dataset.name} is not in memory but read as needed. "
+            "Give a share of its rows, or the column or variable that marks them; or set data.memory=resident."
+        )
     return with_examples(dataset, other)
 
 
@@ -112,12 +122,18 @@ def load_configured(
     key: str = "",
     are_labels: bool = False,
     columns: Sequence[Column] = (),
+    has_begun: bool = False,
 ) -> Dataset:
     """The data that a configuration names; or those of another name or path, read in the same way.
 
     - `are_labels`: whether the condition is a label, which rows may lack, and other data altogether.
     - `columns`: those of a model, by which a table is encoded whatever its own cells are; a row without any value stays.
+    - `has_begun`: whether the configuration is that of a run, in which data.memory is "auto" where the data were one array.
     """
+    if instead:
+        data = dataclasses.replace(data, memory="auto")
+    elif has_begun and data.memory == "auto":
+        data = dataclasses.replace(data, memory="resident")
     if instead and are_labels and data.condition:
         try:
             return _load_configured(data, data_dir, instead, key, are_labels, columns)
@@ -148,8 +164,30 @@ def _load_configured(
         validation=data.validation if isinstance(data.validation, str) and not instead else "",
         are_labels=are_labels,
         table=table,
+        memory=data.memory,
     )
-    return dataset if data.binarize == "no" else binarized(dataset, anew=data.binarize == "dynamic")
+    if data.memory == "streamed":
+        dataset = _streamed(dataset)
+    if data.binarize == "no":
+        return dataset
+    if rows_of(dataset.examples):
+        raise ConfigurationError(
+            f"data.binarize is {data.binarize!r}, which takes data in memory, and {dataset.name} is read as it is needed; set "
+            "data.memory=resident, or give zeros and ones."
+        )
+    return binarized(dataset, anew=data.binarize == "dynamic")
+
+
+def _streamed(dataset: Dataset) -> Dataset:
+    """The data set with examples that are read by their numbers, out of memory where they are there already."""
+    if rows_of(dataset.examples):
+        return dataset
+    if dataset.columns:
+        raise ConfigurationError(
+            f"data.memory is 'streamed', but {dataset.name} is a table with columns of several kinds that was read as a whole; "
+            "save it as Parquet, or set data.memory=resident."
+        )
+    return dataclasses.replace(dataset, examples=ArrayRows(dataset.examples, dataset.name))
 
 
 def _names_of(condition: str) -> list[str]:
@@ -213,7 +251,9 @@ def _single(path: Path, name: str, values: np.ndarray) -> np.ndarray:
     return values.reshape(-1)
 
 
-def _load(name_or_path: str | Path, key: str, data_dir: str | Path | None, image_size: str, background: str) -> Dataset:
+def _load(
+    name_or_path: str | Path, key: str, data_dir: str | Path | None, image_size: str, background: str, memory: Memory
+) -> Dataset:
     text = str(name_or_path)
     path = Path(text).expanduser()
     for key_of_folders, value in (("image_size", image_size), ("background", background)):
@@ -240,9 +280,9 @@ def _load(name_or_path: str | Path, key: str, data_dir: str | Path | None, image
         return Dataset(text, original)
     label = f"{path.name}[{key!r}]" if key else path.name
     if path.is_file() and ending_of(path) in COUNT_ENDINGS:
-        counts = read_counts(path, key)
+        counts = read_counts(path, key, memory)
         return Dataset(text, check_array(counts.values, name=label), feature_names=counts.names)
-    return Dataset(text, check_array(load_array_file(path, key), name=label, may_have_holes=True))
+    return Dataset(text, check_array(load_rows_file(path, key, memory), name=label, may_have_holes=True))
 
 
 @dataclasses.dataclass(frozen=True)

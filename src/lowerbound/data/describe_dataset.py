@@ -13,6 +13,8 @@ from .describe_table import describe_table
 from .holes import filled, share_of_holes
 from .labels import label_values
 from .spec import DataSpec
+from .streams import rows_of
+from .streams.sample import sample_of, with_figures
 
 _WHITE = 255
 
@@ -33,6 +35,12 @@ def describe_dataset(dataset: Dataset, rows: np.ndarray, kind: str = "auto", tol
 
 
 def _described(dataset: Dataset, rows: np.ndarray, kind: str) -> DataSpec:
+    if rows_of(dataset.examples):
+        sample = dataset.sample or sample_of(dataset.examples, rows)
+        name = f"{dataset.name}{sample.words}"
+        some = dataclasses.replace(dataset, name=name, examples=sample.examples, table=sample.table, condition=None, sample=None)
+        spec = _described(some, np.arange(len(sample.examples)), kind)
+        return with_figures(spec, sample)
     if dataset.columns:
         return describe_table(dataset, rows)
     names, examples = dataset.feature_names, dataset.examples[rows]

@@ -15,8 +15,12 @@ from .dataset import Dataset
 from .describe import describe
 from .holes import filled, share_of_holes
 from .spec import DataSpec
+from .streams import rows_of
+from .streams.tables import encoded, names_of
 
 _MOST_PATTERNS = 500
+# Rows that are not in memory.
+_MOST_LOOKED_AT = 10_000
 # So many columns with values that training did not see are named; of so many rows not one is like training's by chance.
 _MOST_SHOWN, _ENOUGH_ROWS = 5, 10
 
@@ -97,10 +101,11 @@ def _each(values: tuple[float, ...], count: int) -> np.ndarray:
 
 
 def table_of_numbers(dataset: Dataset) -> RawTable | None:
-    """Rows of numbers under names as a table; None where the data set is none."""
+    """Rows of numbers under names as a table, of data that are not in memory some of them; None where the data set is none."""
     if dataset.table is not None or not dataset.feature_names or dataset.examples.ndim != 2:
         return dataset.table
-    return RawTable(dataset.name, dataset.feature_names, tuple(dataset.examples.astype(np.float64).T))
+    examples = dataset.examples if dataset.sample is None else dataset.sample.examples
+    return RawTable(dataset.name, dataset.feature_names, tuple(np.asarray(examples, np.float64).T))
 
 
 def with_columns(dataset: Dataset) -> Dataset:
@@ -109,6 +114,11 @@ def with_columns(dataset: Dataset) -> Dataset:
     if dataset.columns or table is None:
         return dataset
     columns = infer_columns(table)
+    if dataset.sample is not None:
+        kept = [place for place, column in enumerate(columns) if not column.is_left_out]
+        examples = encoded(dataset.examples, table.names, [columns[place] for place in kept])
+        dataset = dataclasses.replace(dataset, examples=examples, sample=dataset.sample.of_columns(kept, table))
+        table = None
     left_out = [f"{column.name!r} ({column.kind}: {column.reason})" for column in columns if column.is_left_out]
     if left_out:
         warn_of_data(f"{dataset.name}: left out {'is' if len(left_out) == 1 else 'are'} {'; '.join(left_out)}.")
@@ -123,6 +133,8 @@ def encoded_for(dataset: Dataset, spec: DataSpec) -> Dataset:
     Raises `DataError`, with the line and the column, for a cell that is no number where the model has numbers; when a column is
     missing; and when of ten rows or more none has a value of a column that training saw, where these values are numbers.
     """
+    if rows_of(dataset.examples):
+        return _encoded_rows(dataset, spec)
     table = table_of_numbers(dataset)
     if table is None:
         raise DataError(
@@ -136,6 +148,16 @@ def encoded_for(dataset: Dataset, spec: DataSpec) -> Dataset:
     return dataclasses.replace(
         dataset, table=table, examples=examples, feature_names=spec.feature_names, columns=(*spec.columns, *spec.left_out)
     )
+
+
+def _encoded_rows(dataset: Dataset, spec: DataSpec) -> Dataset:
+    """`encoded_for` of rows that are read by their numbers; unseen values are said of the first of them."""
+    _require(names_of(dataset.examples, dataset.feature_names), spec.columns, dataset.name)
+    examples = encoded(dataset.examples, dataset.feature_names, spec.columns)
+    first = np.arange(min(len(examples), _MOST_LOOKED_AT))
+    _say_unseen(examples.read(first), examples.table(first), spec, dataset.name)
+    columns = (*spec.columns, *spec.left_out)
+    return dataclasses.replace(dataset, table=None, examples=examples, feature_names=spec.feature_names, columns=columns)
 
 
 def _say_unseen(examples: np.ndarray, table: RawTable, spec: DataSpec, name: str) -> None:

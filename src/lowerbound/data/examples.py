@@ -18,13 +18,16 @@ from .dataset import Dataset
 from .holes import has_holes, observed_in
 from .levels import for_device
 from .spec import DataSpec
+from .streams import AbstractRows, ModelRows, rows_of
+from .streams.tables import encoded, names_of
 from .tables import Table, columns_of
 
 
 class Example(eqx.Module):
     """One example, or a batch of them with the examples along the first axis of everything.
 
-    The arrays are NumPy's until they are on the device.
+    The arrays are NumPy's until they are on the device. Of data that are not in memory x is rows that are read by their numbers:
+    such examples are indexed, which gives arrays, and taken a batch at a time.
 
     - `x`: of the event's shape, in the user's units. `condition`: (condition_dim,), or None.
     - `observed`: of x's shape, False for an element that is not known: it may hold anything, NaN too. None where all are known.
@@ -89,7 +92,17 @@ class Example(eqx.Module):
     def __len__(self) -> int:
         return self.x.shape[0]
 
+    @property
+    def is_streamed(self) -> bool:
+        """Whether x is read by its rows' numbers, and is no array."""
+        return rows_of(self.x)
+
     def __getitem__(self, index: Any) -> Example:
+        if isinstance(self.x, ModelRows) and self.x.masks:
+            x = self.x[index]
+            seen = observed_in(x) if self.observed is None else observed_in(x) & self.observed[index]
+            rest = jax.tree.map(lambda array: array[index], dataclasses.replace(self, x=None, observed=None))
+            return dataclasses.replace(rest, x=x, observed=seen)
         return jax.tree.map(lambda array: array[index], self)
 
 
@@ -102,6 +115,12 @@ def in_form_of(dataset: Dataset, spec: DataSpec) -> Dataset:
         from .describe_table import encoded_for
 
         return encoded_for(dataset, spec)
+    if rows_of(dataset.examples) and dataset.feature_names != spec.feature_names and spec.feature_names:
+        names = names_of(dataset.examples, dataset.feature_names)
+        columns_of(Table(np.zeros((0, len(names))), names), spec.feature_names, dataset.name)
+        numbers = [Column(name, "real") for name in spec.feature_names]
+        rows = encoded(dataset.examples, names, numbers)
+        dataset = dataclasses.replace(dataset, examples=rows, feature_names=spec.feature_names, columns=())
     if dataset.table is not None:
         # Whatever kinds its own cells show, to this model they are numbers.
         names = spec.feature_names or dataset.table.names
@@ -113,7 +132,7 @@ def in_form_of(dataset: Dataset, spec: DataSpec) -> Dataset:
         return dataset
     examples, names = dataset.examples, dataset.feature_names
     if names and spec.feature_names:
-        examples, names = columns_of(Table(examples, names), spec.feature_names, dataset.name), spec.feature_names
+        examples, names = columns_of(Table(np.asarray(examples), names), spec.feature_names, dataset.name), spec.feature_names
     return dataclasses.replace(
         dataset,
         examples=check_array(examples, name=dataset.name, event_shape=spec.event_shape),
@@ -121,8 +140,13 @@ def in_form_of(dataset: Dataset, spec: DataSpec) -> Dataset:
     )
 
 
-def mask_of(x: np.ndarray, spec: DataSpec) -> np.ndarray | None:
-    """Which elements of examples have a value; None where all have, of data of which training saw no holes."""
+def mask_of(x: np.ndarray | AbstractRows, spec: DataSpec) -> np.ndarray | None:
+    """Which elements of examples have a value; None where all have, of data of which training saw no holes.
+
+    Rows that are read by their numbers say it of those that were read.
+    """
+    if rows_of(x):
+        return None
     return observed_in(x) if spec.holes or spec.columns or has_holes(x) else None
 
 
@@ -139,10 +163,14 @@ def examples_of(dataset: Dataset, rows: np.ndarray, spec: DataSpec, told: np.nda
         given = spec.condition.encode_told(None if dataset.condition is None else dataset.condition[rows], known)
     elif spec.condition is not None and dataset.condition is not None:
         given = spec.condition.encode(dataset.condition[rows])
-    x = for_device(spec.to_model(dataset.examples[rows]))
-    return Example(
-        x,
-        given,
-        observed=mask_of(x, spec),
-        weight=None if dataset.weight is None else np.asarray(dataset.weight[rows], np.float32),
-    )
+    weight = None if dataset.weight is None else np.asarray(dataset.weight[rows], np.float32)
+    x = as_model_has_it(dataset.examples, spec, rows)
+    return Example(x, given, observed=mask_of(x, spec), weight=weight)
+
+
+def as_model_has_it(array: np.ndarray | AbstractRows, spec: DataSpec, rows: np.ndarray | None = None) -> Any:
+    """Examples, or some rows of them, in the model's units and the device's type; those that are to be read still are."""
+    if rows_of(array):
+        masks = bool(spec.holes or spec.columns) or (array.starts is None and has_holes(array))
+        return ModelRows(array, np.arange(len(array)) if rows is None else rows, spec, masks=masks)
+    return for_device(spec.to_model(array if rows is None else array[rows]))

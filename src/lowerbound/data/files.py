@@ -12,32 +12,41 @@ import numpy as np
 from ..errors import DataError, LowerboundError, MissingDataError, TooLargeError, unknown_name_message
 from ..storage.memory import check_fits, readable
 from ..storage.regular import MISSING, not_a_file
-from .counts.sparse import dense_of, is_scipy, load_scipy
+from .counts.sparse import Memory, is_scipy, load_scipy, rows_of_matrix
 from .endings import ENDINGS, FILES_IN_WORDS, IDX, ending_of
 from .idx import read_idx
 from .images import IMAGE_ENDINGS
 from .matlab import read_mat
+from .streams import AbstractRows
 
 # A variable's shape and the name of its type.
 _Form = tuple[tuple[int, ...], str]
 
 
 def load_array_file(path: Path, key: str = "") -> np.ndarray:
-    """The array in `path`, as stored.
+    """The array in `path`, as stored; a sparse matrix of SciPy as an array.
 
     - `key`: the variable's name in a .npz or .mat file; empty for the only one there.
 
     Raises `MissingDataError` when there is no such file, and `DataError` when its form is unknown, when it cannot be read,
     when it holds Python objects, or when `key` is missing, wrong or needed (the message lists what there is).
     """
+    return np.asarray(load_rows_file(path, key, "resident"))
+
+
+def load_rows_file(path: Path, key: str = "", memory: Memory = "auto") -> np.ndarray | AbstractRows:
+    """The array in `path`, as `load_array_file` reads it; or rows that are read by their numbers.
+
+    - `memory`: whether data that take much memory are an array all the same ("resident"), or never ("streamed").
+    """
     reason = not_a_file(path)
     if reason == MISSING:
         raise MissingDataError(f"there is no file {path}; expected {FILES_IN_WORDS}, or a folder of images.")
     if reason is not None:
         raise DataError(f"{path} {reason}; expected {FILES_IN_WORDS}, or a folder of images.")
-    readers: dict[str, Callable[[Path, str], np.ndarray]] = {
-        ".npy": _load_numpy,
-        ".npz": _load_numpy,
+    readers: dict[str, Callable[[Path, str], np.ndarray | AbstractRows]] = {
+        ".npy": lambda path, key: _load_numpy(path, key, memory),
+        ".npz": lambda path, key: _load_numpy(path, key, memory),
         ".mat": _load_mat,
         IDX: _load_idx,
     }
@@ -80,7 +89,7 @@ def _load_idx(path: Path, key: str) -> np.ndarray:
     return read_idx(path)
 
 
-def _load_numpy(path: Path, key: str) -> np.ndarray:
+def _load_numpy(path: Path, key: str, memory: Memory) -> np.ndarray | AbstractRows:
     is_single = path.suffix.lower() == ".npy"
     if is_single:
         _refuse_key(path, key)
@@ -97,7 +106,7 @@ def _load_numpy(path: Path, key: str) -> np.ndarray:
                 raise DataError(f"data.key is {key!r}, but {path} holds a sparse matrix of SciPy; leave the key out.")
             for name in stored.files:
                 _check_size(path, *_form_of_member(stored, name), name)
-            return dense_of(load_scipy(path), str(path))
+            return rows_of_matrix(load_scipy(path), str(path), memory)
         forms = {name: _form_of_member(stored, name) for name in stored.files}
         name = _choose_key(path, key, forms)
         _check_size(path, *forms[name], name)

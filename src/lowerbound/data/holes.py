@@ -6,9 +6,10 @@ import numpy as np
 
 from ..errors import DataError
 from .checks import chunks_of_rows
+from .streams import AbstractRows
 
 
-def has_holes(array: np.ndarray) -> bool:
+def has_holes(array: np.ndarray | AbstractRows) -> bool:
     """Whether any element has no value."""
     if array.dtype.kind != "f":
         return False

@@ -9,6 +9,7 @@ import numpy as np
 from ..errors import DataError, warn_of_data
 from .layout import Layout
 from .spec import DataSpec
+from .streams import AbstractRows, rows_of
 
 # Of a column's rows, as many as tell a normal law from one with heavy tails.
 _MOST_ROWS_FOR_TAILS = 1000
@@ -20,6 +21,8 @@ _LOGARITHMIC_WIDTHS = 1.5
 # So few cells of a column, no share of its rows, may hold nearly all of its variance before they are taken for mistakes.
 SHARE_OF_OUTLIERS = 0.005
 _LARGEST_STD_RATIO = 20.0
+# Of new rows that are not in memory.
+_MOST_ROWS_LOOKED_AT = 2000
 # That so many rows lie outside the range of the training rows by chance happens in less than one of 1e12 sets.
 _ENOUGH_ROWS = 10
 # New pictures whose values take up less of the range of the training pictures are in other units.
@@ -89,7 +92,7 @@ def find_outliers(column: np.ndarray) -> np.ndarray | None:
     return np.sort(far) if len(far) else None
 
 
-def check_like_training(array: np.ndarray, spec: DataSpec, *, name: str = "X") -> None:
+def check_like_training(array: np.ndarray | AbstractRows, spec: DataSpec, *, name: str = "X") -> None:
     """Warn of new examples (n, *event_shape) with values far outside what training saw, and refuse those in other units.
 
     Warns with `DataWarning`, naming row, column and both ranges, when a value lies further outside the training range than the
@@ -98,7 +101,10 @@ def check_like_training(array: np.ndarray, spec: DataSpec, *, name: str = "X") -
     Raises `DataError` for a value that float32 cannot hold, for a column (of ten rows or more) all of whose values lie outside
     the training range, and for pictures whose values do not fill the range or lie outside it on average.
     """
-    check_float32(spec.to_model(array), spec, name)
+    if rows_of(array):
+        # Some of them, evenly spread: all would be one more look through data that are not in memory.
+        array = array.read(np.unique(np.linspace(0, len(array) - 1, _MOST_ROWS_LOOKED_AT).astype(int)))
+    check_in_units(array, spec, name)
     columns, least, most = (as_columns(each, spec.layout) for each in (array, *spec.ranges))
     low, high = _extremes(columns)
     first, last = (np.array([spec.low]), np.array([spec.high])) if spec.is_image else (least.min(axis=0), most.max(axis=0))
@@ -153,6 +159,15 @@ def check_float32(array: np.ndarray, spec: DataSpec, name: str, rows: np.ndarray
         f"{array[index]:g}, beyond the largest number of float32 (3.4e+38), in which models compute. Correct it, leave the row "
         "out, or rescale the column (or take its logarithm) before fitting."
     )
+
+
+def check_in_units(array: np.ndarray | AbstractRows, spec: DataSpec, name: str) -> None:
+    """`check_float32` of examples in the model's units, block by block where they are not in memory."""
+    if not rows_of(array):
+        check_float32(spec.to_model(array), spec, name)
+    elif array.dtype.kind == "f" and array.dtype.itemsize > 4:
+        for numbers in array.blocks():
+            check_float32(spec.to_model(array.read(numbers)), spec, name, numbers)
 
 
 def _check_pictures(array: np.ndarray, spec: DataSpec, low: float, high: float, name: str) -> None:

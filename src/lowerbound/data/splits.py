@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import ConfigurationError, DataError
 from ..storage.npz import read_npz, write_npz
+from .streams import AbstractRows, rows_of
 
 _PARTS = ("train", "validation", "test")
 _SMALLEST_TRAINING_PART = 2
@@ -132,8 +133,10 @@ def consecutive_split(num_train: int, num_validation: int, num_test: int) -> Spl
     return Split(train, validation, test, "as given")
 
 
-def data_sha256(array: np.ndarray) -> str:
+def data_sha256(array: np.ndarray | AbstractRows) -> str:
     """A fingerprint of an array's type, shape and values, the same on every machine."""
+    if rows_of(array):
+        return array.fingerprint
     array = np.asarray(array)
     little_endian = array.dtype.newbyteorder("<")
     digest = hashlib.sha256(f"{little_endian.str} {array.shape}:".encode())
@@ -143,7 +146,7 @@ def data_sha256(array: np.ndarray) -> str:
     return digest.hexdigest()
 
 
-def split_record(array: np.ndarray, split: Split, condition: np.ndarray | None = None) -> dict[str, Any]:
+def split_record(array: np.ndarray | AbstractRows, split: Split, condition: np.ndarray | None = None) -> dict[str, Any]:
     """What a run keeps of its data and split: plain numbers and text for JSON, compared by `check_same_data` on resuming."""
     return {
         "num_examples": len(array),

@@ -19,9 +19,8 @@ from ..config.rules import COUNT
 from ..config.scoring import check_method
 from ..data.checks import check_array, check_size_for_float32
 from ..data.dataset import Dataset
-from ..data.examples import Example
-from ..data.levels import for_device
-from ..data.plausibility import check_float32, check_like_training
+from ..data.examples import Example, as_model_has_it
+from ..data.plausibility import check_in_units, check_like_training
 from ..data.spec import DataSpec
 from ..errors import ConfigurationError
 from ..storage.memory import check_number_fits
@@ -356,10 +355,10 @@ class AbstractFitted(FillsHoles, ClassNamePrefixFeaturesOutMixin, TransformerMix
         if in_support:
             self.model_.check_values(array, self.spec_)
         if may_be_odd:
-            check_float32(self.spec_.to_model(array), self.spec_, "X")
+            check_in_units(array, self.spec_, "X")
         else:
             check_like_training(array, self.spec_)
-        return with_condition(for_device(self.spec_.to_model(array)), condition, self.spec_)
+        return with_condition(as_model_has_it(array, self.spec_), condition, self.spec_)
 
     def _rows(self, X: Any) -> np.ndarray:
         """The examples as an array; of a table its cells encoded."""

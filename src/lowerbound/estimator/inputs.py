@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import scipy.sparse
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import validate_data
@@ -14,9 +15,11 @@ from sklearn.utils.validation import validate_data
 from ..data.checks import check_array
 from ..data.columns.frames import names_of_frame
 from ..data.conditions import condition_array
+from ..data.counts.sparse import Memory, rows_of_matrix
 from ..data.examples import Example, mask_of
 from ..data.spec import DataSpec
 from ..data.splits import Split, split_around
+from ..data.streams import ArrayRows, rows_of
 from ..errors import ConfigurationError, DataError
 
 
@@ -24,8 +27,13 @@ class NotNumberError(DataError, TypeError):
     """An element of the data is not a number at all."""
 
 
-def numeric_examples(X: Any, estimator: BaseEstimator, event_shape: tuple[int, ...] | None = None) -> np.ndarray:
-    """`X` as a numeric array of examples; column names are noted in an estimator that is not fitted, else compared."""
+def numeric_examples(
+    X: Any, estimator: BaseEstimator, event_shape: tuple[int, ...] | None = None, *, memory: Memory = "auto"
+) -> Any:
+    """`X` as a numeric array of examples; column names are noted in an estimator that is not fitted, else compared.
+
+    A sparse matrix of SciPy stays sparse where it is large (`memory`, as in `rows_of_matrix`).
+    """
     is_frame = hasattr(X, "columns")
 
     def compare(X: Any) -> None:
@@ -39,10 +47,19 @@ def numeric_examples(X: Any, estimator: BaseEstimator, event_shape: tuple[int, .
         # Names come first: a column that is missing explains a number of columns that is wrong.
         compare(X)
         _check_columns(X, names)
+    if scipy.sparse.issparse(X):
+        compare(X)
+        return check_array(rows_of_matrix(X, "X", memory), event_shape=event_shape)
     array = check_array(as_numbers(X), event_shape=event_shape)
     if array.ndim == 2 and not is_frame:
         compare(array)
     return array
+
+
+def examples_for_fit(X: Any, estimator: BaseEstimator, memory: str) -> Any:
+    """`numeric_examples` of an estimator that is not fitted; rows that are read by their numbers where `memory` asks for it."""
+    array = numeric_examples(X, estimator, memory=memory if memory in ("resident", "streamed") else "auto")
+    return ArrayRows(array, "X") if memory == "streamed" and not rows_of(array) else array
 
 
 def _check_columns(frame: Any, names: Sequence[Any]) -> None:
@@ -128,6 +145,11 @@ def own_validation(validation: Any, examples: np.ndarray, estimator: BaseEstimat
     if values is not None and values.ndim == 1:
         rows = _chosen_rows(values, count)
     else:
+        if rows_of(examples):
+            raise ConfigurationError(
+                "validation holds examples of its own, but X is not one array in memory; give the rows among X, with their "
+                "numbers as validation, or set data.memory to resident."
+            )
         added = numeric_examples(validation, estimator, event_shape=examples.shape[1:])
         rows, examples = np.arange(count, count + len(added)), np.concatenate([examples, added])
     return split_around(rows, len(examples), test=0), examples

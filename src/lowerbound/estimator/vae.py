@@ -28,8 +28,8 @@ from .fitted import AbstractFitted
 from .forked import check_not_forked
 from .inputs import (
     condition_values,
+    examples_for_fit,
     module_of_frame,
-    numeric_examples,
     own_validation,
     seed_from,
     spread_of,
@@ -272,7 +272,8 @@ class VAE(AbstractFitted):
         seen = type(self)()
         table = table_of(X, self.schema)
         of_table = None if table is None else dataset_of_table(table, self.schema)
-        array = numeric_examples(X, seen) if of_table is None else of_table.examples
+        memory = str(dict((self.config or {}).get("data", {})).get("memory", "auto"))
+        array = examples_for_fit(X, seen, memory) if of_table is None else of_table.examples
         given = None if condition is None else condition_values(condition, len(array))
         weight = weights_of(sample_weight, len(array))
         std = None if spread is None else spread_of(spread, array.shape)

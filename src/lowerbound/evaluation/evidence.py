@@ -128,7 +128,8 @@ def _joined(parts: list[EvidenceEstimate]) -> EvidenceEstimate:
 
 def own_streams(data: Example) -> Int[np.ndarray, " examples"]:
     """A number of each example that derives from its values alone, for `streams`: what is found of it depends on no other."""
-    return np.asarray([zlib.crc32(row.astype(np.float32).tobytes()) >> 1 for row in np.asarray(data.x)], np.int32)
+    blocks = (data.x.read(rows) for rows in data.x.blocks()) if data.is_streamed else (np.asarray(data.x),)
+    return np.asarray([zlib.crc32(row.astype(np.float32).tobytes()) >> 1 for block in blocks for row in block], np.int32)
 
 
 def examples_at_once(model: AbstractLatentVariableModel, num_samples: int) -> int:

@@ -26,7 +26,10 @@ _BATCH, _OUTPUTS = 512, 2**24
 
 def posterior_means(model: AbstractLatentVariableModel, data: Example | np.ndarray) -> np.ndarray:
     """E_q[z] of each example, (n, latent_dim); deterministic."""
-    return np.asarray(_means(model, Example.of(data).on_device()))
+    data = Example.of(data)
+    if data.is_streamed:
+        return in_blocks(model, lambda block: posterior_means(model, block), data)
+    return np.asarray(_means(model, data.on_device()))
 
 
 def posterior_stds(model: AbstractLatentVariableModel, data: Example | np.ndarray) -> np.ndarray:
@@ -34,7 +37,10 @@ def posterior_stds(model: AbstractLatentVariableModel, data: Example | np.ndarra
 
     Where the family has no closed form, that of fixed draws: about 4 % of it is their own error.
     """
-    return np.asarray(_stds(model, Example.of(data).on_device()))
+    data = Example.of(data)
+    if data.is_streamed:
+        return in_blocks(model, lambda block: posterior_stds(model, block), data)
+    return np.asarray(_stds(model, data.on_device()))
 
 
 def posterior_draws(
@@ -112,7 +118,8 @@ def in_blocks(model: AbstractLatentVariableModel, function: Callable[[Any], np.n
     """`function` of all rows of a PyTree of arrays, a block at a time."""
     parts = []
     for index, kept in full_batches(len(jax.tree.leaves(rows)[0]), rows_at_once(model)):
-        parts.append(function(jax.tree.map(lambda array, index=index: array[index], rows))[:kept])
+        block = rows[index] if isinstance(rows, Example) else jax.tree.map(lambda array, index=index: array[index], rows)
+        parts.append(function(block)[:kept])
     return np.concatenate(parts)
 
 

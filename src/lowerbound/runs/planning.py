@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -20,6 +21,8 @@ from ..data.holes import filled
 from ..data.labels import label_values
 from ..data.spec import DataSpec
 from ..data.splits import Split, shuffled_split, split_around
+from ..data.streams import rows_of
+from ..data.streams.sample import sample_of
 from ..errors import ConfigurationError
 
 
@@ -56,6 +59,9 @@ def plan(
     Raises `ConfigurationError`, also where the configuration asks for another model than the one before, and `DataError`.
     """
     split = _choose_split(config, dataset)
+    if rows_of(dataset.examples):
+        dataset = dataclasses.replace(dataset, sample=sample_of(dataset.examples, split.train))
+        config = config.updated({"data": {"memory": "streamed"}})
     if before is None and given is not None and _has_columns(given, parts, dataset, split):
         dataset = with_columns(dataset)
     spec = described(config, dataset, split) if before is None else before.spec
@@ -64,7 +70,8 @@ def plan(
         if before is not None:
             made_of = {kind: keys for kind, keys in before.config.to_dict().items() if kind in KINDS and kind != "objective"}
             config, given = RunConfig.from_dict(layered(layered(config.to_dict(), made_of), given)), layered(made_of, given)
-        choices = choose(config, given, spec, filled(dataset.examples[split.train], name=dataset.name), parts)
+        some = dataset.examples[split.train] if dataset.sample is None else dataset.sample.examples
+        choices = choose(config, given, spec, filled(some, name=dataset.name), parts, count=len(split.train))
         config = with_choices(config, given, choices)
     config = resolve(config, spec, parts)
     if before is not None:
@@ -94,7 +101,7 @@ def _has_columns(given: Mapping[str, Mapping[str, Any]], parts: Mapping[str, Any
     if network != AUTO and "image_shape" in inspect.signature(class_of("network", network)).parameters:
         return False
     table = table_of_numbers(dataset)
-    return table is not None and is_of_several_kinds(table.rows(split.train))
+    return table is not None and is_of_several_kinds(table.rows(split.train) if dataset.sample is None else table)
 
 
 def _choose_split(config: RunConfig, dataset: Dataset) -> Split:

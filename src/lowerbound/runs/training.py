@@ -21,7 +21,7 @@ from ..assembly.build import resolve
 from ..config import RunConfig
 from ..data.dataset import Dataset
 from ..data.examples import Example, examples_of, in_form_of
-from ..data.plausibility import check_float32, check_like_training
+from ..data.plausibility import check_in_units, check_like_training
 from ..data.spec import DataSpec
 from ..data.splits import Split, split_record
 from ..errors import ConfigurationError, DataError, ModelFolderError, NonFiniteLossError, warn_of_data
@@ -257,7 +257,7 @@ def _check_validation(config: RunConfig, dataset: Dataset, split: Split, spec: D
     if dataset.validation is None:
         return
     rows, name = dataset.examples[split.validation], f"the rows for validation ({config.data.validation})"
-    check_float32(spec.to_model(rows), spec, name)
+    check_in_units(rows, spec, name)
     try:
         check_like_training(rows, spec, name=name)
     except DataError as error:

@@ -52,6 +52,18 @@ class AbstractFeed(eqx.Module):
     def fetch(self, key: PRNGKeyArray, first_step: int, schedule: Schedule) -> AbstractBatches:
         """What the chunk that starts at `first_step` is given."""
 
+    def close(self) -> None:
+        """Training has ended: nothing more is asked for."""
+
+    @property
+    def waited(self) -> float:
+        """Seconds that the program has waited for examples so far, in this process."""
+        return 0.0
+
+    def words(self, key: PRNGKeyArray) -> str:
+        """How examples are brought, for people, where that is worth saying; `key`: as `fetch` is given it."""
+        return ""
+
 
 class AbstractResident(AbstractFeed, AbstractBatches):
     """All examples on the device; the program looks up the rows of each step."""
@@ -157,7 +169,7 @@ class Hiding(AbstractResident):
     """
 
     data: Example
-    inner: Resident | Redrawn | Noisy | WithLabelled
+    inner: AbstractBatches
     largest: Float[Array, ""]
 
     @override
@@ -195,7 +207,7 @@ class Streamed(AbstractFeed):
 
     @override
     def fetch(self, key: PRNGKeyArray, first_step: int, schedule: Schedule) -> AbstractBatches:
-        rows = np.asarray(_batch_indices(key, jnp.int32(first_step), schedule, self.count))
+        rows = np.asarray(permuted_batches(key, jnp.int32(first_step), schedule, self.count))
         return Fetched(self.read(rows.reshape(-1)))
 
 
@@ -233,4 +245,4 @@ def batch_indices(
     return jax.lax.dynamic_slice_in_dim(rows, offset, schedule.steps_per_chunk)
 
 
-_batch_indices = eqx.filter_jit(batch_indices)
+permuted_batches = eqx.filter_jit(batch_indices)

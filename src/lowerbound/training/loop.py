@@ -27,8 +27,9 @@ from . import program
 from .feed import AbstractFeed, Hiding, Noisy, Redrawn, Resident, WithLabelled
 from .numbers import Numbers, as_inputs
 from .optimizer import learning_rate
-from .schedule import Schedule
+from .schedule import MAX_STEPS_PER_CHUNK, Schedule
 from .spikes import Spikes
+from .stream import Reader, Stream, steps_at_once
 
 # What the names of monitors begin with among a record's other figures.
 MONITOR = "monitor/"
@@ -163,10 +164,25 @@ class Trainer:
                 "Set training.early_stopping_patience=0, or data.validation above 0 where the data come without a split."
             )
         check_needs(objective, model)
+        most_steps = MAX_STEPS_PER_CHUNK
+        if isinstance(train, Example) and train.is_streamed:
+            check_number(objective, train)
+            most_steps, number = steps_at_once(train, config.batch_size), float(train.total_weight)
+            hidden = jnp.asarray(config.hide_elements, jnp.float32) if config.hide_elements else None
+            if probability is not None or spread is not None:
+                raise ConfigurationError(
+                    "the values are to be drawn anew at each step, but the data are not in memory; set data.memory=resident."
+                )
+            train = Stream(Reader(train), hidden)
+            first = train.first(1000)
+            model.check_observed(first)
+            if hidden is not None:
+                _check_hiding(model, first)
         check_rows(
             objective, are_streamed=isinstance(train, AbstractFeed), are_redrawn=probability is not None or spread is not None
         )
-        model.check_observed(validation)
+        if not validation.is_streamed:
+            model.check_observed(validation)
         if not isinstance(train, AbstractFeed):
             train = Example.of(train)
             model.check_observed(train)
@@ -187,6 +203,8 @@ class Trainer:
             if config.hide_elements:
                 _check_hiding(model, train.data)
                 train = Hiding(train.data, train, place(jnp.asarray(config.hide_elements, jnp.float32), mesh))
+        elif isinstance(train, Stream):
+            pass
         elif config.hide_elements:
             raise ConfigurationError(
                 f"training.hide_elements is {config.hide_elements:g}, but a feed brings the examples; hide elements there, or "
@@ -195,7 +213,7 @@ class Trainer:
         else:
             number = train.num_examples
         self.feed = train
-        self.schedule = Schedule.plan(config, self.feed.num_examples, objective.steps_per_batch)
+        self.schedule = Schedule.plan(config, self.feed.num_examples, objective.steps_per_batch, most_steps)
         self._keeps_by_bound = objective.is_bound and model.has_density
         # What decides which weights early stopping keeps, for people.
         self.kept_by = f"validation {objective.bound_name if self._keeps_by_bound else 'loss'}"
@@ -213,7 +231,15 @@ class Trainer:
         self.has_validation = len(validation) > 0
         self._compiling = (0, 0.0)
         # Without validation data the monitors are still looked at, on some of the training data.
-        self._watched = place(validation, mesh) if self.has_validation else self.feed.first(1000)
+        if self.has_validation:
+            self._watched = validation if validation.is_streamed else place(validation, mesh)
+        else:
+            self._watched = self.feed.first(1000)
+
+    @property
+    def how_fed(self) -> str:
+        """How the examples are brought, and how well they are shuffled, where they are not all in memory; else empty."""
+        return self.feed.words(program.stream(self.fixed.numbers.key, program.PERMUTATION))
 
     def start(self) -> Progress:
         """The progress before the first step."""
@@ -254,30 +280,33 @@ class Trainer:
         order = program.stream(self.fixed.numbers.key, program.PERMUTATION)
         clock = time.perf_counter()
         is_first, self._compiling = True, (0, 0.0)
-        while not progress.stop_reason:
-            step = int(progress.state.step)
-            if step >= self.schedule.num_steps:
-                progress.stop_reason = ALL_EPOCHS
-                break
-            schedule = self.schedule.next_chunk(step)
-            fixed = self.fixed if schedule is self.schedule else dataclasses.replace(self.fixed, schedule=schedule)
-            batches = self.feed.fetch(order, step, schedule)
-            program.bound_memory(fixed, batches)
-            with in_memory("a step does not fit into memory; make training.batch_size or objective.num_samples smaller."):
-                progress.state, metrics = train_chunk((fixed, batches), progress.state)
-                metrics = jax.tree.map(np.asarray, metrics)
-            self._check_course(metrics, progress.state.spikes, step)
-            sums = tuple(float(column.sum(dtype=np.float64)) for column in metrics.steps)
-            progress.since_record = tuple(old + new for old, new in zip(progress.since_record, sums, strict=True))
-            now = time.perf_counter()
-            if is_first:
-                is_first, self._compiling = False, (schedule.steps_per_chunk, now - clock)
-            progress.seconds, clock = progress.seconds + now - clock, now
-            epoch = (step + schedule.steps_per_chunk) / self.schedule.steps_per_epoch
-            if epoch % self.schedule.validate_every == 0 or epoch >= self.schedule.epochs:
-                on_record(self._record(progress, float(metrics.gradient_norm), epoch), progress)
-            progress.stop_reason = progress.stop_reason or should_stop() or ""
-            on_chunk(progress)
+        try:
+            while not progress.stop_reason:
+                step = int(progress.state.step)
+                if step >= self.schedule.num_steps:
+                    progress.stop_reason = ALL_EPOCHS
+                    break
+                schedule = self.schedule.next_chunk(step)
+                fixed = self.fixed if schedule is self.schedule else dataclasses.replace(self.fixed, schedule=schedule)
+                batches = self.feed.fetch(order, step, schedule)
+                program.bound_memory(fixed, batches)
+                with in_memory("a step does not fit into memory; make training.batch_size or objective.num_samples smaller."):
+                    progress.state, metrics = train_chunk((fixed, batches), progress.state)
+                    metrics = jax.tree.map(np.asarray, metrics)
+                self._check_course(metrics, progress.state.spikes, step)
+                sums = tuple(float(column.sum(dtype=np.float64)) for column in metrics.steps)
+                progress.since_record = tuple(old + new for old, new in zip(progress.since_record, sums, strict=True))
+                now = time.perf_counter()
+                if is_first:
+                    is_first, self._compiling = False, (schedule.steps_per_chunk, now - clock)
+                progress.seconds, clock = progress.seconds + now - clock, now
+                epoch = (step + schedule.steps_per_chunk) / self.schedule.steps_per_epoch
+                if epoch % self.schedule.validate_every == 0 or epoch >= self.schedule.epochs:
+                    on_record(self._record(progress, float(metrics.gradient_norm), epoch), progress)
+                progress.stop_reason = progress.stop_reason or should_stop() or ""
+                on_chunk(progress)
+        finally:
+            self.feed.close()
         return progress
 
     def _model(self, params: Any) -> AbstractLatentVariableModel:
@@ -288,7 +317,8 @@ class Trainer:
         num_steps, *sums = progress.since_record
         loss, bound, reconstruction, kl = (total / num_steps if num_steps else math.nan for total in sums)
         step = int(progress.state.step)
-        found = program.validate(self.fixed, program.averaged(progress.state), self._watched, progress.state.objective)
+        validate = program.validate_stream if self._watched.is_streamed else program.validate
+        found = validate(self.fixed, program.averaged(progress.state), self._watched, progress.state.objective)
         loss_found, *validation = (float(value) if self.has_validation else math.nan for value in found[:5])
         if self.has_validation:
             self._note_validation(progress, epoch, validation[0] if self._keeps_by_bound else -loss_found)

@@ -23,6 +23,7 @@ from ..errors import ConfigurationError
 from ..models import AbstractLatentVariableModel
 from .loop import Trainer
 from .schedule import Schedule
+from .stream import steps_at_once
 
 # Enough training examples to start a few hundred pseudo-inputs from.
 _NUM_START_EXAMPLES = 1000
@@ -63,7 +64,9 @@ def prepare(
     train = examples_of(dataset, split.train, spec, told_labels(config, dataset, split))
     validation = examples_of(dataset, split.validation, spec)
     steps_per_batch = class_of("objective", config.objective.name).steps_per_batch
-    steps_per_epoch = Schedule.plan(config.training, len(train), steps_per_batch).steps_per_epoch
+    steps_per_epoch = Schedule.plan(
+        config.training, len(train), steps_per_batch, steps_at_once(train, config.training.batch_size)
+    ).steps_per_epoch
     objective = parts.get("objective") or build_objective(config, steps_per_epoch, len(train))
     if dataset.probability is None:
         if config.data.binarize == "dynamic":

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax.sharding import AbstractMesh, Mesh
 from jaxtyping import Array, Float, Int, PRNGKeyArray
@@ -39,6 +40,8 @@ CPU_OPTIONS = {
     "xla_cpu_prefer_vector_width": 512,
 }
 _LOSS = "the loss"
+# Of validation examples that are not in memory, looked at together.
+_BLOCK_BYTES = 1 << 26
 MOST_FORMS = 24
 # Numbers of p(x|z) in flight while validating, where a batch takes no more: 64 MiB an array.
 MOST_VALIDATION_NUMBERS = 2**24
@@ -213,6 +216,29 @@ def validate(fixed: Fixed, params: Params, data: Example, state: Any = None) -> 
 
     The same draws every time make two epochs comparable: early stopping looks at a difference, not at noise.
     """
+    return _summary(data, *_figures(fixed, params, data, state, jnp.int32(0)))
+
+
+def validate_stream(fixed: Fixed, params: Params, data: Example, state: Any = None) -> ValidationMetrics:
+    """`validate` of examples that are not in memory, with the same draws, a block at a time."""
+    size = min(len(data), 10 * fixed.schedule.batch_size)
+    at_once = max(1, _BLOCK_BYTES // max(1, size * (data.x.nbytes // len(data)))) * size
+    columns, means, total = [], {}, float(data.total_weight)
+    for start in range(0, len(data), at_once):
+        block = data[start : start + at_once]
+        each, found = _figures_of_block(fixed, params, block, state, jnp.int32(start // size))
+        columns.append(jax.tree.map(np.asarray, each))
+        share = jnp.float32(float(block.total_weight) / total)
+        means = {name: means.get(name, jnp.float32(0)) + value * share for name, value in found.items()}
+    each = {name: jnp.asarray(np.concatenate([column[name] for column in columns])) for name in columns[0]}
+    return _summary(Example(each["bound"], weight=data.weight), each, means)
+
+
+_Columns = tuple[dict[str, Array], dict[str, Array]]
+
+
+def _figures(fixed: Fixed, params: Params, data: Example, state: Any, first: Int[Array, ""]) -> _Columns:
+    """(what the objective says of each example, the means over all); `first`: the number of the first batch, for its draws."""
     model = eqx.combine(params, fixed.rest)
     key = stream(fixed.numbers.key, VALIDATION)
     batch_size = fixed.schedule.batch_size
@@ -220,7 +246,7 @@ def validate(fixed: Fixed, params: Params, data: Example, state: Any = None) -> 
     size = min(len(data), max(batch_size, min(10 * batch_size, fitting)))
     whole = len(data) // size * size
 
-    def columns_of(batch: Example, index: Int[Array, ""]) -> tuple[dict[str, Array], dict[str, Array]]:
+    def columns_of(batch: Example, index: Int[Array, ""]) -> _Columns:
         """(what the objective says of each example, the means over the batch)."""
         given = len(batch)
         if fixed.mesh.size > 1:
@@ -233,7 +259,7 @@ def validate(fixed: Fixed, params: Params, data: Example, state: Any = None) -> 
 
     batches = jax.tree.map(lambda array: array[:whole].reshape(-1, size, *array.shape[1:]), data)
     count = whole // size
-    each, means = jax.lax.map(lambda pair: columns_of(*pair), (batches, jnp.arange(count)))
+    each, means = jax.lax.map(lambda pair: columns_of(*pair), (batches, first + jnp.arange(count)))
     each = {name: values.reshape(-1) for name, values in each.items()}
     weights = jnp.full(count, size / len(data), jnp.float32)
     rest = 1 - whole / len(data)
@@ -241,9 +267,17 @@ def validate(fixed: Fixed, params: Params, data: Example, state: Any = None) -> 
         weights, rest = (weight.sum(axis=-1) / data.total_weight for weight in (batches.weight, data.weight[whole:]))
     means = {name: values @ weights for name, values in means.items()}
     if whole < len(data):
-        last, last_means = columns_of(data[whole:], jnp.int32(count))
+        last, last_means = columns_of(data[whole:], first + count)
         each = {name: jnp.concatenate([values, last[name]]) for name, values in each.items()}
         means = {name: value + last_means[name] * rest for name, value in means.items()}
+    return each, means
+
+
+_figures_of_block = eqx.filter_jit(_figures)
+
+
+def _summary(data: Example, each: dict[str, Array], means: dict[str, Array]) -> ValidationMetrics:
+    """Means and the bound's standard error; `data` weighs the examples."""
     loss = means.pop(_LOSS)
     bound = each["bound"]
     mean = data.mean(bound)

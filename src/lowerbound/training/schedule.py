@@ -41,17 +41,25 @@ class Schedule:
         return self.epochs * self.steps_per_epoch
 
     @classmethod
-    def plan(cls, config: TrainingConfig, num_examples: int, steps_per_batch: int = 1) -> Schedule:
-        """The schedule of a run on `num_examples` training examples; `ConfigurationError` where steps are too many to count."""
+    def plan(
+        cls, config: TrainingConfig, num_examples: int, steps_per_batch: int = 1, most_steps: int = MAX_STEPS_PER_CHUNK
+    ) -> Schedule:
+        """The schedule of a run on `num_examples` training examples; `ConfigurationError` where steps are too many to count.
+
+        - `most_steps`: in one chunk, where the examples of more would take too much memory.
+        """
         batch_size = min(config.batch_size, num_examples)
         batches = num_examples // batch_size
         steps = batches * steps_per_batch
         wanted = config.validate_every or max(1, round(config.epochs / LOOKS_PER_RUN))
         validate_every = min(wanted, config.epochs)
-        most = max(1, MAX_STEPS_PER_CHUNK // steps)
+        most = max(1, most_steps // steps)
         # A divisor, so that a chunk always ends where a validation is due.
         epochs_per_chunk = max(n for n in range(1, min(validate_every, most) + 1) if validate_every % n == 0)
-        chunks_per_epoch = math.ceil(steps / MAX_STEPS_PER_CHUNK)
+        chunks_per_epoch = math.ceil(steps / most_steps)
+        if most_steps < MAX_STEPS_PER_CHUNK:
+            # Of the numbers that serve, the one that leaves the fewest batches out.
+            chunks_per_epoch = min(range(chunks_per_epoch, 2 * chunks_per_epoch + 1), key=lambda count: batches % count)
         # Equal parts, so that one compiled program serves all: at most chunks_per_epoch - 1 batches of an epoch are left out.
         steps = (batches - batches % chunks_per_epoch) * steps_per_batch
         if config.epochs * steps > LARGEST_STEP:

@@ -2,5 +2,6 @@
 
 from .annotated import read_annotation
 from .reading import COUNT_ENDINGS, Counts, read_counts
+from .sparse import Memory
 
-__all__ = ["COUNT_ENDINGS", "Counts", "read_annotation", "read_counts"]
+__all__ = ["COUNT_ENDINGS", "Counts", "Memory", "read_annotation", "read_counts"]

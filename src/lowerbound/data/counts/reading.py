@@ -11,28 +11,30 @@ import numpy as np
 
 from ...errors import DataError, warn_of_data
 from ..endings import COUNT_ENDINGS, ending_of
+from ..streams import AbstractRows
 from .annotated import read_annotated
 from .matrix_market import read_matrix_market
-from .sparse import dense_of
+from .sparse import Memory, rows_of_matrix
 
 __all__ = ["COUNT_ENDINGS", "Counts", "read_counts"]
 
 
 class Counts(NamedTuple):
-    """`values` (n, columns), and a name for each column, or none."""
+    """`values` (n, columns), an array or rows that are read, and a name for each column, or none."""
 
-    values: np.ndarray
+    values: np.ndarray | AbstractRows
     names: tuple[str, ...]
 
 
-def read_counts(path: Path, key: str = "") -> Counts:
+def read_counts(path: Path, key: str = "", memory: Memory = "auto") -> Counts:
     """The counts in an .h5ad or .loom file (cells by genes), or in a Matrix Market file.
 
     - `key`: of the first two, the layer to take; "raw" for the raw counts of an .h5ad file; empty for the main matrix.
+    - `memory`: as in `rows_of_matrix`.
 
     A name that several columns have gets a number at its end, which is said.
 
-    Raises `DataError`, and `TooLargeError` where the rows, dense, would not fit into memory.
+    Raises `DataError`, and `TooLargeError` where rows that are to be an array do not fit into memory.
     """
     if ending_of(path) in (".h5ad", ".loom"):
         matrix, names = read_annotated(path, key)
@@ -40,7 +42,7 @@ def read_counts(path: Path, key: str = "") -> Counts:
         raise DataError(f"data.key is {key!r}, but {path} holds one matrix without a name; leave the key out.")
     else:
         matrix, names = read_matrix_market(path)
-    values = dense_of(matrix, str(path))
+    values = rows_of_matrix(matrix, str(path), memory)
     if names and len(names) != values.shape[1]:
         raise DataError(f"{path} has {len(names):,} names for {values.shape[1]:,} columns; expected a name for each.")
     return Counts(values, _different(path, names))

@@ -1,4 +1,4 @@
-"""Sparse matrices: checked before anything walks through them, and made dense where memory suffices."""
+"""Sparse matrices: checked before anything walks through them, and made dense only where they are small."""
 
 from __future__ import annotations
 
@@ -9,31 +9,41 @@ import numpy as np
 
 from ...errors import DataError
 from ...storage.memory import check_fits
+from ..streams import AbstractRows, SparseRows
 
-_LARGEST_OF_SINGLE = 2**24
+# "auto", "resident" or "streamed".
+Memory = str
+# A matrix that takes no more than this as an array is one; others stay as they are stored.
+SMALL = 64 * 2**20
 
 
-def dense_of(matrix: Any, what: str) -> np.ndarray:
-    """(n, columns) a matrix of SciPy, or an array, as an array in the smallest usual type that holds its numbers.
+def rows_of_matrix(matrix: Any, what: str, memory: Memory = "auto") -> np.ndarray | AbstractRows:
+    """The rows of a matrix of SciPy, or of an array, (n, columns), in the smallest usual type that holds its numbers.
 
-    Whole numbers become 32-bit integers, others stay as they are, in double or single precision.
+    Whole numbers become 32-bit integers, others stay as they are, in double or single precision. A sparse matrix stays sparse
+    where an array would be large, and its rows become dense when they are read.
 
-    Raises `DataError` where its indices lead out of it or its values are no real numbers, and `TooLargeError` where the array
+    - `memory`: "resident" for an array always, "streamed" for never one.
+
+    Raises `DataError` where its indices lead out of it or its values are no real numbers, and `TooLargeError` where an array
     would not fit into memory.
     """
-    if not isinstance(matrix, np.ndarray):
-        matrix = _checked(matrix, what)
-    values = matrix if isinstance(matrix, np.ndarray) else matrix.data
+    is_sparse = not isinstance(matrix, np.ndarray)
+    stored: Any = _checked(matrix, what) if is_sparse else matrix
+    values: np.ndarray = stored.data if is_sparse else stored
     if values.dtype.kind not in "biuf":
         raise DataError(f"{what} holds {values.dtype}; expected real numbers.")
     kind = _type_of(values)
-    rows, columns = matrix.shape
+    rows, columns = stored.shape
+    size = kind.itemsize * rows * columns
+    if is_sparse and (memory == "streamed" or (memory == "auto" and size > SMALL)):
+        return SparseRows(stored.astype(kind), what)
     check_fits(
-        np.dtype(kind).itemsize * rows * columns,
+        size,
         f"{what}, {rows:,} x {columns:,} as a dense array,",
         "keep fewer columns (of genes the few thousand that vary most), or fewer rows",
     )
-    return matrix.astype(kind) if isinstance(matrix, np.ndarray) else matrix.astype(kind).toarray()
+    return stored.astype(kind).toarray() if is_sparse else stored.astype(kind)
 
 
 def _checked(matrix: Any, what: str) -> Any:
