@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,7 +28,7 @@ def _rows() -> SparseRows:
 
 
 @pytest.mark.parametrize("index", [3, -1, slice(2, 9), slice(None, None, -50), ALL[::7], ALL % 3 == 0, np.array([-1, 5, 5])])
-def test_rows_are_indexed_as_an_array_is(index: object) -> None:
+def test_rows_are_indexed_as_an_array_is(index: Any) -> None:
     np.testing.assert_array_equal(_rows()[index], COUNTS[index])
 
 

@@ -23,6 +23,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from ..data.examples import Example
 from ..devices.mesh import divided, filled, on_each
+from ..models import AbstractLatentVariableModel
 from ..objectives import AbstractObjective, recorded
 from .feed import AbstractBatches
 from .numbers import Numbers
@@ -216,12 +217,12 @@ def validate(fixed: Fixed, params: Params, data: Example, state: Any = None) -> 
 
     The same draws every time make two epochs comparable: early stopping looks at a difference, not at noise.
     """
-    return _summary(data, *_figures(fixed, params, data, state, jnp.int32(0)))
+    return on_each(_summary(data, *_figures(fixed, params, data, state, jnp.int32(0))), fixed.mesh)
 
 
 def validate_stream(fixed: Fixed, params: Params, data: Example, state: Any = None) -> ValidationMetrics:
     """`validate` of examples that are not in memory, with the same draws, a block at a time."""
-    size = min(len(data), 10 * fixed.schedule.batch_size)
+    size = _size(fixed, eqx.combine(params, fixed.rest), data)
     at_once = max(1, _BLOCK_BYTES // max(1, size * (data.x.nbytes // len(data)))) * size
     columns, means, total = [], {}, float(data.total_weight)
     for start in range(0, len(data), at_once):
@@ -234,6 +235,13 @@ def validate_stream(fixed: Fixed, params: Params, data: Example, state: Any = No
     return _summary(Example(each["bound"], weight=data.weight), each, means)
 
 
+def _size(fixed: Fixed, model: AbstractLatentVariableModel, data: Example) -> int:
+    """How many examples of a validation go together."""
+    batch_size = fixed.schedule.batch_size
+    fitting = MOST_VALIDATION_NUMBERS // max(1, model.outputs_per_example)
+    return min(len(data), max(batch_size, min(10 * batch_size, fitting)))
+
+
 _Columns = tuple[dict[str, Array], dict[str, Array]]
 
 
@@ -241,9 +249,7 @@ def _figures(fixed: Fixed, params: Params, data: Example, state: Any, first: Int
     """(what the objective says of each example, the means over all); `first`: the number of the first batch, for its draws."""
     model = eqx.combine(params, fixed.rest)
     key = stream(fixed.numbers.key, VALIDATION)
-    batch_size = fixed.schedule.batch_size
-    fitting = MOST_VALIDATION_NUMBERS // max(1, model.outputs_per_example)
-    size = min(len(data), max(batch_size, min(10 * batch_size, fitting)))
+    size = _size(fixed, model, data)
     whole = len(data) // size * size
 
     def columns_of(batch: Example, index: Int[Array, ""]) -> _Columns:
@@ -282,8 +288,7 @@ def _summary(data: Example, each: dict[str, Array], means: dict[str, Array]) -> 
     bound = each["bound"]
     mean = data.mean(bound)
     error = jnp.sqrt(data.mean(jnp.square(bound - mean)) / data.total_weight)
-    found = ValidationMetrics(loss, mean, error, data.mean(each["reconstruction"]), data.mean(each["kl"]), means)
-    return on_each(found, fixed.mesh)
+    return ValidationMetrics(loss, mean, error, data.mean(each["reconstruction"]), data.mean(each["kl"]), means)
 
 
 def _update_average(state: TrainState, params: Params, decay: Float[Array, ""] | None) -> Params | None:
