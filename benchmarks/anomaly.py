@@ -1,17 +1,21 @@
-"""Anomalies on twelve classical sets of ADBench, one class: each score of `VAEOutlierDetector` beside scikit-learn's detectors.
+"""Anomalies by one class: each score of `VAEOutlierDetector` beside scikit-learn's and PyOD's detectors.
 
     python benchmarks/anomaly.py --data-dir DIR [--seeds 0,1,2,3,4] [--sets wine,WBC] [--json FILE] [--show]
+    python benchmarks/anomaly.py --own --json FILE
 
-DIR holds `adbench_classical`. Of each set half of the normal rows are trained on; the other half and all anomalies are the test.
-Columns are standardised by the training rows. Each finished set and seed is written to FILE at once, and the same command goes on
-where it was. PyOD's VAE takes part where PyOD is installed.
+DIR holds `adbench_classical`, twelve sets of ADBench; with --own the sets are some that scikit-learn has. Of each set half of the
+normal rows are trained on; the other half and all anomalies are the test. Columns are standardised by the training rows. Each
+finished set and seed is written to FILE at once, and the same command goes on where it was. PyOD's detectors take part where PyOD
+is installed.
 
-The detector's settings were looked at with the sets of `LOOKED_AT`, every second by name; the others confirm them.
+The detector's settings were looked at with the sets of `LOOKED_AT`, every second by name; the others confirm them, and so do the
+sets of --own.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import importlib.util
 import json
 import time
@@ -22,6 +26,7 @@ from typing import Any
 
 import numpy as np
 import scipy.stats
+from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 from sklearn.decomposition import PCA
 from sklearn.ensemble import IsolationForest
 from sklearn.metrics import average_precision_score, roc_auc_score
@@ -35,17 +40,43 @@ from lowerbound.evaluation import SCORES, flags_allowed, p_values, rows_needed
 LOOKED_AT = ("annthyroid", "cardio", "letter", "Pima", "thyroid", "WBC")
 RATES = (0.01, 0.05, 0.1)
 CHOSEN = "chosen"
+# At their defaults: the VAE has 30 epochs.
+PYOD = (("vae", "VAE", {"verbose": 0}), ("iforest", "IForest", {}), ("ecod", "ECOD", {}))
 
 
-def name_of(path: Path) -> str:
-    """ "6_cardio.npz" is "cardio"."""
-    return path.stem.partition("_")[2]
+# Of sets that scikit-learn has, the class that is normal; all other classes are anomalies.
+OWN = {
+    "breast cancer": (load_breast_cancer, 1),
+    "wine (1)": (load_wine, 1),
+    "digits (3)": (load_digits, 3),
+    "digits (8)": (load_digits, 8),
+}
+Sets = dict[str, Callable[[], tuple[np.ndarray, np.ndarray]]]
 
 
-def divided(path: Path, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def of_adbench(folder: Path) -> Sets:
+    """The rows of each set, and 1 for anomalies; "6_cardio.npz" is "cardio". Small ones first."""
+
+    def read(path: Path) -> tuple[np.ndarray, np.ndarray]:
+        file = np.load(path)
+        return file["X"].astype(np.float64), file["y"]
+
+    paths = sorted(folder.glob("*.npz"), key=lambda path: path.stat().st_size)
+    return {path.stem.partition("_")[2]: functools.partial(read, path) for path in paths}
+
+
+def own_sets() -> Sets:
+    """The same of scikit-learn's sets."""
+
+    def read(load: Any, normal: int) -> tuple[np.ndarray, np.ndarray]:
+        X, y = load(return_X_y=True)
+        return X, (y != normal).astype(int)
+
+    return {name: functools.partial(read, *which) for name, which in OWN.items()}
+
+
+def divided(X: np.ndarray, y: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Training rows, test rows, and which of these are anomalies, standardised by the training rows."""
-    file = np.load(path)
-    X, y = file["X"].astype(np.float64), file["y"]
     normal = np.random.default_rng(seed).permutation(np.flatnonzero(y == 0))
     train, test = normal[: len(normal) // 2], np.concatenate([normal[len(normal) // 2 :], np.flatnonzero(y == 1)])
     scaler = StandardScaler().fit(X[train])
@@ -63,26 +94,28 @@ def others(train: np.ndarray, test: np.ndarray, seed: int) -> Iterator[tuple[str
     yield "IsolationForest", -IsolationForest(random_state=seed).fit(train).score_samples(test)
     yield "LOF (20)", -LocalOutlierFactor(n_neighbors=min(20, len(train) - 1), novelty=True).fit(train).score_samples(test)
     if importlib.util.find_spec("pyod") is not None:
-        from pyod.models.vae import VAE as PyODVAE  # pyright: ignore[reportMissingImports]
+        for module, name, options in PYOD:
+            detector = getattr(importlib.import_module(f"pyod.models.{module}"), name)(**options)
+            if "random_state" in detector.get_params():
+                detector.set_params(random_state=seed)
+            yield f"PyOD {name}", detector.fit(train).decision_function(test)
 
-        yield "PyOD VAE", PyODVAE(random_state=seed, verbose=0).fit(train).decision_function(test)
 
-
-def measured(path: Path, seed: int) -> dict[str, Any]:
+def measured(name: str, rows: tuple[np.ndarray, np.ndarray], seed: int) -> dict[str, Any]:
     """All figures of one set and seed."""
-    train, test, is_odd = divided(path, seed)
+    train, test, is_odd = divided(*rows, seed)
     start = time.perf_counter()
     detector = VAEOutlierDetector(random_state=seed).fit(train)
     fit_seconds = time.perf_counter() - start
-    vae, scorer = detector.vae_, detector.scorer_
-    ours = scorer.all(vae.model_, vae.examples_of(test, may_be_odd=True))
+    scorer = detector.scorer_
+    ours = scorer.all([vae.examples_of(test, may_be_odd=True) for vae in detector.vaes_])
     seconds = time.perf_counter() - start
     assert set(ours) == set(SCORES)
     scores = {**ours, CHOSEN: ours[scorer.score], **dict(others(train, test, seed))}
     p = p_values(detector.calibration_scores_, scores[CHOSEN])
     count = len(detector.calibration_scores_)
     return {
-        "set": name_of(path),
+        "set": name,
         "seed": seed,
         "train": len(train),
         "calibration": count,
@@ -107,15 +140,15 @@ def run(args: argparse.Namespace) -> None:
     """Fill the file, a set and a seed at a time."""
     rows: list[dict[str, Any]] = json.loads(args.json.read_text()) if args.json.exists() else []
     done = {(row["set"], row["seed"]) for row in rows}
-    paths = sorted((args.data_dir / "adbench_classical").glob("*.npz"), key=lambda path: path.stat().st_size)
-    wanted = args.sets.split(",") if args.sets else [name_of(path) for path in paths]
+    sets = own_sets() if args.own else of_adbench(args.data_dir / "adbench_classical")
+    wanted = args.sets.split(",") if args.sets else list(sets)
     for seed in map(int, args.seeds.split(",")):
-        for path in paths:
-            if name_of(path) not in wanted or (name_of(path), seed) in done:
+        for name, read in sets.items():
+            if name not in wanted or (name, seed) in done:
                 continue
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", DataWarning)
-                row = measured(path, seed)
+                row = measured(name, read(), seed)
             rows.append(row)
             args.json.write_text(json.dumps(rows, indent=1))
             shown = ", ".join(f"{name} {row['roc'][name]:.3f}" for name in (*SCORES, CHOSEN, "k-NN (5, mean distance)"))
@@ -165,7 +198,9 @@ def show(path: Path) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data-dir", type=Path, required=True)
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--data-dir", type=Path)
+    where.add_argument("--own", action="store_true", help="sets that scikit-learn has")
     parser.add_argument("--seeds", default="0,1,2,3,4")
     parser.add_argument("--sets", default="")
     parser.add_argument("--json", type=Path, default=Path("anomaly.json"))

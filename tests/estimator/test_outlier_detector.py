@@ -25,6 +25,12 @@ from lowerbound.evaluation import SCORES, flags_allowed, p_values
 
 _TINY: dict[str, Any] = {"latent_dim": 2, "hidden_widths": (8,), "automatic": False}
 TINY = VAE(epochs=5, **_TINY)
+
+
+def tiny(**parameters: Any) -> VAEOutlierDetector:
+    return VAEOutlierDetector(**{"vae": TINY, "n_estimators": 1, "random_state": 0, **parameters})
+
+
 RNG = np.random.default_rng(0)
 
 
@@ -38,7 +44,7 @@ X = rows(320)
 
 @pytest.fixture(scope="module")
 def detector() -> VAEOutlierDetector:
-    return VAEOutlierDetector(VAE(epochs=100, **_TINY), random_state=0).fit(X)
+    return VAEOutlierDetector(VAE(epochs=100, **_TINY), n_estimators=2, random_state=0).fit(X)
 
 
 def test_odd_rows_are_outliers_and_the_column_that_made_them_odd_is_named(detector: VAEOutlierDetector) -> None:
@@ -66,22 +72,31 @@ def test_new_normal_rows_are_flagged_at_the_rate_and_calibration_by_training_row
     """Within the beta-binomial law of one calibration; the control calibrates with rows that were trained on."""
     rng, rate = np.random.default_rng(4), 0.1
     own, fresh = rng.normal(size=(260, 6)), rng.normal(size=(2000, 6))
-    found = VAEOutlierDetector(TINY, method="data-neighbours", false_alarm_rate=rate, calibration=0.5, random_state=1).fit(own)
+    found = tiny(method="data-neighbours", false_alarm_rate=rate, calibration=0.5, random_state=1).fit(own)
     n = len(found.calibration_scores_)
     assert n == 130
     law = scipy.stats.betabinom(len(fresh), flags_allowed(n, rate), n + 1 - flags_allowed(n, rate))
     flagged = int((found.predict(fresh) == -1).sum())
     assert is_likely(2 * min(float(law.cdf(flagged)), float(law.sf(flagged - 1))))
-    # A row that is among the neighbours finds itself, at no distance.
-    scores = -found.score_samples(own)
-    trained_on = scores[~np.isin(scores, found.calibration_scores_)]
-    assert len(trained_on) == n
-    broken = int((p_values(trained_on, -found.score_samples(fresh)) <= rate).sum())
+    # A row that is not taken out of the neighbours finds itself, at no distance.
+    broken = int((p_values(-found.score_samples(own), -found.score_samples(fresh)) <= rate).sum())
     assert law.sf(broken - 1) < RATE
 
 
+def test_each_model_holds_out_rows_of_its_own_and_as_many() -> None:
+    found = VAEOutlierDetector(VAE(epochs=2, **_TINY), random_state=0).fit(X[:103])
+    # Of 103 rows 19 calibrate: 84 are left, and five times 16 are held out.
+    assert len(found.vaes_) == 5
+    assert len(found.calibration_scores_) == 19
+    held_out = [np.flatnonzero(np.isin(np.arange(84), vae.validation)) for vae in found.vaes_]
+    assert [len(rows) for rows in held_out] == [16] * 5
+    assert len(np.unique(np.concatenate(held_out))) == 80
+    assert len({vae.random_state for vae in found.vaes_}) == 5
+    assert "80 held-out rows against" in found.scorer_.reason
+
+
 def test_contamination_is_a_share_of_the_rows_of_fit() -> None:
-    found = VAEOutlierDetector(TINY, contamination=0.1, random_state=0).fit(X)
+    found = tiny(contamination=0.1).fit(X)
     assert (found.predict(X) == -1).sum() == 32
     assert np.isnan(found.false_alarm_rate_)
 
@@ -90,13 +105,13 @@ def test_few_rows_allow_a_rate_that_is_said() -> None:
     with pytest.warns(
         DataWarning, match=r"X has 40 rows, of which 10 calibrate: new normal rows .* probability 1/11, and not 0.05"
     ):
-        found = VAEOutlierDetector(TINY, random_state=0).fit(X[:40])
+        found = tiny().fit(X[:40])
     assert found.false_alarm_rate_ == 1 / 11
 
 
 def test_frames_keep_their_names_and_a_fit_is_repeatable(detector: VAEOutlierDetector) -> None:
     frame = pd.DataFrame(X[:100], columns=["a", "b", "c"])
-    first, second = (VAEOutlierDetector(TINY, random_state=3).fit(frame) for _ in range(2))
+    first, second = (tiny(n_estimators=2, random_state=3).fit(frame) for _ in range(2))
     assert list(first.feature_names_in_) == ["a", "b", "c"]
     np.testing.assert_array_equal(first.score_samples(frame), second.score_samples(frame))
     with pytest.raises(DataError, match="feature names"):
@@ -109,7 +124,7 @@ def test_frames_keep_their_names_and_a_fit_is_repeatable(detector: VAEOutlierDet
 def test_a_row_without_a_probability_is_an_outlier_and_no_error() -> None:
     counts = RNG.poisson(4, (120, 5))
     vae = VAE(likelihood="poisson", epochs=40, **_TINY)
-    found = VAEOutlierDetector(vae, method="evidence", random_state=0).fit(counts)
+    found = tiny(vae=vae, method="evidence").fit(counts)
     # Between two counts, below 0, and usual.
     assert found.predict(np.array([[3.5, 4, 4, 4, 4], [4, 4, -1, 4, 4], [4, 4, 3, 5, 4]])).tolist() == [-1, -1, 1]
 
@@ -125,7 +140,7 @@ def test_a_frame_with_texts_and_holes_is_a_table_like_any() -> None:
         }
     )
     vae = VAE(likelihood="mixed", epochs=60, batch_size=50, learning_rate=0.01, **_TINY)
-    found = VAEOutlierDetector(vae, random_state=0).fit(frame)
+    found = tiny(vae=vae, n_estimators=2).fit(frame)
     new = pd.DataFrame({"kind": ["large", "small", "small"], "size": [10.0, 10.0, None], "weight": [3.0, 0.0, 0.0]})
     assert found.predict(new).tolist() == [1, -1, 1]
     lost = found.lost_nats(new)
@@ -148,23 +163,25 @@ def test_a_frame_with_texts_and_holes_is_a_table_like_any() -> None:
             "contamination is 0.1 and false_alarm_rate is 0.1; expected one",
         ),
         ({"calibration": 1.5}, "calibration is 1.5 .*; expected a number > 0 and < 1"),
+        ({"n_estimators": 0}, r"n_estimators is 0 \(an integer\); expected an integer >= 1"),
+        ({"n_estimators": 300}, "n_estimators is 300, but each model holds out rows of its own, and 288 are left beside"),
         ({"method": "best"}, "method is 'best'; expected one of auto, joined"),
         ({"vae": "a model"}, "vae is 'a model'; expected an unfitted VAE, or None"),
     ],
 )
 def test_what_cannot_be_is_refused(parameters: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
-        VAEOutlierDetector(**{"vae": TINY, "random_state": 0, **parameters}).fit(X)
+        tiny(**parameters).fit(X)
 
 
 def test_too_few_rows_are_refused() -> None:
     with pytest.raises(DataError, match=r"X has 7 samples \(rows\); expected 8 at least"):
-        VAEOutlierDetector(TINY).fit(X[:7])
+        tiny().fit(X[:7])
 
 
 @pytest.mark.parametrize("check", [check_outliers_train, check_outliers_fit_predict, check_pipeline_consistency])
 def test_scikit_learn_s_checks_of_detectors(check: Any) -> None:
-    check("VAEOutlierDetector", VAEOutlierDetector(TINY))
+    check("VAEOutlierDetector", tiny())
 
 
 @pytest.mark.long
@@ -177,6 +194,6 @@ def test_the_example_of_the_docstring_prints_what_it_says() -> None:
 # Some checks fit few rows, or columns that never change, of which `fit` warns, rightly.
 @pytest.mark.long
 @pytest.mark.filterwarnings("ignore::lowerbound.errors.DataWarning")
-@parametrize_with_checks([VAEOutlierDetector(TINY)])
+@parametrize_with_checks([tiny(), tiny(n_estimators=2)])
 def test_scikit_learn_check(estimator, check):
     check(estimator)

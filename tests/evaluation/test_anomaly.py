@@ -16,7 +16,15 @@ from lowerbound.data.columns import Column
 from lowerbound.data.describe import describe
 from lowerbound.data.examples import Example
 from lowerbound.errors import ConfigurationError, DataError
-from lowerbound.evaluation import SCORES, AnomalyScorer, estimate_evidence, fit_scorer, own_streams, posterior_means
+from lowerbound.evaluation import (
+    SCORES,
+    AnomalyScorer,
+    estimate_evidence,
+    fit_scorer,
+    own_streams,
+    p_values,
+    posterior_means,
+)
 from lowerbound.evaluation.anomaly import EVIDENCE, IN_CODES, IN_DATA, JOINED
 from lowerbound.evaluation.corruptions import STRENGTH, corrupted
 from lowerbound.evaluation.neighbours import FARTHEST, Neighbours
@@ -26,36 +34,51 @@ ROWS = (RNG.normal(size=(90, 1)) * [1.0, 20.0, -300.0] + RNG.normal(size=(90, 3)
 TRAIN, HELD_OUT, NEW = ROWS[:50], ROWS[50:70], ROWS[70:]
 
 
+def scorer_of(model: Any, held_out: np.ndarray = HELD_OUT, **options: Any) -> AnomalyScorer:
+    both = np.concatenate([TRAIN, held_out])
+    return fit_scorer([model], describe(both), [Example(both)], [np.arange(len(TRAIN), len(both))], **options)
+
+
+def nearest(rows: np.ndarray, new: np.ndarray) -> np.ndarray:
+    """By hand: the mean of the five smallest of all distances."""
+    distances = np.sqrt(np.square(new[:, None].astype(float) - rows[None]).sum(axis=-1))
+    return np.sort(distances, axis=1)[:, :5].mean(axis=1)
+
+
+def untrained(seed: int) -> Any:
+    sections = {"model": {"latent_dim": 2}, "network": {"hidden_widths": [8]}, "likelihood": {"name": "gaussian"}}
+    return build_model(RunConfig.from_dict(sections), describe(TRAIN), jax.random.key(seed))
+
+
 @pytest.fixture(scope="module")
 def model() -> Any:
-    sections = {"model": {"latent_dim": 2}, "network": {"hidden_widths": [8]}, "likelihood": {"name": "gaussian"}}
-    return build_model(RunConfig.from_dict(sections), describe(TRAIN), jax.random.key(0))
+    return untrained(0)
+
+
+@pytest.fixture(scope="module")
+def another() -> Any:
+    return untrained(1)
 
 
 @pytest.fixture(scope="module")
 def scorer(model: Any) -> AnomalyScorer:
-    return fit_scorer(model, describe(TRAIN), Example(TRAIN), Example(HELD_OUT))
+    return scorer_of(model)
 
 
 def test_each_score_is_what_its_name_says(model: Any, scorer: AnomalyScorer) -> None:
-    found = scorer.all(model, Example(NEW))
+    found = scorer.all([Example(NEW)])
     assert tuple(found) == SCORES
     evidence = estimate_evidence(model, NEW, 100, streams=own_streams(Example(NEW))).log_evidence
     np.testing.assert_allclose(found[EVIDENCE], -evidence, rtol=1e-6)
 
-    def nearest(rows: np.ndarray, new: np.ndarray) -> np.ndarray:
-        """By hand: the mean of the five smallest of all distances."""
-        distances = np.sqrt(np.square(new[:, None].astype(float) - rows[None]).sum(axis=-1))
-        return np.sort(distances, axis=1)[:, :5].mean(axis=1)
-
-    mean, std = TRAIN.mean(axis=0, dtype=float), TRAIN.std(axis=0, dtype=float)
     both = np.concatenate([TRAIN, HELD_OUT])
+    mean, std = both.mean(axis=0, dtype=float), both.std(axis=0, dtype=float)
     np.testing.assert_allclose(found[IN_DATA], nearest((both - mean) / std, (NEW - mean) / std), rtol=1e-5)
     codes = [posterior_means(model, rows) for rows in (both, NEW)]
     np.testing.assert_allclose(found[IN_CODES], nearest(*codes), rtol=1e-4, atol=1e-5)
     units = [(found[name] - scorer.centre[name]) / scorer.spread[name] for name in (EVIDENCE, IN_DATA)]
     np.testing.assert_allclose(found[JOINED], np.maximum(*units), rtol=1e-9)
-    np.testing.assert_array_equal(scorer(model, Example(NEW)), found[scorer.score])
+    np.testing.assert_array_equal(scorer([Example(NEW)]), found[scorer.score])
 
 
 def test_the_units_of_the_joined_score_are_those_of_held_out_rows(model: Any, scorer: AnomalyScorer) -> None:
@@ -63,17 +86,71 @@ def test_the_units_of_the_joined_score_are_those_of_held_out_rows(model: Any, sc
     assert scorer.centre[EVIDENCE] == pytest.approx(np.median(evidence), rel=1e-6)
     above = evidence[evidence > np.median(evidence)]
     assert scorer.spread[EVIDENCE] == pytest.approx((above - np.median(evidence)).mean(), rel=1e-4)
+    # A held-out row is searched itself, and is no neighbour of itself.
+    both = np.concatenate([TRAIN, HELD_OUT]).astype(float)
+    placed = (both - both.mean(axis=0)) / both.std(axis=0)
+    distances = [nearest(np.delete(placed, row, axis=0), placed[[row]])[0] for row in range(len(TRAIN), len(both))]
+    assert scorer.centre[IN_DATA] == pytest.approx(np.median(distances), rel=1e-5)
+
+
+def test_several_models_are_a_mixture_and_each_is_judged_by_its_own_rows(model: Any, another: Any) -> None:
+    models, parts = [model, another], [np.arange(20), np.arange(20, 40)]
+    found = fit_scorer(models, describe(ROWS), [Example(ROWS)] * 2, parts, method=JOINED)
+
+    def evidence(of: Any, rows: np.ndarray) -> np.ndarray:
+        return np.asarray(estimate_evidence(of, rows, 100, streams=own_streams(Example(rows))).log_evidence, float)
+
+    of_new = np.log(np.mean(np.exp([evidence(each, NEW) for each in models]), axis=0))
+    scores = found.all([Example(NEW)] * 2)
+    np.testing.assert_allclose(scores[EVIDENCE], -of_new, rtol=1e-5)
+    own = np.concatenate([-evidence(each, ROWS[part]) for each, part in zip(models, parts, strict=True)])
+    assert found.centre[EVIDENCE] == pytest.approx(np.median(own), rel=1e-5)
+    codes = [np.concatenate([posterior_means(each, rows) for each in models], axis=1) for rows in (ROWS, NEW)]
+    np.testing.assert_allclose(scores[IN_CODES], nearest(*codes), rtol=1e-4, atol=1e-5)
+
+
+def test_calibration_rows_are_neighbours_and_their_p_values_are_those_of_full_conformal_prediction_or_larger(
+    scorer: AnomalyScorer,
+) -> None:
+    """Full conformal prediction by hand: with each new row among the neighbours of the calibration rows."""
+    rows, normal, new = np.concatenate([TRAIN, HELD_OUT]), NEW[:12], NEW[12:]
+    by_data = dataclasses.replace(scorer, score=IN_DATA)
+    wider, scores = by_data.calibrated([Example(rows)], [Example(normal)])
+
+    def placed(values: np.ndarray) -> np.ndarray:
+        return (values - scorer.in_data.centre) / scorer.in_data.scale
+
+    known = placed(np.concatenate([rows, normal]))
+    alone = [nearest(np.delete(known, len(rows) + row, axis=0), known[[len(rows) + row]])[0] for row in range(12)]
+    np.testing.assert_allclose(scores, alone, rtol=1e-5)
+    found = wider([Example(new)])
+    np.testing.assert_allclose(found, nearest(known, placed(new)), rtol=1e-5)
+    for score, row, p in zip(found, placed(new), p_values(scores, found), strict=True):
+        with_it = np.concatenate([known, row[None]])
+        full = [nearest(np.delete(with_it, len(rows) + each, axis=0), known[[len(rows) + each]])[0] for each in range(12)]
+        assert p >= p_values(np.array(full), np.array([score]))[0] - 1e-12
+    # Were they not taken out of their own neighbours, they would look more usual than new rows do.
+    assert (wider([Example(normal)]) < scores).all()
+
+
+def test_where_rows_are_too_many_to_search_calibration_rows_are_no_neighbours(
+    scorer: AnomalyScorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lowerbound.evaluation.anomaly.MOST_ROWS", 80)
+    same, scores = scorer.calibrated([Example(ROWS[:70])], [Example(NEW)])
+    assert same is scorer
+    np.testing.assert_array_equal(scores, scorer([Example(NEW)]))
 
 
 def test_a_score_is_one_of_the_row_alone(model: Any, scorer: AnomalyScorer) -> None:
-    whole = scorer.all(model, Example(NEW))
-    for name, values in scorer.all(model, Example(NEW[[7, 2]])).items():
+    whole = scorer.all([Example(NEW)])
+    for name, values in scorer.all([Example(NEW[[7, 2]])]).items():
         np.testing.assert_allclose(values, whole[name][[7, 2]], rtol=1e-5, err_msg=name)
 
 
 def test_a_hopeless_row_is_the_oddest_and_its_score_is_a_number(model: Any, scorer: AnomalyScorer) -> None:
     rows = np.concatenate([NEW, np.full((1, 3), 3e38, np.float32)])
-    for name, values in scorer.all(model, Example(rows)).items():
+    for name, values in scorer.all([Example(rows)]).items():
         assert np.isfinite(values).all()
         if name != IN_CODES:
             assert values.argmax() == len(NEW), name
@@ -87,32 +164,33 @@ def test_another_score_than_the_joined_one_is_chosen_where_it_is_clearly_better(
     rng, calls = np.random.default_rng(1), []
 
     def told(of: str) -> Any:
-        def component(self: AnomalyScorer, name: str, model: Any, data: Example) -> np.ndarray:
-            calls.append(name)
-            is_odd = len(data) > len(HELD_OUT)
-            return rng.normal(size=len(data)) + (5.0 if is_odd and name == of else 0.0)
+        def held_out(self: AnomalyScorer, blocks: Any, own: Any) -> dict[str, np.ndarray]:
+            count = len(own[0])
+            calls.append(count)
+            odd = 5.0 * (count > len(HELD_OUT))
+            return {name: rng.normal(size=count) + odd * (name == of) for name in (EVIDENCE, IN_DATA, IN_CODES)}
 
-        return component
+        return held_out
 
     def of_noise(self: AnomalyScorer, components: Any, name: str) -> np.ndarray:
         return rng.normal(size=len(components[EVIDENCE])) if name == JOINED else components[name]
 
     monkeypatch.setattr(AnomalyScorer, "_of", of_noise)
     for of, chosen in ((better, better), ("none", JOINED)):
-        monkeypatch.setattr(AnomalyScorer, "_component", told(of))
-        found = fit_scorer(model, describe(TRAIN), Example(TRAIN), Example(HELD_OUT), seed=3)
+        monkeypatch.setattr(AnomalyScorer, "_held_out", told(of))
+        found = scorer_of(model, seed=3)
         assert found.score == chosen
         assert f"{better} {found.areas[better]:.3f}" in found.reason
-    assert set(calls) == {EVIDENCE, IN_DATA, IN_CODES}
+    assert calls == [20, 400, 20, 400]
 
 
 def test_a_score_that_is_asked_for_is_taken(model: Any) -> None:
-    found = fit_scorer(model, describe(TRAIN), Example(TRAIN), Example(HELD_OUT), method=IN_CODES)
+    found = scorer_of(model, method=IN_CODES)
     assert (found.score, found.reason, found.areas) == (IN_CODES, "it was asked for", {})
     with pytest.raises(ConfigurationError, match=r"method is 'best'; expected one of auto, joined, evidence, data-neighbours"):
-        fit_scorer(model, describe(TRAIN), Example(TRAIN), Example(HELD_OUT), method="best")
+        scorer_of(model, method="best")
     with pytest.raises(DataError, match="no held-out rows to choose a score by"):
-        fit_scorer(model, describe(TRAIN), Example(TRAIN), Example(HELD_OUT[:0]))
+        scorer_of(model, HELD_OUT[:0])
 
 
 def test_a_row_is_made_odd_in_one_cell() -> None:

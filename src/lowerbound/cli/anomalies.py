@@ -100,10 +100,13 @@ def judge(opened: OpenRun, examples: Example, rate: Rate, data_dir: Path | None,
         calibration += ", by which training chose when to stop, so that somewhat more may be flagged than is said"
     check_calibration(rate.option, rate.value, len(calibrating), calibration)
     dataset = opened.dataset(data_dir)
-    training, held_out, normal = (examples_of(dataset, part, opened.spec) for part in (split.train, choosing, calibrating))
-    scorer = fit_scorer(opened.model, opened.spec, training, held_out, seed=seed)
-    scores = scorer(opened.model, examples)
-    p = p_values(scorer(opened.model, normal), scores)
+    known = np.concatenate([split.train, choosing])
+    rows, normal = (examples_of(dataset, part, opened.spec) for part in (known, calibrating))
+    held_out = len(split.train) + np.arange(len(choosing))
+    scorer = fit_scorer([opened.model], opened.spec, [rows], [held_out], seed=seed)
+    scorer, of_normal = scorer.calibrated([rows], [normal])
+    scores = scorer([examples])
+    p = p_values(of_normal, scores)
     flags = (flags_at_false_alarm_rate if rate.option == FALSE_ALARMS else flags_at_false_discovery_rate)(p, rate.value)
     try:
         lost = lost_nats(opened.model, examples, normal, seed=seed)

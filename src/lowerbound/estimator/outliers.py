@@ -13,7 +13,7 @@ from sklearn.utils.validation import _num_samples, check_is_fitted
 
 import lowerbound
 
-from ..config.rules import Real
+from ..config.rules import COUNT, Real
 from ..data.examples import Example
 from ..errors import ConfigurationError, DataError, warn_of_data
 from .inputs import numeric_examples, seed_from
@@ -21,23 +21,27 @@ from .table_inputs import table_of
 from .vae import VAE
 
 _AUTO, _USUAL_RATE = "auto", 0.05
-# Shares of the rows: held out to calibrate at least, at most, and at most for a rate that was asked for; held out to stop
-# training by and to choose a score by, and at most for that.
+# Shares of the rows: held out to calibrate at least, at most, and at most for a rate that was asked for; held out to stop the
+# training of a single model by and to choose a score by, and at most for that.
 _CALIBRATION, _MOST_CALIBRATION, _MOST_FOR_A_RATE, _VALIDATION, _MOST_VALIDATION = 0.1, 0.25, 0.5, 0.1, 0.2
 _FEWEST_VALIDATION, _FEWEST_ROWS = 12, 8
+# Where rows are few, one model is a matter of luck, and the rows that it does not learn from are missed.
+_MODELS, _FEW_ROWS = 5, 5000
 # In standard deviations of each column; docs/results.md ("Anomalies") says how these were looked at.
 _SCALE_FLOOR, _BATCH, _STEPS, _FEWEST_EPOCHS = 0.3, 100, 2000, 10
+_SEEDS = 2**31 - 1
 _CONTAMINATION, _SHARE = Real(0.0, at_most=0.5, strictly_above=True), Real(0.0, below=1.0, strictly_above=True)
 
 
 class VAEOutlierDetector(OutlierMixin, BaseEstimator):
     r"""Outliers by a variational autoencoder, with a false-alarm rate that holds for new rows.
 
-    The model is trained on a part of the rows. A second part, for validation, ends the training and gives the score its units:
-    the larger of minus log p(x) and of the distance to the nearest training rows, or one of them alone where it tells these rows
-    from rows made odd on purpose clearly better. A third part calibrates: a new row is an outlier where its conformal p-value is
-    at most the false-alarm rate, so that of new rows like those of `fit` no more than this share is called so, in the mean over
-    calibrations.
+    A part of the rows calibrates, and no model learns from it. Of the others each model holds out its own part, which ends its
+    training and gives the score its units: the larger of minus log p(x), where p is the mean of the models' densities, and of the
+    distance to the nearest rows of `fit`; or one of them alone where it tells rows that were held out from rows made odd on
+    purpose clearly better. A new row is an outlier where its conformal p-value is at most the false-alarm rate, so that of new
+    rows like those of `fit` no more than this share is called so, in the mean over calibrations. (The calibration rows are
+    neighbours too, each without itself, which keeps this exact: `lowerbound.evaluation.AnomalyScorer.calibrated`.)
 
     Parameters
     ----------
@@ -55,13 +59,16 @@ class VAEOutlierDetector(OutlierMixin, BaseEstimator):
         rows. Above 0, 0.5 at most.
     calibration : "auto" or float, default="auto"
         Share of the rows of `fit` that are held out to calibrate. "auto" is as many as the rate takes, a tenth at least.
+    n_estimators : "auto" or int, default="auto"
+        How many models are trained, each without another part of the rows. "auto" is 5, and 1 where there are more than 5,000
+        rows.
     random_state : int, RandomState or None, default=None
-        Of the parts, the model and the choice.
+        Of the parts, the models and the choice.
 
     Attributes
     ----------
-    vae_ : VAE
-        The model as fitted.
+    vaes_ : tuple of VAE
+        The models as fitted.
     scorer_ : AnomalyScorer
         The score: `scorer_.score` is its name, `scorer_.reason` says why.
     calibration_scores_ : ndarray
@@ -90,7 +97,7 @@ class VAEOutlierDetector(OutlierMixin, BaseEstimator):
     Bates, Candes, Lei, Romano and Sesia (2023), Testing for outliers with conformal p-values, arXiv 2104.08279.
     """
 
-    vae_: VAE
+    vaes_: tuple[VAE, ...]
     scorer_: lowerbound.evaluation.AnomalyScorer
     calibration_scores_: np.ndarray
     offset_: float
@@ -106,6 +113,7 @@ class VAEOutlierDetector(OutlierMixin, BaseEstimator):
         false_alarm_rate: str | float = "auto",
         contamination: float | None = None,
         calibration: str | float = "auto",
+        n_estimators: str | int = "auto",
         random_state: Any = None,
     ) -> None:
         self.vae = vae
@@ -113,6 +121,7 @@ class VAEOutlierDetector(OutlierMixin, BaseEstimator):
         self.false_alarm_rate = false_alarm_rate
         self.contamination = contamination
         self.calibration = calibration
+        self.n_estimators = n_estimators
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any = None) -> VAEOutlierDetector:
@@ -133,23 +142,23 @@ class VAEOutlierDetector(OutlierMixin, BaseEstimator):
             )
         order = np.random.default_rng(seed).permutation(count)
         num_calibration = self._num_calibration(rate, count)
-        num_validation = min(max(round(_VALIDATION * count), _FEWEST_VALIDATION), max(1, int(_MOST_VALIDATION * count)))
         calibration, rest = np.sort(order[:num_calibration]), np.sort(order[num_calibration:])
-        is_held_out = np.isin(rest, order[num_calibration : num_calibration + num_validation])
+        held_out = self._held_out(np.searchsorted(rest, order[num_calibration:]), count)
         if self.vae is None and table is None:
-            vae.set_params(**_defaults(np.shape(rows)[1:], len(rest) - num_validation))
-        vae.set_params(validation=is_held_out, random_state=seed)
-        vae.fit(_safe_indexing(rows, rest))
-        training, held_out, normal = (
-            vae.examples_of(_safe_indexing(rows, part), may_be_odd=True)
-            for part in (rest[~is_held_out], rest[is_held_out], calibration)
-        )
-        scorer = lowerbound.evaluation.fit_scorer(vae.model_, vae.spec_, training, held_out, method=self.method, seed=seed)
-        self.vae_, self.scorer_, self._normal = vae, scorer, normal
-        self.calibration_scores_ = np.sort(scorer(vae.model_, normal))
-        self.n_features_in_ = vae.n_features_in_
-        if hasattr(vae, "feature_names_in_"):
-            self.feature_names_in_ = vae.feature_names_in_
+            vae.set_params(**_defaults(np.shape(rows)[1:], len(rest) - len(held_out[0])))
+        learnt, vaes = _safe_indexing(rows, rest), []
+        for number, own in enumerate(held_out):
+            each = clone(vae).set_params(validation=own, random_state=(seed + number) % _SEEDS)
+            vaes.append(each.fit(learnt))
+        self.vaes_ = tuple(vaes)
+        known, self._normal = self._examples(learnt), self._examples(_safe_indexing(rows, calibration))
+        models = [each.model_ for each in vaes]
+        scorer = lowerbound.evaluation.fit_scorer(models, vaes[0].spec_, known, held_out, method=self.method, seed=seed)
+        self.scorer_, scores = scorer.calibrated(known, self._normal)
+        self.calibration_scores_ = np.sort(scores)
+        self.n_features_in_ = vaes[0].n_features_in_
+        if hasattr(vaes[0], "feature_names_in_"):
+            self.feature_names_in_ = vaes[0].feature_names_in_
         elif hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
         if self.contamination is None:
@@ -171,7 +180,7 @@ class VAEOutlierDetector(OutlierMixin, BaseEstimator):
     def score_samples(self, X: Any) -> np.ndarray:
         """How normal each row is, (n,): higher is more normal; what a row gets depends on the row alone."""
         check_is_fitted(self)
-        return -self.scorer_(self.vae_.model_, self._examples(X))
+        return -self.scorer_(self._examples(X))
 
     def decision_function(self, X: Any) -> np.ndarray:
         """`score_samples` less `offset_`, (n,): below 0 for outliers."""
@@ -192,13 +201,35 @@ class VAEOutlierDetector(OutlierMixin, BaseEstimator):
     def lost_nats(self, X: Any) -> np.ndarray:
         """By how much each column makes each row unlikely, in nats beside a usual row: (n, n_features_in_).
 
-        Usual is the median training row. It says what the density finds odd, whichever score is used.
+        Usual is the median calibration row; the mean over the models. It says what the densities find odd, whichever score is
+        used.
         """
         check_is_fitted(self)
-        return lowerbound.evaluation.lost_nats(self.vae_.model_, self._examples(X), self._normal)
+        of_each = zip(self.vaes_, self._examples(X), self._normal, strict=True)
+        return np.mean([lowerbound.evaluation.lost_nats(vae.model_, own, normal) for vae, own, normal in of_each], axis=0)
 
-    def _examples(self, X: Any) -> Example:
-        return self.vae_.examples_of(X, may_be_odd=True)
+    def _examples(self, X: Any) -> list[Example]:
+        """The rows as each model takes them."""
+        return [vae.examples_of(X, may_be_odd=True) for vae in self.vaes_]
+
+    def _held_out(self, order: np.ndarray, count: int) -> list[np.ndarray]:
+        """For each model the rows that it does not learn from, in order; all as many, so that one compiled program trains all.
+
+        - `order`: the rows that are not for calibration, at random. `count`: how many rows there are with those.
+        """
+        if self.n_estimators == _AUTO:
+            number = max(1, min(_MODELS, len(order) // 2)) if count <= _FEW_ROWS else 1
+        else:
+            number = COUNT.convert("n_estimators", self.n_estimators)
+        size = len(order) // number
+        if number == 1:
+            size = min(max(round(_VALIDATION * count), _FEWEST_VALIDATION), max(1, int(_MOST_VALIDATION * count)))
+        if size == 0:
+            raise ConfigurationError(
+                f"n_estimators is {number}, but each model holds out rows of its own, and {len(order)} are left beside those "
+                "that calibrate; expected as many models at most."
+            )
+        return [np.sort(order[size * each : size * (each + 1)]) for each in range(number)]
 
     def _checked_rate(self) -> float | None:
         """The false-alarm rate that was asked for; None for "auto", and with `contamination`."""

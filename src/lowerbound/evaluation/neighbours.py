@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from ..data.spec import DataSpec
 
@@ -29,18 +29,20 @@ class Neighbours:
     rarer ones are one axis, and codes that no row has another. A cell without a value is at 0 on all of them.
 
     - `centre`, `scale`: a number for each element (flattened). `coded`: of a coded element its most frequent codes, and all.
+    - `searched`: the numbers of the rows that are searched, in the order in which `search` has them.
     """
 
     centre: np.ndarray
     scale: np.ndarray
     coded: Mapping[int, tuple[np.ndarray, np.ndarray]]
     search: Any
+    searched: Int[np.ndarray, " searched"]
 
     @classmethod
     def of(cls, rows: np.ndarray, *, seed: int = 0) -> Neighbours:
         """Neighbours among `rows`, (n, *event), as they are; of more than 20,000 a random part."""
         ones = np.ones(int(np.prod(np.shape(rows)[1:])))
-        return cls(0 * ones, ones, {}, None).again(rows, seed=seed)
+        return cls(0 * ones, ones, {}, None, np.arange(0)).again(rows, seed=seed)
 
     @classmethod
     def in_data(cls, rows: np.ndarray, spec: DataSpec, *, seed: int = 0) -> Neighbours:
@@ -58,26 +60,33 @@ class Neighbours:
         for element in np.flatnonzero(spec.coded).tolist():
             codes, counts = np.unique(flat[~np.isnan(flat[:, element]), element], return_counts=True)
             coded[element] = codes[np.argsort(-counts, kind="stable")[:MOST_CODES]], codes
-        return cls(centre, scale, coded, None).again(rows, seed=seed)
+        return cls(centre, scale, coded, None, np.arange(0)).again(rows, seed=seed)
 
     def again(self, rows: np.ndarray, *, seed: int = 0) -> Neighbours:
         """Neighbours among other rows, in the same scale."""
         # scikit-learn takes seconds to import.
         from sklearn.neighbors import NearestNeighbors
 
-        flat = np.asarray(rows).reshape(len(rows), -1)
+        flat, searched = np.asarray(rows).reshape(len(rows), -1), np.arange(len(rows))
         if len(flat) > MOST_ROWS:
-            flat = flat[np.random.default_rng(seed).choice(len(flat), MOST_ROWS, replace=False)]
-        search = NearestNeighbors(n_neighbors=min(NUM_NEIGHBOURS, len(flat))).fit(self._placed(flat))
-        return dataclasses.replace(self, search=search)
+            searched = np.random.default_rng(seed).choice(len(flat), MOST_ROWS, replace=False)
+        return dataclasses.replace(self, search=NearestNeighbors().fit(self._placed(flat[searched])), searched=searched)
 
-    def distance(self, rows: np.ndarray) -> Float[np.ndarray, " rows"]:
-        """The mean distance of each row to its nearest; `FARTHEST` where it is not a finite number."""
+    def distance(self, rows: np.ndarray, own: Int[np.ndarray, " rows"] | None = None) -> Float[np.ndarray, " rows"]:
+        """The mean distance of each row to its nearest; `FARTHEST` where it is not a finite number.
+
+        - `own`: which of the searched rows each is itself, by number; that one is no neighbour of it.
+        """
         placed = self._placed(np.asarray(rows).reshape(len(rows), -1))
         found = np.full(len(placed), FARTHEST)
         finite = (np.abs(placed) < FARTHEST).all(axis=1)
         if finite.any():
-            found[finite] = self.search.kneighbors(placed[finite])[0].mean(axis=1)
+            count = len(self.searched)
+            most = min(NUM_NEIGHBOURS, count if own is None else max(1, count - 1))
+            distances, places = self.search.kneighbors(placed[finite], n_neighbors=most if own is None else min(most + 1, count))
+            if own is not None:
+                distances = np.sort(np.where(self.searched[places] == own[finite, None], np.inf, distances), axis=1)
+            found[finite] = distances[:, :most].mean(axis=1)
         return np.minimum(found, FARTHEST)
 
     def _placed(self, flat: np.ndarray) -> np.ndarray:
