@@ -22,9 +22,9 @@ from .proposals import AbstractProposal, Amortised, log_weight
 from .running_weights import CHUNK, RunningWeights
 from .unfinished import Unfinished, fingerprint
 
-# Rows of decoder output in flight at once: enough to fill a matrix product, few enough to stay in the caches of a CPU, and on
-# an accelerator in its memory, so many numbers at most.
-CPU_ROWS, ACCELERATOR_ROWS, MOST_NUMBERS = 2048, 16384, 2**28
+# Rows of decoder output in flight at once: enough to fill a matrix product, few enough to stay in the caches of a CPU, where one
+# example alone waits for all of them too, and on an accelerator in its memory, so many numbers at most.
+CPU_ROWS, ACCELERATOR_ROWS, MOST_NUMBERS = 512, 16384, 2**28
 # More samples of each example take days, and add nothing.
 _SAMPLES = Integer(1, 10**8)
 # Draws of q(z|x) for the ELBO where the weights come from another proposal.
