@@ -29,3 +29,19 @@ def test_draws_compile_once_and_do_not_depend_on_their_number() -> None:
     split = jax.random.key_data(jax.random.split(key, 4))
     folded = [jax.random.key_data(jax.random.fold_in(key, number)) for number in range(4)]
     np.testing.assert_array_equal(split, folded)
+
+
+def test_any_number_of_rows_is_scored_by_two_compiled_shapes() -> None:
+    """One row and a block, of a likelihood that does not take every number: that is checked by a program too."""
+    counts = np.random.default_rng(1).poisson(3.0, (60, 3))
+    model = VAE(2, likelihood="poisson", epochs=1, hidden_widths=(4,), batch_size=20, random_state=0, automatic=False).fit(counts)
+    with count_compilations() as count:
+        scores = [model.score_samples(counts[:number], 7) for number in (1, 2, 40)]
+    assert count["_estimate_batch"] == 1
+    assert 1 <= count["_is_possible"] <= 2
+    with count_compilations() as more:
+        scores += [model.score_samples(counts[:number], 7) for number in (60, 3, 59, 17, 1)]
+        model.score_samples(counts[[5]].astype(np.int8), 7)
+    assert not {name for name in more if "estimate" in name or "possible" in name}
+    for found in scores:
+        np.testing.assert_array_equal(found, scores[3][: len(found)])
