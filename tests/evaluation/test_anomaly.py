@@ -8,8 +8,10 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
+import scipy.stats
 from sklearn.neighbors import NearestNeighbors
 from support.built import build_model
+from support.chance import is_likely
 
 from lowerbound.config import RunConfig
 from lowerbound.data.columns import Column
@@ -21,6 +23,7 @@ from lowerbound.evaluation import (
     AnomalyScorer,
     estimate_evidence,
     fit_scorer,
+    flags_at_false_discovery_rate,
     own_streams,
     p_values,
     posterior_means,
@@ -131,6 +134,29 @@ def test_calibration_rows_are_neighbours_and_their_p_values_are_those_of_full_co
         assert p >= p_values(np.array(full), np.array([score]))[0] - 1e-12
     # Were they not taken out of their own neighbours, they would look more usual than new rows do.
     assert (wider([Example(normal)]) < scores).all()
+
+
+def test_false_alarms_and_false_discoveries_stay_below_their_rates_with_calibration_rows_among_the_neighbours(model: Any) -> None:
+    """400 calibrations of 39 rows beside 21; the control takes calibration rows for neighbours of themselves."""
+    rng, rate = np.random.default_rng(7), 0.1
+    shares: dict[str, list[tuple[float, float]]] = {"ours": [], "control": []}
+    for _ in range(400):
+        rows, normal, new = rng.normal(size=(21, 3)), rng.normal(size=(39, 3)), rng.normal(size=(50, 3))
+        new[40:] += 4.0
+        first = AnomalyScorer(IN_DATA, "", {}, (model,), Neighbours.of(rows), Neighbours.of(rows[:, :2]), {}, {})
+        scorer, scores = first.calibrated([Example(rows)], [Example(normal)])
+        found = scorer([Example(new)])
+        for name, calibration in (("ours", scores), ("control", scorer([Example(normal)]))):
+            p = p_values(calibration, found)
+            flags = flags_at_false_discovery_rate(p, rate)
+            shares[name].append((float((p[:40] <= rate).mean()), float(flags[:40].sum() / max(1, flags.sum()))))
+    ours, control = (np.array(shares[name]) for name in ("ours", "control"))
+    for place in range(2):
+        error = ours[:, place].std() / len(ours) ** 0.5
+        assert is_likely(float(scipy.stats.norm.sf((ours[:, place].mean() - rate) / error)))
+    assert control[:, 0].mean() > rate + 11 * control[:, 0].std() / len(control) ** 0.5
+    # Exchangeable rows: no more than a little is lost.
+    assert ours[:, 0].mean() > 0.06
 
 
 def test_where_rows_are_too_many_to_search_calibration_rows_are_no_neighbours(

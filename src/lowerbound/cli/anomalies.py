@@ -104,9 +104,8 @@ def judge(opened: OpenRun, examples: Example, rate: Rate, data_dir: Path | None,
     rows, normal = (examples_of(dataset, part, opened.spec) for part in (known, calibrating))
     held_out = len(split.train) + np.arange(len(choosing))
     scorer = fit_scorer([opened.model], opened.spec, [rows], [held_out], seed=seed)
-    scorer, of_normal = scorer.calibrated([rows], [normal])
     scores = scorer([examples])
-    p = p_values(of_normal, scores)
+    p = p_values(scorer([normal]), scores)
     flags = (flags_at_false_alarm_rate if rate.option == FALSE_ALARMS else flags_at_false_discovery_rate)(p, rate.value)
     try:
         lost = lost_nats(opened.model, examples, normal, seed=seed)

@@ -77,7 +77,9 @@ class AnomalyScorer:
         The p-values of these scores are as exact as those of a scorer that never saw the rows. For were the new row one more
         neighbour of the calibration rows, all of them were treated alike, and p <= a would have probability a at most (full
         conformal prediction, Vovk et al. 2005, chapter 2). That neighbour makes the calibration scores smaller or leaves them:
-        without it p is larger, if anything. Where there are more rows than are searched, the calibration rows are left out.
+        without it p is larger, if anything. It is p-values one by one that this holds for; for what is said of many together
+        (a false discovery rate, the law of one calibration's rate) there is no proof. Where there are more rows than are
+        searched, the calibration rows are left out.
 
         - `rows`: those of `fit_scorer`. `normal`: the calibration rows.
         """
