@@ -6,8 +6,8 @@
 Cells (smFISH of mouse cortex): models and PCA see the counts of all cells and no label. Of each representation the adjusted Rand
 index of k-means with as many clusters as labels (the mean over ten starts, and that of the start with the least squares), and the
 accuracy of the 15 nearest neighbours in five folds. Representations: the posterior means of the VAE with its defaults and of the
-recipe `counts`, PCA of log1p of counts per median total at the same sizes, the same without PCA, raw counts; scVI's latents where
-scvi-tools is installed.
+recipe `counts`, PCA of log1p of counts per median total at the same sizes, the same without PCA, raw counts; with
+--scvi PYTHON, the interpreter of an environment that has scvi-tools, the latents of scVI's own program.
 
 Newsgroups: document completion (Wallach et al. 2009). Of each test document half of its words, at random, is given; perplexity
 is that of the other half, exp(-sum log p / number of words), each word predicted from the given half alone. The VAE is the recipe
@@ -20,13 +20,13 @@ from __future__ import annotations
 
 import argparse
 import functools
-import importlib.util
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from _peers import ask
 from defaults import done_in, keep, options_of
 
 STARTS, NEIGHBOURS, FOLDS = 10, 15, 5
@@ -75,19 +75,12 @@ def recovered(codes: np.ndarray, labels: np.ndarray, seed: int) -> dict[str, flo
     }
 
 
-def of_scvi(counts: np.ndarray, size: int, seed: int) -> np.ndarray | None:
-    """The latents of scVI with its defaults; None where scvi-tools is not installed."""
-    if importlib.util.find_spec("scvi") is None:
-        return None
-    import anndata  # pyright: ignore[reportMissingImports]
-    import scvi  # pyright: ignore[reportMissingImports]
-
-    scvi.settings.seed = seed
-    cells = anndata.AnnData(counts.astype(np.float32))
-    scvi.model.SCVI.setup_anndata(cells)
-    model = scvi.model.SCVI(cells, n_latent=size)
-    model.train()
-    return model.get_latent_representation()
+def of_scvi(counts: np.ndarray, size: int, python: Path, folder: Path, seed: int) -> tuple[np.ndarray, float]:
+    """The latents of scVI with its defaults, and the minutes of its training."""
+    folder.mkdir(parents=True, exist_ok=True)
+    np.save(folder / "counts.npy", counts)
+    said = ask(python, "scvi", folder, seed, size)
+    return np.load(folder / "codes.npy"), float(said["seconds"]) / 60
 
 
 def of_recipe(seed: int) -> Any:
@@ -132,13 +125,9 @@ def cells(options: argparse.Namespace, rows: list[dict[str, Any]]) -> None:
         size = min(next(row["size"] for row in rows if row["name"] == name), counts.shape[1])
         if not _is_done(rows, "cells", f"PCA to {size}", 0):
             note(f"PCA to {size}", 0, PCA(size, random_state=0).fit_transform(shares))
-    for seed in options.seeds:
+    for seed in options.seeds if options.scvi else ():
         if not _is_done(rows, "cells", "scVI", seed):
-            found = of_scvi(counts, size_of_scvi(), seed)
-            if found is None:
-                print("no scVI: scvi-tools is not installed", flush=True)
-                break
-            note("scVI", seed, found)
+            note("scVI", seed, *of_scvi(counts, size_of_scvi(), options.scvi, options.folder / f"scvi-{seed}", seed))
 
 
 def size_of_scvi() -> int:
@@ -290,6 +279,7 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", metavar="PART", help="cells, newsgroups; both by default")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--documents", type=int, default=0, help="test documents to complete, drawn at random; all by default")
+    parser.add_argument("--scvi", type=Path, metavar="PYTHON", help="an interpreter with the package scvi-tools")
     parser.add_argument("--folder", type=Path, default=Path("counts"))
     options = options_of(parser)
     options.folder.mkdir(parents=True, exist_ok=True)

@@ -1,22 +1,23 @@
 """Synthetic rows of a table: how near they are to real rows, and what can be learnt from them, beside floors and a ceiling.
 
-    python benchmarks/synthetic.py adult.csv --target income --folder FOLDER [--seeds 0 1 2] [--set section.key=value] [--tvae]
+    python benchmarks/synthetic.py adult.csv --target income --folder FOLDER [--seeds 0 1 2] [--set section.key=value]
+        [--tvae PYTHON]
 
 For each seed `lowerbound train` on 80 % of the rows, then `lowerbound fidelity` with as many new rows as there are of training,
 and once more the two-sample test against all rows of training, as most publications have it. With --tvae SDV's TVAE (300 epochs,
-its default) learns the same rows and is asked the same, where the package `sdv` is installed. Runs and figures lie in FOLDER, and
-the same command goes on where it was.
+its default) learns the same rows and is asked the same; PYTHON is the interpreter of an environment that has the package `sdv`.
+Runs and figures lie in FOLDER, and the same command goes on where it was.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from _peers import ask
 from defaults import lowerbound
 
 FIGURES = {
@@ -50,24 +51,20 @@ def against_training(run: Path, data_dir: str | None, count: int, seed: int) -> 
     return {"value": found.score, "standard_error": found.score_error, "num_rows": found.num_rows}
 
 
-def by_tvae(run: Path, data_dir: str | None, target: str, seed: int) -> dict[str, Any] | None:
-    """What `fidelity` says of the rows of SDV's TVAE, fitted to the run's rows of training; None where `sdv` is not installed."""
-    try:
-        import pandas as pd
-        from sdv.metadata import Metadata  # pyright: ignore[reportMissingImports]
-        from sdv.single_table import TVAESynthesizer  # pyright: ignore[reportMissingImports]
-    except ImportError as error:
-        print(f"no TVAE: {error}; install sdv", flush=True)
-        return None
+def by_tvae(run: Path, data_dir: str | None, target: str, python: Path, seed: int) -> dict[str, Any]:
+    """What `fidelity` says of the rows of SDV's TVAE, fitted to the run's rows of training."""
+    import pandas as pd
+
     from lowerbound.data.columns import RawTable
-    from lowerbound.evaluation.fidelity import fidelity
+    from lowerbound.evaluation.fidelity import boosted_two_sample, fidelity
 
     training, held_out, opened = rows_of(run, data_dir)
-    columns, start = opened.spec.columns, time.time()
-    frame = pd.DataFrame({column.name: column.decode(training[:, place]) for place, column in enumerate(columns)})
-    synthesizer = TVAESynthesizer(Metadata.detect_from_dataframe(frame))
-    synthesizer.fit(frame)
-    drawn = synthesizer.sample(num_rows=len(training))
+    columns, folder = opened.spec.columns, run.parent / f"tvae-{seed}"
+    folder.mkdir(exist_ok=True)
+    decoded = {column.name: column.decode(training[:, place]) for place, column in enumerate(columns)}
+    pd.DataFrame(decoded).to_csv(folder / "rows.csv", index=False)
+    said = ask(python, "tvae", folder, seed)
+    drawn = pd.read_csv(folder / "new.csv")
     cells = [
         np.asarray([None if pd.isna(cell) else str(cell) for cell in drawn[column.name]], object)
         if column.has_texts
@@ -76,8 +73,13 @@ def by_tvae(run: Path, data_dir: str | None, target: str, seed: int) -> dict[str
     ]
     table = RawTable("TVAE", tuple(column.name for column in columns), tuple(cells))
     encoded = np.stack([column.encode(table) for column in columns], axis=1)
-    found = fidelity(training, held_out, encoded, columns, target=target, seed=seed)
-    return {"seconds": time.time() - start, **found.to_json()}
+    beside = boosted_two_sample(training, encoded, columns, seed=seed)
+    score = {"value": beside.score, "standard_error": beside.score_error, "num_rows": beside.num_rows}
+    return {
+        **said,
+        "against_training": score,
+        **fidelity(training, held_out, encoded, columns, target=target, seed=seed).to_json(),
+    }
 
 
 def work(options: argparse.Namespace) -> list[dict[str, Any]]:
@@ -108,8 +110,8 @@ def work(options: argparse.Namespace) -> list[dict[str, Any]]:
             seconds = lowerbound("info", str(run), "--json")["seconds"]
             beside = against_training(run, options.data_dir, options.count, seed)
             keep({"method": name, "seed": seed, "seconds": seconds, "against_training": beside, **found})
-        if options.tvae and not is_done("TVAE", seed) and (row := by_tvae(run, options.data_dir, options.target, seed)):
-            keep({"method": "TVAE", "seed": seed, **row})
+        if options.tvae and not is_done("TVAE", seed):
+            keep({"method": "TVAE", "seed": seed, **by_tvae(run, options.data_dir, options.target, options.tvae, seed)})
     return rows
 
 
@@ -148,7 +150,7 @@ if __name__ == "__main__":
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--count", type=int, default=NUMBER, help="new rows")
     parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="section.key=value")
-    parser.add_argument("--tvae", action="store_true")
+    parser.add_argument("--tvae", type=Path, metavar="PYTHON", help="an interpreter with the package sdv")
     parser.add_argument("--data-dir")
     chosen = parser.parse_args()
     show(work(chosen))

@@ -3,7 +3,7 @@
 from .boosting import BoostedTwoSample, Downstream, boosted_two_sample, downstream
 from .compare import fidelity
 from .floors import LatentClasses, independent_columns
-from .neighbours import Neighbours, nearest_rows
+from .neighbours import Neighbours, nearest_rows, num_copies
 from .pairs import PairFigures, information_agreement
 from .record import Candidate, Fidelity, Measured
 from .shapes import column_shapes, missing_shares
@@ -25,4 +25,5 @@ __all__ = [
     "information_agreement",
     "missing_shares",
     "nearest_rows",
+    "num_copies",
 ]

@@ -10,7 +10,7 @@ from ...data.columns import Column
 from .boosting import Downstream, boosted_two_sample, downstream, target_place
 from .coding import check_rows
 from .floors import NUM_CLASSES, LatentClasses, independent_columns
-from .neighbours import nearest_rows
+from .neighbours import nearest_rows, num_copies
 from .pairs import PairFigures, information_agreement, mean_trend, with_error_of_groups
 from .record import Candidate, Fidelity, Measured
 from .shapes import column_shapes, mean_shape, missing_agreement, missing_shares
@@ -109,6 +109,7 @@ class _Judge:
         told = boosted_two_sample(self._real, some, columns, reference=self._training, seed=seed)
         # A row of training is one of them: how near real ones come is seen of those that are not.
         near = nearest_rows(self._real if name == REAL else some, self._training, columns, seed=seed)
+        others = self._held_out if name == REAL else rows
         trends = information = None
         if len(columns) > 1:
             trends = Measured(*with_error_of_groups(lambda a, b: mean_trend(figures, a, b), self._counts, counts))
@@ -128,7 +129,8 @@ class _Judge:
             auc=Measured(told.auc, told.auc_error),
             downstream=None if learnt is None else Measured(learnt.value, learnt.error),
             distance=Measured(near.median, near.median_error),
-            copies=near.copies,
+            num_copies=num_copies(others, self._training),
+            num_rows=len(others),
         )
 
     def _learnt(self, rows: np.ndarray) -> Downstream | None:

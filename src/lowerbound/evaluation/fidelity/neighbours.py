@@ -24,12 +24,10 @@ class Neighbours:
     """Of rows and their nearest rows of training.
 
     - `median`: the median distance, in [0, 1]. `median_error`: its standard error, from the order statistics about it.
-    - `copies`: the share of rows that are one of training, cell by cell.
     """
 
     median: float
     median_error: float
-    copies: float
 
 
 def nearest_rows(rows: np.ndarray, training: np.ndarray, columns: Sequence[Column], *, seed: int = 0) -> Neighbours:
@@ -50,9 +48,13 @@ def nearest_rows(rows: np.ndarray, training: np.ndarray, columns: Sequence[Colum
     # A normal interval of 1 standard error for the rank of the median (Serfling 1980, section 2.6).
     middle, width = 0.5 * len(distances), 0.5 * np.sqrt(len(distances))
     low, high = (int(np.clip(round(rank), 0, len(distances) - 1)) for rank in (middle - width, middle + width))
+    return Neighbours(float(np.median(distances)), float(distances[high] - distances[low]) / 2)
+
+
+def num_copies(rows: np.ndarray, training: np.ndarray) -> int:
+    """How many of the rows are one of training, cell by cell, holes included: all rows are looked up, not some."""
     whole = {row.tobytes() for row in _comparable(training)}
-    copies = np.mean([row.tobytes() in whole for row in _comparable(rows)])
-    return Neighbours(float(np.median(distances)), float(distances[high] - distances[low]) / 2, float(copies))
+    return sum(row.tobytes() in whole for row in _comparable(rows))
 
 
 def _places(rows: np.ndarray, training: np.ndarray, columns: Sequence[Column]) -> np.ndarray:

@@ -37,8 +37,8 @@ class Candidate:
     - `shapes`, `trends`, `information`, `holes`: the figures of all columns, or pairs, together; None where there is no pair.
     - `two_sample`: the score of the classifier test; `auc`: the probability behind it.
     - `downstream`: how well trees that learn the target from these rows do on real ones; None without a target.
-    - `distance`: the median distance to the nearest row of training. `copies`: the share of rows that are one of them. Of real
-      rows both are of those that no model saw.
+    - `distance`: the median distance to the nearest row of training. `num_copies`: how many of `num_rows` rows, all that there
+      are, are one of them. Of real rows these are about those that no model saw.
     """
 
     name: str
@@ -54,7 +54,8 @@ class Candidate:
     auc: Measured
     downstream: Measured | None
     distance: Measured
-    copies: float
+    num_copies: int
+    num_rows: int
 
     def to_json(self) -> dict[str, Any]:
         """Plain numbers; a figure is {"value": ..., "standard_error": ...}."""
@@ -129,7 +130,7 @@ class Fidelity:
     def table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
         """The head and the rows of the table of all figures, as texts."""
         rows = [(words, *("" if each is None else each.words for each in found)) for words, found in self.figures()]
-        rows.append(("rows that are one of training", *(f"{each.copies:.3%}" for each in self.candidates)))
+        rows.append(("rows that are one of training", *(f"{each.num_copies:,} of {each.num_rows:,}" for each in self.candidates)))
         return ("figure", *(each.name for each in self.candidates)), rows
 
     def columns_table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
@@ -168,8 +169,10 @@ class Fidelity:
                 "The model draws a value for each cell. For every figure but that of cells without a value its rows were given "
                 "the holes of rows of training."
             )
-        if own.copies > best.copies + _LEAST_GAP:
-            found.append(f"{own.copies:.1%} of the model's rows are rows of training, cell by cell.")
+        found.append(
+            f"{own.num_copies:,} of {own.num_rows:,} rows of the model are rows of training, cell by cell; of real rows that no "
+            f"model saw {best.num_copies:,} of {best.num_rows:,} are."
+        )
         return [*found, NO_PROOF]
 
     def _worst_columns(self) -> Iterator[str]:
@@ -207,7 +210,9 @@ class Fidelity:
                 if figure is not None:
                     found.append((words, "", candidate.name, f"{figure.value:.6g}", f"{figure.error:.6g}"))
         for candidate in self.candidates:
-            found.append(("rows that are one of training", "", candidate.name, f"{candidate.copies:.6g}", ""))
+            found.append(
+                ("rows that are one of training", "", candidate.name, f"{candidate.num_copies / candidate.num_rows:.6g}", "")
+            )
             for place, name in enumerate(self.columns):
                 found.append(("column shape", name, candidate.name, f"{candidate.column_shapes[place]:.6g}", ""))
                 found.append(("missing", name, candidate.name, f"{candidate.missing[place]:.6g}", ""))
