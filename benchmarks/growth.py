@@ -88,10 +88,11 @@ def training(data: np.ndarray, config: Any, is_epoch: bool) -> tuple[float, floa
     compiled = program.train_chunk("cpu", shares_cores=True)
     order = program.stream(trainer.fixed.numbers.key, program.PERMUTATION)
     schedule = trainer.schedule
-    batches = trainer.feed.fetch(order, 0, schedule)
+    batches, step = trainer.feed.fetch(order, 0, schedule), 0
 
     def chunk() -> None:
-        nonlocal state
+        nonlocal state, step
+        batches, step = trainer.feed.fetch(order, step, schedule), step + schedule.steps_per_chunk
         state, metrics = compiled((trainer.fixed, batches), state)
         jax.block_until_ready(metrics)
 

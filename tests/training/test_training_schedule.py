@@ -13,9 +13,11 @@ import scipy.stats
 from support.chance import is_likely
 
 from lowerbound.config.sections import LARGEST_STEP, TrainingConfig
+from lowerbound.data.examples import Example
 from lowerbound.errors import ConfigurationError
 from lowerbound.training import Schedule
-from lowerbound.training.feed import batch_indices
+from lowerbound.training import feed as feed_module
+from lowerbound.training.feed import Hiding, Resident, batch_indices
 from lowerbound.training.numbers import Numbers
 from lowerbound.training.optimizer import learning_rate
 from lowerbound.training.schedule import MAX_STEPS_PER_CHUNK
@@ -92,6 +94,24 @@ def _epochs_of(schedule: Schedule, num_examples: int, seed: int = 0) -> np.ndarr
         rows.append(np.asarray(_indices(jax.random.key(seed), jnp.int32(step), chunk, num_examples)))
         step += chunk.steps_per_chunk
     return np.concatenate(rows).reshape(schedule.epochs, schedule.steps_per_epoch, schedule.batch_size)
+
+
+def test_an_epoch_in_parts_finds_its_order_once_and_it_is_the_same() -> None:
+    schedule = Schedule.plan(TrainingConfig(epochs=2, batch_size=1), 2500)
+    assert schedule.chunks_per_epoch == 3
+    data = Example(jnp.zeros((2500, 1)))
+    feeds = [Resident(data), Hiding(data, Resident(data), jnp.float32(0.5))]
+    key, found = jax.random.key(7), feed_module._order.cache_info().misses
+    for step in range(0, schedule.num_steps, schedule.steps_per_chunk):
+        chunk = schedule.next_chunk(step)
+        expected = _indices(key, jnp.int32(step), chunk, 2500)
+        for feed in feeds:
+            batches = feed.fetch(key, step, chunk)
+            np.testing.assert_array_equal(batches.rows(key, jnp.int32(step), chunk), expected)
+    assert feed_module._order.cache_info().misses - found == 2
+    # Another seed has another order.
+    other = feeds[0].fetch(jax.random.key(8), 0, schedule).rows(jax.random.key(8), jnp.int32(0), schedule)
+    assert (np.asarray(other) != np.asarray(_indices(key, jnp.int32(0), schedule, 2500))).mean() > 0.9
 
 
 def test_an_epoch_is_a_fresh_permutation() -> None:

@@ -1,6 +1,7 @@
 """How training examples reach the compiled program: all of them at once, or a chunk of steps at a time."""
 
 import dataclasses
+import functools
 from abc import abstractmethod
 from collections.abc import Callable
 
@@ -13,6 +14,9 @@ from typing_extensions import override
 
 from ..data.examples import Example
 from .schedule import Schedule
+
+# The rows of each step of an epoch, or of several.
+Order = Int[Array, "epoch_steps batch"]
 
 # The stream of random numbers that follows those of `program`.
 REDRAWING = 3
@@ -28,8 +32,10 @@ class AbstractBatches(eqx.Module):
     data: eqx.AbstractVar[Example]
 
     @abstractmethod
-    def rows(self, key: PRNGKeyArray, first_step: Int[Array, ""], schedule: Schedule) -> Int[Array, "steps batch"]:
-        """The rows of `data` for each step of the chunk."""
+    def rows(
+        self, key: PRNGKeyArray, first_step: Int[Array, ""], schedule: Schedule, order: Order | None = None
+    ) -> Int[Array, "steps batch"]:
+        """The rows of `data` for each step of the chunk; `order`: those of the whole epoch, where they are known."""
 
     @abstractmethod
     def batch(self, rows: Int[Array, " batch"], key: PRNGKeyArray, step: Int[Array, ""]) -> Example:
@@ -79,11 +85,38 @@ class AbstractResident(AbstractFeed, AbstractBatches):
 
     @override
     def fetch(self, key: PRNGKeyArray, first_step: int, schedule: Schedule) -> AbstractBatches:
-        return self
+        if schedule.chunks_per_epoch == 1:
+            return self
+        content = np.asarray(jax.random.key_data(key)).tobytes()
+        own = _Key(key, content, key.sharding)
+        return InParts(self.data, self, _order(own, first_step // schedule.steps_per_epoch, schedule, len(self.data)))
 
     @override
-    def rows(self, key: PRNGKeyArray, first_step: Int[Array, ""], schedule: Schedule) -> Int[Array, "steps batch"]:
-        return batch_indices(key, first_step, schedule, len(self.data))
+    def rows(
+        self, key: PRNGKeyArray, first_step: Int[Array, ""], schedule: Schedule, order: Order | None = None
+    ) -> Int[Array, "steps batch"]:
+        return batch_indices(key, first_step, schedule, len(self.data), order)
+
+
+class InParts(AbstractBatches):
+    """Another's batches, where an epoch takes several chunks: the order of the epoch is found once, and not by each of them.
+
+    - `inner`: whose batches; its examples are `data`. `order`: the rows of each step of the epoch.
+    """
+
+    data: Example
+    inner: AbstractResident
+    order: Order
+
+    @override
+    def rows(
+        self, key: PRNGKeyArray, first_step: Int[Array, ""], schedule: Schedule, order: Order | None = None
+    ) -> Int[Array, "steps batch"]:
+        return self.inner.rows(key, first_step, schedule, self.order)
+
+    @override
+    def batch(self, rows: Int[Array, " batch"], key: PRNGKeyArray, step: Int[Array, ""]) -> Example:
+        return self.inner.batch(rows, key, step)
 
 
 class Resident(AbstractResident):
@@ -144,8 +177,10 @@ class WithLabelled(AbstractResident):
     added_weight: Float[Array, ""]
 
     @override
-    def rows(self, key: PRNGKeyArray, first_step: Int[Array, ""], schedule: Schedule) -> Int[Array, "steps batch"]:
-        ordinary = self.inner.rows(key, first_step, schedule)
+    def rows(
+        self, key: PRNGKeyArray, first_step: Int[Array, ""], schedule: Schedule, order: Order | None = None
+    ) -> Int[Array, "steps batch"]:
+        ordinary = self.inner.rows(key, first_step, schedule, order)
         own = jax.random.fold_in(key, _LABELLED)
         keys = jax.vmap(lambda step: jax.random.fold_in(own, step))(first_step + jnp.arange(len(ordinary)))
         drawn = jax.vmap(lambda key: jax.random.randint(key, (self.count,), 0, len(self.labelled)))(keys)
@@ -173,8 +208,10 @@ class Hiding(AbstractResident):
     largest: Float[Array, ""]
 
     @override
-    def rows(self, key: PRNGKeyArray, first_step: Int[Array, ""], schedule: Schedule) -> Int[Array, "steps batch"]:
-        return self.inner.rows(key, first_step, schedule)
+    def rows(
+        self, key: PRNGKeyArray, first_step: Int[Array, ""], schedule: Schedule, order: Order | None = None
+    ) -> Int[Array, "steps batch"]:
+        return self.inner.rows(key, first_step, schedule, order)
 
     @override
     def batch(self, rows: Int[Array, " batch"], key: PRNGKeyArray, step: Int[Array, ""]) -> Example:
@@ -222,7 +259,9 @@ class Fetched(AbstractBatches):
     data: Example
 
     @override
-    def rows(self, key: PRNGKeyArray, first_step: Int[Array, ""], schedule: Schedule) -> Int[Array, "steps batch"]:
+    def rows(
+        self, key: PRNGKeyArray, first_step: Int[Array, ""], schedule: Schedule, order: Order | None = None
+    ) -> Int[Array, "steps batch"]:
         return jnp.arange(len(self.data)).reshape(-1, schedule.batch_size)
 
     @override
@@ -231,18 +270,41 @@ class Fetched(AbstractBatches):
 
 
 def batch_indices(
-    key: PRNGKeyArray, first_step: Int[Array, ""], schedule: Schedule, num_examples: int
+    key: PRNGKeyArray, first_step: Int[Array, ""], schedule: Schedule, num_examples: int, order: Order | None = None
 ) -> Int[Array, "steps batch"]:
-    """Which examples each step of a chunk sees: consecutive rows of each epoch's own permutation, a batch as long as it stays."""
+    """Which examples each step of a chunk sees: consecutive rows of each epoch's own permutation, a batch as long as it stays.
+
+    - `order`: those of the one epoch that the chunk is a part of, where they are known.
+    """
     first_epoch = first_step // schedule.steps_per_epoch
-    epochs = first_epoch + jnp.arange(schedule.epochs_per_chunk)
+    if order is None:
+        order = _orders(key, first_epoch + jnp.arange(schedule.epochs_per_chunk), schedule, num_examples)
+    offset = first_step - first_epoch * schedule.steps_per_epoch
+    return jax.lax.dynamic_slice_in_dim(order, offset, schedule.steps_per_chunk)
+
+
+def _orders(key: PRNGKeyArray, epochs: Int[Array, " epochs"], schedule: Schedule, num_examples: int) -> Order:
+    """The rows of each step of these epochs."""
     kept = schedule.steps_per_epoch // schedule.steps_per_batch * schedule.batch_size
     permutations = jax.lax.map(lambda epoch: jax.random.permutation(jax.random.fold_in(key, epoch), num_examples)[:kept], epochs)
     rows = permutations.reshape(-1, schedule.batch_size)
-    if schedule.steps_per_batch > 1:
-        rows = jnp.repeat(rows, schedule.steps_per_batch, axis=0)
-    offset = first_step - first_epoch * schedule.steps_per_epoch
-    return jax.lax.dynamic_slice_in_dim(rows, offset, schedule.steps_per_chunk)
+    return jnp.repeat(rows, schedule.steps_per_batch, axis=0) if schedule.steps_per_batch > 1 else rows
 
 
+@dataclasses.dataclass(frozen=True)
+class _Key:
+    """A key that equals another of the same bits on the same devices."""
+
+    key: PRNGKeyArray = dataclasses.field(compare=False)
+    content: bytes
+    devices: jax.sharding.Sharding
+
+
+@functools.lru_cache(maxsize=4)
+def _order(key: _Key, epoch: int, schedule: Schedule, num_examples: int) -> Order:
+    """The rows of each step of an epoch; the last few are kept, each for the chunks of its epoch."""
+    return _epoch_order(key.key, jnp.int32(epoch)[None], schedule, num_examples)
+
+
+_epoch_order = eqx.filter_jit(_orders)
 permuted_batches = eqx.filter_jit(batch_indices)
