@@ -67,7 +67,7 @@ def test_it_goes_on_with_the_same_bits_and_leaves_nothing(tmp_path: Path, whole:
     assert len(list(folder.iterdir())) == 1
     assert _bits(_evaluate(folder, on_found=found.append, on_progress=seen.append)) == whole
     assert found == [64]
-    assert seen == [64, 80]
+    assert seen == [64, 72, 80]
     assert not folder.exists()
 
 
@@ -84,7 +84,7 @@ def test_so_does_one_whose_process_was_killed(tmp_path: Path, whole: list[bytes]
     assert process.wait() == -signal.SIGKILL
     assert _bits(_evaluate(folder, on_found=found.append)) == whole
     assert found
-    assert found[0] in (32, 64)
+    assert found[0] in range(8, 65, 8)
 
 
 @pytest.mark.parametrize("change", ["seed", "samples", "weights", "data", "proposal"])
