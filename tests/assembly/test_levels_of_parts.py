@@ -71,11 +71,11 @@ def test_levels_that_training_data_lack_are_the_persons_to_state():
 
 def test_new_values_are_held_to_the_levels_of_the_part():
     part = Categorical((2,), (3, 2))
-    with pytest.raises(DataError, match=r"the first is 2 at index \(0, 1\); expected 0 or 1"):
+    with pytest.raises(DataError, match=r"the first is 2 in row 0, column 1; expected 0 or 1"):
         check_values(np.array([[2, 2]]), part, Affine(0.0, 1.0), likelihood_name="categorical")
     scaled = QuantizedGaussian((2,), 0.0, 1.0, 17)
     check_values(np.array([[0, 16]]), scaled, Affine(0.0, 16.0), likelihood_name="quantized-gaussian")
-    with pytest.raises(DataError, match=r"the first is 7.5 at index \(0, 0\); expected whole numbers from 0 to 16"):
+    with pytest.raises(DataError, match=r"the first is 7.5 in row 0, column 0; expected whole numbers from 0 to 16"):
         check_values(np.array([[7.5, 16]]), scaled, Affine(0.0, 16.0), likelihood_name="quantized-gaussian")
 
 

@@ -89,6 +89,16 @@ def test_a_table_comes_back_with_its_holes_filled_and_all_else_to_the_digit(run:
     assert "filled holes" in shown.stderr
 
 
+def test_ends_of_intervals_have_names_that_no_column_has(run: Path, tmp_path: Path) -> None:
+    head, *rows = _read(run.parent / "new.csv")
+    data = tmp_path / "taken.csv"
+    data.write_text("\n".join(",".join(row) for row in [[*head, "height_low"], *([*row, "1"] for row in rows)]) + "\n")
+    good("impute", run, data, "--out", tmp_path / "filled.csv", "--interval", 0.8, "--samples", 50)
+    names = _read(tmp_path / "filled.csv")[0]
+    assert names[6:9] == ["height_low", "height_low_", "height_high"]
+    assert len(set(names)) == len(names)
+
+
 def test_the_same_seed_gives_the_same_file_and_json_says_what_the_table_does(run: Path, tmp_path: Path) -> None:
     outs = [tmp_path / name for name in ("a.csv", "b.csv")]
     said = [good("impute", run, run.parent / "new.csv", "--out", out, "--samples", 50, "--json").stdout for out in outs]

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lowerbound.data.describe import describe
 from lowerbound.data.spec import DataSpec
@@ -190,6 +192,16 @@ def test_a_column_beyond_float32_is_refused():
     table = RNG.normal(size=(50, 2)) * 1e39
     with pytest.raises(DataError, match=r"column \d is .* beyond the largest number of float32 \(3.4e\+38\)"):
         describe(table)
+
+
+@given(power=st.integers(-320, -34), size=st.integers(3, 40))
+@settings(derandomize=True, max_examples=40, deadline=None)
+def test_columns_whose_values_float32_cannot_tell_apart_are_refused(power: int, size: int) -> None:
+    small = np.arange(size) * 10.0**power
+    with pytest.raises(DataError, match=r"the values of column 1 lie from 0 to .*e-3?\d+, too near to each other for float32"):
+        describe(np.stack([np.arange(size), small], axis=1))
+    # Where a row stands far out it is the others that count; and what is large enough is taken.
+    assert describe(np.stack([np.arange(size), np.arange(size) * 1e-30], axis=1)).std[1] > 0
 
 
 def test_names_must_match_the_columns():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import decimal
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from lowerbound.data.columns.times import parse_times
 from lowerbound.data.columns.writing import write_table
 from lowerbound.data.tables import is_number
 from lowerbound.errors import DataError
+from lowerbound.estimator.table_inputs import table_of
 
 
 def _plain(column: np.ndarray) -> list[Any]:
@@ -104,12 +106,42 @@ def test_every_type_of_polars() -> None:
         (pandas.DataFrame([[1, 2]], columns=["a", "a"]), r"X has 2 columns named 'a'; expected a name of its own"),
         (pandas.DataFrame([[1, 2]], columns=["a", 1]), r"X has columns named by int and str; .*X.columns.astype\(str\)"),
         (pandas.DataFrame({"a": [0.0, -np.inf]}), r"X: row 1, column 'a' is -inf, no number"),
+        (pandas.DataFrame({"a": [1, 10**400]}, dtype=object), r"X: row 1, column 'a' is inf, no number"),
+        (pandas.DataFrame({"a": ["x", "\ud800"]}, dtype=object), r"X: row 1, column 'a' is '\\ud800', which is no Unicode text"),
+        (pandas.DataFrame({"a": []}), r"X has no rows and 1 columns; expected a row for each example"),
         (np.eye(2), r"X is of the type ndarray; expected a data frame, of pandas or Polars"),
     ],
 )
 def test_what_is_no_table_is_refused(frame: Any, message: str) -> None:
     with pytest.raises(DataError, match=message):
         from_frame(frame)
+
+
+def test_odd_values_of_python_are_numbers_days_or_nothing() -> None:
+    east = datetime.timezone(datetime.timedelta(hours=5))
+    cells = {
+        "decimal": [decimal.Decimal("1.50"), decimal.Decimal("sNaN"), decimal.Decimal("NaN")],
+        "first": [datetime.datetime(1, 1, 1, tzinfo=east), None, datetime.datetime(1, 1, 1, 5, tzinfo=east)],
+    }
+    table = from_frame(pandas.DataFrame({name: pandas.Series(values, dtype=object) for name, values in cells.items()}))
+    assert _plain(table.columns[0]) == [1.5, None, None]
+    assert table.columns[1].tolist()[1:] == [None, datetime.datetime(1, 1, 1)]
+    assert str(table.columns[1][0]) == "0000-12-31T19:00:00.000000"
+
+
+@pytest.mark.parametrize("make", ["pandas", "polars", "arrow"])
+def test_numbers_that_are_categories_stay_categories(make: str) -> None:
+    frame: Any = pandas.DataFrame({"stars": pandas.Categorical([2, 1, 2, 1]), "size": [1.5, 2.5, 0.5, 1.0]})
+    if make == "polars":
+        polars = pytest.importorskip("polars")
+        frame = polars.DataFrame(
+            {"stars": polars.Series(["2", "1"] * 2, dtype=polars.Enum(["1", "2", "3"])), "size": frame["size"]}
+        )
+    elif make == "arrow":
+        frame = pytest.importorskip("pyarrow").table({"stars": ["2", "1"] * 2, "size": frame["size"]})
+    table = table_of(frame)
+    assert table is not None
+    assert [_plain(column) for column in table.columns] == [["2", "1", "2", "1"], [1.5, 2.5, 0.5, 1.0]]
 
 
 def test_frames_come_back_with_their_types() -> None:

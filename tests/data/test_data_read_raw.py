@@ -52,6 +52,13 @@ def test_one_table_in_many_forms(text: str, name: str, tmp_path: Path) -> None:
     assert [column.dtype.kind for column in table.columns] == ["O", "f", "O", "f"]
 
 
+@pytest.mark.parametrize("mark", [";", "\t", "|", ","])
+def test_one_column_whose_cells_hold_what_separates_cells_elsewhere(mark: str, tmp_path: Path) -> None:
+    cells = ["a", f"b{mark}c", "d", f"{mark}e"]
+    text = "\n".join(["word", *(f'"{cell}"' if mark == "," else cell for cell in cells), "f\n"])
+    assert _columns(read_raw(_file(tmp_path, text))) == {"word": [cell.strip() for cell in [*cells, "f"]]}
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
 def test_encodings_with_a_mark_are_read(encoding: str, tmp_path: Path) -> None:
     table = read_raw(_file(tmp_path, "größe,b\nklein,1\n中,2\n".encode(encoding)))

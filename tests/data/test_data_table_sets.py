@@ -84,7 +84,7 @@ def test_rows_without_a_value_are_left_out_with_their_condition_and_said(tmp_pat
 def test_a_word_among_numbers_is_refused_with_line_and_column(tmp_path: Path) -> None:
     cells = [*map(str, range(3, 40)), "missing"]
     path = _file(tmp_path, "a,b\n" + "".join(f"{cell},{row % 2}\n" for row, cell in enumerate(cells)))
-    with pytest.raises(DataError, match=r"t.csv: line 39, column 'a' is the text 'missing', but .* --set data.missing='missing'"):
+    with pytest.raises(DataError, match=r"t.csv: line 39, column 'a' is the text 'missing', but .* --set data.missing=missing"):
         load_dataset(path)
     dataset = load_configured(DataConfig(name=str(path), missing="unknown, missing"))
     np.testing.assert_array_equal(dataset.examples[-2:, 0], [39, np.nan])

@@ -186,7 +186,7 @@ def test_a_held_out_row_that_the_likelihood_cannot_take_is_named():
     bits = (PEOPLE.mean(axis=0) < PEOPLE).astype(int)
     row = int(shuffled_split(500, validation=0.1, test=0, seed=0).validation[3])
     bits[row, 1] = 2
-    with pytest.raises(DataError, match=rf"X has 1 of 100 values outside .* 'bernoulli': the first is 2 at index \({row}, 1\)"):
+    with pytest.raises(DataError, match=rf"X has 1 of 100 values outside .* 'bernoulli': the first is 2 in row {row}, column 1"):
         VAE(**SMALL).fit(bits)
 
 

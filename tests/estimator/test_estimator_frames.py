@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import pickle
+
 import jax
 import numpy as np
 import pytest
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import Pipeline
 from sklearn.utils import estimator_checks
 
 from lowerbound import VAE
@@ -106,6 +111,18 @@ def test_columns_of_other_kinds_have_laws_of_their_own_and_come_back_as_they_wer
         vae.transform(frame.to_numpy())
     with pytest.raises(DataError, match=r"X lacks 1 of the 6 columns that the model was trained on: 'day'"):
         vae.transform(frame.drop(columns="day"))
+
+
+def test_scikit_learn_s_tools_take_a_frame_of_several_kinds():
+    frame = FRAME.assign(colour=pandas.Categorical(["red", "blue", "green", "red"] * 10), visits=[0, 3, 1, 7, 2] * 8)
+    frame.loc[3, "age"] = np.nan
+    steps = Pipeline([("vae", VAE(**{**SMALL, "epochs": 1}))])
+    search = GridSearchCV(steps, {"vae__learning_rate": [1e-3, 1e-2]}, cv=2).fit(frame)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    found = search.best_estimator_["vae"]
+    codes = found.transform(frame)
+    for copy in (pickle.loads(pickle.dumps(found)), clone(found).fit(frame)):
+        np.testing.assert_array_equal(copy.transform(frame), codes)
 
 
 def test_kinds_of_columns_can_be_stated():

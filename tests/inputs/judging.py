@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import hypothesis
-from commands import command
+from commands import Result, command
 
 from lowerbound.errors import LowerboundError
 
@@ -28,6 +28,8 @@ generated = hypothesis.settings(
     suppress_health_check=tuple(hypothesis.HealthCheck),  # pyright: ignore[reportArgumentType]
     phases=(hypothesis.Phase.explicit, hypothesis.Phase.generate),
 )
+# For inputs each of which is trained on.
+few_generated = hypothesis.settings(generated, max_examples=max(1, NUMBER // 10))
 
 
 class Hang(BaseException):
@@ -50,8 +52,8 @@ def within(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def answers(*words: object) -> None:
-    """Assert that `lowerbound WORDS` ends with a result or a sentence."""
+def answers(*words: object) -> Result:
+    """How `lowerbound WORDS` ended; asserts that it is with a result or a sentence."""
     try:
         with within(LONGEST_SECONDS):
             result = command(*words)
@@ -63,6 +65,7 @@ def answers(*words: object) -> None:
     assert "Traceback" not in result.stderr, (words, result)
     assert result.status == 0 or len(result.stderr.strip()) > 10, (words, result)
     assert "\x1b" not in result.stderr + result.stdout, (words, result)
+    return result
 
 
 def answered(function: Callable[[], object]) -> object:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime
+import decimal
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 import scipy.sparse
 from hypothesis import given
@@ -54,6 +56,15 @@ def _frames(draw: Any) -> pd.DataFrame:
         "periods": pd.period_range("2020", periods=_ROWS, freq="D"),
         "complex": np.full(_ROWS, 1j),
         "sparse": pd.arrays.SparseArray(np.arange(_ROWS) % 2),
+        "decimals": np.array([decimal.Decimal(number) for number in (1, "sNaN", "2.5")] * (_ROWS // 3), dtype=object),
+        "bytes": np.array([b"a", b"b"] * (_ROWS // 2), dtype=object),
+        "lists": pd.Series([[1], [2, 3]] * (_ROWS // 2)),
+        "spans": pd.to_timedelta(np.arange(_ROWS), "h"),
+        "zone": pd.date_range("2020", periods=_ROWS, tz="Asia/Tokyo"),
+        "unused": pd.Categorical([2, 1, 2] * (_ROWS // 3), categories=[3, 1, 2]),
+        "ranges": pd.cut(pd.Series(_GOOD[:, 0]), 3),
+        "no unicode": np.array(["\ud800", "x"] * (_ROWS // 2), dtype=object),
+        "tiny": _GOOD[:, 1] * 1e-40,
     }
     chosen = draw(st.lists(st.sampled_from(sorted(kinds)), min_size=1, max_size=3))
     names = draw(
@@ -66,9 +77,22 @@ def _frames(draw: Any) -> pd.DataFrame:
     return frame
 
 
+def _elsewhere(drawn: tuple[pd.DataFrame, int]) -> Any:
+    """A frame as Polars or Arrow has it, or lazy; as it is where they cannot hold it."""
+    frame, form = drawn
+    frame = frame.set_axis([f"{name}{place}" for place, name in enumerate(frame.columns)], axis=1)
+    try:
+        known: Any = pl.from_pandas(frame)
+    except Exception:
+        return frame
+    return (known, known.lazy(), known.to_arrow(), known.head(0), known.to_series())[form]
+
+
 _WHATEVER = st.one_of(
     _objects(),
     _frames(),
+    # Frames of other libraries, and of none.
+    st.tuples(_frames(), st.integers(0, 4)).map(_elsewhere),
     hnp.arrays(st.sampled_from(["f2", "f4", "f8", "i8", "u1", "?", "c8", "U2", "M8[s]", ">f8", "g"]), (_ROWS, _COLUMNS)),
     hnp.arrays("f8", hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=4), elements=st.floats(width=64)),
     st.sampled_from(

@@ -19,6 +19,7 @@ from matplotlib.patches import Rectangle
 from PIL import Image
 from support_report import healthy_faces, history, settled_bound, table
 
+from lowerbound.data.columns import Column
 from lowerbound.data.describe import describe
 from lowerbound.data.spec import DataSpec
 from lowerbound.errors import DataError, SavingError
@@ -37,6 +38,7 @@ from lowerbound.report.figures import (
 from lowerbound.report.images import choose_columns, enlarge, image_grid, shrink
 from lowerbound.report.latent_view import choose_view
 from lowerbound.report.style import BLUE, ORANGE, sheet
+from lowerbound.report.table_charts import column_drawing
 from lowerbound.summaries import RunSummary
 
 FILES = ("samples.png", "reconstructions.png", "learning_curve.png", "latent_space.png")
@@ -425,3 +427,16 @@ def test_circles_are_those_of_a_normal_prior() -> None:
     for summary, circles in ((healthy_faces(), 3), (learned, 0)):
         axes = axes_of(lambda axes, summary: draw_latent_means(axes, choose_view(summary), colour_bar=False), summary)
         assert len(axes.lines) == circles
+
+
+def test_the_days_of_a_table_may_lie_at_the_ends_of_time() -> None:
+    column = Column("day", "date-time", decimals=0, low=-719162.0, high=2932896.0)
+    days = np.array([-719162.0, 0.0, 2932896.0, np.nan])
+    figure = Figure()
+    FigureCanvasAgg(figure)
+    for place, are_samples in enumerate((True, False)):
+        column_drawing(column, "day", days, days, are_samples=are_samples)(figure.add_subplot(1, 2, place + 1))
+    figure.canvas.draw()
+    shown = [tick.get_text() for axes in figure.axes for tick in axes.get_xticklabels()]
+    assert all(re.fullmatch(r"-?\d{4,5}-\d\d-\d\d", text) for text in shown if text)
+    assert len(shown) > 2

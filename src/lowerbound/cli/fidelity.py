@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..errors import DataError
 from .app import DataDir, Json, Key, Overwrite, Run, Split, app
 from .console import print_json, show_table, show_text
 from .opening import open_run
@@ -54,6 +56,7 @@ def fidelity(
     import numpy as np
 
     from ..data.examples import examples_of
+    from ..evaluation.fidelity.coding import FEWEST_ROWS
     from ..evaluation.fidelity.of_model import check_is_rows, model_fidelity
 
     check_is_rows(opened.spec)
@@ -65,6 +68,11 @@ def fidelity(
         held_out, whose = np.asarray(dataset.examples)[opened.part(split)], f"the {split} split"
     else:
         held_out, whose = np.asarray(opened.other_dataset(data, key, data_dir).examples), data
+    if len(held_out) < FEWEST_ROWS:
+        raise DataError(
+            f"{whose} has {len(held_out):,} rows; expected {FEWEST_ROWS} real rows or more, which new ones are compared with. "
+            f"Give more: lowerbound fidelity {shlex.quote(str(run))} DATA."
+        )
     found = model_fidelity(
         opened.model,
         opened.spec,

@@ -178,9 +178,18 @@ def _write(files: list[Path], raw: RawTable | None, filled: FilledHoles, opened:
     for file, values in zip(files, versions, strict=True):
         table = filled_table(written, columns, values)
         own = ends if file is files[0] else {}
-        names = (*table.names, *(f"{name}_{end}" for name in own for end in ("low", "high")))
+        names = list(table.names)
+        for name in own:
+            names += [_free_name(f"{name}_{end}", names) for end in ("low", "high")]
         added = tuple(end for pair in own.values() for end in pair)
         write_table(file, names, (*table.columns, *added), whole=whole, numbers=numbers)
+
+
+def _free_name(name: str, taken: list[str]) -> str:
+    """The name, longer where a column of the table has it already."""
+    while name in taken:
+        name += "_"
+    return name
 
 
 def _summary(filled: FilledHoles, interval: float | None, samples: int) -> dict[str, object]:

@@ -131,13 +131,26 @@ def condition_array(values: Any, name: str) -> np.ndarray:
     Raises `DataError`, naming the column and the row, for what is neither a number nor a text.
     """
     if hasattr(values, "columns"):
-        names = [str(each) for each in values.columns]
+        if hasattr(values, "collect"):
+            raise DataError(f"the condition {name!r} is a lazy frame, whose rows are not there yet; give {name}.collect().")
+        own = list(getattr(values, "column_names", values.columns))
+        names = [str(each) for each in own]
         if len(set(names)) < len(names) or not names:
             raise DataError(f"the condition {name!r} has the columns {', '.join(names)}; expected a name of its own for each.")
-        return joined(names, [condition_array(values[each], str(each)) for each in values.columns])
-    array = np.asarray(values)
+        return joined(names, [condition_array(values[each], str(each)) for each in own])
+    try:
+        array = np.asarray(values)
+    except Exception as error:
+        # Rows of different lengths, or what a library of frames cannot give to NumPy, for which each has errors of its own.
+        raise DataError(
+            f"the condition {name!r} cannot become an array ({error}); expected a number or a text for each example."
+        ) from error
     if array.dtype.names:
         return array
+    if array.ndim == 0:
+        raise DataError(
+            f"the condition {name!r} is a single {type(values).__name__}; expected a number or a text for each example."
+        )
     is_category = str(getattr(values, "dtype", "")) == "category"
     if array.dtype.kind == "O" or is_category:
         array = _plain(array, name, as_text=is_category)

@@ -19,6 +19,8 @@ _MOST_VALUES_FOR_STEP = 2_000_000
 _SINGLE_EPS = float(np.finfo(np.float32).eps)
 # What float32 may round away of an element, in its standard deviations.
 _LARGEST_LOSS = 1e-3
+# Below it float32 has no digits left for the differences of values.
+_SMALLEST_WIDTH = float(np.finfo(np.float32).tiny) / _SINGLE_EPS
 _WHITE = 255.0
 # A column of so few different numbers has levels, and a value apart from the others may be one of them.
 _MOST_LEVELS = 10
@@ -92,6 +94,7 @@ def describe(
     if values == "continuous" and not label.is_image:
         moments = _without_outliers(array, moments, label, name, rows)
         _warn_codes(array, moments, label, name)
+    _check_resolution(moments, label, name)
     # What was float32 before has lost its digits already.
     is_wide = array.dtype.itemsize >= 4 and array.dtype != np.float32
     origin = _origin(moments, whole) if is_wide else np.zeros(num_elements)
@@ -147,6 +150,23 @@ class _Moments:
                 squares += ((flat[start : start + chunks.step].astype(np.float64) - mean) ** 2).sum(axis=0)
         std = np.where(low == high, 0.0, np.sqrt(squares / len(flat)))
         return cls(low, high, np.clip(mean, low, high), std, low, high)
+
+
+def _check_resolution(moments: _Moments, label: DataSpec, name: str) -> None:
+    """Raise `DataError` for an element whose values differ by less than float32 can hold to its own precision."""
+    low, high = moments.inner_low, moments.inner_high
+    if label.is_image:
+        low, high = low.min(keepdims=True), high.max(keepdims=True)
+    lost = np.flatnonzero((high > low) & (high - low < _SMALLEST_WIDTH))
+    if len(lost):
+        element = int(lost[0])
+        where = "the values" if label.is_image else f"the values of {label.element_word} {label.element_name(element)}"
+        # A factor by which the smallest number becomes no larger than the largest one.
+        factor = min(1 / max(high[element] - low[element], 1e-300), 1e300)
+        raise DataError(
+            f"{name}: {where} lie from {low[element]:g} to {high[element]:g}, too near to each other for float32, in which "
+            f"models compute: its smallest number is 1.2e-38. Give them in another unit, for example times {factor:.0e}."
+        )
 
 
 def _warn_constant(moments: _Moments, label: DataSpec, kind: Kind, name: str) -> None:

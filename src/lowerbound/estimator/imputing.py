@@ -83,7 +83,7 @@ def _in_form_of(X: Any, array: np.ndarray, spec: DataSpec) -> Any:
         return as_frame(array, spec.feature_names, module) if module and spec.feature_names else array
     table = filled_table(from_frame(X), spec.columns, array)
     whole = [column.name for column in spec.columns if column.decimals == 0 and column.kind != "date-time"]
-    return to_frame(table.names, table.columns, module or "pandas", whole=whole)
+    return to_frame(table.names, table.columns, module, whole=whole)
 
 
 def _ends_in_form_of(X: Any, low: np.ndarray, high: np.ndarray, spec: DataSpec) -> tuple[Any, Any]:
@@ -94,7 +94,7 @@ def _ends_in_form_of(X: Any, low: np.ndarray, high: np.ndarray, spec: DataSpec) 
     ends = [ends_of_column(column, low[:, place], high[:, place]) for place, column in enumerate(spec.columns)]
     names = [column.name for column, pair in zip(spec.columns, ends, strict=True) if pair is not None]
     pairs = [pair for pair in ends if pair is not None]
-    first, last = (to_frame(names, [pair[number] for pair in pairs], module or "pandas") for number in (0, 1))
+    first, last = (to_frame(names, [pair[number] for pair in pairs], module) for number in (0, 1))
     return first, last
 
 

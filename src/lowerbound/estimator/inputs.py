@@ -65,7 +65,13 @@ def examples_for_fit(X: Any, estimator: BaseEstimator, memory: str) -> Any:
 def _check_columns(frame: Any, names: Sequence[Any]) -> None:
     """Refuse a column that does not hold a number in each row, by its name."""
     for name in names:
-        column = np.asarray(frame[name])
+        try:
+            column = np.asarray(frame[name])
+        except Exception as error:
+            # Each library has errors of its own for what NumPy cannot hold.
+            raise NotNumberError(
+                f"X: column {name!r} cannot become an array of NumPy's ({error}); turn it into floating-point numbers first."
+            ) from error
         if column.dtype.kind in "iufb":
             wrong = np.flatnonzero(np.isinf(column)).tolist() if column.dtype.kind == "f" else []
         else:

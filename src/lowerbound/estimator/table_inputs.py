@@ -26,7 +26,7 @@ def table_of(X: Any, schema: Any = None) -> RawTable | None:
         if schema is not None:
             raise ConfigurationError(f"schema is given, but X is a {type(X).__name__} without column names; give a data frame.")
         return None
-    if schema is None and all(_is_plain(X[name]) for name in X.columns):
+    if schema is None and not hasattr(X, "collect") and all(_is_plain(X[name]) for name in getattr(X, "column_names", X.columns)):
         return None
     table = from_frame(X)
     plain = all(column.dtype.kind == "f" and not np.isnan(column).any() for column in table.columns)
@@ -34,7 +34,14 @@ def table_of(X: Any, schema: Any = None) -> RawTable | None:
 
 
 def _is_plain(column: Any) -> bool:
-    values = np.asarray(column)
+    """Whether all cells are finite numbers as NumPy has them, and no categories that happen to be numbers."""
+    try:
+        values = np.asarray(column)
+    except Exception:
+        # Each library has errors of its own for what NumPy cannot hold; `from_frame` says what it is.
+        return False
+    if values.ndim != 1 or hasattr(getattr(column, "dtype", None), "categories"):
+        return False
     return values.dtype.kind in "iub" or (values.dtype.kind == "f" and bool(np.isfinite(values).all()))
 
 
@@ -93,4 +100,4 @@ def frame_of_rows(rows: np.ndarray, spec: DataSpec, module: str) -> Any:
 
     table = as_table(tidied(np.asarray(rows, np.float64), spec.columns), spec)
     whole = [column.name for column in spec.columns if column.decimals == 0 and column.kind != "date-time"]
-    return to_frame(table.names, table.columns, module or "pandas", whole=whole)
+    return to_frame(table.names, table.columns, module, whole=whole)

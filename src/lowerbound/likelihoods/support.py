@@ -193,10 +193,22 @@ def check_values(
     if first is not None:
         raise DataError(
             f"{name} has {count} of {array[0].size * len(rows)} values outside the support of the likelihood "
-            f"{likelihood_name!r}: the first is {array[first]:g} at index {first}; expected "
-            f"{_expected(likelihood.values, transform, first[1:], spec)}. Bring the data there, or train a model whose "
-            "likelihood takes any number: gaussian."
+            f"{likelihood_name!r}: the first is {array[first]:g} {_place(first, spec)}; expected "
+            f"{_expected(likelihood.values, transform, first[1:], spec)}. Bring the data there, or {_remedy(spec)}."
         )
+
+
+def _place(index: tuple[int, ...], spec: DataSpec | None) -> str:
+    """Where a value is, as a person counts: by row and column, or by its index."""
+    if len(index) != 2:
+        return f"at index {index}"
+    return f"in row {index[0]}, column {index[1] if spec is None else spec.element_name(index[1])}"
+
+
+def _remedy(spec: DataSpec | None) -> str:
+    if spec is not None and spec.columns:
+        return "say in a schema that the column is real (lowerbound schema DATA --out FILE.toml), and train again"
+    return "train a model whose likelihood takes any number: gaussian"
 
 
 @eqx.filter_jit

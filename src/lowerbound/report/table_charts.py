@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Callable
 
 import numpy as np
@@ -21,7 +20,6 @@ MOST_LEVELS_AS_BARS = 6
 _LONGEST_LABEL = 14
 # From here on two ticks have room for their numbers.
 _LONG_NUMBER = 10_000
-_EPOCH = datetime.date(1970, 1, 1)
 
 
 def column_drawing(
@@ -118,7 +116,8 @@ def _with_ticks(axes: Axes, column: Column, draw: Callable[[], None]) -> None:
     if column.kind == "date-time":
 
         def day(x: float, _: int | None = None) -> str:
-            return (_EPOCH + datetime.timedelta(days=round(x))).isoformat()
+            # An axis may reach beyond the years of Python's own days.
+            return str(np.datetime64(round(x), "D"))
 
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_locator(MaxNLocator(2))

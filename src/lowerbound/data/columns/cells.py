@@ -27,6 +27,7 @@ _THOUSANDS = re.compile(r"[+-]?(\d{1,3}(,\d{3})+|\d+)(\.\d*)?([eE][+-]?\d+)?")
 # What a spreadsheet program would run, or such a text with the apostrophe that keeps it from doing so.
 _RUN = re.compile(r"'*[=+\-@\t\r]")
 _APOSTROPHE = re.compile(r"'+[=+\-@\t\r]")
+_MICROSECOND = datetime.timedelta(microseconds=1)
 _BOOLEANS = {"true": "1", "false": "0"}
 
 # A way in which numbers are written: of texts that are values, their numbers, or a `ValueError`.
@@ -191,13 +192,21 @@ def _plain(value: Any, row: int, where: Callable[[int], str]) -> float | bool | 
     if isinstance(value, bool | np.bool_):
         return bool(value)
     if isinstance(value, int | float | np.integer | np.floating | decimal.Decimal):
-        number = float(value)
+        try:
+            number = float(value)
+        except OverflowError:
+            number = math.inf if value > 0 else -math.inf
+        except ValueError:
+            # The signalling NaN of decimal numbers.
+            return None
         return None if math.isnan(number) else number
     if isinstance(value, np.datetime64):
         return None if np.isnat(value) else value.astype("datetime64[us]")
     if isinstance(value, datetime.date):
         if isinstance(value, datetime.datetime) and value.tzinfo is not None:
-            value = value.astimezone(datetime.UTC).replace(tzinfo=None)
+            # Python's own days end with the years 1 and 9999, on either side of which UTC may lie.
+            offset = value.utcoffset() or datetime.timedelta(0)
+            return np.datetime64(value.replace(tzinfo=None), "us") - np.timedelta64(offset // _MICROSECOND, "us")
         return np.datetime64(value, "us")
     raise DataError(
         f"{where(row)} is of the type {type(value).__name__} ({shortened(repr(value), 40)}); expected a number, a text, a "

@@ -223,9 +223,7 @@ def _as_numbers(cells: np.ndarray, missing: np.ndarray, table: RawTable, name: s
             values[row] = float(str(_BOOLEANS.get(cell.lower(), cell)))
         except ValueError as error:
             raise DataError(
-                f"{table.where(row, name)} is the text {shortened(cell, 40)!r}; expected a number. If it stands for a missing "
-                f"value, say so: --set data.missing={cell!r}; if the column is a category, say that in a schema "
-                "(lowerbound schema DATA --out FILE.toml)."
+                f"{table.where(row, name)} is the text {shortened(cell, 40)!r}; expected a number. {table.instead_of(cell, name)}"
             ) from error
     return values
 

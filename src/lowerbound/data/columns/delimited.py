@@ -148,7 +148,7 @@ def _shape(text: _Text) -> tuple[bool, bool, int]:
         lengths = [*(len(cells) for cells in text.look(1)), 2, 0, 0]
     first = lengths[0] if lengths else 0
     # The last row of the look may be the last of the file, and cut.
-    is_even = all(first <= length <= first + 1 for length in lengths[:-1])
+    is_even = all(first <= length <= first + 1 for length in lengths[:-1]) if first > 1 else max(lengths, default=1) == 1
     # Names may hold what separates nothing: where no row below has several cells.
     separates = first > 1 and (len(lengths) == 1 or max(lengths[1:]) > 1)
     return separates, is_even, 0 if text.separator == "," else 1

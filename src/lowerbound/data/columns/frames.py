@@ -11,7 +11,7 @@ import numpy as np
 from ...errors import DataError
 from .cells import as_objects, column_of
 from .column import in_words
-from .raw import RawTable, check_finite, is_missing
+from .raw import RawTable, check_cells, is_missing
 
 _BOOLEANS = frozenset(("true", "false"))
 
@@ -56,8 +56,10 @@ def from_frame(frame: Any, source: str = "X", *, missing: Collection[str] = ()) 
             "(a lazy frame is collected first: X.collect())."
         ) from error
     columns = tuple(_column(known[name], source, name, missing) for name in names)
-    table = RawTable(source, tuple(names), columns)
-    check_finite(table)
+    table = RawTable(source, tuple(names), columns, is_frame=True)
+    if not len(table):
+        raise DataError(f"{source} has no rows and {len(names)} columns; expected a row for each example.")
+    check_cells(table)
     return table
 
 
@@ -90,13 +92,13 @@ def _in_words(value: Any) -> Any:
 
 
 def to_frame(names: Sequence[str], columns: Sequence[np.ndarray], module: str, *, whole: Collection[str] = ()) -> Any:
-    """Raw columns as a data frame of "pandas" or "polars".
+    """Raw columns as a data frame of Polars where `module` is "polars", else of pandas.
 
     Numbers are float64, or for the columns in `whole` integers (pandas' Int64 where a cell has no value); texts that are all
     "true" or "false" booleans; other texts the library's own; times datetime64[us].
     """
-    library = importlib.import_module(module)
-    is_pandas = module == "pandas"
+    is_pandas = module != "polars"
+    library = importlib.import_module("pandas" if is_pandas else module)
     made = {}
     for name, column in zip(names, columns, strict=True):
         missing = is_missing(column)

@@ -109,7 +109,7 @@ def _refuse_numbers(table: RawTable, name: str, distinct: np.ndarray, counts: np
     row = next(row for row, cell in enumerate(cells.tolist()) if cell == wrong)
     raise DataError(
         f"{table.where(row, name)} is the text {shortened(wrong, 40)!r}, but {share:.4g} of the column's cells are numbers; "
-        f"expected a number. Correct the cell; or, if it stands for a missing value, say so: --set data.missing={wrong!r}."
+        f"expected a number. Correct the cell. {table.instead_of(wrong, name)}"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from collections.abc import Sequence
 
 import numpy as np
@@ -20,6 +21,7 @@ class RawTable:
       no value. Booleans are the texts "true" and "false".
     - `lines`: (n,) the line of the file on which each row stands; None where there are no lines.
     - `has_names`: whether the file names its columns; where not, the names are "0", "1", ...
+    - `is_frame`: whether it is a data frame of Python's, and no file.
     """
 
     source: str
@@ -27,6 +29,7 @@ class RawTable:
     columns: tuple[np.ndarray, ...]
     lines: np.ndarray | None = None
     has_names: bool = True
+    is_frame: bool = False
 
     def __len__(self) -> int:
         return len(self.columns[0]) if self.columns else 0
@@ -55,6 +58,18 @@ class RawTable:
         place = f"row {row}" if self.lines is None else f"line {self.lines[row]}"
         return f"{self.source}: {place}, column {name!r}"
 
+    def instead_of(self, text: str, name: str) -> str:
+        """What a person may do about a text that stands in a column of numbers."""
+        if self.is_frame:
+            schema = f"schema={{{name!r}: 'categorical'}}"
+            return f"If it stands for no value, put None there; if the column is a category, fit with {schema}."
+        # The key's words have commas between them.
+        declared = "" if "," in text else f", or train with --set {shlex.quote(f'data.missing={text}')}"
+        return (
+            f"If it stands for no value, leave the cell empty{declared}; if the column is a category, say that in a schema "
+            "(lowerbound schema DATA --out FILE.toml), and train with it."
+        )
+
 
 def is_missing(column: np.ndarray) -> np.ndarray:
     """(n,) booleans: which cells of a raw column have no value."""
@@ -63,15 +78,31 @@ def is_missing(column: np.ndarray) -> np.ndarray:
     return np.isnat(column) if column.dtype.kind == "M" else np.isnan(column)
 
 
-def check_finite(table: RawTable) -> None:
-    """Raise `DataError`, with the line and the column, for a number that is infinite."""
+def check_cells(table: RawTable) -> None:
+    """Raise `DataError`, with the line and the column, for a number that is infinite and a text that no file can hold."""
     for name, column in zip(table.names, table.columns, strict=True):
+        if not _is_unicode(name):
+            raise DataError(f"{table.source} has a column named {name!a}, which is no Unicode text; give it another name.")
+        if column.dtype.kind == "O" and not _is_unicode("".join(cell for cell in set(column.tolist()) if cell is not None)):
+            row = next(row for row, cell in enumerate(column.tolist()) if cell is not None and not _is_unicode(cell))
+            raise DataError(
+                f"{table.where(row, name)} is {column[row]!a}, which is no Unicode text; correct it, or leave it empty."
+            )
         if column.dtype.kind == "f" and np.isinf(column).any():
             row = int(np.argmax(np.isinf(column)))
             raise DataError(
                 f"{table.where(row, name)} is {column[row]}, no number that can be computed with; expected a finite number, or "
                 "an empty cell for no value."
             )
+
+
+def _is_unicode(text: str) -> bool:
+    """False where half of a pair of UTF-16 stands alone."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def stacked(first: RawTable, second: RawTable) -> RawTable:

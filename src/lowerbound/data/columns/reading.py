@@ -11,7 +11,7 @@ from ..endings import TABLE_ENDINGS, TEXT_ENDINGS, ending_of
 from ..tables import is_row_number, say_row_numbers
 from .arrow import read_arrow
 from .delimited import read_delimited
-from .raw import RawTable, check_finite
+from .raw import RawTable, check_cells
 from .sql import is_url, read_sql
 
 
@@ -47,7 +47,7 @@ def read_raw(source: str | Path, *, missing: Collection[str] = (), query: str = 
         )
     else:
         table = _read_file(Path(source).expanduser(), missing, apart)
-    check_finite(table)
+    check_cells(table)
     return table
 
 
