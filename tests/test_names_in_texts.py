@@ -15,10 +15,14 @@ import typer.main
 
 import lowerbound
 from lowerbound.cli.main import app
+from lowerbound.config import RunConfig
+from lowerbound.config.catalogue import CATALOGUE
 
 SOURCE = Path(lowerbound.__file__).parent
 # The group of entry points under which packages announce their parts: a name in their metadata, no module.
 NO_MODULES = {"lowerbound.parts"}
+# Of pip, and of the program as a whole.
+OTHER_OPTIONS = {"--upgrade", "--version", "--help"}
 _NAME = re.compile(r"\blowerbound(?:\.[A-Za-z_]\w*)+")
 # Up to what ends a command in prose: a quote, a bracket, the next example, the end of a sentence.
 _COMMAND = re.compile(r"\blowerbound ([a-z]+)((?: (?!lowerbound )[^\s`·();,<]+)*)")
@@ -70,11 +74,37 @@ def wrong_commands(text: str) -> list[str]:
     return wrong
 
 
+@functools.cache
+def keys_of_sections() -> dict[str, set[str]]:
+    """Of each section of a configuration all keys that one of its parts may have."""
+    known = {section: set(keys) for section, keys in RunConfig().to_dict().items()}
+    for kind, entries in CATALOGUE.items():
+        known.setdefault(kind, {"name"}).update(key for entry in entries.values() for key in entry.keys)
+    return known
+
+
+def wrong_keys(text: str) -> list[str]:
+    """The keys in a text, as in `--set prior.name=vamp` and "data.validation is", that no configuration has."""
+    known = keys_of_sections()
+    found = re.findall(rf"(?<![\w./])({'|'.join(known)})\.([a-z_]+)(?==|\b is\b| above\b|, |\. )", text)
+    return [f"{section}.{key}" for section, key in found if key not in known[section]]
+
+
+def wrong_options(text: str) -> list[str]:
+    """The options in a text that no command has; names in a sheet of style, `--ink`, `--ink: ...` and `var(--ink)`, are none."""
+    if re.fullmatch(r"--\w+", text):
+        return []
+    commands = commands_of_the_program().values()
+    known = {option for command in commands for each in command.params for option in (*each.opts, *each.secondary_opts)}
+    return [option for option in re.findall(r"(?<![\w(-])--[a-z][\w-]*+(?!:)", text) if option not in known | OTHER_OPTIONS]
+
+
 @pytest.mark.parametrize("folder", sorted({file.relative_to(SOURCE).parts[0] for file in SOURCE.rglob("*.py")}))
 def test_what_a_text_names_exists(folder: str) -> None:
     files = [SOURCE / folder] if folder.endswith(".py") else (SOURCE / folder).rglob("*.py")
     found = [text for file in files for text in texts(ast.parse(file.read_text(encoding="utf-8")))]
-    assert [wrong for text in found for wrong in (*missing_names(text), *wrong_commands(text))] == []
+    checks = (missing_names, wrong_commands, wrong_keys, wrong_options)
+    assert [wrong for text in found for check in checks for wrong in check(text)] == []
 
 
 def test_the_check_would_see_what_does_not_exist() -> None:
@@ -88,3 +118,5 @@ def test_the_check_would_see_what_does_not_exist() -> None:
         "lowerbound trian x",
         "lowerbound train --sett a.b=1",
     ]
+    assert wrong_keys("set prior.nmae=vamp, not prior.name=vamp, or data.validation is 0") == ["prior.nmae"]
+    assert wrong_options("add --ovrwrite, or --overwrite, --upgrade") == ["--ovrwrite"]
