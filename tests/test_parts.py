@@ -178,7 +178,7 @@ def test_trained_numbers_are_the_networks_alone(case: Case) -> None:
     trained = [name for name in trained if not name.endswith(OWN_NUMBERS)]
     assert all(name.endswith(("weight", "bias")) for name in trained)
     has_networks = any(
-        getattr(part, field, None) is not None for field in ("encoder", "network", "flow", "at_mean", "classifier")
+        getattr(part, field, None) is not None for field in ("encoder", "network", "flow", "at_mean", "classifier", "neighbours")
     )
     assert bool(trained) == (has_networks or isinstance(part, networks.AbstractNetwork))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,10 @@ RATES = RNG.gamma(2.0, 1.0, (400, 30))
 
 # What the data are, and the likelihood that they call for.
 LAWS: dict[str, tuple[np.ndarray, dict[str, Any]]] = {
-    "grey": (PIXELS, {"name": "discretized-logistic-mixture", "num_components": 3}),
-    "bits": (PIXELS[..., 0] % 2, {"name": "bernoulli"}),
+    "grey": (PIXELS, {"name": "neighbour-logistics", "num_components": 3}),
+    "bits": (PIXELS % 2, {"name": "neighbour-bernoulli"}),
+    "levels in rows": (PIXELS.reshape(300, 64), {"name": "discretized-logistic-mixture", "num_components": 3}),
+    "bits in rows": (PIXELS[..., 0] % 2, {"name": "bernoulli"}),
     "normal": (RNG.normal(size=(400, 5)), {"name": "gaussian"}),
     "heavy": (RNG.standard_t(3, size=(4000, 5)), {"name": "student-t"}),
     "far out": (RNG.normal(size=(400, 5)) * np.where(np.arange(400) % 100 == 0, 60.0, 1.0)[:, None], {"name": "student-t"}),
@@ -33,6 +36,10 @@ LAWS: dict[str, tuple[np.ndarray, dict[str, Any]]] = {
     # Whole numbers that are no counts: marks from 0 to 100, and levels far from 0.
     "marks": (RNG.integers(0, 101, (400, 5)).astype(np.int64), {"name": "gaussian"}),
     "levels": (np.rint(RNG.normal(80, 15, (400, 5))), {"name": "gaussian"}),
+    "large": (
+        RNG.integers(0, 256, (20, 129, 128)).astype(np.uint8),
+        {"name": "discretized-logistic-mixture", "num_components": 3},
+    ),
 }
 
 
@@ -40,6 +47,13 @@ LAWS: dict[str, tuple[np.ndarray, dict[str, Any]]] = {
 def test_the_likelihood_is_of_the_data_s_kind(what: str) -> None:
     array, expected = LAWS[what]
     assert law_of(describe(array), array).likelihood == expected
+
+
+def test_pixels_that_may_be_hidden_do_not_know_each_other() -> None:
+    spec, plain = describe(PIXELS), {"name": "discretized-logistic-mixture", "num_components": 3}
+    with_holes = dataclasses.replace(spec, holes=(0.1,) * spec.num_elements)
+    assert law_of(with_holes, PIXELS).likelihood == law_of(spec, PIXELS, hides=True).likelihood == plain
+    assert _chosen(PIXELS, "training.hide_elements=0.5").likelihood.name == plain["name"]
 
 
 def _chosen(array: np.ndarray, *overrides: str) -> RunConfig:

@@ -84,6 +84,8 @@ REFUSED = [
     ("likelihood", "fixed_scale", 0, "expected a number > 0"),
     ("likelihood", "rank", 0, POSITIVE),
     ("likelihood", "num_components", 0, POSITIVE),
+    ("likelihood", "reach", 9, "expected an integer from 1 to 8"),
+    ("likelihood", "units", 0, POSITIVE),
     ("likelihood", "dispersion", "gene", "Available: from-z, per-element."),
     ("likelihood", "library_size", 1, "likelihood.library_size is 1 (an integer); expected true or false."),
     ("likelihood", "distribution", 3, "expected text"),

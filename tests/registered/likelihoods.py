@@ -36,6 +36,9 @@ from lowerbound.likelihoods import (
     Mixed,
     Multinomial,
     NegativeBinomial,
+    NeighbourBernoulli,
+    NeighbourLogistics,
+    Neighbours,
     NumPyroLikelihood,
     Ordinal,
     Poisson,
@@ -72,6 +75,10 @@ LIKELIHOODS: dict[str, Callable[[], AbstractLikelihood]] = {
     "discretized-logistic-free": lambda: DiscretizedLogistic((2,), -1.0, 1.0, 17, bounded_mean=False),
     "discretized-logistic-mixture": lambda: DiscretizedLogisticMixture((1, 2), -3.0, 3.0, 17, num_components=2),
     "discretized-logistic-mixture-colour": lambda: DiscretizedLogisticMixture((1, 1, 3), 0.0, 1.0, 7, 2, colour=True, unit=0.5),
+    "neighbour-bernoulli": lambda: NeighbourBernoulli((1, 2), Neighbours(1, 1, units=4, reach=1, key=jax.random.key(0))),
+    "neighbour-logistics": lambda: NeighbourLogistics(
+        (1, 2), -3.0, 3.0, 17, neighbours=Neighbours(1, 6, units=4, reach=1, key=jax.random.key(0)), num_components=2
+    ),
     "categorical": lambda: Categorical((1, 2), 5),
     "ordinal": lambda: Ordinal.of_moments((2,), 5, 2.0, 1.5),
     "poisson": lambda: Poisson((2,), False),
@@ -95,11 +102,11 @@ LIKELIHOODS: dict[str, Callable[[], AbstractLikelihood]] = {
 
 def levels_of(likelihood: AbstractLikelihood) -> tuple[float, float, int] | None:
     """(lowest, highest, how many) of a discrete likelihood's levels."""
-    if isinstance(likelihood, Bernoulli):
+    if isinstance(likelihood, Bernoulli | NeighbourBernoulli):
         return 0.0, 1.0, 2
     if isinstance(likelihood, DiscretizedLogistic | QuantizedGaussian):
         return likelihood.low, likelihood.high, likelihood.num_levels
-    if isinstance(likelihood, DiscretizedLogisticMixture):
+    if isinstance(likelihood, DiscretizedLogisticMixture | NeighbourLogistics):
         return likelihood.low, likelihood.high, likelihood.num_levels
     if isinstance(likelihood, Categorical | Ordinal | CategoriesLikelihood):
         return 0.0, 4.0, 5

@@ -50,6 +50,7 @@ COMPARISONS = {
     "oracles/test_latent_statistics.py": 100,
     "oracles/test_linear_gaussian.py": 60,
     "oracles/test_monte_carlo_em.py": 12,
+    "oracles/test_neighbours.py": 22,
     "oracles/test_objectives_autoencoder.py": 4,
     "oracles/test_objectives_moments.py": 10,
     "oracles/test_posteriors.py": 100,

@@ -70,7 +70,7 @@ def choose(
     - `parts`: those that were given as objects, by kind; of such a kind there is nothing to choose.
     - `count`: how many training examples there are, where `examples` are some of them; None where they are all.
     """
-    law = law_of(spec, examples)
+    law = law_of(spec, examples, hides=bool(given.get("training", {}).get("hide_elements")))
     posterior = type(parts["posterior"]) if "posterior" in parts else class_of("posterior", config.posterior.name)
     choices = _all(config, given, spec, law, len(examples) if count is None else count, posterior)
     return [kept for choice in choices if choice.section not in parts and (kept := _kept(choice, given))]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,6 +25,9 @@ _FEWEST_FOR_TOTALS, _FEWEST_WORDS = 20, 1000
 _HEAVY_TAILS, _EXTREME_TAILS = 3.0, 30.0
 _STRONG_SKEWNESS = 2.0
 _MOST_EXAMPLES = 20_000
+# Pixels of a picture that are drawn one after the other in a second or two.
+_MOST_DRAWN_IN_TURN = 128 * 128
+_NO_GRAINS = "pixels know those before them, so that samples have no grains"
 # The law of a column of a table by its kind.
 _LAW_OF_KIND: dict[ColumnKind, str] = {
     "real": "gaussian-mixture",
@@ -74,23 +78,26 @@ class Law:
     reason: str
 
 
-def law_of(spec: DataSpec, examples: np.ndarray) -> Law:
+def law_of(spec: DataSpec, examples: np.ndarray, *, hides: bool = False) -> Law:
     """The likelihood that fits what the training examples, (n, *event_shape), are.
 
     - Tables with columns of several kinds: each column a law of its own (`with_laws`).
-    - Zeros and ones: Bernoulli.
-    - Levels of known limits (8-bit pixels): a mixture of three discretised logistics, the channels of a colour joined; with few
-      levels one category for each.
+    - Zeros and ones: Bernoulli. Levels of known limits (8-bit pixels): a mixture of three discretised logistics, the channels
+      of a colour joined. In pictures without holes each pixel also knows those before it,
+      but where `hides`: training is to hide some.
     - Counts: multinomial given each example's total for a thousand columns or more; else negative binomial where they scatter
       more than Poisson counts, given the total where there are many columns.
     - Other numbers: log-normal where all are positive and strongly skewed, Student's t where tails are heavy, else Gaussian.
     """
     if spec.columns:
         return Law({"name": "mixed"}, "each column of the table has a law of its own")
+    may_join = _has_neighbours(spec) and not hides
+    if spec.kind == "binary" and may_join:
+        return Law({"name": "neighbour-bernoulli"}, f"every value is 0 or 1; {_NO_GRAINS}")
     if spec.kind == "binary":
         return Law({"name": "bernoulli"}, "every value is 0 or 1")
     if spec.kind == "integer":
-        return _levels(spec)
+        return _levels(spec, may_join)
     flat = examples.reshape(len(examples), -1)[:_MOST_EXAMPLES].astype(np.float64)
     std = flat.std(axis=0)
     varying = std > 0
@@ -116,14 +123,19 @@ def law_of(spec: DataSpec, examples: np.ndarray) -> Law:
     return Law({"name": "gaussian"}, "the columns are real numbers without heavy tails")
 
 
-def _levels(spec: DataSpec) -> Law:
+def _levels(spec: DataSpec, may_join: bool) -> Law:
     joined = (
         ", the colours of a pixel joined" if spec.is_image and spec.event_shape[-1] == 3 and len(spec.event_shape) == 3 else ""
     )
-    return Law(
-        {"name": "discretized-logistic-mixture", "num_components": 3},
-        f"{spec.num_levels} levels have probabilities and no density; three bumps draw edges that one blurs{joined}",
-    )
+    reason = f"{spec.num_levels} levels have probabilities and no density; three bumps draw edges that one blurs{joined}"
+    if may_join:
+        return Law({"name": "neighbour-logistics", "num_components": 3}, f"{reason}; {_NO_GRAINS}")
+    return Law({"name": "discretized-logistic-mixture", "num_components": 3}, reason)
+
+
+def _has_neighbours(spec: DataSpec) -> bool:
+    """Whether pixels may know each other: a hidden one could not be left out of such a law, and they are drawn in turn."""
+    return spec.is_image and not spec.holes and math.prod(spec.event_shape[:2]) <= _MOST_DRAWN_IN_TURN
 
 
 def _counts(columns: int, dispersion: float) -> Law:

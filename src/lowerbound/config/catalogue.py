@@ -52,6 +52,10 @@ def _posterior(cls: str, *papers: str, **keys: Key) -> Entry:
 _MEAN = Key("free", OneOf(("free", "sigmoid")), "the mean: any number, or through a sigmoid into the data's range")
 _SCALE_FLOOR = Key("auto", WordOr("auto", POSITIVE), "the smallest scale, in the data's units; auto is half a step of the data")
 _BUMPS = Key(5, COUNT, "normal laws in the mixture of each element")
+_NEIGHBOURS = {
+    "reach": Key(2, Integer(1, 8), "how many rows above and columns beside it a pixel depends on, given z"),
+    "units": Key(32, COUNT, "units of the network that says what the pixels before one say of it"),
+}
 _LIBRARY_SIZE = Key(True, Boolean(), "counts are given the example's own total; false for a size learned from z")
 _DISPERSION = Key("per-element", OneOf(("from-z", "per-element")), "counts' dispersion: a function of z, or learned")
 
@@ -238,6 +242,12 @@ CATALOGUE: dict[str, dict[str, Entry]] = {
             ".likelihoods:DiscretizedLogisticMixture",
             {"num_components": Key(3, COUNT, "components of the mixture")},
             ("salimans2017", "kingma2016"),
+        ),
+        "neighbour-bernoulli": Entry(".likelihoods:NeighbourBernoulli", _NEIGHBOURS, ("gulrajani2017", "vandenoord2016")),
+        "neighbour-logistics": Entry(
+            ".likelihoods:NeighbourLogistics",
+            {"num_components": Key(3, COUNT, "components of the mixture"), **_NEIGHBOURS},
+            ("gulrajani2017", "salimans2017"),
         ),
         "categorical": Entry(".likelihoods:Categorical", papers=("vandenoord2016",)),
         "ordinal": Entry(".likelihoods:Ordinal", papers=("mccullagh1980",)),

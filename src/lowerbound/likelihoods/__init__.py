@@ -16,6 +16,7 @@ from .logistic_mixtures import ColourLogisticMixture, LogisticMixture
 from .low_rank_gaussian import LowRankGaussian, LowRankNormal
 from .mixed import Blocks, Mixed
 from .multinomial import Multinomial
+from .neighbours import NeighbourBernoulli, NeighbourLogistics, Neighbours, PixelByPixel
 from .normal_mixtures import GaussianMixture, LogNormalMixture, NormalMixture, ZeroInflatedLogNormal
 from .numpyro_family import NumPyroLikelihood
 from .on_levels import DiscretizedLogistic, QuantizedGaussian
@@ -58,10 +59,14 @@ __all__ = [
     "MultinomialCounts",
     "NegativeBinomial",
     "NegativeBinomialCounts",
+    "NeighbourBernoulli",
+    "NeighbourLogistics",
+    "Neighbours",
     "NormalMixture",
     "NumPyroLikelihood",
     "OrderedLevels",
     "Ordinal",
+    "PixelByPixel",
     "Poisson",
     "PoissonCounts",
     "QuantizedGaussian",

@@ -49,6 +49,9 @@ class AbstractLikelihood(eqx.Module):
     - `given_total`: True for a density of counts given their sum (a document's length, a cell's library size), which
       `distribution` then needs; `given` says so beside every number that comes of it.
     - `has_that_total`: whether such a density is normalised over the x with that sum, and not over all x.
+    - `noise_is_joined`: whether draws given one z are whole examples, each another, of which E[x|z] is only the average: then
+      pictures of draws say what the model has learned, where else they hide it behind the noise of single elements.
+    - `tied`: where nothing may be hidden, why, and what to do.
     - `hidden_need_observed`: whether z does not tell all of what may be hidden, because it depends on the rest given z too.
     """
 
@@ -60,6 +63,11 @@ class AbstractLikelihood(eqx.Module):
     given_total: ClassVar[bool] = False
     has_that_total: ClassVar[bool] = False
     hidden_need_observed: ClassVar[bool] = False
+    noise_is_joined: ClassVar[bool] = False
+    tied: ClassVar[str] = (
+        "it is about all the counts given their sum. Use a likelihood of single elements, such as poisson with "
+        "likelihood.library_size=false"
+    )
 
     def __check_init__(self) -> None:
         check_values("likelihood", type(self), vars(self))
@@ -172,10 +180,7 @@ class AbstractLikelihood(eqx.Module):
     def _needs_all(self, total: Array | None) -> str | None:
         name = type(self).__name__
         if self.hides == "nothing":
-            return (
-                f"{name} gives no log-probability of some of an example's elements: it is about all the counts given their sum. "
-                "Use a likelihood of single elements, such as poisson with likelihood.library_size=false."
-            )
+            return f"{name} gives no log-probability of some of an example's elements: {self.tied}."
         if self.given_total and total is None:
             return (
                 f"{name} is given the example's total, which is not known where elements are hidden. Use "

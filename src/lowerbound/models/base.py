@@ -174,6 +174,11 @@ class AbstractLatentVariableModel(eqx.Module):
         return False
 
     @property
+    def noise_is_joined(self) -> bool:
+        """Whether draws given one z are whole examples, so that they and not E[x|z] show what the model has learned."""
+        return False
+
+    @property
     @abstractmethod
     def event_shape(self) -> tuple[int, ...]:
         """The shape of one example."""

@@ -130,6 +130,11 @@ class BayesianDecoder(AbstractLatentVariableModel):
 
     @property
     @override
+    def noise_is_joined(self) -> bool:
+        return self.at_mean.noise_is_joined
+
+    @property
+    @override
     def has_density(self) -> bool:
         return self.at_mean.has_density
 

@@ -128,6 +128,11 @@ class SemiSupervised(AbstractLatentVariableModel):
 
     @property
     @override
+    def noise_is_joined(self) -> bool:
+        return self.given_class.noise_is_joined
+
+    @property
+    @override
     def has_density(self) -> bool:
         return self.given_class.has_density
 

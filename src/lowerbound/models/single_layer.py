@@ -146,6 +146,11 @@ class SingleLayer(AbstractLatentVariableModel):
 
     @property
     @override
+    def noise_is_joined(self) -> bool:
+        return self.likelihood.noise_is_joined
+
+    @property
+    @override
     def has_density(self) -> bool:
         return self.posterior.has_density
 

@@ -46,7 +46,7 @@ class Linear(eqx.Module):
         """Weights from N(0, gain^2 / fan_in), biases at 0."""
         return cls(drawn_weight((fan_in, fan_out), fan_in, gain, seed), jnp.zeros(fan_out))
 
-    def __call__(self, x: Float[Array, " fan_in"]) -> Float[Array, " fan_out"]:
+    def __call__(self, x: Float[Array, "*places fan_in"]) -> Float[Array, "*places fan_out"]:
         """x W + b."""
         return x @ self.weight + self.bias
 

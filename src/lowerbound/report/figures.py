@@ -46,7 +46,8 @@ def save_samples(summary: RunSummary, path: str | Path) -> None:
     """Up to 100 new examples; for a table, the columns' histograms beside the data's. Raises `SavingError`.
 
     Images are shown as decoder means where the summary has them, and the title says so: a pixel's own noise, drawn
-    independently of its neighbours', hides what z has decided. The page shows the draws beside them.
+    independently of its neighbours', hides what z has decided. The page shows the draws beside them. Where pixels know their
+    neighbours, draws are shown.
     """
     if not summary.spec.is_image:
         _save_columns(summary, path, "samples")

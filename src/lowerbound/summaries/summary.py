@@ -88,7 +88,7 @@ class RunSummary:
     - `latent_blocks`: what the model says of its latents. `loss_is_bound`: whether minus the loss is a bound on log p(x).
     - `scores`: of the kept weights; splits in the order in which they should be shown.
     - `samples`, `real`: (n, *event_shape), draws z ~ p(z), x ~ p(x|z) from the model, and examples of the data, in the user's
-      units. `sample_means`: E[x|z] of the samples' own z, or None.
+      units. `sample_means`: E[x|z] of the samples' own z, or None: where they say less than the draws.
     - `originals`, `reconstructions`: (n, *event_shape), examples that were not trained on where there are any, and what the
       decoder makes of their codes.
     - `latent_means`: (n, latent_dim), E[z|x]. `labels`: (n,) integers, `factors`: (n, k) numbers, of the same examples.

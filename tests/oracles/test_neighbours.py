@@ -1,0 +1,167 @@
+"""Pictures whose pixels know those before them: probabilities, draws and means against all pictures there are."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.special
+import scipy.stats
+from support.chance import agrees, differs, is_likely
+
+from lowerbound.errors import ConfigurationError
+from lowerbound.likelihoods import (
+    AbstractLikelihood,
+    Bernoulli,
+    DiscretizedLogisticMixture,
+    NeighbourBernoulli,
+    NeighbourLogistics,
+    Neighbours,
+)
+
+SHAPE, NUM_DRAWS = (3, 3), 20_000
+ALL = np.array(list(itertools.product([0.0, 1.0], repeat=9)), np.float32).reshape(-1, *SHAPE)
+
+
+def neighbours(channels: int, outputs: int, reach: int, spread: float = 1.0) -> Neighbours:
+    """With a last layer that is not 0."""
+    made = Neighbours(channels, outputs, units=5, reach=reach, key=jax.random.key(1))
+    return eqx.tree_at(
+        lambda n: (n.outward.weight, n.inward.bias),
+        made,
+        (spread * jax.random.normal(jax.random.key(2), (5, outputs)), jnp.linspace(-1.0, 1.0, 5)),
+    )
+
+
+def binary(reach: int = 1, spread: float = 1.0) -> tuple[NeighbourBernoulli, jax.Array]:
+    return NeighbourBernoulli(SHAPE, neighbours(1, 1, reach, spread)), jax.random.normal(jax.random.key(3), SHAPE)
+
+
+def by_loops(part: Any, x: np.ndarray) -> np.ndarray:
+    """g at each pixel of one picture of one channel, place by place."""
+    inner, outer = part.neighbours.inward, part.neighbours.outward
+    inward, bias, outward = (np.asarray(each, np.float64) for each in (inner.weight, inner.bias, outer.weight))
+    reach, (height, width) = part.neighbours.reach, x.shape
+    said = np.zeros((height, width, outward.shape[1]))
+    for i, j in itertools.product(range(height), range(width)):
+        seen: list[float] = []
+        for down, right in itertools.product(range(-reach, 1), range(-reach, reach + 1)):
+            if (down, right) == (0, 0):
+                break
+            is_inside = i + down >= 0 and 0 <= j + right < width
+            seen += [2 * float(x[i + down, j + right]) - 1, 1.0] if is_inside else [0.0, 0.0]
+        u = np.array(seen) @ inward + bias
+        # The approximation of gelu by a tanh.
+        said[i, j] = (0.5 * u * (1 + np.tanh(np.sqrt(2 / np.pi) * (u + 0.044715 * u**3)))) @ outward
+    return said
+
+
+def log_probs(part: AbstractLikelihood, params: jax.Array) -> np.ndarray:
+    return np.asarray(jax.jit(jax.vmap(lambda x: part.log_prob(params, x)))(ALL), np.float64)
+
+
+@pytest.mark.parametrize("reach", [1, 2])
+def test_probabilities_are_those_of_pixels_in_turn_and_sum_to_one(reach: int) -> None:
+    part, params = binary(reach)
+    found = log_probs(part, params)
+    assert scipy.special.logsumexp(found) == pytest.approx(0, abs=1e-5)
+    for x, log_prob in list(zip(ALL, found, strict=True))[::37]:
+        logits = np.asarray(params, np.float64) + by_loops(part, x)[..., 0]
+        each = -np.log1p(np.exp(-(2 * x - 1) * logits))
+        assert log_prob == pytest.approx(each.sum(), abs=1e-4)
+        np.testing.assert_allclose(part.element_log_prob(params, jnp.asarray(x)), each, atol=1e-4)
+
+
+def test_a_pixel_depends_on_those_before_it_within_reach_and_on_no_other() -> None:
+    part = NeighbourBernoulli((6, 7), neighbours(1, 1, 2))
+    params, x = jnp.zeros((6, 7)), jnp.zeros((6, 7))
+    moved = np.asarray(part.element_log_prob(params, x.at[2, 3].set(1.0)) - part.element_log_prob(params, x)) != 0
+    expected = np.zeros((6, 7), bool)
+    expected[2, 4:6] = expected[3:5, 1:6] = True
+    moved[2, 3] = False
+    assert (moved == expected).all()
+
+
+def test_draws_follow_the_probabilities() -> None:
+    part, params = binary()
+    masses = np.exp(log_probs(part, params))
+    drawn = np.asarray(part.distribution(params).sample(jax.random.key(4), (NUM_DRAWS,))).reshape(NUM_DRAWS, 9)
+    counts = np.bincount((drawn @ 2 ** np.arange(8, -1, -1)).astype(int), minlength=512)
+    # Rare pictures together, so that each cell is expected often enough.
+    order = np.argsort(masses)
+    groups = np.minimum(np.cumsum(masses[order]) * NUM_DRAWS // 20, NUM_DRAWS).astype(int)
+    _, groups = np.unique(groups, return_inverse=True)
+    expected, found = np.bincount(groups, masses[order]), np.bincount(groups, counts[order])
+    assert is_likely(scipy.stats.chisquare(found, NUM_DRAWS * expected / expected.sum()).pvalue)
+    # The control: independent pixels of the same numbers.
+    plain = np.exp(log_probs(Bernoulli(SHAPE), params))
+    wrong = np.bincount(groups, plain[order])
+    assert not is_likely(scipy.stats.chisquare(found, NUM_DRAWS * wrong / wrong.sum()).pvalue)
+
+
+def test_the_mean_is_that_of_all_pictures_within_the_error_of_its_draws() -> None:
+    part, params = binary(spread=2.0)
+    truth = np.tensordot(np.exp(log_probs(part, params)), ALL, axes=1)
+    assert agrees(part.mean_of(params), truth, 0.5 / np.sqrt(16))
+    # Many draws give it too, so it is the mean of what is drawn; the decoder's own numbers do not.
+    drawn = np.asarray(part.distribution(params).sample(jax.random.key(5), (NUM_DRAWS,)))
+    error = np.sqrt(np.maximum(truth * (1 - truth), 1e-4) / NUM_DRAWS)
+    assert agrees(drawn.mean(axis=0), truth, error)
+    assert differs(jax.nn.sigmoid(params)[0, 1], truth[0, 1], error[0, 1])
+
+
+def test_levels_take_their_weights_places_and_widths_from_the_pixels_before() -> None:
+    part = NeighbourLogistics((2, 2), 0.0, 1.0, 3, neighbours=neighbours(1, 6, 1), num_components=2, unit=0.5)
+    params = jax.random.normal(jax.random.key(6), part.param_shape)
+    pictures = np.array(list(itertools.product([0.0, 0.5, 1.0], repeat=4)), np.float32).reshape(-1, 2, 2)
+    found = np.asarray(jax.vmap(lambda x: part.log_prob(params, x))(pictures))
+    assert scipy.special.logsumexp(found) == pytest.approx(0, abs=1e-5)
+    family = DiscretizedLogisticMixture((2, 2), 0.0, 1.0, 3, 2, unit=0.5)
+    for x, log_prob in list(zip(pictures, found, strict=True))[::7]:
+        moved = params + jnp.asarray(by_loops(part, x).transpose(2, 0, 1), jnp.float32)
+        assert log_prob == pytest.approx(float(family.log_prob(moved, jnp.asarray(x))), abs=1e-4)
+
+
+def test_colours_of_a_pixel_are_joined_and_pictures_drawn_whole() -> None:
+    part = NeighbourLogistics((3, 4, 3), 0.0, 1.0, 256, neighbours=neighbours(3, 21, 1), num_components=2)
+    params = jax.random.normal(jax.random.key(7), part.param_shape)
+    drawn = part.draw(params, jax.random.key(8))
+    family = DiscretizedLogisticMixture((3, 4, 3), 0.0, 1.0, 256, 2, colour=True)
+    assert drawn.shape == (3, 4, 3)
+    assert float(part.log_prob(params, drawn)) == pytest.approx(
+        float(family.log_prob(part.shifted(params, drawn), drawn)), abs=1e-3
+    )
+    # The first pixel has none before it.
+    other = part.element_log_prob(params, drawn.at[2, 3].set(0.0))
+    np.testing.assert_allclose(other[0], part.element_log_prob(params, drawn)[0], atol=1e-5)
+
+
+def test_before_training_pixels_are_independent() -> None:
+    part = NeighbourBernoulli(SHAPE, Neighbours(1, 1, key=jax.random.key(1)))
+    params = jax.random.normal(jax.random.key(3), SHAPE)
+    np.testing.assert_allclose(log_probs(part, params), log_probs(Bernoulli(SHAPE), params), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (
+            lambda: NeighbourBernoulli((4,), neighbours(1, 1, 1)),
+            r"shape is \(4,\), and NeighbourBernoulli is about pictures",
+        ),
+        (lambda: NeighbourBernoulli((4, 4, 2), neighbours(1, 1, 1)), r"neighbours adds 1 numbers .*Neighbours\(2, 2, key=key\)"),
+        (
+            lambda: binary()[0].log_prob(jnp.zeros(SHAPE), jnp.zeros(SHAPE), observed=jnp.ones(SHAPE, bool)),
+            r"each pixel depends on those before it. Use a likelihood of single elements, bernoulli or",
+        ),
+    ],
+    ids=["a table", "other neighbours", "hidden pixels"],
+)
+def test_what_does_not_fit_is_refused_in_a_sentence(call: Any, text: str) -> None:
+    with pytest.raises(ConfigurationError, match=text):
+        call()
