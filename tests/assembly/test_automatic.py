@@ -49,11 +49,13 @@ def test_the_likelihood_is_of_the_data_s_kind(what: str) -> None:
     assert law_of(describe(array), array).likelihood == expected
 
 
-def test_pixels_that_may_be_hidden_do_not_know_each_other() -> None:
+def test_pixels_that_may_be_hidden_or_are_all_that_a_code_says_do_not_know_each_other() -> None:
     spec, plain = describe(PIXELS), {"name": "discretized-logistic-mixture", "num_components": 3}
     with_holes = dataclasses.replace(spec, holes=(0.1,) * spec.num_elements)
-    assert law_of(with_holes, PIXELS).likelihood == law_of(spec, PIXELS, hides=True).likelihood == plain
-    assert _chosen(PIXELS, "training.hide_elements=0.5").likelihood.name == plain["name"]
+    assert law_of(with_holes, PIXELS).likelihood == law_of(spec, PIXELS, may_join=False).likelihood == plain
+    codes = ("posterior.name=deterministic", "objective.name=autoencoder")
+    for asked in (("training.hide_elements=0.5",), codes):
+        assert _chosen(PIXELS, *asked).likelihood.name == plain["name"]
 
 
 def _chosen(array: np.ndarray, *overrides: str) -> RunConfig:

@@ -70,8 +70,11 @@ def choose(
     - `parts`: those that were given as objects, by kind; of such a kind there is nothing to choose.
     - `count`: how many training examples there are, where `examples` are some of them; None where they are all.
     """
-    law = law_of(spec, examples, hides=bool(given.get("training", {}).get("hide_elements")))
     posterior = type(parts["posterior"]) if "posterior" in parts else class_of("posterior", config.posterior.name)
+    # Pixels that know each other cannot be hidden, and leave less for a code or a class to say.
+    is_plain = posterior.has_density and not class_of("model", config.model.name).infers_condition
+    may_join = is_plain and not given.get("training", {}).get("hide_elements")
+    law = law_of(spec, examples, may_join=may_join)
     choices = _all(config, given, spec, law, len(examples) if count is None else count, posterior)
     return [kept for choice in choices if choice.section not in parts and (kept := _kept(choice, given))]
 

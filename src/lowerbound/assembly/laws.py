@@ -78,20 +78,19 @@ class Law:
     reason: str
 
 
-def law_of(spec: DataSpec, examples: np.ndarray, *, hides: bool = False) -> Law:
+def law_of(spec: DataSpec, examples: np.ndarray, *, may_join: bool = True) -> Law:
     """The likelihood that fits what the training examples, (n, *event_shape), are.
 
     - Tables with columns of several kinds: each column a law of its own (`with_laws`).
     - Zeros and ones: Bernoulli. Levels of known limits (8-bit pixels): a mixture of three discretised logistics, the channels
-      of a colour joined. In pictures without holes each pixel also knows those before it,
-      but where `hides`: training is to hide some.
+      of a colour joined. In pictures without holes each pixel also knows those before it, where it `may_join` them.
     - Counts: multinomial given each example's total for a thousand columns or more; else negative binomial where they scatter
       more than Poisson counts, given the total where there are many columns.
     - Other numbers: log-normal where all are positive and strongly skewed, Student's t where tails are heavy, else Gaussian.
     """
     if spec.columns:
         return Law({"name": "mixed"}, "each column of the table has a law of its own")
-    may_join = _has_neighbours(spec) and not hides
+    may_join = may_join and _has_neighbours(spec)
     if spec.kind == "binary" and may_join:
         return Law({"name": "neighbour-bernoulli"}, f"every value is 0 or 1; {_NO_GRAINS}")
     if spec.kind == "binary":

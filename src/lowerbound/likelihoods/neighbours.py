@@ -24,8 +24,8 @@ from .discretized_logistic_mixture import DiscretizedLogisticMixture
 from .location_scale import arguments_from_data
 from .on_levels import AbstractLevels
 
-# Draws of the pixels before, over which a mean is taken.
-_MEAN_DRAWS = 16
+# Draws of the pixels before, over which a mean is taken, and of whole pictures where the mean given one draw is costly.
+_MEAN_DRAWS, _WHOLE_DRAWS = 16, 64
 
 
 class Neighbours(eqx.Module):
@@ -131,8 +131,13 @@ class PixelByPixel(dist.Distribution):
 
     @property
     def mean(self) -> Float[Array, "..."]:
-        """E[x_i], as the average of E[x_i | x_before i] over 16 draws of what is before, always the same ones."""
+        """E[x_i], as the average of E[x_i | x_before i] over 16 draws of what is before, always the same ones.
+
+        Of joined colours, whose mean is itself a sum over values of the other colours, it is the average of 64 draws.
+        """
         family = self.likelihood.of_shape(self.event_shape)
+        if isinstance(family, AbstractJoint) and family.hides == "pixels":
+            return self.sample(jax.random.key(0), (_WHOLE_DRAWS,)).mean(axis=0)
 
         def given(total: Array, drawn: Array) -> tuple[Array, None]:
             return total + family.mean_of(self.likelihood.shifted(self.params, drawn)), None
