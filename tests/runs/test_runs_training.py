@@ -330,3 +330,19 @@ def test_zeros_and_ones_drawn_anew_come_back_bit_for_bit(data: Path, tmp_path: P
     once = TrainingRun.begin(tmp_path / "once", config.updated({"data": {"binarize": "fixed"}}), without, recipe="", command="")
     once.run()
     assert weights(tmp_path / "once" / "model") != weights(tmp_path / "whole" / "model")
+
+
+def test_a_table_with_holes_of_which_more_are_hidden_comes_back_bit_for_bit(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    cells = np.stack([rng.choice(["red", "blue", "green"], 60), np.char.mod("%.3f", rng.normal(size=60)), rng.poisson(3, 60)], 1)
+    cells[rng.random((60, 3)) < 0.2] = ""
+    data = tmp_path / "table.csv"
+    data.write_text("\n".join(["colour,size,visits", *map(",".join, cells.tolist())]) + "\n")
+    holes = {"hide_elements": 0.5, "epochs": 4}
+    whole = _begin(tmp_path / "whole", data, **holes)
+    whole.run()
+    _begin(tmp_path / "run", data, **holes).run(should_stop=_stop_after(1))
+    stopped = _state(tmp_path / "run")
+    _resume(tmp_path / "run", data).run()
+    assert stopped != _state(tmp_path / "run")
+    _assert_same(tmp_path / "run", tmp_path / "whole")

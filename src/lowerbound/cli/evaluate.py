@@ -118,7 +118,8 @@ def evaluate(
             metavar="NAME",
             help="importance (the default); ais, annealing; bdmc, bounds from both sides on examples that the model makes; "
             "gap, what the encoder and the family of posteriors cost; posterior-density, for at most four latents; joint, "
-            "log p(X) of all examples together where the decoder's weights are random.",
+            "log p(X) of all examples together where the decoder's weights are random. After a kill importance goes on where it "
+            "was; the others begin again.",
         ),
     ] = "importance",
     temperatures: Annotated[int | None, typer.Option(help="Steps of --method ais and bdmc; 500.")] = None,
