@@ -12,7 +12,10 @@ from lowerbound.assembly.automatic import choose, with_choices
 from lowerbound.assembly.build import resolve
 from lowerbound.assembly.laws import law_of
 from lowerbound.config import RunConfig
+from lowerbound.data.columns import RawTable, infer_columns
+from lowerbound.data.dataset import Dataset
 from lowerbound.data.describe import describe
+from lowerbound.data.describe_dataset import describe_dataset
 from lowerbound.recipes import resolve_config
 
 RNG = np.random.default_rng(0)
@@ -135,6 +138,23 @@ def test_few_examples_learn_no_prior_but_on_demand() -> None:
     assert _chosen(PIXELS[:100]).prior.name == "standard-normal"
     asked = _chosen(PIXELS[:100], "prior.num_components=3").prior
     assert (asked.name, asked.num_components) == ("mixture-of-gaussians", 3)
+
+
+@pytest.mark.parametrize(("count", "latents", "components", "bumps"), [(19_999, 2, 50, 5), (20_000, 4, 200, 20)])
+def test_tables_of_many_rows_have_a_finer_prior_and_finer_laws(count: int, latents: int, components: int, bumps: int) -> None:
+    table = RawTable("t", ("a", "b"), (RNG.normal(size=count), RNG.choice(np.asarray(["x", "y"], object), count)))
+    columns = infer_columns(table)
+    encoded = np.stack([column.encode(table) for column in columns], axis=1)
+    dataset = Dataset("t", encoded, feature_names=table.names, table=table, columns=columns)
+    spec = describe_dataset(dataset, np.arange(count))
+    config, recipe = resolve_config("t.csv")
+    assert recipe.given is not None
+    config = resolve(with_choices(config, recipe.given, choose(config, recipe.given, spec, encoded)), spec)
+    assert (config.model.latent_dim, config.prior.num_components, config.likelihood.num_components) == (
+        latents,
+        components,
+        bumps,
+    )
 
 
 def test_only_the_default_recipe_is_automatic() -> None:

@@ -23,6 +23,8 @@ _LEARNED, _LARGEST_PRIOR = "mixture-of-gaussians", 50
 # A component of the prior for so many training examples, or fewer components.
 _EXAMPLES_A_COMPONENT = 20
 _FEWEST_FOR_LEARNED_PRIOR = 200
+# Tables of `_MANY` rows or more have a finer prior and finer laws of numbers, and two latents a column.
+_LARGEST_PRIOR_OF_MANY, _BUMPS_OF_MANY = 200, 20
 # Examples, below which weights decay most, and from which neither decay nor dropout is needed.
 _FEW, _MANY = 5_000, 20_000
 _OPTIMIZER = "adamw"
@@ -92,19 +94,24 @@ def _all(
     config: RunConfig, given: Mapping[str, Mapping[str, Any]], spec: DataSpec, law: Law, count: int, posterior: Any
 ) -> Iterator[Choice]:
     """Every choice, whether its keys are free or not."""
-    yield Choice("likelihood", law.likelihood, law.reason)
+    has_many_rows = bool(spec.columns) and count >= _MANY
+    finer = {"num_components": _BUMPS_OF_MANY} if has_many_rows else {}
+    yield Choice("likelihood", {**law.likelihood, **finer}, law.reason)
     network = Choice("network", *sizes_for(spec, given.get("network", ())))
     yield network
     # Tables do far better without dropout, at a higher rate and with less decay, all changed together (docs/results.md).
     is_table = not spec.is_image and spec.num_elements <= _FEW_COLUMNS
     if count < _MANY and not is_table:
         yield Choice("network", {"dropout": 0.1}, f"{count:,} training examples are few for a network of this size")
-    yield Choice("model", {"latent_dim": _latents(spec)}, "latents that are not needed switch themselves off")
+    yield Choice(
+        "model", {"latent_dim": _latents(spec, has_many_rows=has_many_rows)}, "latents that are not needed switch themselves off"
+    )
     if class_of("model", config.model.name).infers_condition:
         plain = {"name": KINDS["prior"].default}
         yield Choice("prior", plain, "a prior with places for the classes would leave nothing for the label to say")
     else:
-        yield _prior(posterior, count, is_wanted="num_components" in given.get("prior", {}))
+        most = _LARGEST_PRIOR_OF_MANY if has_many_rows else _LARGEST_PRIOR
+        yield _prior(posterior, count, most, is_wanted="num_components" in given.get("prior", {}))
     asked = given.get("training", {}).get("batch_size", 0)
     name = _name_of(network, given)
     convolves = name in _CONVOLVED_NUMBERS and jax.default_backend() == "cpu"
@@ -141,13 +148,13 @@ def _all(
     yield Choice("training", {"skip_spikes": True}, "a step whose gradient explodes would undo many others")
 
 
-def _prior(posterior: Any, count: int, *, is_wanted: bool) -> Choice:
+def _prior(posterior: Any, count: int, most: int, *, is_wanted: bool) -> Choice:
     learned = class_of("prior", _LEARNED)
     if not posterior.has_density or learned.space not in (None, posterior.space):
         return Choice("prior", {"name": KINDS["prior"].default}, "a learned prior does not go with this posterior")
     if count < _FEWEST_FOR_LEARNED_PRIOR and not is_wanted:
         return Choice("prior", {"name": KINDS["prior"].default}, f"{count:,} training examples are too few to learn a prior from")
-    components = min(_LARGEST_PRIOR, max(2, count // _EXAMPLES_A_COMPONENT))
+    components = min(most, max(2, count // _EXAMPLES_A_COMPONENT))
     return Choice(
         "prior",
         {"name": _LEARNED, "num_components": components},
@@ -166,10 +173,10 @@ def _affordable(spec: DataSpec, law: Law, network: str, batch: int) -> int:
     return _MOST_STEPS
 
 
-def _latents(spec: DataSpec) -> int:
+def _latents(spec: DataSpec, *, has_many_rows: bool) -> int:
     if spec.is_image:
         return 32 if spec.num_elements <= _SMALL_PICTURE else 64
-    return min(32, max(2, spec.num_elements))
+    return min(32, max(2, spec.num_elements * (2 if has_many_rows else 1)))
 
 
 def _kept(choice: Choice, given: Mapping[str, Mapping[str, Any]]) -> Choice | None:
