@@ -21,7 +21,7 @@ from .conditions import joined
 from .counts import Memory, read_annotation, read_counts
 from .dataset import Dataset
 from .endings import COUNT_ENDINGS, FILES_IN_WORDS, TABLE_ENDINGS, ending_of
-from .files import load_array_file, load_rows_file
+from .files import load_array_file, load_rows_file, shard_rows
 from .images import load_image_folder
 from .named import NAMED_SETS, NamedSet, read_original
 from .streams import ArrayRows, rows_of
@@ -80,6 +80,7 @@ def load_dataset(
         raise MissingDataError(f"the data {shortened(str(name_or_path))!r} {reason}; expected a named data set or a path.")
     from_file = validation if validation and is_file(validation) else ""
     marks = "" if from_file else validation
+    table = dataclasses.replace(table, memory=memory)
     if is_url(str(name_or_path)) or (str(name_or_path) not in NAMED_SETS and ending_of(path) in TABLE_ENDINGS and path.is_file()):
         if key:
             raise DataError(f"data.key is {key!r}, but {path} is a table, which holds one array; leave the key out.")
@@ -264,8 +265,10 @@ def _load(
             )
     if text in NAMED_SETS:
         return NAMED_SETS[text].load(data_directory(data_dir))
+    if path.is_dir() and (rows := shard_rows(path, key, memory)) is not None:
+        return Dataset(text, check_array(rows, name=path.name))
     if path.is_dir():
-        images, labels = load_image_folder(path, image_size, background)
+        images, labels = load_image_folder(path, image_size, background, memory)
         names, numbers = (None, None) if labels is None else np.unique(labels, return_inverse=True)
         named = () if names is None else tuple(names.tolist())
         return Dataset(text, check_array(images, name=text), labels=numbers, label_names=named)

@@ -18,6 +18,8 @@ from .idx import read_idx
 from .images import IMAGE_ENDINGS
 from .matlab import read_mat
 from .streams import AbstractRows
+from .streams.arrays import NpyRows, ShardRows
+from .streams.files import Files, is_streamed
 
 # A variable's shape and the name of its type.
 _Form = tuple[tuple[int, ...], str]
@@ -93,6 +95,8 @@ def _load_numpy(path: Path, key: str, memory: Memory) -> np.ndarray | AbstractRo
     is_single = path.suffix.lower() == ".npy"
     if is_single:
         _refuse_key(path, key)
+    if is_single and (rows := _npy_rows(path, memory)) is not None:
+        return rows
     with path.open("rb") as file:
         _check_header(path, file)
         stored = np.load(file, allow_pickle=False)
@@ -114,6 +118,56 @@ def _load_numpy(path: Path, key: str, memory: Memory) -> np.ndarray | AbstractRo
     if not isinstance(value, np.ndarray):
         raise DataError(f"{path}: {name} is not an array; expected members that numpy.savez wrote.")
     return value
+
+
+def _npy_rows(path: Path, memory: Memory) -> NpyRows | None:
+    """The rows of an array that is to be read a block at a time; None where it is to be one array, or `numpy.load` judges it."""
+    with path.open("rb") as file:
+        if file.read(len(np.lib.format.MAGIC_PREFIX)) != np.lib.format.MAGIC_PREFIX:
+            return None
+        file.seek(0)
+        shape, in_columns, dtype = _header(file)
+        offset = file.tell()
+    size = math.prod(shape) * dtype.itemsize
+    is_whole = path.stat().st_size - offset >= size
+    if len(shape) < 2 or not shape[0] or in_columns or dtype.kind not in "biuf" or not is_whole or not is_streamed(size, memory):
+        return None
+    return NpyRows(path, shape, dtype, offset)
+
+
+def shard_rows(folder: Path, key: str = "", memory: Memory = "auto") -> np.ndarray | AbstractRows | None:
+    """The rows of a folder of .npz and .npy files, sorted by name, each of which holds a part; None for a folder without any.
+
+    Raises `DataError` for a file whose array has another shape or type, and where `key` is missing, wrong or needed.
+    """
+    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in (".npz", ".npy"))
+    if not paths:
+        return None
+    forms = [_form_of_shard(path, key) for path in paths]
+    (first, dtype), counts = forms[0], [shape[0] for shape, _ in forms]
+    for path, (shape, kind) in zip(paths, forms, strict=True):
+        if shape[1:] != first[1:] or kind != dtype or not shape:
+            raise DataError(
+                f"{path} holds an array {shape} of {kind}, but {paths[0].name} one {first} of {dtype}; expected files whose "
+                "arrays differ in the number of rows alone."
+            )
+    if np.dtype(dtype).kind not in "iuf":
+        raise DataError(f"{paths[0]} holds {dtype}; expected numbers.")
+
+    def load(path: Path) -> np.ndarray:
+        return load_array_file(path, key if path.suffix.lower() == ".npz" else "")
+
+    rows = ShardRows(folder, paths, counts, first[1:], np.dtype(dtype), load)
+    return rows if is_streamed(rows.nbytes, memory) else np.asarray(rows)
+
+
+def _form_of_shard(path: Path, key: str) -> _Form:
+    with Files([path]).reading(path), path.open("rb") as file:
+        if path.suffix.lower() == ".npy":
+            return _form_in_header(file)
+        with np.load(file, allow_pickle=False) as stored:
+            forms = {name: _form_of_member(stored, name) for name in stored.files}
+            return forms[_choose_key(path, key, forms)]
 
 
 def _check_header(path: Path, file: IO[bytes]) -> None:
@@ -149,10 +203,15 @@ def _num_bytes(shape: tuple[int, ...], kind: str) -> int:
 
 
 def _form_in_header(file: IO[bytes]) -> _Form:
+    shape, _, dtype = _header(file)
+    return shape, str(dtype)
+
+
+def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """(the shape, whether it lies column by column, the type)"""
     version = np.lib.format.read_magic(file)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, _, dtype = read(file)
-    return shape, str(dtype)
+    return read(file)
 
 
 def _form_of_member(archive: np.lib.npyio.NpzFile, name: str) -> _Form:

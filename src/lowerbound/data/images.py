@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import copy
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,8 @@ import numpy as np
 from ..errors import ConfigurationError, DataError, MissingDataError, warn_of_data
 from ..storage.memory import check_fits
 from ..storage.regular import not_a_file
+from .streams.arrays import ImageRows
+from .streams.files import is_streamed
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -22,7 +25,9 @@ _GREY = {"1", "L", "I;16", "I;16B", "I;16L", "I", "F"}
 _SIZE = re.compile(r"(\d{1,5})x(\d{1,5})")
 
 
-def load_image_folder(folder: Path, size: str = "", background: str = "") -> tuple[np.ndarray, np.ndarray | None]:
+def load_image_folder(
+    folder: Path, size: str = "", background: str = "", memory: str = "resident"
+) -> tuple[np.ndarray | ImageRows, np.ndarray | None]:
     """Every image under `folder`, sorted by path, as (n, H, W) grey or (n, H, W, 3) colour; and the sub-folder of each.
 
     8-bit images give uint8, 16-bit grey ones uint16, floating-point ones float32, and 1-bit ones 0 and 1. Where some are colour
@@ -31,6 +36,8 @@ def load_image_folder(folder: Path, size: str = "", background: str = "") -> tup
     - `size`: "HEIGHTxWIDTH", to which every image is scaled, what juts out cut off on both sides; empty for the size of most,
       where others are scaled with a warning.
     - `background`: the colour behind transparent pixels ("white", "#204080"); empty for white, with a warning.
+
+    - `memory`: "streamed" for rows that are decoded when they are read, "auto" for that where memory does not suffice.
 
     The labels, (n,) texts, are the first sub-folder of each image where all lie in one and there are several; else None.
 
@@ -44,6 +51,8 @@ def load_image_folder(folder: Path, size: str = "", background: str = "") -> tup
         raise MissingDataError(f"{folder} holds no images; expected files that end in {', '.join(IMAGE_ENDINGS)}.")
     target = _size_of(size) if size else None
     seen = _Background(background)
+    if (rows := _image_rows(folder, paths, target, seen, memory)) is not None:
+        return rows, _labels_of(folder, paths)
     images = []
     for path in paths:
         images.append(_read(path, target, seen))
@@ -62,10 +71,49 @@ def load_image_folder(folder: Path, size: str = "", background: str = "") -> tup
             f"{folder} mixes images of different depth: {paths[0].name} is {images[0].dtype}, {odd.name} is not. "
             "Convert them to one depth, 8 bits for example."
         )
+    return np.stack(images), _labels_of(folder, paths)
+
+
+def _labels_of(folder: Path, paths: list[Path]) -> np.ndarray | None:
     below = [path.relative_to(folder).parts for path in paths]
     labels = [parts[0] for parts in below if len(parts) > 1]
-    has_labels = len(labels) == len(paths) and len(set(labels)) > 1
-    return np.stack(images), np.asarray(labels) if has_labels else None
+    return np.asarray(labels) if len(labels) == len(paths) and len(set(labels)) > 1 else None
+
+
+def _image_rows(
+    folder: Path, paths: list[Path], size: tuple[int, int] | None, background: _Background, memory: str
+) -> ImageRows | None:
+    """Images that are decoded when they are read, all of the size that is asked for or of that of most, by their headers."""
+    # What it counts is for the images of an array.
+    background = copy.copy(background)
+    first = _read(paths[0], size, background)
+    if not is_streamed(first.nbytes * len(paths), memory):
+        return None
+    import PIL.Image
+
+    sizes, modes = collections.Counter[tuple[int, int]](), set[str]()
+    for path in paths:
+        try:
+            with PIL.Image.open(path, formats=_FORMATS) as image:
+                sizes[image.height, image.width] += 1
+                modes.add(image.mode)
+        except Exception as error:
+            # Pillow's readers meet damage with whatever their parts raise.
+            raise DataError(f"the image {path} could not be read ({error}). Repair it, or take it out.") from error
+    usual = size or sizes.most_common(1)[0][0]
+    if size is None and len(sizes) > 1:
+        warn_of_data(
+            f"{sizes.total() - sizes[usual]:,} of {len(paths):,} images in {folder} are not {usual[0]} x {usual[1]} (height x "
+            "width): they are scaled to that, and cut where their sides differ. Set data.image_size for another size."
+        )
+    is_grey = modes <= _GREY | {"LA", "La"}
+
+    def load(path: Path) -> np.ndarray:
+        pixels = _read(path, usual, background)
+        return pixels if is_grey or pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
+
+    example = load(paths[0])
+    return ImageRows(folder, paths, example.shape, example.dtype, load)
 
 
 def _size_of(text: str) -> tuple[int, int]:

@@ -12,13 +12,16 @@ import numpy as np
 from ..errors import DataError, shortened, unknown_name_message, warn_of_data
 from .checks import check_array
 from .columns import Column, RawTable, infer_columns, read_raw
+from .columns.arrow import arrow_metadata, plain_type
 from .columns.raw import is_missing
 from .columns.schema_file import columns_by, read_schema
 from .columns.sql import is_url
 from .conditions import joined
 from .dataset import Dataset
 from .endings import TEXT_ENDINGS, ending_of
-from .tables import load_table
+from .streams.files import is_streamed
+from .streams.tables import ColumnRows
+from .tables import check_different, load_table
 from .validation import is_file, with_marked
 
 if TYPE_CHECKING:
@@ -35,6 +38,7 @@ class TableOptions:
     - `schema`: the path of a file that states the kinds of columns; empty to infer all.
     - `columns`: those of a model, by which the table is encoded, whatever its own cells show; empty to infer them.
     - `keeps_empty_rows`: whether a row without any value stays: where each row is to be answered.
+    - `memory`: of Parquet, whether it is one array ("resident"), read by row groups ("streamed"), or what memory suffices for.
     """
 
     missing: tuple[str, ...] = ()
@@ -42,6 +46,7 @@ class TableOptions:
     schema: str = ""
     columns: tuple[Column, ...] = ()
     keeps_empty_rows: bool = False
+    memory: str = "resident"
 
     @property
     def is_plain(self) -> bool:
@@ -72,6 +77,10 @@ def load_table_set(
         if table is not None:
             return Dataset(name, check_array(table.values, name=path.name), feature_names=table.names)
     aside = {**({marks: "data.validation"} if marks else {}), **dict.fromkeys(condition, "data.condition")}
+    if ending_of(path) == ".parquet" and (found := _parquet_rows(name, path, aside, options)) is not None:
+        dataset, table = found
+        given = {each: _apart(table, each, may_lack=are_labels and each in condition) for each in aside}
+        return _with_given(dataset, condition, marks, given)
     raw = read_raw(name, missing=options.missing, query=options.query, apart=tuple(aside))
     _require(raw, aside)
     rest = raw.without(tuple(aside))
@@ -83,11 +92,44 @@ def load_table_set(
     if dataset.table is not None and len(dataset.table) < len(rest):
         kept = ~_is_empty(rest, dataset.columns)
         given = {each: column[kept] for each, column in given.items()}
+    return _with_given(dataset, condition, marks, given)
+
+
+def _with_given(dataset: Dataset, condition: Sequence[str], marks: str, given: Mapping[str, np.ndarray]) -> Dataset:
+    """The data set with what was set aside."""
     if condition:
         columns = [given[each] for each in condition]
         together = joined(list(condition), columns) if len(columns) > 1 else columns[0]
         dataset = dataclasses.replace(dataset, condition=together, condition_name=",".join(condition))
     return with_marked(dataset, marks, given[marks]) if marks else dataset
+
+
+def _parquet_rows(name: str, path: Path, aside: Mapping[str, str], options: TableOptions) -> tuple[Dataset, RawTable] | None:
+    """A table that is read by row groups, and the columns that are set aside; None where it is to be one array."""
+    from .streams.parquet import ParquetNumbers, ParquetTable, starts_of
+
+    file = arrow_metadata(path)
+    if file is None or not is_streamed(8.0 * file.metadata.num_rows * file.metadata.num_columns, options.memory):
+        return None
+    names = [str(each) for each in file.schema.names if not str(each).startswith("__index_level_")]
+    check_different(str(path), names)
+    starts = starts_of(file.metadata)
+    apart = ParquetTable(path, list(aside), starts, options.missing)
+    _require(RawTable(str(path), tuple(names), ()), aside)
+    given = apart.table(np.arange(int(starts[-1]))) if aside else RawTable(str(path), (), ())
+    rest = [each for each in names if each not in aside]
+    if options.is_plain and (dtype := plain_type(file, rest)) is not None:
+        rows = ParquetNumbers(path, rest, starts, dtype)
+        return Dataset(name, check_array(rows, name=path.name), feature_names=tuple(rest)), given
+    source = ParquetTable(path, rest, starts, options.missing)
+    some = source.some()
+    columns = options.columns or _columns_of(some, options.schema, tuple(aside))
+    _say_left_out(some, columns, options)
+    kept = [column for column in columns if not column.is_left_out]
+    if not kept:
+        raise DataError(f"{path} has no column to learn from: {'; '.join(_reason(column) for column in columns[:_MOST_SHOWN])}.")
+    names = tuple(column.name for column in kept)
+    return Dataset(name, ColumnRows(source, kept), feature_names=names, columns=tuple(columns)), given
 
 
 def numbers_of(table: RawTable) -> np.ndarray | None:

@@ -7,6 +7,8 @@ import inspect
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ..assembly.automatic import Choice, choose, with_choices
 from ..assembly.build import check_same_model, infers_labels, resolve, told_labels
 from ..assembly.laws import with_laws
@@ -105,7 +107,17 @@ def _has_columns(given: Mapping[str, Mapping[str, Any]], parts: Mapping[str, Any
 
 
 def _choose_split(config: RunConfig, dataset: Dataset) -> Split:
-    """The split that comes with the data, or a seeded shuffle with the configuration's sizes, around rows that were chosen."""
+    """The split that comes with the data, or a seeded shuffle with the configuration's sizes, around rows that were chosen.
+
+    Of rows that lie in blocks each part is in their order, in which it is read.
+    """
+    split = _split_of(config, dataset)
+    if not (rows_of(dataset.examples) and dataset.examples.starts is not None):
+        return split
+    return dataclasses.replace(split, **{part: np.sort(getattr(split, part)) for part in split.sizes})
+
+
+def _split_of(config: RunConfig, dataset: Dataset) -> Split:
     if dataset.split is not None:
         return dataset.split
     data = config.data

@@ -35,6 +35,8 @@ from .planning import described, plan
 from .start import Start
 
 FINISHED = (ALL_EPOCHS, STOPPED_EARLY)
+# What a run is said to have ended by when a file could not be read.
+NOT_READ = "the data could not be read"
 
 
 @dataclasses.dataclass
@@ -217,6 +219,13 @@ class TrainingRun:
         except NonFiniteLossError as error:
             self._note_end(NOT_FINITE)
             raise NonFiniteLossError(f"{error} {self._what_is_kept()}") from error
+        except DataError as error:
+            # A file that is read while training goes on is not what it was.
+            place = self.save_checkpoint()
+            self._note_end(NOT_READ)
+            raise DataError(
+                f"{error} All that was learned is kept in {place}; go on with: lowerbound train --resume {self.folder.path}"
+            ) from error
         self.save_checkpoint()
         model = self.trainer.model_of(self.progress)
         if self.is_finished:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -57,10 +57,13 @@ def read_arrow(path: Path, declared: Collection[str] = ()) -> RawTable:
     kept = tuple(name for name in names if name not in index)
     if not kept or not table.num_rows:
         raise DataError(f"{path} holds no rows of numbers or texts; expected one row for each example.")
-    return RawTable(str(path), kept, tuple(_column(str(path), name, table.column(names.index(name)), declared) for name in kept))
+    return RawTable(
+        str(path), kept, tuple(raw_column(str(path), name, table.column(names.index(name)), declared) for name in kept)
+    )
 
 
-def _column(source: str, name: str, values: Any, declared: Collection[str]) -> np.ndarray:
+def raw_column(source: str, name: str, values: Any, declared: Collection[str]) -> np.ndarray:
+    """A column of an Arrow table, as `RawTable` has it; raises `DataError` for a type that is none of those."""
     import pyarrow
     import pyarrow.types as types
 
@@ -77,3 +80,37 @@ def _column(source: str, name: str, values: Any, declared: Collection[str]) -> n
             "it into one of these, or drop the column."
         )
     return column_of(values.to_pylist(), lambda row: f"{source}: row {row}, column {name!r}", declared)
+
+
+class _Form(NamedTuple):
+    """What stands at the end of a Parquet file."""
+
+    metadata: Any
+    schema: Any
+
+
+def arrow_metadata(path: Path) -> Any:
+    """The metadata and the Arrow schema of a Parquet file; None where `read_arrow` says what is wrong."""
+    try:
+        import pyarrow.parquet
+
+        with pyarrow.parquet.ParquetFile(path) as file:
+            return _Form(file.metadata, file.schema_arrow) if file.metadata.num_rows else None
+    except (ImportError, OSError, ValueError):
+        return None
+
+
+def plain_type(form: Any, names: Collection[str]) -> np.dtype | None:
+    """The type that holds all of these columns where they are numbers and none is null, as far as the file tells; else None."""
+    import pyarrow.types as types
+
+    kinds = [form.schema.field(name).type for name in names]
+    if not all(types.is_integer(kind) or types.is_floating(kind) for kind in kinds):
+        return None
+    places = [form.schema.get_field_index(name) for name in names]
+    for group in range(form.metadata.num_row_groups):
+        for place in places:
+            statistics = form.metadata.row_group(group).column(place).statistics
+            if statistics is None or statistics.null_count is None or statistics.null_count:
+                return None
+    return np.dtype(np.float32 if all(kind.to_pandas_dtype() == np.float32 for kind in kinds) else np.float64)

@@ -12,20 +12,23 @@ import numpy as np
 from ...errors import DataError, LowerboundError, unknown_name_message
 from ...storage.memory import check_fits
 from ..endings import ending_of
+from ..streams.arrays import MatrixRows
+from ..streams.files import is_streamed
 
 # What row attributes of .loom files call the names of genes, the most usual first.
 _GENE_NAMES = ("Gene", "gene", "GeneName", "gene_names", "gene_name", "var_names", "Name", "Accession", "id")
 
 
-def read_annotated(path: Path, key: str = "") -> tuple[Any, tuple[str, ...]]:
+def read_annotated(path: Path, key: str = "", memory: str = "resident") -> tuple[Any, tuple[str, ...]]:
     """The matrix of a file, cells by genes, sparse or dense as it is stored; and the names of its columns, or none.
 
+    - `memory`: "auto" for rows that are read from the file where memory does not hold the matrix as it is stored.
     - `key`: the layer to take instead of the main matrix; "raw" for the raw counts of an .h5ad file.
 
     Raises `DataError` for another key (the message lists what there is), where h5py is missing, and where the file is torn.
     """
     with _opened(path) as file:
-        return _loom(path, file, key) if ending_of(path) == ".loom" else _h5ad(path, file, key)
+        return _loom(path, file, key) if ending_of(path) == ".loom" else _h5ad(path, file, key, memory)
 
 
 def read_annotation(path: Path, name: str, *, may_lack: bool = False, key: str = "data.condition") -> np.ndarray:
@@ -80,18 +83,18 @@ def _is_group(item: Any) -> bool:
     return hasattr(item, "keys")
 
 
-def _h5ad(path: Path, file: Any, key: str) -> tuple[Any, tuple[str, ...]]:
+def _h5ad(path: Path, file: Any, key: str, memory: str) -> tuple[Any, tuple[str, ...]]:
     layers = list(file["layers"]) if "layers" in file else []
     has_raw = "raw" in file and _is_group(file["raw"])
     if key and key not in layers and not (key == "raw" and has_raw):
         choices = [*layers, *(["raw"] if has_raw else [])]
         raise DataError(f"{path}: {unknown_name_message('data.key', key, choices) if choices else _no_layers(key)}")
     if key and key not in layers:
-        return _matrix(path, file["raw/X"], "raw/X"), _names(file["raw/var"])
+        return _backed(path, file, "raw/X", memory), _names(file["raw/var"])
     place = f"layers/{key}" if key else "X"
     if place not in file:
         raise DataError(f"{path} has no {place}; give one of its layers with data.key: {', '.join(layers) or 'there is none'}.")
-    return _matrix(path, file[place], place), _names(file["var"])
+    return _backed(path, file, place, memory), _names(file["var"])
 
 
 def _no_layers(key: str) -> str:
@@ -107,6 +110,25 @@ def _loom(path: Path, file: Any, key: str) -> tuple[Any, tuple[str, ...]]:
     attributes = file["row_attrs"]
     named = next((each for each in _GENE_NAMES if each in attributes), None)
     return matrix, () if named is None else tuple(map(str, _texts(attributes[named][()]).tolist()))
+
+
+def _backed(path: Path, file: Any, place: str, memory: str) -> Any:
+    """The matrix; or rows that are read from the file, where it has them together and memory is short."""
+    item = file[place]
+    is_sparse = _is_group(item)
+    size = sum(item[part].dtype.itemsize * item[part].size for part in ("data", "indices")) if is_sparse else item.nbytes
+    form = _text(item.attrs.get("encoding-type", item.attrs.get("h5sparse_format", ""))) if is_sparse else "dense"
+    is_asked = memory == "streamed" and not is_sparse
+    if form.startswith("csc") or not (is_asked or (memory != "resident" and is_streamed(size, "auto"))):
+        return _matrix(path, item, place)
+    values = item["data"] if is_sparse else item
+    if values.dtype.kind not in "biuf" or (not is_sparse and len(item.shape) != 2):
+        return _matrix(path, item, place)
+    shape = tuple(
+        int(each) for each in (item.attrs["shape" if "shape" in item.attrs else "h5sparse_shape"] if is_sparse else item.shape)
+    )
+    ends = np.asarray(item["indptr"][()], np.int64) if is_sparse else None
+    return MatrixRows(path, lambda: _opened(path), place, shape, np.dtype(values.dtype), ends)
 
 
 def _matrix(path: Path, item: Any, place: str) -> Any:

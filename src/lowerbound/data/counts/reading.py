@@ -11,7 +11,7 @@ import numpy as np
 
 from ...errors import DataError, warn_of_data
 from ..endings import COUNT_ENDINGS, ending_of
-from ..streams import AbstractRows
+from ..streams import AbstractRows, rows_of
 from .annotated import read_annotated
 from .matrix_market import read_matrix_market
 from .sparse import Memory, rows_of_matrix
@@ -37,12 +37,12 @@ def read_counts(path: Path, key: str = "", memory: Memory = "auto") -> Counts:
     Raises `DataError`, and `TooLargeError` where rows that are to be an array do not fit into memory.
     """
     if ending_of(path) in (".h5ad", ".loom"):
-        matrix, names = read_annotated(path, key)
+        matrix, names = read_annotated(path, key, memory)
     elif key:
         raise DataError(f"data.key is {key!r}, but {path} holds one matrix without a name; leave the key out.")
     else:
         matrix, names = read_matrix_market(path)
-    values = rows_of_matrix(matrix, str(path), memory)
+    values = matrix if rows_of(matrix) else rows_of_matrix(matrix, str(path), memory)
     if names and len(names) != values.shape[1]:
         raise DataError(f"{path} has {len(names):,} names for {values.shape[1]:,} columns; expected a name for each.")
     return Counts(values, _different(path, names))

@@ -1,0 +1,112 @@
+"""Rows per second and peak memory: a table of numbers in Parquet as one array in memory, and read by row groups.
+
+    python benchmarks/streams.py [--rows 2000000] [--columns 20] [--epochs 2] [--json FILE]
+
+Each way is a process of its own, so that its peak memory is its own. The rate is that of the last epoch, without its validation.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+ROWS_A_GROUP = 100_000
+WAYS = ("resident", "streamed")
+
+
+def write_table(path: Path, rows: int, columns: int) -> None:
+    """Correlated Gaussians, sorted by the first column, so that a bad shuffle would show."""
+    import pyarrow
+    import pyarrow.parquet
+
+    drawn = np.random.default_rng(0)
+    mixing = drawn.normal(size=(3, columns)).astype(np.float32)
+    names = [f"x{number}" for number in range(columns)]
+    schema = pyarrow.schema([(name, pyarrow.float32()) for name in names])
+    with pyarrow.parquet.ParquetWriter(path, schema) as writer:
+        for start in range(0, rows, ROWS_A_GROUP):
+            count = min(ROWS_A_GROUP, rows - start)
+            values = drawn.normal(size=(count, 3)).astype(np.float32) @ mixing + drawn.normal(size=(count, columns)) / 2
+            values[:, 0] = np.linspace(start, start + count, count) / rows + values[:, 0] / 100
+            arrays = [pyarrow.array(values[:, number].astype(np.float32)) for number in range(columns)]
+            writer.write_table(pyarrow.Table.from_arrays(arrays, schema=schema), row_group_size=ROWS_A_GROUP)
+
+
+def measured(path: Path, way: str, epochs: int) -> dict[str, float | str]:
+    """One run of one way, in this process."""
+    from lowerbound.config import RunConfig
+    from lowerbound.data.datasets import load_configured
+    from lowerbound.runs.training import TrainingRun
+
+    sections = {
+        "data": {"name": str(path), "memory": way, "validation": 0.01, "test": 0.0},
+        "model": {"latent_dim": 5},
+        "network": {"name": "mlp", "hidden_widths": [64]},
+        "likelihood": {"name": "gaussian"},
+        "training": {"epochs": epochs, "batch_size": 256, "validate_every": 1, "early_stopping_patience": 0},
+    }
+    begun = time.perf_counter()
+    config = RunConfig.from_dict(sections)
+    with tempfile.TemporaryDirectory() as folder:
+        run = TrainingRun.begin(Path(folder) / "run", config, load_configured(config.data), recipe="", command="")
+        ready = time.perf_counter() - begun
+        rates, bounds = [], []
+
+        def note(record: object, run: TrainingRun) -> None:
+            rates.append(record.examples_per_second)  # pyright: ignore[reportAttributeAccessIssue]
+            bounds.append(record.validation_bound_nats)  # pyright: ignore[reportAttributeAccessIssue]
+
+        run.run(on_record=note)
+        return {
+            "way": way,
+            "rows_per_second": rates[-1],
+            "validation_bound_nats": bounds[-1],
+            "seconds_before_training": ready,
+            "peak_memory_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6,
+            "share_of_time_waiting": run.trainer.feed.waited / run.progress.seconds,
+            "how": run.trainer.how_fed,
+        }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=2_000_000)
+    parser.add_argument("--columns", type=int, default=20)
+    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--one", nargs=2, metavar=("FILE", "WAY"), help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.one:
+        sys.stdout.write(json.dumps(measured(Path(given.one[0]), given.one[1], given.epochs)))
+        return
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "table.parquet"
+        write_table(path, given.rows, given.columns)
+        for way in given.ways:
+            command = [sys.executable, __file__, "--epochs", str(given.epochs), "--one", str(path), way]
+            found.append(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1]))
+            one = found[-1]
+            sys.stdout.write(
+                f"{way}: {one['rows_per_second']:,.0f} rows/s, {one['peak_memory_gb']:.2f} GB at most, "
+                f"{one['seconds_before_training']:.1f} s before the first step, {one['share_of_time_waiting']:.1%} waiting, "
+                f"bound {one['validation_bound_nats']:.3f} nats. {one['how']}\n"
+            )
+            sys.stdout.flush()
+    record = {"rows": given.rows, "columns": given.columns, "machine": platform.machine(), "found": found}
+    if given.json:
+        given.json.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
