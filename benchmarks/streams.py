@@ -2,6 +2,8 @@
 
     python benchmarks/streams.py [--rows 2000000] [--columns 20] [--epochs 2] [--json FILE]
 
+`--ways reader` reads an epoch and trains on nothing: how fast a device might be before it waits, and the memory of reading alone.
+
 Each way is a process of its own, so that its peak memory is its own. The rate is that of the last epoch, without its validation.
 """
 
@@ -20,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 ROWS_A_GROUP = 100_000
-WAYS = ("resident", "streamed")
+WAYS = ("resident", "streamed", "reader")
 
 
 def write_table(path: Path, rows: int, columns: int) -> None:
@@ -48,7 +50,7 @@ def measured(path: Path, way: str, epochs: int) -> dict[str, float | str]:
     from lowerbound.runs.training import TrainingRun
 
     sections = {
-        "data": {"name": str(path), "memory": way, "validation": 0.01, "test": 0.0},
+        "data": {"name": str(path), "memory": "resident" if way == "resident" else "streamed", "validation": 0.01, "test": 0.0},
         "model": {"latent_dim": 5},
         "network": {"name": "mlp", "hidden_widths": [64]},
         "likelihood": {"name": "gaussian"},
@@ -59,6 +61,8 @@ def measured(path: Path, way: str, epochs: int) -> dict[str, float | str]:
     with tempfile.TemporaryDirectory() as folder:
         run = TrainingRun.begin(Path(folder) / "run", config, load_configured(config.data), recipe="", command="")
         ready = time.perf_counter() - begun
+        if way == "reader":
+            return _read_alone(run, ready)
         rates, bounds = [], []
 
         def note(record: object, run: TrainingRun) -> None:
@@ -77,12 +81,34 @@ def measured(path: Path, way: str, epochs: int) -> dict[str, float | str]:
         }
 
 
+def _read_alone(run: object, ready: float) -> dict[str, float | str]:
+    """An epoch of chunks, of which nothing is computed."""
+    import jax
+
+    trainer = run.trainer  # pyright: ignore[reportAttributeAccessIssue]
+    key, schedule = jax.random.key(0), trainer.schedule
+    begun, count = time.perf_counter(), 0
+    for step in range(0, schedule.steps_per_epoch, schedule.steps_per_chunk):
+        count += len(trainer.feed.fetch(key, step, schedule).data)
+    seconds = time.perf_counter() - begun
+    trainer.feed.close()
+    return {
+        "way": "reader",
+        "rows_per_second": count / seconds,
+        "validation_bound_nats": float("nan"),
+        "seconds_before_training": ready,
+        "peak_memory_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6,
+        "share_of_time_waiting": 1.0,
+        "how": trainer.how_fed,
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=2_000_000)
     parser.add_argument("--columns", type=int, default=20)
     parser.add_argument("--epochs", type=int, default=2)
-    parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS)
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS[:2])
     parser.add_argument("--json", type=Path)
     parser.add_argument("--one", nargs=2, metavar=("FILE", "WAY"), help=argparse.SUPPRESS)
     given = parser.parse_args()
