@@ -1,12 +1,15 @@
 """Holes in tables: how near what fills them is to the truth, and whether intervals hold, beside what is usually done.
 
     python benchmarks/imputation.py [--sets breast concrete wine letter adult] [--rates 20 50] [--masks 1 2 3] [--methods ...]
-        [--rows 10000] [--set section.key=value] --data-dir DIR --json FILE
+        [--rows 10000] [--mechanism mcar] [--set section.key=value] --data-dir DIR --json FILE
 
 Wine, Breast and letter (DIR/hivae_uci) with their own masks, `MissingRATE_MASK` of `masks_packed.npz`; concrete
 (DIR/uci_regression) and Adult (DIR/adult_raw) with cells missing completely at random by a rule: cell (i, j) is hidden where
 `numpy.random.default_rng([MASK, RATE]).random((rows, columns)) < RATE / 100`. Of Adult and letter the first `--rows` rows after
-the shuffle `default_rng(0).permutation`. Every method sees the same table with holes, and fills that very table.
+the shuffle `default_rng(0).permutation`. With `--mechanism mar` cells are missing at random, but not completely: let s be the
+first column that is no category and r_i in (0, 1) the rank of s in row i over n + 1, ties broken at random. Of the columns but s
+every second one loses cell (i, j) with the probability 1 / (1 + exp(-a - 3 (2 r_i - 1))), a such that the mean is RATE / 100; s
+and the other columns lose nothing. Every method sees the same table with holes, and fills that very table.
 
 - real columns: the root mean square error over the column's standard deviation. Ordinal ones: the mean distance in ranks over
   their number. Categorical ones: the share that is wrong. Each is the mean over the columns of its sort.
@@ -33,6 +36,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy.optimize import brentq
+from scipy.special import expit
 
 INTERVAL = 0.9
 TAILS = ((1 - INTERVAL) / 2, (1 + INTERVAL) / 2)
@@ -101,8 +106,23 @@ def load(name: str, directory: Path, most_rows: int) -> tuple[Table, np.ndarray]
     return Table(values[rows], sorts), rows
 
 
+def mask_at_random(table: Table, rate: int, mask: int) -> np.ndarray:
+    """(n, columns) which cells are hidden, by a rule that a column decides which is always seen."""
+    rng = np.random.default_rng([mask, rate, 2])
+    seen = next(number for number, sort in enumerate(table.sorts) if sort != "category")
+    order = np.lexsort((rng.random(len(table.values)), table.values[:, seen]))
+    ranks = np.empty(len(order))
+    ranks[order] = np.arange(1, len(order) + 1) / (len(order) + 1)
+    slope = 3 * (2 * ranks - 1)
+    start = brentq(lambda a: expit(a + slope).mean() - rate / 100, -20, 20)
+    hidden = rng.random(table.values.shape) < expit(start + slope)[:, None]
+    others = [number for number in range(len(table.sorts)) if number != seen]
+    hidden[:, [seen, *others[1::2]]] = False
+    return hidden
+
+
 def mask_of(name: str, directory: Path, rate: int, mask: int, rows: np.ndarray, num_columns: int) -> np.ndarray:
-    """(n, columns) which cells are hidden."""
+    """(n, columns) which cells are hidden completely at random."""
     folder = {"wine": "Wine", "breast": "Breast", "letter": "letter"}.get(name)
     if folder is None:
         return np.random.default_rng([mask, rate]).random((len(rows), num_columns)) < rate / 100
@@ -200,16 +220,22 @@ def by_miceforest(table: Table, holes: np.ndarray, seed: int, options: argparse.
 def by_lowerbound(table: Table, holes: np.ndarray, seed: int, options: argparse.Namespace) -> Filled:
     """The estimator as it is, fitted to the table with holes, of which a tenth of the rows measures intervals."""
     from lowerbound import VAE
+    from lowerbound.estimator.parameters import PARAMETERS
 
+    names = {place: name for name, place in PARAMETERS.items()}
     settings: dict[str, dict[str, Any]] = {}
+    parameters: dict[str, Any] = {}
     for text in options.set:
         place, value = text.split("=", 1)
         section, key = place.split(".", 1)
-        settings.setdefault(section, {})[key] = json.loads(value)
+        if (section, key) in names:
+            parameters[names[section, key]] = json.loads(value)
+        else:
+            settings.setdefault(section, {})[key] = json.loads(value)
     frame = table.frame(holes)
     kinds = {f"c{number}": "categorical" for number, sort in enumerate(table.sorts) if sort == "category"}
     kinds |= {f"c{number}": "ordinal" for number, sort in enumerate(table.sorts) if sort == "ordinal"}
-    vae = VAE(schema=kinds or None, config=settings or None, random_state=seed).fit(frame)
+    vae = VAE(schema=kinds or None, config=settings or None, random_state=seed, **parameters).fit(frame)
     found = vae.impute(frame, interval=INTERVAL)
     values, low, high = np.empty(holes.shape), np.full(holes.shape, np.nan), np.full(holes.shape, np.nan)
     for number, sort in enumerate(table.sorts):
@@ -270,13 +296,16 @@ def measure(options: argparse.Namespace) -> None:
         table, rows = load(name, options.data_dir, options.rows)
         for rate in options.rates:
             for mask in options.masks:
-                hidden = mask_of(name, options.data_dir, rate, mask, rows, len(table.sorts)) & ~np.isnan(table.values)
+                if options.mechanism == "mar":
+                    hidden = mask_at_random(table, rate, mask)
+                else:
+                    hidden = mask_of(name, options.data_dir, rate, mask, rows, len(table.sorts))
+                hidden &= ~np.isnan(table.values)
                 holes = np.where(hidden, np.nan, table.values)
                 for method in options.methods:
-                    place = {"set": name, "rate": rate, "mask": mask, "method": method, "settings": options.set}
-                    if method != "lowerbound":
-                        place["settings"] = []
-                    if any(all(each.get(key) == value for key, value in place.items()) for each in done):
+                    place = {"set": name, "rate": rate, "mask": mask, "method": method, "mechanism": options.mechanism}
+                    place["settings"] = options.set if method == "lowerbound" else []
+                    if any(all(each.get(key, "mcar") == value for key, value in place.items()) for each in done):
                         continue
                     start = time.perf_counter()
                     found = METHODS[method](table, holes, mask, options)
@@ -293,7 +322,8 @@ def show(path: Path) -> None:
     """The table of means over the masks."""
     done = pd.DataFrame(json.loads(path.read_text()))
     done["settings"] = done["settings"].map(" ".join)
-    keys = ["set", "rate", "method", "settings"]
+    done["mechanism"] = done["mechanism"].fillna("mcar") if "mechanism" in done else "mcar"
+    keys = ["set", "rate", "mechanism", "method", "settings"]
     numbers = [column for column in done if column.endswith(("error", "inside", "score")) or column == "seconds"]
     means: Any = done.groupby(keys, sort=False)[numbers].mean()
     means.insert(0, "masks", done.groupby(keys, sort=False).size())
@@ -310,6 +340,7 @@ if __name__ == "__main__":
     parser.add_argument("--masks", nargs="+", type=int, default=[1, 2, 3])
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS))
     parser.add_argument("--rows", type=int, default=10_000, help="of letter and Adult")
+    parser.add_argument("--mechanism", default="mcar", choices=["mcar", "mar"])
     parser.add_argument("--set", action="append", default=[], help="of the estimator's configuration; the value is JSON")
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--json", type=Path, default=Path("imputation.json"))

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .estimator import VAE, EnsembleVAE, VAEClassifier, VAEOutlierDetector
     from .estimator.comparing import compare_models
+    from .estimator.multiple import multiple_imputations
 
 __version__ = "0.2.0"
-__all__ = ["VAE", "EnsembleVAE", "VAEClassifier", "VAEOutlierDetector", "__version__", "compare_models"]
+__all__ = ["VAE", "EnsembleVAE", "VAEClassifier", "VAEOutlierDetector", "__version__", "compare_models", "multiple_imputations"]
 
 
 _PACKAGES = (
@@ -33,6 +34,7 @@ _ESTIMATORS = {
     "VAEClassifier": "classifier",
     "VAEOutlierDetector": "outliers",
     "compare_models": "comparing",
+    "multiple_imputations": "multiple",
 }
 
 

@@ -50,3 +50,18 @@ def test_the_page_runs_as_it_stands(people: Path) -> None:
     assert {row["day"][:8] for row in new} == {"2024-03-"}
     with (people / "filled.csv").open() as file:
         assert all(row["height"] for row in csv.DictReader(file))
+    _check_how_holes_are_filled(people)
+
+
+def _check_how_holes_are_filled(people: Path) -> None:
+    """The report judges intervals of the column that has holes by the known cells of the rows that were held out."""
+    page = (people / "runs" / "people" / "report.html").read_text(encoding="utf-8")
+    rows = np.load(people / "runs" / "people" / "split.npz")["test"]
+    with (people / "people.csv").open() as file:
+        heights = [row["height"] for row in csv.DictReader(file)]
+    known = sum(bool(heights[row]) for row in rows)
+    section = page[page.index("How holes are filled") : page.index("How holes are filled") + 3000]
+    lines = re.findall(r'<th scope="row">(\w+)</th><td>(\w+)</td><td class="value">(\d+)</td>', section)
+    assert lines == [("height", "real", str(known))]
+    assert "Known cells of test rows were hidden" in section
+    assert len(re.findall(r'<td class="value">\d+\.\d%', section)) == 2

@@ -36,6 +36,7 @@ from .latents import (
     sample,
 )
 from .methods import evaluate_by
+from .pooling import PooledEstimates, pool_estimates
 from .posterior_density import HarmonicEstimate, PosteriorDensity, harmonic_evidence, harmonic_record
 from .proposals import AbstractProposal, Amortised, Defensive, Refined, Widened
 from .reconstruction import Reconstruction, reconstruction
@@ -75,6 +76,7 @@ __all__ = [
     "JointSampling",
     "JointWeights",
     "LatentTable",
+    "PooledEstimates",
     "PosteriorDensity",
     "Reconstruction",
     "Refined",
@@ -123,6 +125,7 @@ __all__ = [
     "own_streams",
     "p_values",
     "points",
+    "pool_estimates",
     "posterior_draws",
     "posterior_means",
     "posterior_stds",

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import html
+import math
+import shlex
 
 import numpy as np
 from matplotlib.axes import Axes
 
 from ..data.columns import Column
+from ..evaluation import ColumnCoverage
+from ..evaluation.holes import ASSUMED
 from ..summaries import RunSummary
+from ..summaries.summary import COVERAGE
 from .page_pictures import chart
 from .style import BLUE, INK, MUTED
 
@@ -40,7 +45,7 @@ def table_section(summary: RunSummary) -> str:
         '<p class="intro">What each column was taken for, and the values that decided it. Another kind or law is stated in a '
         f"schema: <code>lowerbound schema DATA --out schema.toml</code>.{holes}</p>"
         '<div class="card scroll"><table class="choices"><thead><tr><th>Column</th><th>Kind</th><th>Law</th><th>Because</th>'
-        f"<th>Missing</th></tr></thead><tbody>{rows}{left_out}</tbody></table></div>{pair_chart}"
+        f"<th>Missing</th></tr></thead><tbody>{rows}{left_out}</tbody></table></div>{pair_chart}{_filled(summary)}"
     )
 
 
@@ -53,6 +58,37 @@ def _row(column: Column) -> str:
 
 def _share(missing: float) -> str:
     return f"{missing:.1%}" if missing else "\N{EN DASH}"
+
+
+def _filled(summary: RunSummary) -> str:
+    """How right what fills a hole would be, column by column."""
+    if not summary.hole_coverage:
+        return ""
+    rows = "".join(_filled_row(column) for column in summary.hole_coverage)
+    folder = html.escape(shlex.quote(summary.folder or summary.name))
+    return (
+        f'<h3>How holes are filled</h3><p class="intro">Known cells of {html.escape(summary.split_shown)} rows were hidden, and '
+        "filled by the model. The error of numbers is their root mean square error over the column's standard deviation (1: no "
+        "better than the mean); of categories it is the share that is wrong. Intervals are meant to hold "
+        f"{COVERAGE:.0%} of the cells: the model's own quantiles, and those that are corrected by other held-out rows. "
+        f"{html.escape(ASSUMED)} <code>lowerbound impute {folder} TABLE --out FILE --interval {COVERAGE:g}</code> fills a table."
+        '</p><div class="card scroll"><table class="scores"><thead><tr><th>Column</th><th>Kind</th><th class="value">Hidden cells'
+        '</th><th class="value">Error</th><th class="value">Own intervals hold</th><th class="value">Corrected ones hold</th>'
+        f'<th class="value">Width</th></tr></thead><tbody>{rows}</tbody></table></div><p class="small">± is one standard error '
+        "over the cells. Width: of corrected intervals over that of the column's own quantiles. A column of which few "
+        "cells were hidden has no corrected interval.</p>"
+    )
+
+
+def _filled_row(column: ColumnCoverage) -> str:
+    cells = ["\N{EN DASH}"] * 3
+    if column.kind not in ("binary", "categorical"):
+        cells[0] = f"{column.own_coverage:.1%}"
+        if math.isfinite(column.width):
+            cells[1:] = [f"{column.coverage:.1%} ± {column.coverage_error:.1%}", f"{column.width:.2f}"]
+    error = f"{column.error:.3f}" if math.isfinite(column.error) else "\N{EN DASH}"
+    values = "".join(f'<td class="value">{cell}</td>' for cell in (f"{column.num_cells:,}", error, *cells))
+    return f'<tr><th scope="row">{html.escape(column.name)}</th><td>{column.kind}</td>{values}</tr>'
 
 
 def draw_pairs(axes: Axes, summary: RunSummary) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
+import numpy as np
 from jax.sharding import Mesh
 
 from ..config import RunConfig
@@ -13,16 +14,20 @@ from ..data.examples import examples_of
 from ..data.spec import DataSpec
 from ..data.splits import Split
 from ..diagnosis import Diagnosis, diagnose
-from ..evaluation import Evaluation, evaluate
+from ..errors import DataError
+from ..evaluation import ColumnCoverage, Evaluation, Intervals, evaluate, hide_and_fill, levels_of
 from ..models import AbstractLatentVariableModel
 from ..runs.folder import RunFolder
 from ..storage.atomic import write_text
 from ..summaries import summarize
+from ..summaries.summary import COVERAGE
 from .figures import save_all
 
 # The scores of a report must not take longer than the training: many importance samples only for few examples, and where the
 # decoder puts out so many numbers for them at most.
 MANY_SAMPLES, FEW_SAMPLES, FEW_EXAMPLES, MOST_OUTPUTS = 1000, 100, 1000, 2**32
+# Held-out rows of a table in which known cells are hidden, one after the other.
+_ROWS_WITH_HIDDEN_CELLS = 300
 FILES: Mapping[str, str] = {
     "report.html": "this page",
     "samples.png": "new examples: decoder means of draws from the prior",
@@ -68,8 +73,29 @@ def write_report(
         evaluation = evaluate(model, spec, data, num_samples=num_samples, split=shown, mesh=mesh)
         folder.write_scores(evaluation.to_json())
     scores = None if evaluation is None else evaluation.to_json()
-    summary = dataclasses.replace(summarize(folder, model, spec, config, dataset, split, shown, scores), files=FILES)
+    summary = dataclasses.replace(
+        summarize(folder, model, spec, config, dataset, split, shown, scores),
+        files=FILES,
+        hole_coverage=_hole_coverage(model, spec, dataset, split, shown),
+    )
     diagnosis = diagnose(summary)
     save_all(summary, folder.path)
     write_text(folder.path / "report.html", render_report(summary, diagnosis))
     return evaluation, diagnosis
+
+
+def _hole_coverage(
+    model: AbstractLatentVariableModel, spec: DataSpec, dataset: Dataset, split: Split, shown: str
+) -> tuple[ColumnCoverage, ...]:
+    """How intervals of a table's cells hold in held-out rows whose known cells are hidden as those of the training rows are."""
+    if not (spec.columns and spec.holes and model.has_density) or model.hidden_need_observed or shown == "train":
+        return ()
+    missing = np.isnan(dataset.examples[split.train])
+    rows = getattr(split, shown)[:_ROWS_WITH_HIDDEN_CELLS]
+    data, levels = examples_of(dataset, rows, spec), levels_of(COVERAGE)
+    try:
+        cells = hide_and_fill(model, spec, data, missing[missing.any(axis=1)], levels=levels, num_samples=FEW_SAMPLES)
+    except DataError:
+        # None of these rows has a value where others have none.
+        return ()
+    return Intervals(cells, spec, COVERAGE).coverage

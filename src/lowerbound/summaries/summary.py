@@ -15,7 +15,7 @@ from ..config import RunConfig
 from ..config.catalogue import class_of
 from ..data.spec import DataSpec
 from ..errors import DataError
-from ..evaluation import Reconstruction
+from ..evaluation import ColumnCoverage, Reconstruction
 from ..likelihoods import Given
 from ..models import LatentBlock
 from ..training import MONITOR, NOT_FINITE
@@ -23,6 +23,8 @@ from .examination import Examination
 
 NATS = "nats per example"
 BITS = "bits per dimension"
+# Of the intervals of a table's cells that a report judges.
+COVERAGE = 0.9
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,6 +100,7 @@ class RunSummary:
     - `files`: name and meaning of each file in the run's folder.
     - `examination`: what was measured on the model and its data; None where that was not done.
     - `reconstruction`: the error of a deterministic code; None for other models.
+    - `hole_coverage`: of a table with holes, how intervals with the coverage `COVERAGE` hold for known cells of its columns.
     - `data_problem`: why the data of the run could not be used; "" where they were.
     - `choices`: what the data chose of the configuration, and why.
     - `tried`: the configurations of the runs that this one was made from, the nearest first: what they had was tried.
@@ -141,6 +144,7 @@ class RunSummary:
     files: Mapping[str, str] = dataclasses.field(default_factory=dict)
     examination: Examination | None = None
     reconstruction: Reconstruction | None = None
+    hole_coverage: tuple[ColumnCoverage, ...] = ()
     data_problem: str = ""
     given: Given | None = None
     loss_is_bound: bool = True
