@@ -46,7 +46,8 @@ LEVEL = 0.95
 def population(name: str, directory: Path) -> pd.DataFrame:
     """The complete rows of a table."""
     if name == "adult":
-        return pd.read_csv(directory / "adult_raw" / "adult.csv", skipinitialspace=True, na_values="?")[_ADULT].dropna()
+        file = directory / "adult_raw" / "adult.csv"
+        return pd.read_csv(file, skipinitialspace=True, na_values="?", usecols=_ADULT).dropna()
     return pd.DataFrame(np.genfromtxt(directory / "hivae_uci" / "Wine" / "data.csv", delimiter=","), columns=_WINE)
 
 

@@ -41,7 +41,8 @@ def multiple_imputations(
     for _ in range(_COPIES.convert("n_imputations", n_imputations)):
         weights = np.bincount(rng.integers(count, size=count), minlength=count)
         seed = int(rng.integers(LARGEST_SEED))
-        fitted = clone(vae).set_params(random_state=seed).fit(X, sample_weight=weights)
+        own: VAE = clone(vae)  # pyright: ignore[reportAssignmentType]
+        fitted = own.set_params(random_state=seed).fit(X, sample_weight=weights)
         if not fitted.spec_.holes:
             raise DataError("X has no hole, so there is nothing to impute; expected cells without a value, or NaN.")
         copies += fitted.impute(X, n_draws=1, num_samples=num_samples, random_state=seed)
