@@ -116,7 +116,7 @@ def mask_at_random(table: Table, rate: int, mask: int) -> np.ndarray:
     ranks = np.empty(len(order))
     ranks[order] = np.arange(1, len(order) + 1) / (len(order) + 1)
     slope = 3 * (2 * ranks - 1)
-    start: Any = brentq(lambda a: expit(a + slope).mean() - rate / 100, -20, 20)
+    start = np.asarray(brentq(lambda a: expit(a + slope).mean() - rate / 100, -20, 20), np.float64)
     hidden = rng.random(table.values.shape) < expit(start + slope)[:, None]
     others = [number for number in range(len(table.sorts)) if number != seen]
     hidden[:, [seen, *others[1::2]]] = False

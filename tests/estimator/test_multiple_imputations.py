@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from lowerbound import VAE, multiple_imputations
+from lowerbound import VAE, EnsembleVAE, multiple_imputations
 from lowerbound.errors import ConfigurationError, DataError
 
 pd = pytest.importorskip("pandas")
@@ -48,8 +48,10 @@ def test_each_copy_has_a_model_of_its_own_and_only_the_first_compiles() -> None:
     assert not again[0].isna().any().any()
 
 
-def test_a_table_without_holes_and_a_single_copy_are_refused() -> None:
+def test_what_is_no_multiple_imputation_is_refused() -> None:
     with pytest.raises(DataError, match="X has no hole, so there is nothing to impute; expected cells without a value, or NaN"):
         multiple_imputations(SMALL, WHOLE, 2)
     with pytest.raises(ConfigurationError, match=r"n_imputations is 1 \(an integer\); expected an integer >= 2"):
         multiple_imputations(SMALL, HOLES, 1)
+    with pytest.raises(ConfigurationError, match="vae is a EnsembleVAE; expected a VAE, the model to fit to each bootstrap"):
+        multiple_imputations(EnsembleVAE(SMALL), HOLES, 2)

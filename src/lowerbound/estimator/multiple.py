@@ -9,7 +9,7 @@ from sklearn.base import clone
 
 from ..config.rules import Integer
 from ..config.sections import LARGEST_SEED
-from ..errors import DataError
+from ..errors import ConfigurationError, DataError
 from .holes import IMPUTATION_SAMPLES
 from .inputs import same_seed
 from .vae import VAE
@@ -18,7 +18,7 @@ _COPIES = Integer(2)
 
 
 def multiple_imputations(
-    vae: VAE, X: Any, n_imputations: int = 20, *, num_samples: int = IMPUTATION_SAMPLES, random_state: Any = 0
+    vae: Any, X: Any, n_imputations: int = 20, *, num_samples: int = IMPUTATION_SAMPLES, random_state: Any = 0
 ) -> list[Any]:
     r"""Copies of `X`, each with a draw in every hole from a model of its own, fitted to a bootstrap sample of the rows.
 
@@ -36,13 +36,15 @@ def multiple_imputations(
     ----------
     Rubin (1987), Multiple Imputation for Nonresponse in Surveys; Little and Rubin (2002), section 10.2.3, for the bootstrap.
     """
+    if not isinstance(vae, VAE):
+        raise ConfigurationError(f"vae is a {type(vae).__name__}; expected a VAE, the model to fit to each bootstrap sample.")
     rng = np.random.default_rng(same_seed(random_state))
     count, copies = len(X), []
     for _ in range(_COPIES.convert("n_imputations", n_imputations)):
         weights = np.bincount(rng.integers(count, size=count), minlength=count)
         seed = int(rng.integers(LARGEST_SEED))
-        own: VAE = clone(vae)  # pyright: ignore[reportAssignmentType]
-        fitted = own.set_params(random_state=seed).fit(X, sample_weight=weights)
+        copy: Any = clone(vae)
+        fitted = copy.set_params(random_state=seed).fit(X, sample_weight=weights)
         if not fitted.spec_.holes:
             raise DataError("X has no hole, so there is nothing to impute; expected cells without a value, or NaN.")
         copies += fitted.impute(X, n_draws=1, num_samples=num_samples, random_state=seed)
