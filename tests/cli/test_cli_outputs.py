@@ -163,7 +163,7 @@ def test_a_table_has_no_picture(table_run: Path, name: str, tmp_path: Path) -> N
     split = ["--split", "train"] if name == "reconstruct" else []
     result = command(name, table_run, *split, "--out", tmp_path / "x.png")
     assert result.status == 2
-    assert "the examples have shape (4,), which is no image. Give a .npy file." in result.error
+    assert "the examples have shape (4,), which is no image. Give a .csv or a .npy file." in result.error
     good(name, table_run, *split, "--out", tmp_path / "x.npy")
     assert np.load(tmp_path / "x.npy").shape == ((72 if split else 100), 4)
 
@@ -346,3 +346,19 @@ def test_score_gives_a_row_for_each_example(files: Path, table_run: Path, tmp_pa
     good("score", table_run, files / "table.npy", "--out", tmp_path / "scores.npy", "--samples", 20)
     np.testing.assert_allclose(np.load(tmp_path / "scores.npy"), table[:, :5], rtol=1e-12)
     assert command("score", table_run, files / "table.npy", "--out", out).status == 2
+
+
+@pytest.mark.parametrize("name", ["one.npy", "one.csv", "folder"])
+def test_a_single_new_example_is_encoded(name: str, images_run: Path, table_run: Path, tmp_path: Path) -> None:
+    run, new = table_run, tmp_path / name
+    if name == "one.npy":
+        np.save(new, small_images(1))
+        run = images_run
+    elif name == "one.csv":
+        new.write_text("0.5,-0.25,0.125,0.75\n")
+    else:
+        new.mkdir()
+        PIL.Image.fromarray(small_images(1)[0]).save(new / "a.png")
+        run = images_run
+    good("encode", run, new, "--out", tmp_path / "codes.npy")
+    assert np.load(tmp_path / "codes.npy").shape == (1, 2)

@@ -294,7 +294,8 @@ def require_kind(spec: DataSpec, out: Path) -> None:
         )
     if out.suffix == ".png" and not spec.is_image:
         raise ConfigurationError(
-            f"--out is {out}, a picture, but the examples have shape {spec.event_shape}, which is no image. Give a .npy file."
+            f"--out is {out}, a picture, but the examples have shape {spec.event_shape}, which is no image. Give "
+            f"{'a .csv or a .npy' if len(spec.event_shape) == 1 else 'a .npy'} file."
         )
 
 

@@ -13,13 +13,15 @@ from .streams import AbstractRows, rows_of
 _CHUNK_ELEMENTS = 1 << 22
 
 
-def check_array(x: Any, *, name: str = "X", event_shape: tuple[int, ...] | None = None, may_have_holes: bool = True) -> Any:
+def check_array(
+    x: Any, *, name: str = "X", event_shape: tuple[int, ...] | None = None, may_have_holes: bool = True, fewest: int = 2
+) -> Any:
     """`x` as a numeric NumPy array of shape (n, *event_shape), in its own type (booleans become uint8).
 
     Rows that are read by their numbers stay what they are, and are looked at as an array would be.
 
     - `name`: what the caller's user calls this array; it begins every message.
-    - `event_shape`: the shape of one example that a model was fitted to, or None when fitting, where at least two examples
+    - `event_shape`: the shape of one example that a model was fitted to, or None when fitting, where at least `fewest` examples
       are needed and any shape of at least one element will do.
 
     - `may_have_holes`: whether NaN stands for an element without a value.
@@ -29,7 +31,7 @@ def check_array(x: Any, *, name: str = "X", event_shape: tuple[int, ...] | None 
     """
     array = x if rows_of(x) else _as_numeric(x, name)
     if event_shape is None:
-        _check_shape_for_fitting(array, name)
+        _check_shape_for_fitting(array, name, fewest)
     else:
         _check_event_shape(array, name, tuple(event_shape))
     if not (rows_of(array) and array.starts is not None):
@@ -84,7 +86,7 @@ def _first_non_number(array: np.ndarray) -> str:
     return ""
 
 
-def _check_shape_for_fitting(array: np.ndarray | AbstractRows, name: str) -> None:
+def _check_shape_for_fitting(array: np.ndarray | AbstractRows, name: str, fewest: int) -> None:
     if array.ndim < 2:
         raise DataError(
             f"{name} has shape {array.shape}; expected (examples, features) or (examples, height, width[, channels]). "
@@ -98,7 +100,7 @@ def _check_shape_for_fitting(array: np.ndarray | AbstractRows, name: str) -> Non
         )
     if len(array) == 0:
         raise DataError(f"{name} is empty: 0 sample(s) (shape={array.shape}) while a minimum of 2 is required to fit a model.")
-    if len(array) == 1:
+    if len(array) == 1 < fewest:
         raise DataError(
             f"{name} has only one row (1 sample, shape={array.shape}) while a minimum of 2 is required: one example says "
             f"nothing about how examples differ. If {array.shape[1:]} is really many examples, pass {name}[0]."

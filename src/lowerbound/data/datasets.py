@@ -47,6 +47,7 @@ def load_dataset(
     are_labels: bool = False,
     table: TableOptions = _USUAL,
     memory: Memory = "auto",
+    fewest: int = 2,
 ) -> Dataset:
     """Load a named data set, or the user's own file or folder.
 
@@ -65,6 +66,7 @@ def load_dataset(
     - `table`: of a table with texts, times or cells without a value, how it is read.
     - `memory`: whether the examples are one array ("resident") or are read as they are needed ("streamed"); "auto" decides by
       their size.
+    - `fewest`: how many examples there must be: 2 to train on, 1 where a trained model is asked about them.
     - `data_dir`: where the files of named sets are, and where downloads go; else `$LOWERBOUND_DATA`, else the user's cache.
 
     Raises `MissingDataError`, `ChecksumError` or `DataError`, each saying which file and what to do.
@@ -86,7 +88,7 @@ def load_dataset(
             raise DataError(f"data.key is {key!r}, but {path} is a table, which holds one array; leave the key out.")
         dataset = load_table_set(str(name_or_path), _names_of(condition), marks, are_labels=are_labels, options=table)
     else:
-        dataset = _load(name_or_path, key, data_dir, image_size, background, memory)
+        dataset = _load(name_or_path, key, data_dir, image_size, background, memory, fewest)
         if condition:
             given = _condition(dataset, condition, may_lack=are_labels)
             dataset = dataclasses.replace(dataset, condition=given, condition_name=condition)
@@ -165,6 +167,7 @@ def _load_configured(
         validation=data.validation if isinstance(data.validation, str) and not instead else "",
         are_labels=are_labels,
         table=table,
+        fewest=1 if instead else 2,
         memory=data.memory,
     )
     if data.memory == "streamed":
@@ -253,7 +256,13 @@ def _single(path: Path, name: str, values: np.ndarray) -> np.ndarray:
 
 
 def _load(
-    name_or_path: str | Path, key: str, data_dir: str | Path | None, image_size: str, background: str, memory: Memory
+    name_or_path: str | Path,
+    key: str,
+    data_dir: str | Path | None,
+    image_size: str,
+    background: str,
+    memory: Memory,
+    fewest: int,
 ) -> Dataset:
     text = str(name_or_path)
     path = Path(text).expanduser()
@@ -271,7 +280,7 @@ def _load(
         images, labels = load_image_folder(path, image_size, background, memory)
         names, numbers = (None, None) if labels is None else np.unique(labels, return_inverse=True)
         named = () if names is None else tuple(names.tolist())
-        return Dataset(text, check_array(images, name=text), labels=numbers, label_names=named)
+        return Dataset(text, check_array(images, name=text, fewest=fewest), labels=numbers, label_names=named)
     if not path.exists() and not ("/" in text or "\\" in text or Path(text).suffix):
         nearest = closest_name(text, NAMED_SETS)
         hint = f" Did you mean {nearest!r}?" if nearest else ""
@@ -284,8 +293,8 @@ def _load(
     label = f"{path.name}[{key!r}]" if key else path.name
     if path.is_file() and ending_of(path) in COUNT_ENDINGS:
         counts = read_counts(path, key, memory)
-        return Dataset(text, check_array(counts.values, name=label), feature_names=counts.names)
-    return Dataset(text, check_array(load_rows_file(path, key, memory), name=label, may_have_holes=True))
+        return Dataset(text, check_array(counts.values, name=label, fewest=fewest), feature_names=counts.names)
+    return Dataset(text, check_array(load_rows_file(path, key, memory), name=label, fewest=fewest))
 
 
 @dataclasses.dataclass(frozen=True)

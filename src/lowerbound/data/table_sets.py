@@ -49,6 +49,11 @@ class TableOptions:
     memory: str = "resident"
 
     @property
+    def fewest(self) -> int:
+        """How many rows there must be."""
+        return 1 if self.keeps_empty_rows else 2
+
+    @property
     def is_plain(self) -> bool:
         """Whether nothing is stated of the cells, so that a table of numbers is one."""
         return not (self.missing or self.schema or self.columns or self.query)
@@ -75,7 +80,7 @@ def load_table_set(
     if options.is_plain and not condition and not marks and not is_url(name) and ending_of(path) in TEXT_ENDINGS:
         table = load_table(path)
         if table is not None:
-            return Dataset(name, check_array(table.values, name=path.name), feature_names=table.names)
+            return Dataset(name, check_array(table.values, name=path.name, fewest=options.fewest), feature_names=table.names)
     aside = {**({marks: "data.validation"} if marks else {}), **dict.fromkeys(condition, "data.condition")}
     if ending_of(path) == ".parquet" and (found := _parquet_rows(name, path, aside, options)) is not None:
         dataset, table = found
@@ -88,7 +93,7 @@ def load_table_set(
         raise DataError(f"{raw.source} has no columns besides {', '.join(map(repr, aside))}; expected those of the examples too.")
     given = {each: _apart(raw, each, may_lack=are_labels and each in condition) for each in aside}
     values = numbers_of(rest) if options.is_plain or (options.query and not options.schema and not options.columns) else None
-    dataset = _of_numbers(name, rest, values) if values is not None else _of_columns(name, rest, options, tuple(aside))
+    dataset = _of_numbers(name, rest, values, options) if values is not None else _of_columns(name, rest, options, tuple(aside))
     if dataset.table is not None and len(dataset.table) < len(rest):
         kept = ~_is_empty(rest, dataset.columns)
         given = {each: column[kept] for each, column in given.items()}
@@ -144,8 +149,9 @@ def numbers_of(table: RawTable) -> np.ndarray | None:
     return np.stack(columns, axis=1)
 
 
-def _of_numbers(name: str, table: RawTable, values: np.ndarray) -> Dataset:
-    return Dataset(name, check_array(values, name=Path(name).name), feature_names=table.names if table.has_names else ())
+def _of_numbers(name: str, table: RawTable, values: np.ndarray, options: TableOptions) -> Dataset:
+    array = check_array(values, name=Path(name).name, fewest=options.fewest)
+    return Dataset(name, array, feature_names=table.names if table.has_names else ())
 
 
 def _of_columns(name: str, table: RawTable, options: TableOptions, set_aside: Sequence[str]) -> Dataset:
