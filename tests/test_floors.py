@@ -10,7 +10,7 @@ SOURCES = Path(__file__).parents[1] / "src" / "lowerbound"
 # The table of docs/architecture.md, from the ground up; on one floor a room may import those before it in its row.
 FLOORS = (
     ("errors", "storage", "data", "config", "devices"),
-    ("networks", "bijections", "densities", "priors", "posteriors", "likelihoods"),
+    ("networks", "bijections", "densities", "priors", "posteriors", "likelihoods", "masks"),
     ("sampling", "models", "objectives"),
     ("recipes", "assembly"),
     ("training", "evaluation", "verification", "runs", "summaries", "diagnosis"),

@@ -18,7 +18,7 @@ from lowerbound.errors import VerificationError
 from lowerbound.likelihoods import Poisson
 from lowerbound.objectives import ELBO
 from lowerbound.posteriors import Planar
-from lowerbound.verification import CHECKS, Figure, bayesian_regression, bounds, densities, whole
+from lowerbound.verification import CHECKS, Figure, bayesian_regression, bounds, densities, masks, whole
 from lowerbound.verification.linear_gaussian import TRUTH
 
 
@@ -53,6 +53,7 @@ BROKEN: dict[str, Callable[[], Iterator[Figure]]] = {
     "a likelihood whose sigma is half too large": lambda: bounds.evidence_of_the_evaluator(TRUTH.model(log_scale_error=0.4)),
     "annealing to another likelihood": lambda: bounds.annealing(TRUTH.model(log_scale_error=0.3)),
     "a posterior density of another likelihood": lambda: bounds.posterior_density(TRUTH.model(log_scale_error=0.3)),
+    "a mask with slopes half as steep": lambda: masks.masks(masks.model_with_mask(masks.SLOPES / 2)),
     "weights' divergence over a batch": lambda: bayesian_regression.evidence(bayesian_regression.TRUTH.model().trained_on(4)),
     "weights of a posterior off by a hundredth": lambda: bayesian_regression.joint_evidence(
         bayesian_regression.TRUTH.model(shift=0.01)

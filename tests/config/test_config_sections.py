@@ -45,6 +45,8 @@ REFUSED = [
     ("model", "name", "single-layr", "model.name is 'single-layr', which does not exist. Did you mean 'single-layer'?"),
     ("model", "initial_std", 0, "model.initial_std is 0 (an integer); expected a number > 0."),
     ("prior", "name", 3, "prior.name is 3 (an integer); expected one of 'standard-normal', 'learned-gaussian'"),
+    ("mask", "name", "at-randon", "mask.name is 'at-randon', which does not exist. Did you mean 'at-random'?"),
+    ("mask", "direction", "up", "mask.direction is 'up', which does not exist. Available: any, large, small"),
     ("posterior", "name", "planer", "posterior.name is 'planer', which does not exist. Did you mean 'planar'?"),
     ("likelihood", "name", "gausian", "likelihood.name is 'gausian', which does not exist. Did you mean 'gaussian'?"),
     ("likelihood", "mean", "sigmoidal", "Did you mean 'sigmoid'? Available: free, sigmoid."),

@@ -55,6 +55,22 @@ MUTATIONS = (
         "divergences in closed form",
     ),
     Mutation(
+        "missing values counted as there",
+        "models/mask_terms.py",
+        "jax.nn.log_sigmoid(-self.mask.logit(self._units(nodes.value)))",
+        "jax.nn.log_sigmoid(self.mask.logit(self._units(nodes.value)))",
+        "oracles/test_masks.py::test_the_bounds_of_objectives_are_bounds_and_reach_the_mask",
+        "values that are missing because of what they are",
+    ),
+    Mutation(
+        "what is missing filled as if at random",
+        "models/mask_terms.py",
+        "log_mass = nodes.log_mass + self._log_tilt(self._units(nodes.value), example)",
+        "log_mass = nodes.log_mass",
+        "oracles/test_masks.py::test_what_is_missing_is_filled_with_what_tends_to_be_missing",
+        "values that are missing because of what they are",
+    ),
+    Mutation(
         "a Gaussian without log 2 pi",
         "likelihoods/diagonal_normal.py",
         " - 0.5 * math.log(2 * math.pi) * self.loc.size",

@@ -143,7 +143,9 @@ def _all(
         "objective", {"warmup_epochs": max(1, epochs // 20)}, "a KL term that rises slowly does not switch latents off early"
     )
     has_joined_colours = spec.is_image and len(spec.event_shape) == 3
-    if (spec.columns or spec.holes) and not has_joined_colours:
+    # Where it matters why a value is missing, one that is merely hidden would mislead the encoder.
+    is_at_random = class_of("mask", config.mask.name).is_ignorable
+    if (spec.columns or spec.holes) and not has_joined_colours and is_at_random:
         yield Choice("training", {"hide_elements": 0.5}, "cells are missing, or may be: the model learns to do without some")
     yield Choice("training", {"skip_spikes": True}, "a step whose gradient explodes would undo many others")
 

@@ -91,7 +91,7 @@ def _probe(opened: OpenRun, dataset: Dataset, split: str, place: int | None, see
 
     import numpy as np
 
-    from ..data.examples import Example, examples_of
+    from ..data.examples import examples_of
     from ..evaluation import completed, in_blocks, posterior_means
     from ..evaluation.probe import MOST_ROWS, inputs_of, linear_probe
 
@@ -106,9 +106,9 @@ def _probe(opened: OpenRun, dataset: Dataset, split: str, place: int | None, see
     for rows in (fitted, asked):
         examples = examples_of(dataset, rows, opened.spec)
         if place is not None:
-            observed = np.ones(examples.x.shape, bool) if examples.observed is None else np.array(examples.observed)
-            observed[:, place] = False
-            examples = Example(examples.x, examples.condition, observed=observed)
+            kept = np.ones(examples.x.shape, bool)
+            kept[:, place] = False
+            examples = examples.showing(kept)
         examples = completed(opened.model, dataclasses.replace(examples, weight=None))
         codes.append(in_blocks(opened.model, lambda block: posterior_means(opened.model, block), examples))
     training = np.asarray(dataset.examples)[fitted]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 import typer
 
+from ..config.scoring import beside_in_short
 from ..runs.training import TrainingRun
 from ..training import Record
 from .console import print_json
@@ -32,7 +33,7 @@ def describe_record(record: Record, run: TrainingRun) -> dict[str, str]:
     watched = run.trainer.has_validation
     bound = record.validation_bound_nats if watched else record.train_bound_nats
     model = run.trainer.current_model(run.progress)
-    name = run.trainer.fixed.objective.bound_name + ("" if model.given is None else " given the total")
+    name = run.trainer.fixed.objective.bound_name + beside_in_short(model.given)
     figures = {}
     if math.isfinite(bound):
         figures[f"train {name}"] = f"{record.train_bound_nats:.2f}"

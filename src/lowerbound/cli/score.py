@@ -66,8 +66,8 @@ def score(
     size = np.asarray(found.effective_sample_size, np.float64)
     # The variance of a mean of K weights over its square, to first order that of its logarithm.
     error = np.sqrt(np.maximum(1 / np.maximum(size, 1.0) - 1 / samples, 0.0)) if samples > 1 else np.full(len(size), np.nan)
-    # log p(x | total) is not log p(x), in a file least of all, which nobody explains.
-    given = "_given_total" if opened.model.given else ""
+    # log p(x | total) and log p(x, mask) are not log p(x), in a file least of all, which nobody explains.
+    given = {None: "", "mask too": "_with_mask"}.get(opened.model.given, "_given_total")
     table = {
         f"log_evidence{given}_nats": found.log_evidence,
         "standard_error_nats": error,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..config.scoring import beside_in_short
 from ..errors import ConfigurationError, unknown_name_message
 from .app import DataDir, Json, Run, app
 from .console import print_json, show_choices, show_table
@@ -46,7 +47,7 @@ def info(run: Run, json: Json = False) -> None:
     ]
     if scores:
         split = scores["split"]
-        told = " given the total" if scores.get("given") else ""
+        told = beside_in_short(scores.get("given"))
         elbo, evidence = (math.nan if scores[name] is None else scores[name] for name in ("elbo_nats", "log_evidence_nats"))
         share = scores.get("weights_kl_nats")
         of_all = "" if share is None else f", of which the weights' KL / N takes {share:,.2f}"

@@ -262,6 +262,20 @@ CATALOGUE: dict[str, dict[str, Entry]] = {
         ),
         "multinomial": Entry(".likelihoods:Multinomial", papers=("srivastava2017",)),
     },
+    "mask": {
+        "at-random": Entry(".masks:AtRandom", papers=("rubin1976",)),
+        "self-masking": Entry(
+            ".masks:SelfMasking",
+            {
+                "direction": Key(
+                    "any",
+                    OneOf(("any", "large", "small")),
+                    "which values tend to be missing; any: the data decide, as they can where columns depend on each other",
+                )
+            },
+            ("ipsen2021",),
+        ),
+    },
     "network": {
         "mlp": Entry(".networks:MLP", _MLP, check=check_activations),
         "gated-mlp": Entry(".networks:GatedMLP", {**_WIDTHS, "dropout": _DROPOUT}, ("dauphin2017", "tomczak2018")),

@@ -50,6 +50,7 @@ KINDS: dict[str, Kind] = {
     "prior": Kind("standard-normal", "p(z), the prior over the latent variables"),
     "posterior": Kind("diagonal-gaussian", "q(z|x), the family of the approximate posterior"),
     "likelihood": Kind(AUTO, "p(x|z); auto chooses it from the kind of the data", ("bernoulli", "gaussian")),
+    "mask": Kind("at-random", "p(which elements have a value | x), why values are missing"),
     "network": Kind(
         "mlp", "the encoder's and the decoder's; auto chooses it, and its sizes, from the data's shape", ("mlp", "resnet")
     ),

@@ -53,6 +53,7 @@ class RunConfig:
     prior: PartConfig = dataclasses.field(default_factory=lambda: PartConfig("prior"))
     posterior: PartConfig = dataclasses.field(default_factory=lambda: PartConfig("posterior"))
     likelihood: PartConfig = dataclasses.field(default_factory=lambda: PartConfig("likelihood"))
+    mask: PartConfig = dataclasses.field(default_factory=lambda: PartConfig("mask"))
     network: PartConfig = dataclasses.field(default_factory=lambda: PartConfig("network"))
     objective: PartConfig = dataclasses.field(default_factory=lambda: PartConfig("objective"))
     training: TrainingConfig = dataclasses.field(default_factory=TrainingConfig)

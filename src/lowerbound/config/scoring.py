@@ -56,3 +56,8 @@ def check_method(method: Any, given: Mapping[str, Any], *, as_options: bool = Fa
             raise ConfigurationError(f"{name} is read with {word} {names}; got {word} {method}.")
         if rule is not None:
             rule.convert(name, value)
+
+
+def beside_in_short(given: str | None) -> str:
+    """What a number is given, or is about too (`lowerbound.likelihoods.Given`), in a few words behind its name."""
+    return {None: "", "mask too": " with the mask"}.get(given, " given the total")

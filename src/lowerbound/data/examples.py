@@ -31,6 +31,8 @@ class Example(eqx.Module):
 
     - `x`: of the event's shape, in the user's units. `condition`: (condition_dim,), or None.
     - `observed`: of x's shape, False for an element that is not known: it may hold anything, NaN too. None where all are known.
+    - `withheld`: of x's shape, True for an element that whoever asks leaves out, and not the data: that it is not observed says
+      nothing of its value. None where all that is not observed is so in the data.
     - `weight`: how many examples this one stands for, 0 or more; 1 where it is None. A batch of weights 2 and 1 is worth what a
       batch of three is, with the first example in it twice.
     - `index`: which row of the training data it is, for an objective that remembers each of them; None where nobody asks.
@@ -44,6 +46,7 @@ class Example(eqx.Module):
     observed: Bool[Any, "..."] | None = None
     weight: Float[Any, "*examples"] | None = None
     index: Int[Any, "*examples"] | None = None
+    withheld: Bool[Any, "..."] | None = None
 
     def __check_init__(self) -> None:
         if self.observed is not None and self.observed.shape != self.x.shape:
@@ -61,6 +64,11 @@ class Example(eqx.Module):
     def known(self) -> Num[Any, "..."]:
         """x with 0 in place of what is not known, so that nothing of it reaches any arithmetic."""
         return self.x if self.observed is None else jnp.where(self.observed, self.x, 0)
+
+    def showing(self, kept: Bool[Any, "..."]) -> Example:
+        """The same with these elements alone, of those that it has; the others are withheld."""
+        observed = kept if self.observed is None else self.observed & kept
+        return dataclasses.replace(self, observed=observed, withheld=~kept if self.withheld is None else self.withheld | ~kept)
 
     @property
     def total_weight(self) -> Float[Array, ""]:

@@ -121,7 +121,9 @@ def masses_of(estimator: FillsHoles, X: Any, target: str, condition: Any) -> tup
         table = RawTable(table.source, (*table.names, target), (*table.columns, nothing))
     rows = encoded_for(Dataset("X", np.zeros((len(table), 0)), table=table), spec).examples
     rows[:, place] = np.nan
-    data = with_condition(for_device(spec.to_model(rows)), condition, spec)
+    kept = np.ones(rows.shape, bool)
+    kept[:, place] = False
+    data = with_condition(for_device(spec.to_model(rows)), condition, spec).showing(kept)
     found = lowerbound.evaluation.impute(estimator.model_, data)
     column = spec.columns[place]
     likely = lowerbound.evaluation.points(found, spec)[:, place]

@@ -20,6 +20,7 @@ PARAMETERS: dict[str, tuple[str, str]] = {
     "scale_floor": ("likelihood", "scale_floor"),
     "prior": ("prior", "name"),
     "posterior": ("posterior", "name"),
+    "mask": ("mask", "name"),
     "objective": ("objective", "name"),
     "beta": ("objective", "beta"),
     "network": ("network", "name"),

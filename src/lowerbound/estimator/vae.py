@@ -73,6 +73,9 @@ class VAE(AbstractFitted):
         p(z).
     posterior : str or a part, default="diagonal-gaussian"
         The family of q(z|x).
+    mask : str, default=None
+        Why values are missing: "at-random", or "self-masking" where they are missing because of what they are (not-MIWAE); then
+        a score is log p(x, mask).
     objective : str or a part, default="elbo"
         What training maximises; `lowerbound.objectives.ELBO(num_samples=5)` draws five z for each example.
     beta : float, default=None
@@ -177,6 +180,7 @@ class VAE(AbstractFitted):
         scale_floor: str | float | None = None,
         prior: Any = None,
         posterior: Any = "diagonal-gaussian",
+        mask: str | None = None,
         objective: Any = "elbo",
         beta: float | None = None,
         network: Any = None,
@@ -205,6 +209,7 @@ class VAE(AbstractFitted):
         self.scale_floor = scale_floor
         self.prior = prior
         self.posterior = posterior
+        self.mask = mask
         self.objective = objective
         self.beta = beta
         self.network = network

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..config.rules import COUNT
 from ..data.examples import Example
+from ..errors import ConfigurationError
 from ..likelihoods import Given, Measure
 from ..models import AbstractLatentVariableModel
 from .annealing import AnnealedEstimate, Annealing, anneal, anneal_back, check_can_anneal
@@ -95,6 +96,11 @@ def sandwich(
     annealing = Annealing() if annealing is None else annealing
     COUNT.convert("num_examples", num_examples)
     check_can_anneal(model)
+    if model.given == "mask too":
+        raise ConfigurationError(
+            "this model has a law of which elements have a value, and examples that it makes would need one of it too, which is "
+            "not drawn here. Annealing of your own examples works: --method ais."
+        )
     z, examples = simulate(model, num_examples, condition, seed)
     forward = anneal(model, examples, annealing, seed=seed + 1, on_progress=on_progress)
     backward = anneal_back(

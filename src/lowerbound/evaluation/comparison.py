@@ -157,6 +157,11 @@ def _difference(a: Subject, b: Subject) -> str:
 
 
 def _difference_of_given(a: Given | None, b: Given | None) -> str:
+    if "mask too" in (a, b):
+        return (
+            "one gives log p(x, mask), the probability of the observed elements and of which are observed; the other leaves out "
+            "the mask, of which it says nothing. Give both the same mask.name."
+        )
     if a is None or b is None:
         return (
             "one gives log p(x | total), being told each example's total, which the other, with log p(x), has to predict. Train "

@@ -33,7 +33,7 @@ class Estimate(JsonRecord):
     - `name`: carries sign and unit: "log_evidence_nats". `unit`: in words. `value`: the mean over examples.
     - `measure`: "counting" (a log-probability) or "lebesgue" (a log-density in the user's units); "mixed" (a density of
       some elements, a probability of the others). `given`: what p(x) is given of
-      x itself: None, "total" or "total as size" (`lowerbound.likelihoods.Given`).
+      x itself, or is about besides: None, "total", "total as size" or "mask too" (`lowerbound.likelihoods.Given`).
     - `method`: how it was made: "importance sampling from the posterior". `num_samples`: K, draws for each example.
     - `standard_error`: of the mean over examples, as a sample of all examples there could be.
     - `monte_carlo_error`: of the mean over these very examples, from the noise of the draws; None where it is not known.
@@ -146,7 +146,7 @@ def evidence_record(
 
 def name_of_density(given: Given | None) -> str:
     """What a bound is on, as a formula: "log p(x)"."""
-    return "log p(x)" if given is None else "log p(x | total)"
+    return {None: "log p(x)", "mask too": "log p(x, mask)"}.get(given, "log p(x | total)")
 
 
 def name_of_elbo(given: Given | None, weights_kl: float | None = None) -> str:
@@ -159,7 +159,7 @@ def name_of_elbo(given: Given | None, weights_kl: float | None = None) -> str:
     """
     if weights_kl is None:
         return f"a lower bound on {name_of_density(given)}"
-    total = "" if given is None else " | totals"
+    total = {None: "", "mask too": ", masks"}.get(given, " | totals")
     return f"less the weights' KL / N, {weights_kl:.3g} nats: for all N training examples X a lower bound on log p(X{total}) / N"
 
 
@@ -174,7 +174,17 @@ def kind_of_number(measure: str, given: Given | None) -> str:
         "lebesgue": "log-densities in your units",
         "mixed": "log-densities of the numbers in your units and log-probabilities of the other columns, in sum",
     }[measure]
-    return kind + {None: "", "total": " given the total", "total as size": " given the total as a size"}[given]
+    return kind + beside(given)
+
+
+def beside(given: Given | None) -> str:
+    """What a number is given, or is about too, in words behind its kind; "" for log p(x) proper."""
+    words = {
+        "total": " given the total",
+        "total as size": " given the total as a size",
+        "mask too": ", of what is observed and of which elements are",
+    }
+    return "" if given is None else words[given]
 
 
 def monte_carlo_error(

@@ -89,7 +89,7 @@ def hide_and_fill(
             "examples with values there, which the model was not trained on."
         )
     observed = known.reshape(len(known), -1)[hidings.row] & ~hidings.hidden
-    rows = dataclasses.replace(data[hidings.row], observed=observed.reshape(-1, *spec.event_shape))
+    rows = data[hidings.row].showing(~hidings.hidden.reshape(-1, *spec.event_shape))
     wanted = (levels[0], 0.5, levels[1])
     found = impute(model, rows, num_samples=num_samples, num_draws=num_draws, levels=wanted, seed=seed)
     at, element = np.nonzero(hidings.scored)

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..data.examples import Example
 from ..data.spec import DataSpec
+from ..errors import ConfigurationError
 from ..models import AbstractLatentVariableModel
 from .estimates import JsonRecord
 from .filling import as_recorded, points
@@ -86,6 +87,12 @@ def fill_holes(
     is_hole = np.isnan(x) if x.dtype.kind == "f" else np.zeros(x.shape, bool)
     rows = np.flatnonzero(is_hole.reshape(len(x), -1).any(axis=1))
     levels = None if interval is None else levels_of(interval)
+    if levels is not None and model.given == "mask too":
+        raise ConfigurationError(
+            "interval is given, but this model takes values to be missing because of what they are, and intervals are measured "
+            "on known values that are hidden at random: no known value is like a missing one. Take n_draws (--draws) instead, "
+            "whose spread is the model's own."
+        )
     if not len(rows):
         none = np.full(x.shape, np.nan) if levels else None
         columns = _columns(spec, is_hole, rows, None, None)

@@ -228,8 +228,8 @@ def _of_example(
 
     def redrawn(index: Array, key: PRNGKeyArray) -> Array:
         condition = example.condition if samples.condition is None else samples.condition[index]
-        drawn = model.drawn(samples.weights_key[index])
-        return drawn.decode_draw(samples.z[index], key, condition).astype(jnp.float32)
+        own = dataclasses.replace(example, condition=condition)
+        return model.drawn(samples.weights_key[index]).fill(own, samples.z[index], key).draw.astype(jnp.float32)
 
     return _Found(
         mean=mean,
@@ -260,14 +260,15 @@ def _samples(
         def given(condition: Array | None, log_share: Array | float, noise_key: PRNGKeyArray) -> _Samples:
             own = dataclasses.replace(example, condition=condition)
             log_joint = drawn.log_likelihood(own, z) + model.log_prior(z, condition)
+            filling = drawn.fill(own, z, noise_key)
             return _Samples(
                 z=z,
                 condition=condition if model.infers_condition else None,
                 weights_key=keys[1],
                 log_weight=log_share + log_joint - log_proposal,
-                mean=drawn.decode_mean(z, condition).astype(jnp.float32),
-                draw=drawn.decode_draw(z, noise_key, condition).astype(jnp.float32),
-                probabilities=drawn.decode_probabilities(z, condition),
+                mean=filling.mean.astype(jnp.float32),
+                draw=filling.draw.astype(jnp.float32),
+                probabilities=filling.probabilities,
             )
 
         if not model.infers_condition:

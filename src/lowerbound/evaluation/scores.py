@@ -146,8 +146,6 @@ def _of_discrete(
     discrete = model.discrete_elements
     if model.measure != "mixed" or not discrete.any():
         return None
-    kept = np.broadcast_to(discrete, data.x.shape)
-    observed = kept if data.observed is None else kept & np.asarray(data.observed)
-    alone = dataclasses.replace(data, observed=observed)
+    alone = data.showing(np.broadcast_to(discrete, data.x.shape))
     found = estimate_evidence(model, alone, num_samples, seed=seed, proposal=proposal, mesh=mesh)
     return mean_and_error(found.log_evidence, weight)[0]

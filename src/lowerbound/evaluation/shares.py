@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -27,7 +25,7 @@ def element_shares(
 
     The mean over `num_draws` draws z ~ q(z|x). Where the elements are independent given z, as in all but a few likelihoods, they
     sum to the reconstruction term E_q[log p(x|z)]. None is log p(x_j): what the other elements tell of x_j is in z. The share of
-    an element without a value is 0.
+    an element without a value is 0, or that of its mask where the model has a law of it.
 
     Raises `ConfigurationError` for a code without a density, where an element cannot be weighed alone (pixels of joined colours,
     counts given their total), and for more than 1,024 elements.
@@ -73,8 +71,7 @@ def _shares(
 
         def of_draw(total: Array, key: PRNGKeyArray) -> tuple[Array, None]:
             z, _ = posterior.sample_and_log_prob(key)
-            shown = jax.vmap(lambda observed: model.log_likelihood(dataclasses.replace(example, observed=observed), z))
-            return total + shown(alone if example.observed is None else alone & example.observed), None
+            return total + jax.vmap(lambda kept: model.log_likelihood(example.showing(kept), z))(alone), None
 
         return jax.lax.scan(of_draw, jnp.zeros(len(alone)), keys)[0] / len(keys)
 

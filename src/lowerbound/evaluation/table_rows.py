@@ -102,7 +102,7 @@ def sample_given(
 def example_given(spec: DataSpec, given: Mapping[str, str]) -> Example:
     """One example of which some columns are known, as the model takes it."""
     row = row_given(spec, given)[None]
-    return Example(for_device(spec.to_model(row)), observed=~np.isnan(row))
+    return Example(for_device(spec.to_model(row))).showing(~np.isnan(row))
 
 
 def row_given(spec: DataSpec, given: Mapping[str, str]) -> np.ndarray:

@@ -17,13 +17,15 @@ from ..data.spec import DataSpec
 from ..data.transforms import Affine
 from ..errors import ConfigurationError
 from .location_scale import arguments_from_data
+from .nodes import Nodes, nodes_of
 from .support import Support, misfit
 
 # "mixed": some elements have probabilities, others densities, or one has both.
 Measure = Literal["counting", "lebesgue", "mixed"]
 # What a density of counts may be given beside z: their sum, and it is a law of the x with that sum; or their sum as no more than
 # a size to expect, and it is a law of all x. Neither is log p(x), and the second is not even the law of x given its sum.
-Given = Literal["total", "total as size"]
+# "mask too": nothing is given, but the number is log p(x_observed, mask), which is no log p(x) either.
+Given = Literal["total", "total as size", "mask too"]
 # What can be left out of an example: any elements; whole pixels of an image with colours; nothing.
 Hides = Literal["elements", "pixels", "nothing"]
 # The scaling of the data that a likelihood works in: any of them, or the one that its support asks for.
@@ -165,6 +167,11 @@ class AbstractLikelihood(eqx.Module):
         """The probabilities of each code of each element (flattened) that is a category; empty where none is."""
         return {}
 
+    @property
+    def has_nodes(self) -> np.ndarray:
+        """Which elements have a law that is summed over by `nodes`, booleans of the event's shape."""
+        return np.zeros(self.event_shape, bool)
+
     def cannot_hide(self, observed: np.ndarray) -> str | None:
         """Why examples with these elements observed, (n, *event_shape), have no log-probability; None where they have."""
         if observed.all():
@@ -226,6 +233,17 @@ class AbstractElementwise(AbstractLikelihood):
     @abstractmethod
     def elements(self, params: Float[Array, "..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
         """The NumPyro distribution of each element: batch shape `event_shape`, event shape ()."""
+
+    @property
+    def has_nodes(self) -> np.ndarray:
+        """All or none, but where blocks of elements have laws of their own."""
+        law = type(self.elements(jnp.zeros(self.param_shape, jnp.float32)))
+        return np.full(self.event_shape, hasattr(law, "nodes"))
+
+    def nodes(self, params: Float[Array, "..."]) -> Nodes:
+        """p(y_j|z) of each element as values and probabilities; of an element without `has_nodes` the mean alone."""
+        with numpyro_promotion():
+            return nodes_of(self.elements(params))
 
     def distribution(self, params: Float[Array, "..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
         """That of all elements together."""

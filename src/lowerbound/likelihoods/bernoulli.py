@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
@@ -13,6 +14,7 @@ from typing_extensions import override
 from .base import AbstractElementwise, Measure, Scaling, Support
 from .diagonal_normal import SummedEvent
 from .location_scale import unsqueeze
+from .nodes import Nodes, of_values
 
 
 class StableBernoulli(dist.BernoulliLogits):
@@ -32,6 +34,13 @@ class StableBernoulli(dist.BernoulliLogits):
         logits: Any = self.logits
         rows = (jnp.reshape(each, (*each.shape[: each.ndim - event_dim], -1)) for each in (value, logits))
         return jnp.sum(_log_prob(*rows), axis=-1)
+
+    @property
+    def nodes(self) -> Nodes:
+        """0 and 1."""
+        logits: Any = self.logits
+        values = jnp.arange(2, dtype=logits.dtype).reshape(-1, *[1] * logits.ndim)
+        return of_values(values, jnp.stack([jax.nn.log_sigmoid(-logits), jax.nn.log_sigmoid(logits)]))
 
 
 def _log_prob(value: Array, logits: Array) -> Array:

@@ -18,6 +18,7 @@ from ..config.context import BuildContext
 from ..config.part import PartConfig
 from ..errors import ConfigurationError
 from .base import AbstractElementwise, Measure, Scaling, Support
+from .nodes import Nodes, of_values
 
 # Of a category that occurs n times the start is the log of n + this.
 _SMOOTHING = 1.0
@@ -80,6 +81,13 @@ class CodedValues(dist.Distribution):
     def variance(self) -> Float[Array, "..."]:
         """sum_k (k - mean)^2 P(x = k)."""
         return jnp.sum(jnp.square(self._codes - self.mean) * self.masses, axis=0)
+
+    @property
+    def nodes(self) -> Nodes:
+        """The codes and their logarithms of probabilities."""
+        unseen = jnp.broadcast_to(jnp.asarray(self.unseen, self.logits.dtype), self.batch_shape)
+        log_known = jnp.log1p(-unseen) + jax.nn.log_softmax(self.logits, axis=0)
+        return of_values(self._codes, jnp.concatenate([log_known, jnp.log(unseen)[None]]))
 
     @property
     def _codes(self) -> Float[Array, "codes ..."]:

@@ -10,6 +10,8 @@ import jax.numpy as jnp
 import numpyro.distributions as dist
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from .nodes import Nodes, of_normal
+
 
 class SummedEvent(dist.Independent):
     """An event of independent elements that know a faster sum of their log-probabilities than one after the other."""
@@ -76,6 +78,11 @@ class DiagonalNormal(dist.Distribution):
         """sigma^2."""
         return jnp.exp(2 * self.log_scale)
 
+    @property
+    def nodes(self) -> Nodes:
+        """Values and their probabilities, in place of the density."""
+        return of_normal(self.loc, self.log_scale)
+
 
 class TrackedNormal(dist.Distribution):
     r"""A normal distribution whose log-density has, by a number s beside it, the gradient MSE exp(-s) - 1, zero at s = log MSE.
@@ -129,3 +136,8 @@ class TrackedNormal(dist.Distribution):
     def variance(self) -> Float[Array, "..."]:
         """sigma^2."""
         return self.normal.variance
+
+    @property
+    def nodes(self) -> Nodes:
+        """Values and their probabilities, in place of the density."""
+        return self.normal.nodes

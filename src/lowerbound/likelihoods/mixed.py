@@ -23,6 +23,7 @@ from ..data.columns import Column
 from ..data.transforms import Affine
 from ..errors import ConfigurationError
 from .base import AbstractElementwise, Measure, Scaling, Support
+from .nodes import Nodes, joined, nodes_of
 
 # Coded columns share a block, which is as large as its largest, where none has more than so many times as many as another.
 _LARGEST_RATIO = 4
@@ -96,11 +97,20 @@ class Blocks(dist.Distribution):
         """Var[y] of each element."""
         return _joined([jnp.asarray(part.variance) for part in self.parts], self.places)
 
+    @property
+    def nodes(self) -> Nodes:
+        """Those of each block; of a block without any the mean, which says nothing (`AbstractElementwise.has_nodes`)."""
+        found = joined([nodes_of(part) for part in self.parts], axis=1)
+        return Nodes(*(each[:, _order(self.places)] for each in found))
+
 
 def _joined(parts: list[Array], places: tuple[tuple[int, ...], ...]) -> Array:
     """The blocks' elements, along the last axis, in the order of the columns."""
-    order = np.argsort(np.concatenate([np.asarray(place) for place in places]))
-    return jnp.concatenate(parts, axis=-1)[..., order]
+    return jnp.concatenate(parts, axis=-1)[..., _order(places)]
+
+
+def _order(places: tuple[tuple[int, ...], ...]) -> np.ndarray:
+    return np.argsort(np.concatenate([np.asarray(place) for place in places]))
 
 
 class Mixed(AbstractElementwise):
@@ -166,6 +176,14 @@ class Mixed(AbstractElementwise):
         for block, place in zip(self.blocks, self.places, strict=True):
             counting[list(place)] = block.measure == "counting"
         return counting
+
+    @property
+    @override
+    def has_nodes(self) -> np.ndarray:
+        found = np.zeros(self.event_shape, bool)
+        for block, place in zip(self.blocks, self.places, strict=True):
+            found[list(place)] = block.has_nodes
+        return found
 
     @override
     def elements(self, params: Float[Array, " params"], total: Float[Array, ""] | None = None) -> Blocks:

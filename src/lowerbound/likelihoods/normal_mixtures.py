@@ -20,6 +20,7 @@ from ..config.part import PartConfig
 from .base import AbstractElementwise, Measure, Scaling, Support
 from .location_scale import LARGEST_LOG_SCALE, as_float32, scale_floor
 from .log_normal import LARGEST_LOG_MEDIAN, LARGEST_LOG_SIGMA
+from .nodes import Nodes, joined, of_normal, of_values
 
 _HALF_LOG_TWO_PI = 0.5 * math.log(2 * math.pi)
 # Components start with this part of the variance within each at least.
@@ -101,6 +102,20 @@ class NormalMixture(dist.Distribution):
         """Var[y]."""
         first, second = self._moments
         return second - jnp.square(first)
+
+    @property
+    def nodes(self) -> Nodes:
+        """Values and their probabilities, in place of the density: those of each component, and 0 where it has a mass."""
+        found = of_normal(self.loc, self.log_scale)
+        log_mass = found.log_mass + jax.nn.log_softmax(self.logits, axis=0)
+        found = Nodes(*(each.reshape(-1, *self.batch_shape) for each in (found.value, log_mass, found.low, found.high)))
+        if self.is_log:
+            found = Nodes(jnp.exp(found.value), found.log_mass, jnp.exp(found.low), jnp.exp(found.high))
+        if self.zero_logit is None:
+            return found
+        above = found._replace(log_mass=found.log_mass + jax.nn.log_sigmoid(-self.zero_logit))
+        zero = jax.nn.log_sigmoid(self.zero_logit)[None]
+        return joined([above, of_values(jnp.zeros_like(zero), zero)], axis=0)
 
     @property
     def _moments(self) -> tuple[Array, Array]:

@@ -1,4 +1,4 @@
-from .base import AbstractLatentVariableModel, Draws, Half, LatentBlock, LogTerms, is_trained, split_trained
+from .base import AbstractLatentVariableModel, Draws, Filling, Half, LatentBlock, LogTerms, is_trained, split_trained
 from .bayesian_decoder import BayesianDecoder
 from .semi_supervised import SemiSupervised
 from .single_layer import SingleLayer
@@ -7,6 +7,7 @@ __all__ = [
     "AbstractLatentVariableModel",
     "BayesianDecoder",
     "Draws",
+    "Filling",
     "Half",
     "LatentBlock",
     "LogTerms",

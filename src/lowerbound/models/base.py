@@ -108,6 +108,14 @@ class LogTerms(eqx.Module):
         return sum(blocks[1:], blocks[0])
 
 
+class Filling(eqx.Module):
+    """Of one z, for elements in the user's units: `mean`, one `draw`, and `probabilities` of the codes of each coded column."""
+
+    mean: Float[Array, "..."]
+    draw: Num[Array, "..."]
+    probabilities: dict[int, Float[Array, " codes"]]
+
+
 class AbstractLatentVariableModel(eqx.Module):
     """p(x, z) = p(z) p(x|z) with an amortised q(z|x), written for one example x in the user's own units.
 
@@ -285,6 +293,15 @@ class AbstractLatentVariableModel(eqx.Module):
         self, z: Float[Array, " latent"], key: PRNGKeyArray, condition: Float[Array, " condition"] | None = None
     ) -> Float[Array, "..."]:
         """One draw x ~ p(x|z) in the user's units, noise and all."""
+
+    def fill(self, example: Example, z: Float[Array, " latent"], key: PRNGKeyArray) -> Filling:
+        """What p(x|z) says of the elements of this example that have no value; its condition is known.
+
+        Where the model has a law of the mask, p(x_j|z) of a missing element is that given that it is missing.
+        """
+        condition = example.condition
+        mean, draw = self.decode_mean(z, condition), self.decode_draw(z, key, condition)
+        return Filling(mean, draw, self.decode_probabilities(z, condition))
 
     @abstractmethod
     def replicate(

@@ -22,7 +22,7 @@ from ..data.spec import DataSpec
 from ..data.transforms import Affine
 from ..densities import AbstractPosterior, DiagonalGaussianDensity, Space, StandardNormalDensity, kl
 from ..likelihoods import Given, Measure
-from .base import AbstractLatentVariableModel, Draws, Half, LatentBlock, LogTerms, is_trained
+from .base import AbstractLatentVariableModel, Draws, Filling, Half, LatentBlock, LogTerms, is_trained
 from .single_layer import SingleLayer
 
 Condition = Float[Array, " condition"] | None
@@ -201,6 +201,10 @@ class BayesianDecoder(AbstractLatentVariableModel):
     @override
     def decode_draw(self, z: Float[Array, " latent"], key: PRNGKeyArray, condition: Condition = None) -> Float[Array, "..."]:
         return self.drawn(key).decode_draw(z, key, condition)
+
+    @override
+    def fill(self, example: Example, z: Float[Array, " latent"], key: PRNGKeyArray) -> Filling:
+        return self.drawn(key).fill(example, z, key)
 
     @override
     def replicate(

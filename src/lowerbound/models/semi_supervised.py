@@ -23,7 +23,7 @@ from ..densities import MixturePosterior, Space
 from ..errors import ConfigurationError
 from ..likelihoods import Given, Measure
 from ..networks import AbstractNetwork
-from .base import AbstractLatentVariableModel, Draws, Half, LatentBlock, LogTerms
+from .base import AbstractLatentVariableModel, Draws, Filling, Half, LatentBlock, LogTerms
 from .single_layer import SingleLayer, build_encoder, stopped
 
 Label = Float[Array, " classes"] | None
@@ -230,6 +230,12 @@ class SemiSupervised(AbstractLatentVariableModel):
     def decode_draw(self, z: Float[Array, " latent"], key: PRNGKeyArray, condition: Label = None) -> Float[Array, "..."]:
         label_key, draw_key = jax.random.split(key)
         return self.given_class.decode_draw(z, draw_key, self._drawn_label(z, label_key, condition))
+
+    @override
+    def fill(self, example: Example, z: Float[Array, " latent"], key: PRNGKeyArray) -> Filling:
+        label_key, draw_key = jax.random.split(key)
+        drawn = dataclasses.replace(example, condition=self._drawn_label(z, label_key, example.condition))
+        return self.given_class.fill(drawn, z, draw_key)
 
     @override
     def replicate(

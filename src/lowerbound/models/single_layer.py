@@ -24,13 +24,15 @@ from ..data.spec import DataSpec
 from ..data.transforms import Affine
 from ..densities import AbstractLatentDensity, AbstractPosterior, Space, kl
 from ..errors import ConfigurationError, DataError
-from ..likelihoods import AbstractLikelihood, Given, Measure
+from ..likelihoods import AbstractElementwise, AbstractLikelihood, Given, Measure
 from ..likelihoods.support import check_values
+from ..masks import AbstractMask, AtRandom
 from ..networks import AbstractNetwork
 from ..networks.column_encoder import ColumnEncoder, seen_shape, with_mask
 from ..posteriors import AbstractPosteriorFamily, Refinement
 from ..priors import AbstractPrior
-from .base import AbstractLatentVariableModel, Draws, Half, LatentBlock, LogTerms
+from .base import AbstractLatentVariableModel, Draws, Filling, Half, LatentBlock, LogTerms
+from .mask_terms import MaskTerms
 
 _Output = TypeVar("_Output")
 Condition = Float[Array, " condition"] | None
@@ -49,6 +51,13 @@ class SingleLayer(AbstractLatentVariableModel):
     The encoder, the decoder and the prior take a condition where they were built to; each may or may not. A `refinement`
     improves the posterior's parameters for each example by a few gradient steps (semi-amortised inference).
 
+    Where values are missing because of what they are, a `mask` with a law p(s|x) takes part (not-MIWAE, Ipsen et al. 2021):
+
+        log p(x_observed, s|z) = log p(x_observed|z) + sum_j log E_{p(x_j|z)}[p(s_j|x_j)]
+
+    the expectation being p(s_j|x_j) itself where x_j is known. The paper draws what is missing; here it is summed over for each
+    element, so that the bound is tighter, and the same for every z.
+
     Raises `ConfigurationError` when the parts do not fit together.
     """
 
@@ -60,6 +69,7 @@ class SingleLayer(AbstractLatentVariableModel):
     decoder: AbstractNetwork
     likelihood: AbstractLikelihood
     refinement: Refinement | None = None
+    mask: AbstractMask = AtRandom()
     sees_mask: bool = eqx.field(static=True, default=False)
 
     def __check_init__(self) -> None:
@@ -111,7 +121,8 @@ class SingleLayer(AbstractLatentVariableModel):
         decoder = decoder.with_output_bias(np.zeros_like(start) if is_at_zero else start)
         steps = config.posterior.get("refinement_steps", 0)
         refinement = Refinement(steps, config.posterior.refinement_rate) if steps > 0 else None
-        parts_of = context.transform, context.input_transform, encoder, posterior, prior, decoder, likelihood, refinement
+        mask = class_of("mask", config.mask.name).build(config.mask, context, likelihood.has_nodes)
+        parts_of = context.transform, context.input_transform, encoder, posterior, prior, decoder, likelihood, refinement, mask
         return cls(*parts_of, sees_mask=sees_mask(spec))
 
     @property
@@ -137,7 +148,7 @@ class SingleLayer(AbstractLatentVariableModel):
     @property
     @override
     def given(self) -> Given | None:
-        return self.likelihood.given
+        return self.likelihood.given if self.mask.is_ignorable else "mask too"
 
     @property
     @override
@@ -223,7 +234,7 @@ class SingleLayer(AbstractLatentVariableModel):
         with jax.named_scope("ELB"):
             y, prior = self.transform.forward(example.known), self._prior(condition)
             return LogTerms(
-                log_likelihood=_each_draw(lambda param: self._log_likelihood(param, y, example.observed), params),
+                log_likelihood=_each_draw(lambda param: self._log_likelihood(param, y, example), params),
                 log_prior=_each_draw(prior.log_prob, z),
                 log_posterior=log_posterior,
                 kl_by_block=(kl(posterior, prior),),
@@ -241,7 +252,7 @@ class SingleLayer(AbstractLatentVariableModel):
             y, prior = self.transform.forward(example.known), self._prior(condition)
 
             def log_joint(z: Float[Array, " latent"]) -> Float[Array, ""]:
-                return self._log_likelihood(self.decoder(z, condition=condition), y, example.observed) + prior.log_prob(z)
+                return self._log_likelihood(self.decoder(z, condition=condition), y, example) + prior.log_prob(z)
 
             return self.refinement(params, self.posterior, log_joint)
         return params
@@ -270,7 +281,7 @@ class SingleLayer(AbstractLatentVariableModel):
     @override
     def log_likelihood(self, example: Example, z: Float[Array, " latent"]) -> Float[Array, ""]:
         y = self.transform.forward(example.known)
-        return self._log_likelihood(self.decoder(z, condition=example.condition), y, example.observed)
+        return self._log_likelihood(self.decoder(z, condition=example.condition), y, example)
 
     @override
     def decode_mean(self, z: Float[Array, " latent"], condition: Condition = None) -> Float[Array, "..."]:
@@ -289,9 +300,27 @@ class SingleLayer(AbstractLatentVariableModel):
         return self.transform.inverse(self.likelihood.draw(self.decoder(z, condition=condition), key))
 
     @override
+    def fill(self, example: Example, z: Float[Array, " latent"], key: PRNGKeyArray) -> Filling:
+        found = super().fill(example, z, key)
+        if self.mask.is_ignorable:
+            return found
+        of_mask = self._of_mask
+        modelled, nodes = of_mask.modelled(example), of_mask.nodes(self.decoder(z, condition=example.condition), example)
+        mean = jnp.where(modelled, self.transform.inverse(jnp.sum(jnp.exp(nodes.log_mass) * nodes.value, axis=0)), found.mean)
+        draw = jnp.where(modelled, self.transform.inverse(nodes.draw(key)), found.draw)
+        probabilities = {place: of_mask.masses(place, masses, example) for place, masses in found.probabilities.items()}
+        for place, masses in probabilities.items():
+            mean = mean.at[place].set(jnp.argmax(masses[:-1]).astype(mean.dtype))
+        return Filling(mean, draw, probabilities)
+
+    @override
     def replicate(
         self, example: Example, z: Float[Array, " latent"], keys: Key[Array, " draws"]
     ) -> tuple[Float[Array, "..."], Float[Array, "draws ..."]]:
+        if not self.mask.is_ignorable:
+            # What is there looks like p(x|z, s) and not like p(x|z).
+            drawn = jax.vmap(lambda key: self.fill(example, z, key).draw)(keys)
+            return self.fill(example, z, keys[0]).mean, drawn
         total = self._total(self.transform.forward(example.known), example.observed)
         params = self.decoder(z, condition=example.condition)
         mean = self.likelihood.mean_of(params, total)
@@ -308,7 +337,7 @@ class SingleLayer(AbstractLatentVariableModel):
         def parts(model: SingleLayer) -> tuple[Any, ...]:
             if half == "recognition":
                 return model.encoder, model.posterior
-            return model.prior, model.decoder, model.likelihood
+            return model.prior, model.decoder, model.likelihood, model.mask
 
         return eqx.tree_at(parts, self, stopped(parts(self)))
 
@@ -318,12 +347,19 @@ class SingleLayer(AbstractLatentVariableModel):
 
         return self.prior.bind(of_seen, condition)
 
-    def _log_likelihood(
-        self, params: Float[Array, "..."], y: Float[Array, "..."], observed: Bool[Any, "..."] | None
-    ) -> Float[Array, ""]:
-        """log p(x|z) about x in the user's units, or of its observed elements."""
+    def _log_likelihood(self, params: Float[Array, "..."], y: Float[Array, "..."], example: Example) -> Float[Array, ""]:
+        """log p(x|z) about x in the user's units, or of its observed elements, and of the mask where it has a law."""
+        observed = example.observed
         log_prob = self.likelihood.log_prob(params, y, observed=observed, total=self._total(y, observed))
+        if not self.mask.is_ignorable:
+            log_prob = log_prob + self._of_mask.log_prob(params, y, example)
         return log_prob + self._log_jacobian(observed)
+
+    @property
+    def _of_mask(self) -> MaskTerms:
+        # Only elementwise likelihoods have nodes, without which no element has a law of the mask.
+        assert isinstance(self.likelihood, AbstractElementwise)
+        return MaskTerms(self.mask, self.likelihood, self.transform, self.input_transform)
 
     def _total(self, y: Float[Array, "..."], observed: Bool[Any, "..."] | None) -> Float[Array, ""] | None:
         """The sum that a density given it is told."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from ..config.scoring import beside_in_short
 from ..evaluation.estimates import name_of_density, name_of_elbo
 from ..summaries import RunSummary, Score
 
@@ -49,7 +50,7 @@ def measure_text(score: Score) -> str:
     """The base measure in words, and what the number is given."""
     kinds = {"counting": "probability", "lebesgue": "density", "mixed": "density and probability"}
     kind = kinds.get(score.measure, "\N{EN DASH}")
-    return kind if score.given is None else f"{kind} given the total"
+    return kind + beside_in_short(score.given)
 
 
 def explanation(score: Score, summary: RunSummary) -> str:
@@ -98,6 +99,13 @@ _OF_RANDOM_WEIGHTS = {
 
 def measure_note(summary: RunSummary) -> str:
     """What kind of number a log-likelihood of these data is."""
+    if summary.given == "mask too":
+        return (
+            "Values are taken to be missing because of what they are, and the model has a law of that: each number is "
+            "log p(x, mask), of the values that are there and of which are there. It pays for the mask too: do not rank it "
+            "beside a log p(x) of the values alone. That values are missing in this way is an assumption, which the data cannot "
+            "show."
+        )
     if summary.given is not None:
         over = "the examples with that total" if summary.given == "total" else "all examples, the total being taken for a size"
         return (

@@ -221,7 +221,7 @@ class Hiding(AbstractResident):
         # Below 0 for half of the examples.
         share = self.largest * (2 * jax.random.uniform(share_key, (len(rows),)) - 1)
         kept = jax.random.uniform(element_key, batch.x.shape) >= share.reshape(-1, *[1] * (batch.x.ndim - 1))
-        return dataclasses.replace(batch, observed=kept if batch.observed is None else batch.observed & kept)
+        return batch.showing(kept)
 
 
 class Streamed(AbstractFeed):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import jax
 
-from . import bayesian_regression, bounds, densities, errors, imputation, objectives, semi_supervised, whole
+from . import bayesian_regression, bounds, densities, errors, imputation, masks, objectives, semi_supervised, whole
 from .figure import Figure
 
 # What is looked at, in words, and the check. Each is a function of its own subject, so that a test can put in a broken one.
@@ -21,6 +21,7 @@ CHECKS: Mapping[str, Callable[[], Iterator[Figure]]] = {
     "weights that are random": bayesian_regression.evidence,
     "labels that are not known": semi_supervised.labels,
     "elements that are hidden": imputation.hidden_elements,
+    "values that are missing because of what they are": masks.masks,
     "errors by hand": errors.errors,
     "likelihoods are normalised, and draw what they say": densities.likelihoods,
     "priors and posteriors draw what they say": densities.latent_densities,

@@ -1,0 +1,4 @@
+from .base import AbstractMask
+from .self_masking import AtRandom, SelfMasking
+
+__all__ = ["AbstractMask", "AtRandom", "SelfMasking"]
