@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 from commands import SMALL_ALONE, command, good
 
+from lowerbound.cli.outputs import _pairs_of
+from lowerbound.errors import ConfigurationError
+
 NAMES = ("colour", "+size", "visits")
 
 
@@ -164,3 +167,10 @@ def test_parts_that_do_not_suit_columns_of_several_kinds_are_refused(
 def test_given_values_that_no_row_has_are_refused(given: str, message: str, run: Path, tmp_path: Path) -> None:
     assert message in command("sample", run, "-n", 2, "--given", given, "--out", tmp_path / "x.csv").error
     assert not (tmp_path / "x.csv").exists()
+
+
+def test_a_given_column_is_the_longest_name_that_fits() -> None:
+    names = ["a", "a=b", "x"]
+    assert _pairs_of(["a=b=c", "a=d", "x=1=2", "y=3"], names) == {"a=b": "c", "a": "d", "x": "1=2", "y": "3"}
+    with pytest.raises(ConfigurationError, match=r"--given is 'a=b=d'; expected COLUMN=VALUE, each column once"):
+        _pairs_of(["a=b=c", "a=b=d"], names)

@@ -211,6 +211,7 @@ def test_every_parameter_reaches_the_configuration():
         "scale_floor": 0.5,
         "prior": "standard-normal",
         "posterior": "diagonal-gaussian",
+        "mask": "at-random",
         "objective": "elbo",
         "beta": 0.5,
         "network": "mlp",

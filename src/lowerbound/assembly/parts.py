@@ -150,6 +150,13 @@ def part_to_json(argument: str, part: Any) -> dict[str, Any]:
             "class an entry in lowerbound.config.CATALOGUE, or keep the code that makes the part and pickle the estimator "
             "where you trust the file."
         )
+    made_of = [name for name in _arguments(cls) if _holds_parts(getattr(part, name, None))]
+    if made_of:
+        raise ConfigurationError(
+            f"{argument} is a {cls.__name__} given as an object, whose {made_of[0]} are parts themselves, and a model with it "
+            f"cannot be saved. Give {argument}={name_of(argument, cls)!r} by name, with a schema that names each column's own, "
+            "or pickle the estimator where you trust the file."
+        )
     return {"part": cls.__name__, "fields": {name: _to_plain(getattr(part, name)) for name in _arguments(cls) if name != "key"}}
 
 
@@ -166,6 +173,10 @@ def part_from_json(argument: str, stored: Any) -> Any:
             f"the stored {argument} {stored!r} is not one of ours ({error}); expected one of {', '.join(storable(argument))} "
             "with its own fields."
         ) from error
+
+
+def _holds_parts(value: Any) -> bool:
+    return isinstance(value, tuple | list) and any(isinstance(each, eqx.Module) for each in value)
 
 
 def _arguments(cls: type) -> list[str]:

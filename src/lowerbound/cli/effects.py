@@ -87,13 +87,10 @@ def _place(label: str, opened: OpenRun) -> int:
 
 def _probe(opened: OpenRun, dataset: Dataset, split: str, place: int | None, seed: int) -> Probe | None:
     """None where the data have no labels, and no column is asked for."""
-    import dataclasses
-
     import numpy as np
 
     from ..data.examples import examples_of
-    from ..evaluation import completed, in_blocks, posterior_means
-    from ..evaluation.probe import MOST_ROWS, inputs_of, linear_probe
+    from ..evaluation.probe import MOST_ROWS, LabelledRows, probe_codes
 
     if place is None and dataset.labels is None:
         return None
@@ -102,29 +99,22 @@ def _probe(opened: OpenRun, dataset: Dataset, split: str, place: int | None, see
     known = ~np.isnan(y.astype(np.float64))
     parts = [rows[known[rows]] for rows in (opened.part("train"), opened.part(split))]
     fitted, asked = (np.sort(rng.permutation(rows)[:MOST_ROWS]) for rows in parts)
-    codes = []
-    for rows in (fitted, asked):
-        examples = examples_of(dataset, rows, opened.spec)
-        if place is not None:
-            kept = np.ones(examples.x.shape, bool)
-            kept[:, place] = False
-            examples = examples.showing(kept)
-        examples = completed(opened.model, dataclasses.replace(examples, weight=None))
-        codes.append(in_blocks(opened.model, lambda block: posterior_means(opened.model, block), examples))
-    training = np.asarray(dataset.examples)[fitted]
-    inputs = [inputs_of(np.asarray(dataset.examples)[rows], training, opened.spec, place) for rows in (fitted, asked)]
+    sides = [
+        LabelledRows(examples_of(dataset, rows, opened.spec), np.asarray(dataset.examples)[rows], y[rows])
+        for rows in (fitted, asked)
+    ]
     name = "the label" if place is None else opened.spec.element_name(place)
-    return linear_probe(name, (codes[0], codes[1]), (inputs[0], inputs[1]), (y[fitted], y[asked]), seed=seed)
+    return probe_codes(opened.model, opened.spec, sides[0], sides[1], label=name, place=place, seed=seed)
 
 
 def _classes(opened: OpenRun, dataset: Dataset, place: int) -> np.ndarray:
     """The column's values; raises `DataError` where they are numbers and no classes."""
     import numpy as np
 
-    column = opened.spec.columns[place] if opened.spec.columns else None
+    from ..evaluation.probe import has_classes
+
     values = np.asarray(dataset.examples)[:, place]
-    is_class = column.is_coded if column else len(np.unique(values[~np.isnan(values)])) <= 20
-    if not is_class:
+    if not has_classes(values, opened.spec, place):
         raise DataError(
             f"--label is {opened.spec.element_name(place)}, a column of many numbers; expected one of categories or a few levels."
         )

@@ -56,16 +56,18 @@ def sample(
     from ..config.rules import COUNT
 
     COUNT.convert("-n", count)
-    known = _pairs_of(given or [])
+    if wrong := [text for text in given or [] if "=" not in text]:
+        raise ConfigurationError(_WRONG_GIVEN.format(wrong[0]))
     check_out(out, (".png", ".npy", *_TABLES), overwrite=overwrite)
     folder, model, spec, _ = open_run(run)
     require_kind(spec, out)
     check_number_fits("-n", count, 16 * math.prod(spec.event_shape), "new examples")
     conditions = condition_rows(condition, count, spec)
     if spec.columns:
+        known = _pairs_of(given or [], [column.name for column in spec.columns])
         _sample_table(model, spec, count, known, conditions, mean=mean, holes=holes, seed=seed, out=out)
         return
-    if known:
+    if given:
         raise ConfigurationError(
             "--given is about a table with columns by name, and this model has none. A conditional model takes --condition."
         )
@@ -164,12 +166,17 @@ def encode(
     say(f"wrote the codes E[z|x] of {len(means):,} examples, {means.shape[1]} latents each, to {out}")
 
 
-def _pairs_of(given: Sequence[str]) -> dict[str, str]:
-    """Columns and their values of `--given COLUMN=VALUE`."""
-    pairs = dict(text.split("=", 1) for text in given if "=" in text)
-    if len(pairs) < len(given):
-        wrong = next((text for text in given if "=" not in text), given[-1])
-        raise ConfigurationError(f"--given is {wrong!r}; expected COLUMN=VALUE, each column once: --given sex=Female.")
+_WRONG_GIVEN = "--given is {!r}; expected COLUMN=VALUE, each column once: --given sex=Female."
+
+
+def _pairs_of(given: Sequence[str], names: Sequence[str]) -> dict[str, str]:
+    """Columns and their values of `--given COLUMN=VALUE`; of columns with "=" in their names the longest that fits."""
+    pairs: dict[str, str] = {}
+    for text in given:
+        name = max((name for name in names if text.startswith(f"{name}=")), key=len, default=text.split("=", 1)[0])
+        if name in pairs:
+            raise ConfigurationError(_WRONG_GIVEN.format(text))
+        pairs[name] = text[len(name) + 1 :]
     return pairs
 
 

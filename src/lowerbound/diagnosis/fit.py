@@ -26,13 +26,16 @@ def _per_element(summary: RunSummary, difference: float, bound: float) -> float:
 
 
 def _train_and_held_out(summary: RunSummary) -> tuple[float, float, float, str]:
-    """The bound on training data and on data not trained on, the standard error of their difference, and that split."""
+    """The bound on training data and on data not trained on, the standard error of their difference, and that split.
+
+    The error is NaN where a single example was held out, of which nobody knows how far it is from others.
+    """
     train = summary.score("elbo_nats", "train")
     for split in ("validation", "test"):
         held_out = summary.score("elbo_nats", split)
         if train is not None and held_out is not None:
-            errors = [score.standard_error for score in (train, held_out) if math.isfinite(score.standard_error)]
-            return train.value, held_out.value, math.hypot(*errors), split
+            known = [train.standard_error] if math.isfinite(train.standard_error) else []
+            return train.value, held_out.value, math.hypot(held_out.standard_error, *known), split
     epochs, bounds = summary.finite("validation_elbo_nats")
     train_epochs, train_bounds = summary.finite("train_elbo_nats")
     if not len(bounds) or not len(train_bounds):
@@ -40,7 +43,8 @@ def _train_and_held_out(summary: RunSummary) -> tuple[float, float, float, str]:
     best = _kept_index(summary, epochs)
     at_best = train_bounds[int(np.argmin(np.abs(train_epochs - epochs[best])))]
     errors = summary.finite("validation_standard_error_nats")[1]
-    return float(at_best), float(bounds[best]), float(errors[best]) if len(errors) == len(bounds) else 0.0, "validation"
+    error = math.nan if "validation_standard_error_nats" in summary.history else 0.0
+    return float(at_best), float(bounds[best]), float(errors[best]) if len(errors) == len(bounds) else error, "validation"
 
 
 def _kept_index(summary: RunSummary, epochs: np.ndarray) -> int:
@@ -192,8 +196,8 @@ CHECKS = (
         "overfitting",
         "overfitting",
         _overfitting,
-        lambda s: math.isfinite(_train_and_held_out(s)[1]),
-        "a bound on data that were held out",
+        lambda s: bool(np.isfinite(_train_and_held_out(s)[1:3]).all()),
+        "a bound on data that were held out, two examples or more",
     ),
     Check("past-best", "the weights kept being the best ones", _past_best, lambda s: s.has_validation, "a validation split"),
     Check("stopped", "training stopped early by hand or signal", _stopped),

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from ..diagnosis import Diagnosis
     from ..evaluation.fidelity import Fidelity
     from ..evaluation.methods import Found
+    from .explaining import Explanation
 
 # Importance samples of `score_samples`: enough to rank examples; a number to publish takes more.
 EVIDENCE_SAMPLES = 100
@@ -262,6 +263,31 @@ class AbstractFitted(FillsHoles, ClassNamePrefixFeaturesOutMixin, TransformerMix
         Raises `DataError` when the examples are not like those of `fit`.
         """
         return lowerbound.evaluation.latent_table(self.model_, self._checked(X, condition), seed=seed_from(random_state))
+
+    def explain(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        target: str | None = None,
+        n_latents: int = 10,
+        condition: Any = None,
+        random_state: Any = 0,
+    ) -> Explanation:
+        """Which columns (or pixels) each latent moves, with intervals, and what of a label is in the codes, beside PCA.
+
+        - `y`: a class for each row of `X`. `target`: in its place a column of `X`, which the codes then do not see. Without
+          either there is no probe. The line is fitted to one half of the rows, drawn at random, and asked of the other.
+        - `n_latents`: how many latents, those that carry most first.
+
+        `effects` and `probe` of what is given have the figures; `print` shows both. Raises `ConfigurationError` and `DataError`
+        where `lowerbound explain` would.
+        """
+        from .explaining import explain
+
+        COUNT.convert("n_latents", n_latents)
+        data = self._checked(X, condition)
+        return explain(self, self._rows(X), data, y, target, n_latents, same_seed(random_state))
 
     def fidelity(
         self,

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..data.examples import Example
 from ..data.spec import DataSpec
 from ..errors import DataError
+from ..models import AbstractLatentVariableModel
+from .classes import completed
 from .fidelity.coding import Grouping, as_numbers, is_category
+from .latents import in_blocks, posterior_means
 
 # Enough for a straight line, and for an accuracy within a hundredth.
 MOST_ROWS = 5000
 _MOST_CLASSES = 100
+_MOST_LEVELS = 20
 _MOST_ELEMENTS = 4096
 
 
@@ -57,6 +62,50 @@ class Probe:
     def to_json(self) -> dict[str, Any]:
         """Plain numbers."""
         return dataclasses.asdict(self)
+
+
+class LabelledRows(NamedTuple):
+    """Examples as the model sees them, the same rows (n, *event_shape) in the user's units, and their labels, (n,)."""
+
+    examples: Example
+    rows: np.ndarray
+    labels: np.ndarray
+
+
+def has_classes(values: np.ndarray, spec: DataSpec, place: int) -> bool:
+    """Whether an element's values are categories, or a few levels."""
+    return spec.columns[place].is_coded if spec.columns else len(np.unique(values[~np.isnan(values)])) <= _MOST_LEVELS
+
+
+def probe_codes(
+    model: AbstractLatentVariableModel,
+    spec: DataSpec,
+    fitted: LabelledRows,
+    asked: LabelledRows,
+    *,
+    label: str,
+    place: int | None = None,
+    seed: int = 0,
+) -> Probe:
+    """How well a straight line tells a label from E[z|x], beside principal components of the inputs.
+
+    - `fitted`, `asked`: the rows that the line is fitted to, and those that it is asked of. `label`: its name, for messages.
+    - `place`: the element that is the label, which then is hidden from the encoder and from the components.
+
+    Raises `DataError` as `linear_probe` does.
+    """
+    codes, inputs = [], []
+    for side in (fitted, asked):
+        examples = side.examples
+        if place is not None:
+            kept = np.ones(examples.x.shape, bool)
+            kept[:, place] = False
+            examples = examples.showing(kept)
+        examples = completed(model, dataclasses.replace(examples, weight=None))
+        codes.append(in_blocks(model, lambda block: posterior_means(model, block), examples))
+        inputs.append(inputs_of(side.rows, fitted.rows, spec, place))
+    labels = fitted.labels, asked.labels
+    return linear_probe(label, (codes[0], codes[1]), (inputs[0], inputs[1]), labels, seed=seed)
 
 
 def inputs_of(rows: np.ndarray, training: np.ndarray, spec: DataSpec, without: int | None = None) -> np.ndarray:
