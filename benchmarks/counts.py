@@ -70,7 +70,8 @@ def recovered(codes: np.ndarray, labels: np.ndarray, seed: int) -> dict[str, Any
     rng, parts = np.random.default_rng(0), []
     for part in range(PARTS):
         rows = np.sort(rng.permutation(len(codes))[: int(SHARE * len(codes))])
-        clusters = KMeans(count, n_init=STARTS, random_state=part).fit_predict(codes[rows])
+        best = KMeans(count, n_init=STARTS, random_state=part)  # pyright: ignore[reportArgumentType]
+        clusters = best.fit_predict(codes[rows])
         parts.append(adjusted_rand_score(labels[rows], clusters))
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
     accuracy = cross_val_score(KNeighborsClassifier(NEIGHBOURS), codes, labels, cv=folds)

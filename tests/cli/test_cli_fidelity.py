@@ -58,7 +58,8 @@ def test_a_table_of_numbers_alone(table_run: Path, files: Path) -> None:
     assert set(found["kinds"]) == {"real"}
     assert found["measure"] == "R2"
     # The rows of training are among them: that copies are seen.
-    assert found["candidates"][3]["copies"] > 0.5
+    real = found["candidates"][3]
+    assert real["num_copies"] > 0.5 * real["num_rows"]
 
 
 def test_wrong_use_is_told(run: Path, table_run: Path, images_run: Path, tmp_path: Path) -> None:
