@@ -14,9 +14,14 @@ import pytest
 import scipy.special
 import scipy.stats
 from sklearn.datasets import load_digits
+from support.built import build_model
 from support.chance import agrees, differs, is_likely
 
+from lowerbound.config import RunConfig
+from lowerbound.data.describe import describe
+from lowerbound.data.examples import Example
 from lowerbound.errors import ConfigurationError
+from lowerbound.evaluation import element_shares
 from lowerbound.likelihoods import (
     AbstractLikelihood,
     Bernoulli,
@@ -147,6 +152,16 @@ def test_before_training_pixels_are_independent() -> None:
     part = NeighbourBernoulli(SHAPE, Neighbours(1, 1, key=jax.random.key(1)))
     params = jax.random.normal(jax.random.key(3), SHAPE)
     np.testing.assert_allclose(log_probs(part, params), log_probs(Bernoulli(SHAPE), params), atol=1e-5)
+
+
+def test_shares_of_pixels_sum_to_the_reconstruction_term() -> None:
+    config = {"model": {"latent_dim": 2}, "network": {"hidden_widths": [4]}, "likelihood": {"name": "neighbour-bernoulli"}}
+    model = build_model(RunConfig.from_dict(config), describe(ALL), jax.random.key(0))
+    shares = element_shares(model, ALL[:5], num_draws=1, seed=3)
+    [key] = jax.random.split(jax.random.key(3), 1)
+    for x, share in zip(ALL[:5], shares, strict=True):
+        z, _ = model.encode(Example(jnp.asarray(x))).sample_and_log_prob(key)
+        assert share.sum() == pytest.approx(float(model.log_likelihood(Example(jnp.asarray(x)), z)), abs=1e-3)
 
 
 def fitted(part: AbstractLikelihood, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

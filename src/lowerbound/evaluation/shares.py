@@ -24,8 +24,9 @@ def element_shares(
     r"""E_q[log p(x_j|z)] of each element j (flattened) of each example, in nats: (n, elements).
 
     The mean over `num_draws` draws z ~ q(z|x). Where the elements are independent given z, as in all but a few likelihoods, they
-    sum to the reconstruction term E_q[log p(x|z)]. None is log p(x_j): what the other elements tell of x_j is in z. The share of
-    an element without a value is 0, or that of its mask where the model has a law of it.
+    sum to the reconstruction term E_q[log p(x|z)]; pixels that know those before them do too, each given these. None is
+    log p(x_j): what the other elements tell of x_j is in z. The share of an element without a value is 0, or that of its mask
+    where the model has a law of it.
 
     Raises `ConfigurationError` for a code without a density, where an element cannot be weighed alone (pixels of joined colours,
     counts given their total), and for more than 1,024 elements.
@@ -40,7 +41,8 @@ def element_shares(
         )
     alone = np.eye(elements, dtype=bool).reshape(elements, *model.event_shape)
     blank = np.zeros((elements, *model.event_shape), np.float32)
-    model.check_observed(Example(blank, observed=alone))
+    if not model.noise_is_joined or data.observed is not None:
+        model.check_observed(Example(blank, observed=alone))
     keys = jax.random.split(jax.random.key(seed), num_draws)
     return in_blocks(model, lambda block: np.asarray(_shares(model, block.on_device(), jnp.asarray(alone), keys)), data)
 
@@ -71,6 +73,9 @@ def _shares(
 
         def of_draw(total: Array, key: PRNGKeyArray) -> tuple[Array, None]:
             z, _ = posterior.sample_and_log_prob(key)
+            joined = model.element_log_likelihood(example, z)
+            if joined is not None:
+                return total + joined.reshape(-1), None
             return total + jax.vmap(lambda kept: model.log_likelihood(example.showing(kept), z))(alone), None
 
         return jax.lax.scan(of_draw, jnp.zeros(len(alone)), keys)[0] / len(keys)

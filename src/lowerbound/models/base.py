@@ -186,6 +186,10 @@ class AbstractLatentVariableModel(eqx.Module):
         """Whether draws given one z are whole examples, so that they and not E[x|z] show what the model has learned."""
         return False
 
+    def element_log_likelihood(self, example: Example, z: Float[Array, " latent"]) -> Float[Array, "..."] | None:
+        """Where `noise_is_joined`, log p of each element given z and the elements before it, in nats; else None."""
+        return None
+
     @property
     @abstractmethod
     def event_shape(self) -> tuple[int, ...]:

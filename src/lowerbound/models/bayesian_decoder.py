@@ -133,6 +133,10 @@ class BayesianDecoder(AbstractLatentVariableModel):
     def noise_is_joined(self) -> bool:
         return self.at_mean.noise_is_joined
 
+    @override
+    def element_log_likelihood(self, example: Example, z: Float[Array, " latent"]) -> Float[Array, "..."] | None:
+        return self.at_mean.element_log_likelihood(example, z)
+
     @property
     @override
     def has_density(self) -> bool:

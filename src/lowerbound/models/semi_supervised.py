@@ -131,6 +131,10 @@ class SemiSupervised(AbstractLatentVariableModel):
     def noise_is_joined(self) -> bool:
         return self.given_class.noise_is_joined
 
+    @override
+    def element_log_likelihood(self, example: Example, z: Float[Array, " latent"]) -> Float[Array, "..."] | None:
+        return self.given_class.element_log_likelihood(example, z)
+
     @property
     @override
     def has_density(self) -> bool:

@@ -160,6 +160,13 @@ class SingleLayer(AbstractLatentVariableModel):
     def noise_is_joined(self) -> bool:
         return self.likelihood.noise_is_joined
 
+    @override
+    def element_log_likelihood(self, example: Example, z: Float[Array, " latent"]) -> Float[Array, "..."] | None:
+        if not self.noise_is_joined:
+            return None
+        params = self.decoder(z, condition=example.condition)
+        return self.likelihood.element_log_prob(params, self.transform.forward(example.known))
+
     @property
     @override
     def has_density(self) -> bool:
