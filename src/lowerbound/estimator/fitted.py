@@ -345,6 +345,7 @@ class AbstractFitted(FillsHoles, ClassNamePrefixFeaturesOutMixin, TransformerMix
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
+        tags.input_tags.sparse = True
         # NaN stands for what has no value.
         tags.input_tags.allow_nan = True
         # Models compute in float32, whatever the type of the data.
