@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import subprocess
 import sys
+from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from registry import DATA, model_of
 
+from lowerbound.config.sections import TrainingConfig
 from lowerbound.data.examples import Example
 from lowerbound.devices.mesh import filled
+from lowerbound.objectives import ELBO
+from lowerbound.training import Trainer, program
 
 # Batches of 20, which 8 devices share as 24 rows with 4 of weight 0, and 50 examples for validation, as 56. What is printed of
 # each: the curves, and the largest difference of the weights in shares of the largest weight of their array.
@@ -122,3 +129,28 @@ def test_what_fills_a_batch_is_no_row() -> None:
     weighted = filled(Example(rows, weight=jnp.full(6, 2.0)), four)
     np.testing.assert_array_equal(weighted.weight, [2, 2, 2, 2, 2, 2, 0, 0])
     assert float(weighted.mean(weighted.x[:, 0])) == pytest.approx(float(rows[:, 0].mean()))
+
+
+def test_the_step_lowers_for_devices_that_are_not_here() -> None:
+    """64 of them: a batch of 20 is filled up to 64 rows, of which each has one, and gradients are summed over all."""
+    spread = jax.sharding.AbstractMesh((64,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
+    data = DATA["table"][:40]
+    model = model_of("table-gaussian-standard", jax.random.key(0))
+    trainer = Trainer(model, data, DATA["table"][40:], ELBO(), TrainingConfig(epochs=2, batch_size=20))
+    state = trainer.start().state
+    texts = {}
+    for name, mesh in (("here", trainer.mesh), ("there", spread)):
+        fixed = dataclasses.replace(trainer.fixed, mesh=mesh)
+        arrays, rest = eqx.partition((fixed, trainer.feed, state), eqx.is_array)
+        everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
+        shapes = jax.tree.map(lambda leaf, where=everywhere: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=where), arrays)
+
+        def step(arrays: Any, rest: Any = rest) -> Any:
+            fixed, feed, state = eqx.combine(arrays, rest)
+            return eqx.filter(program._train_chunk((fixed, feed), state), eqx.is_array)
+
+        texts[name] = jax.jit(step).trace(shapes).lower(lowering_platforms=("cpu",)).as_text()
+    assert "num_partitions = 64" in texts["there"]
+    rows = f"tensor<64x{data.shape[1]}xf32>"
+    assert rows in texts["there"]
+    assert rows not in texts["here"]

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from ..devices.processes import leave
 from ..errors import ConfigurationError, LowerboundError, shortened
 
 # isort: off
@@ -45,6 +46,14 @@ _UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EPIPE)
 
 def main() -> None:
     """Run the command line; exit status 0, 1 (failed), 2 (wrong use) or 130 (interrupted)."""
+    try:
+        _run()
+    except SystemExit as leaving:
+        leave(leaving.code)
+        raise
+
+
+def _run() -> None:
     try:
         try:
             with warnings_as_sentences(say):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..devices.processes import check_place, ended, is_first, join
 from ..errors import ConfigurationError
 from .app import DataDir, Devices, Json, app
 from .console import is_terminal, print_json
@@ -71,10 +72,16 @@ def train(
         bool, typer.Option("--report/--no-report", help="Scores, pictures and page at the end; --resume makes them later.")
     ] = True,
     devices: Devices = None,
+    coordinator: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Of a run of several processes: where the first one listens.")
+    ] = None,
+    processes: Annotated[int | None, typer.Option(help="How many processes share the run; 1 for this one alone.")] = None,
+    process: Annotated[int | None, typer.Option(help="Which of them this is, from 0.")] = None,
     json: Json = False,
 ) -> None:
     """Train a model; with no argument, on the built-in faces."""
     check_devices(devices)
+    check_place(coordinator, processes, process)
     if resume is not None:
         given = {
             "DATA": data,
@@ -92,8 +99,10 @@ def train(
         if unwanted:
             raise ConfigurationError(
                 f"--resume continues a run as it was configured; {', '.join(unwanted)} cannot be given with it (only --epochs, "
-                "--data-dir, --devices, --no-report and --json can). Start a new run instead, or leave it out."
+                "--data-dir, --no-report, --json, --devices and those of several processes can). Start a new run instead, or "
+                "leave it out."
             )
+        join(coordinator, processes, process)
         return _resume(resume, epochs, data_dir, devices, report=report, as_json=json)
     from ..recipes import resolve_config
 
@@ -108,13 +117,15 @@ def train(
     config = _with_absolute_path(config)
     path = out or _free_folder(config.data.name)
 
+    join(coordinator, processes, process)
     prepare_jax()
     from ..assembly.build import infers_labels
     from ..data.datasets import load_configured
     from ..runs.folder import RunFolder
     from ..runs.training import TrainingRun
 
-    RunFolder.check_free(path)
+    if is_first():
+        RunFolder.check_free(path)
     dataset = load_configured(config.data, data_dir, are_labels=infers_labels(config))
     command = shlex.join(["lowerbound", *sys.argv[1:]])
     run = TrainingRun.begin(
@@ -160,7 +171,8 @@ def _resume(path: Path, epochs: int | None, data_dir: Path | None, devices: int 
     page = folder.path / REPORT
     if not run.is_finished:
         # It shows the run as it was before.
-        page.unlink(missing_ok=True)
+        if run.writes:
+            page.unlink(missing_ok=True)
     elif folder.model.exists() and (page.exists() or not report):
         longer = (
             "To train on all the same, start a new run with --set training.early_stopping_patience=0."
@@ -168,7 +180,7 @@ def _resume(path: Path, epochs: int | None, data_dir: Path | None, devices: int 
             else "To train longer: --epochs N."
         )
         say(f"nothing to do: {path} has ended already ({run.progress.stop_reason}). {longer}")
-        return
+        return ended()
     _train(run, devices, report=report, as_json=as_json, resumed=True)
 
 
@@ -176,6 +188,10 @@ def _train(run: TrainingRun, devices: int | None, *, report: bool, as_json: bool
     from ..report.training_log import TrainingLog
     from .progress import display
 
+    if not run.writes:
+        with StopRequest() as stop_request:
+            run.run(should_stop=stop_request)
+        return ended()
     for note in run.notes:
         say(f"note: {note}")
     step = int(run.progress.state.step)
@@ -204,6 +220,7 @@ def _train(run: TrainingRun, devices: int | None, *, report: bool, as_json: bool
             if as_json:
                 print_json({"event": "stopped", "run": path, "reason": reason, "step": step}, indent=None)
             say(f"{reason} after step {step:,}; all is saved. Continue with: lowerbound train --resume {shlex.quote(path)}")
+            ended()
             raise typer.Exit(1)
         page, evaluation, diagnosis = run.folder.path / REPORT, None, None
         if report:
@@ -212,6 +229,7 @@ def _train(run: TrainingRun, devices: int | None, *, report: bool, as_json: bool
             evaluation, diagnosis = write_report(
                 run.folder, model, run.spec, run.config, run.dataset, run.split, own_devices(devices)
             )
+    ended()
     if as_json:
         about = {} if diagnosis is None else {"report": str(page), "verdict": diagnosis.verdict}
         scores = {} if evaluation is None else evaluation.to_json()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..devices.mesh import on_one
 from ..training import MONITOR
 from .tensorboard import TensorBoardWriter
 
@@ -52,7 +53,7 @@ class TrainingLog:
         if resume_step is None:
             from .graph import loss_graph
 
-            batch = run.trainer.feed.first(run.trainer.schedule.batch_size)
+            batch = on_one(run.trainer.feed, run.trainer.mesh).first(run.trainer.schedule.batch_size)
             model = run.trainer.current_model(run.progress)
             self._writer.graph(loss_graph(model, run.trainer.fixed.objective, batch))
             # A run killed before its first record would lose its graph: a resumed run does not draw it again.

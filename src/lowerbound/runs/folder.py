@@ -70,6 +70,7 @@ class _MachineRecord:
     cores: int | None
     system: str
     devices: int = 1
+    processes: int = 1
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import importlib.metadata
@@ -24,6 +25,7 @@ from ..data.examples import Example, examples_of, in_form_of
 from ..data.plausibility import check_in_units, check_like_training
 from ..data.spec import DataSpec
 from ..data.splits import Split, split_record
+from ..devices.processes import is_first, wait_for_first
 from ..errors import ConfigurationError, DataError, ModelFolderError, NonFiniteLossError, warn_of_data
 from ..models import AbstractLatentVariableModel
 from ..storage.atomic import write_text
@@ -101,6 +103,8 @@ class TrainingRun:
                 f"it begins with the weights of {start.path}, and takes the data's shift and scale as that model knows them.",
             )
         run = cls(RunFolder(Path(path)), config, spec, dataset, split, trainer, trainer.start(), notes, choices)
+        if not run.writes:
+            return run
         with RunFolder.created(path) as folder:
             write_text(folder.config_file, config.to_toml())
             split.save(folder.split_file)
@@ -120,9 +124,15 @@ class TrainingRun:
         `epochs` already, when its configuration was edited, and when another process trains it, `ModelFolderError` when no
         checkpoint can be used.
         """
+        if not is_first():
+            # What the first repairs is whole when the others read it.
+            wait_for_first("resume")
+            return cls._resumed(RunFolder.open(path), dataset, epochs, mesh)
         folder = RunFolder.open(path)
         with folder.locked():
-            return cls._resumed(folder, dataset, epochs, mesh)
+            run = cls._resumed(folder, dataset, epochs, mesh)
+        wait_for_first("resume")
+        return run
 
     @classmethod
     def _resumed(cls, folder: RunFolder, dataset: Dataset, epochs: int | None, mesh: Mesh | None) -> TrainingRun:
@@ -141,7 +151,8 @@ class TrainingRun:
             spec = described(config, dataset, split)
             config, dataset = resolve(config, spec), in_form_of(dataset, spec)
             trainer = prepare(config, spec, dataset, split, mesh=mesh)
-            folder.metrics.keep_until(0)
+            if is_first():
+                folder.metrics.keep_until(0)
             notes += ("there was no checkpoint yet: starting again",)
             return cls(folder, config, spec, dataset, split, trainer, trainer.start(), notes)
         model, spec, trained = load_model(checkpoint.path)
@@ -162,10 +173,16 @@ class TrainingRun:
         has_more_epochs = progress.stop_reason == ALL_EPOCHS and checkpoint.step < trainer.schedule.num_steps
         if has_more_epochs or progress.stop_reason not in FINISHED:
             progress.stop_reason = ""
-        folder.metrics.keep_until(checkpoint.step)
-        if not progress.stop_reason and config != begun:
+        if is_first():
+            folder.metrics.keep_until(checkpoint.step)
+        if is_first() and not progress.stop_reason and config != begun:
             write_text(folder.config_file, config.to_toml())
         return cls(folder, config, spec, dataset, split, trainer, progress, notes + checkpoint.refused)
+
+    @property
+    def writes(self) -> bool:
+        """Whether this process writes into the folder: of several that share a run, the first."""
+        return is_first()
 
     @property
     def is_finished(self) -> bool:
@@ -190,7 +207,7 @@ class TrainingRun:
         Raises `NonFiniteLossError`, saying which checkpoint is the last good one, `SavingError`, and `ConfigurationError` when
         another process trains into this folder.
         """
-        with self.folder.locked():
+        with self.folder.locked() if self.writes else contextlib.nullcontext():
             return self._run(on_record, should_stop, shares_cores)
 
     def _run(
@@ -199,12 +216,13 @@ class TrainingRun:
         last_saved = time.monotonic()
 
         def record(row: Record, progress: Progress) -> None:
-            self.folder.metrics.append(row)
-            on_record(row, self)
+            if self.writes:
+                self.folder.metrics.append(row)
+                on_record(row, self)
 
         def maybe_checkpoint(progress: Progress) -> None:
             nonlocal last_saved
-            if time.monotonic() - last_saved >= self.config.training.checkpoint_every_seconds:
+            if self.writes and time.monotonic() - last_saved >= self.config.training.checkpoint_every_seconds:
                 self.save_checkpoint()
                 last_saved = time.monotonic()
 
@@ -217,15 +235,21 @@ class TrainingRun:
                 shares_cores=shares_cores,
             )
         except NonFiniteLossError as error:
+            if not self.writes:
+                raise
             self._note_end(NOT_FINITE)
             raise NonFiniteLossError(f"{error} {self._what_is_kept()}") from error
         except DataError as error:
+            if not self.writes:
+                raise
             # A file that is read while training goes on is not what it was.
             place = self.save_checkpoint()
             self._note_end(NOT_READ)
             raise DataError(
                 f"{error} All that was learned is kept in {place}; go on with: lowerbound train --resume {self.folder.path}"
             ) from error
+        if not self.writes:
+            return self.trainer.model_of(self.progress)
         self.save_checkpoint()
         model = self.trainer.model_of(self.progress)
         if self.is_finished:
@@ -328,6 +352,7 @@ def machine(mesh: Mesh | None = None) -> dict[str, Any]:
         "cores": os.cpu_count(),
         "system": platform.system(),
         "devices": 1 if mesh is None else mesh.size,
+        "processes": jax.process_count(),
     }
 
 

@@ -18,6 +18,7 @@ from ..config.sections import TrainingConfig
 from ..data.examples import Example
 from ..devices.mesh import mesh as one_device
 from ..devices.mesh import on_one, place
+from ..devices.processes import ProcessLostError, agreed
 from ..errors import ConfigurationError, NonFiniteLossError
 from ..models import AbstractLatentVariableModel, split_trained
 from ..objectives import AbstractObjective, check_needs, check_number, check_rows
@@ -291,8 +292,16 @@ class Trainer:
                 batches = self.feed.fetch(order, step, schedule)
                 program.bound_memory(fixed, batches)
                 with in_memory("a step does not fit into memory; make training.batch_size or objective.num_samples smaller."):
-                    progress.state, metrics = train_chunk((fixed, batches), progress.state)
-                    metrics = jax.tree.map(np.asarray, metrics)
+                    try:
+                        progress.state, metrics = train_chunk((fixed, batches), progress.state)
+                        metrics = jax.tree.map(np.asarray, metrics)
+                    except jax.errors.JaxRuntimeError as error:
+                        if not self.mesh.is_multi_process:
+                            raise
+                        raise ProcessLostError(
+                            "a step could not be taken together with the other processes of the run, of which one may be gone: "
+                            f"{str(error).splitlines()[0]}. Nothing is half written; go on with: lowerbound train --resume RUN."
+                        ) from error
                 self._check_course(metrics, progress.state.spikes, step)
                 sums = tuple(float(column.sum(dtype=np.float64)) for column in metrics.steps)
                 progress.since_record = tuple(old + new for old, new in zip(progress.since_record, sums, strict=True))
@@ -303,7 +312,7 @@ class Trainer:
                 epoch = (step + schedule.steps_per_chunk) / self.schedule.steps_per_epoch
                 if epoch % self.schedule.validate_every == 0 or epoch >= self.schedule.epochs:
                     on_record(self._record(progress, float(metrics.gradient_norm), epoch), progress)
-                progress.stop_reason = progress.stop_reason or should_stop() or ""
+                progress.stop_reason = agreed(progress.stop_reason or should_stop() or "", self.mesh)
                 on_chunk(progress)
         finally:
             self.feed.close()
