@@ -31,6 +31,10 @@ GONE = (
     "error: the run has ended because one of its processes is gone, or because this one was killed. The log of the process that "
     "ended first says why. Nothing is half written; all up to the last checkpoint is kept: lowerbound train --resume RUN.\n"
 )
+NOT_COME = (
+    "error: the processes of the run did not all come within {seconds} seconds, or the coordinator could not be reached. Start "
+    "the same command on every host, the first (--process 0) on the coordinator's own; for this process alone: --processes 1.\n"
+)
 _WATCH = "import sys\nif not sys.stdin.buffer.read(): sys.stderr.write(sys.argv[1])"
 _watch: subprocess.Popen[bytes] | None = None
 
@@ -82,9 +86,7 @@ def join(coordinator: str | None = None, processes: int | None = None, process: 
         return
     import jax
 
-    _watch = subprocess.Popen(
-        [sys.executable, "-I", "-S", "-c", _WATCH, GONE], stdin=subprocess.PIPE, start_new_session=True, close_fds=True
-    )
+    _watch = _watching(NOT_COME.format(seconds=START_SECONDS))
     try:
         jax.distributed.initialize(
             coordinator,
@@ -96,14 +98,16 @@ def join(coordinator: str | None = None, processes: int | None = None, process: 
         )
     except (RuntimeError, ValueError) as error:
         ended()
-        where = f"the coordinator {coordinator}" if coordinator else f"the other processes of the {found} job"
-        raise ProcessLostError(
-            f"{where} could not be reached, or not all processes came within {START_SECONDS} seconds: "
-            f"{str(error).splitlines()[0]}. Start the same command on every host, the first (--process 0) on the coordinator's "
-            "own; for a run of this process alone: --processes 1."
-        ) from error
+        raise ProcessLostError(f"JAX cannot connect the processes of the run: {str(error).splitlines()[0]}") from error
+    ended()
+    _watch = _watching(GONE)
     # It runs before JAX's own, which would wait for the others.
     atexit.register(leave, 1)
+
+
+def _watching(sentence: str) -> subprocess.Popen[bytes]:
+    """A process that says the sentence where this one ends without `ended`."""
+    return subprocess.Popen([sys.executable, "-I", "-S", "-c", _WATCH, sentence], stdin=subprocess.PIPE, start_new_session=True)
 
 
 def ended() -> None:
