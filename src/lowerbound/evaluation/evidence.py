@@ -145,7 +145,7 @@ def _estimate_batch(
     proposal: AbstractProposal,
     batch: Example,
     key: PRNGKeyArray,
-    index: Int[Array, " batch"],
+    index: Int[Array | np.ndarray, " batch"],
     num_samples: int,
     mesh: Mesh | None,
 ) -> EvidenceEstimate:
