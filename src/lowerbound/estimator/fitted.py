@@ -348,6 +348,7 @@ class AbstractFitted(FillsHoles, ClassNamePrefixFeaturesOutMixin, TransformerMix
         tags.input_tags.sparse = True
         # NaN stands for what has no value.
         tags.input_tags.allow_nan = True
+        tags.input_tags.sparse = True
         # Models compute in float32, whatever the type of the data.
         tags.transformer_tags = TransformerTags(preserves_dtype=["float32"])
         return tags

@@ -133,7 +133,7 @@ class VAEOutlierDetector(OutlierMixin, BaseEstimator):
         seed, rate = seed_from(self.random_state), self._checked_rate()
         vae = self._unfitted()
         table = table_of(X, vae.schema)
-        rows = X if hasattr(X, "columns") else numeric_examples(X, VAE())
+        rows = X if hasattr(X, "columns") else numeric_examples(X, VAE(), memory="resident")
         count = _num_samples(rows)
         if count < _FEWEST_ROWS:
             raise DataError(
@@ -272,6 +272,7 @@ class VAEOutlierDetector(OutlierMixin, BaseEstimator):
         tags.input_tags.sparse = True
         # NaN stands for what has no value.
         tags.input_tags.allow_nan = True
+        tags.input_tags.sparse = True
         return tags
 
 
