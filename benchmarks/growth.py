@@ -135,7 +135,7 @@ def point(factor: str, size: int) -> dict[str, Any]:
 
         data = rng.normal(size=(1_000, 20))
         vae = VAE(10, hidden_widths=(100, 100), epochs=20, automatic=False, early_stopping_patience=0)
-        EnsembleVAE(vae, n_members=2, random_state=10**6).fit(data)
+        EnsembleVAE(vae, n_members=min(size, 2), random_state=10**6).fit(data)
         begun = time.process_time()
         EnsembleVAE(vae, n_members=size, random_state=0).fit(data)
         seconds = time.process_time() - begun

@@ -181,7 +181,7 @@ def test_data_that_come_with_a_split_and_an_objective_that_is_the_elbo_say_so(
         {"data": {"validation": 50}, "objective": {"name": "iwae", "num_samples": 1}}
     )
     run = TrainingRun.begin(tmp_path / "run", config, dataset, recipe="default", command="")
-    train_command._train(run, report=False, as_json=False, resumed=False)
+    train_command._train(run, None, report=False, as_json=False, resumed=False)
     said = capsys.readouterr().err
     assert "note: given comes with its own split; data.validation, data.test and data.split_seed are not used.\n" in said
     assert "note: objective.num_samples is 1, and a single importance weight makes this objective the plain ELBO; set " in said

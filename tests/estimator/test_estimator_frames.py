@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from typing import Any
 
 import jax
 import numpy as np
@@ -121,7 +122,8 @@ def test_scikit_learn_s_tools_take_a_frame_of_several_kinds():
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
     found = search.best_estimator_["vae"]
     codes = found.transform(frame)
-    for copy in (pickle.loads(pickle.dumps(found)), clone(found).fit(frame)):
+    again: Any = clone(found)
+    for copy in (pickle.loads(pickle.dumps(found)), again.fit(frame)):
         np.testing.assert_array_equal(copy.transform(frame), codes)
 
 

@@ -43,7 +43,7 @@ def test_a_table_with_words_is_trained_scored_filled_and_saved(tmp_path: Path) -
     hole = X["income"].isna()
     assert not filled.isna().any().any()
     assert filled["income"][hole].mean() > plain["income"][hole].mean(), "what is missing is taken to be large"
-    pd.testing.assert_series_equal(filled["income"][~hole], X["income"][~hole])
+    np.testing.assert_array_equal(filled["income"][~hole], X["income"][~hole])
     assert vae.predict_proba(X, target="town").shape == (300, 3)
     with pytest.raises(ConfigurationError, match="interval is given, but this model takes values to be missing because of what"):
         vae.impute(X, interval=0.9)
