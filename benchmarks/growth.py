@@ -18,6 +18,7 @@ import platform
 import resource
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -167,9 +168,11 @@ def report(rows: list[dict[str, Any]], picture: Path | None) -> None:
 
 def draw(rows: list[dict[str, Any]], path: Path) -> None:
     """A panel for each factor: time on the left axis, memory on the right."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
     from lowerbound.report.style import BLUE, MUTED, ORANGE, TITLE_SIZE, save_png, sheet
 
-    with sheet(1120, 640) as figure:
+    with sheet(1120, 700) as figure:
         panels = figure.subplots(2, 3).reshape(-1)
         for panel, (factor, (what, _)) in zip(panels, FACTORS.items(), strict=True):
             own = sorted((row for row in rows if row["factor"] == factor), key=lambda row: row["size"])
@@ -183,9 +186,13 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
             panel.loglog(
                 sizes, arithmetic / arithmetic[-1] * seconds[-1], color=MUTED, linestyle="--", linewidth=1.2, label="arithmetic"
             )
-            panel.set_title(factor)
-            panel.set_xlabel(f"{factor}\n({what})")
-            panel.set_ylabel("seconds")
+            for axis in (panel.xaxis, panel.yaxis):
+                axis.set_major_locator(LogLocator(10, numticks=6))
+                axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+                axis.set_minor_formatter(NullFormatter())
+            panel.set_title("\n".join(textwrap.wrap(f"{factor}: {what}", 34)))
+            panel.set_xlabel(f"{factor} (log scale)")
+            panel.set_ylabel("seconds (log scale)")
             right = panel.twinx()
             right.plot(sizes, [row["gib"] for row in own], color=ORANGE, marker="s", markersize=4, label="memory")
             right.set_ylim(0, max(2.0, 1.2 * max(row["gib"] for row in own)))
