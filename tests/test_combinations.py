@@ -51,7 +51,7 @@ def _name(choice: Choice) -> str:
 
 
 def _data(choice: Choice) -> np.ndarray:
-    return BITS if choice.get("likelihood") == "bernoulli" else PIXELS
+    return BITS if choice.get("likelihood") in ("bernoulli", "neighbour-bernoulli") else PIXELS
 
 
 @functools.cache

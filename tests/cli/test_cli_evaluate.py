@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -73,7 +74,7 @@ def test_one_that_was_stopped_goes_on(bits_run: Path, tmp_path: Path, name: str,
         with pytest.raises(_Stopped):
             good(*words)
     again = good(*words)
-    assert "going on with an evaluation that was stopped: 64 of " in again.stderr
+    assert re.search(r"going on with an evaluation that was stopped: [1-9]\d* of ", again.stderr)
     assert again.stdout == whole.stdout
     assert not (bits_run / "unfinished").exists()
 

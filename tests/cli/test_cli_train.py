@@ -95,7 +95,7 @@ def test_automatic_choices_are_written_down_as_what_they_stand_for(images_run: P
 def begun(monkeypatch: pytest.MonkeyPatch) -> list[TrainingRun]:
     """The runs that `train` begins; their training itself is left out, which costs seconds and is tested above."""
     runs: list[TrainingRun] = []
-    monkeypatch.setattr(train_command, "_train", lambda run, **_: runs.append(run))
+    monkeypatch.setattr(train_command, "_train", lambda run, devices, **_: runs.append(run))
     return runs
 
 

@@ -58,6 +58,7 @@ def test_a_loaded_estimator_is_the_saved_one(vae, tmp_path):
         "kind": "rows",
         "learning_rate": 0.001,
         "likelihood": "gaussian",
+        "mask": "at-random",
         "network": "mlp",
         "prior": "standard-normal",
         "scaling": "standard",

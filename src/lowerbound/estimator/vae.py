@@ -277,8 +277,7 @@ class VAE(AbstractFitted):
         seen = type(self)()
         table = table_of(X, self.schema)
         of_table = None if table is None else dataset_of_table(table, self.schema)
-        memory = str(dict((self.config or {}).get("data", {})).get("memory", "auto"))
-        array = examples_for_fit(X, seen, memory) if of_table is None else of_table.examples
+        array = examples_for_fit(X, seen, _memory(self.config)) if of_table is None else of_table.examples
         given = None if condition is None else condition_values(condition, len(array))
         weight = weights_of(sample_weight, len(array))
         std = None if spread is None else spread_of(spread, array.shape)
@@ -390,6 +389,12 @@ class VAE(AbstractFitted):
         elif hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
         return self
+
+
+def _memory(config: Any) -> str:
+    """`data.memory` of a `config`, whatever that is: what it may be is checked with everything else."""
+    section = config.get("data") if isinstance(config, Mapping) else None
+    return str(section.get("memory", "auto")) if isinstance(section, Mapping) else "auto"
 
 
 _DEFAULTS = {name: parameter.default for name, parameter in inspect.signature(VAE).parameters.items()}

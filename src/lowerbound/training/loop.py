@@ -28,7 +28,7 @@ from . import program
 from .feed import AbstractFeed, Hiding, Noisy, Redrawn, Resident, WithLabelled
 from .numbers import Numbers, as_inputs
 from .optimizer import learning_rate
-from .schedule import MAX_STEPS_PER_CHUNK, Schedule
+from .schedule import Schedule
 from .spikes import Spikes
 from .stream import Reader, Stream, steps_at_once
 
@@ -165,7 +165,7 @@ class Trainer:
                 "Set training.early_stopping_patience=0, or data.validation above 0 where the data come without a split."
             )
         check_needs(objective, model)
-        most_steps = MAX_STEPS_PER_CHUNK
+        most_steps = None
         if isinstance(train, Example) and train.is_streamed:
             check_number(objective, train)
             most_steps, number = steps_at_once(train, config.batch_size), float(train.total_weight)

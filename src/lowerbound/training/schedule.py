@@ -41,13 +41,12 @@ class Schedule:
         return self.epochs * self.steps_per_epoch
 
     @classmethod
-    def plan(
-        cls, config: TrainingConfig, num_examples: int, steps_per_batch: int = 1, most_steps: int = MAX_STEPS_PER_CHUNK
-    ) -> Schedule:
+    def plan(cls, config: TrainingConfig, num_examples: int, steps_per_batch: int = 1, most_steps: int | None = None) -> Schedule:
         """The schedule of a run on `num_examples` training examples; `ConfigurationError` where steps are too many to count.
 
         - `most_steps`: in one chunk, where the examples of more would take too much memory.
         """
+        most_steps = most_steps or MAX_STEPS_PER_CHUNK
         batch_size = min(config.batch_size, num_examples)
         batches = num_examples // batch_size
         steps = batches * steps_per_batch
