@@ -9,7 +9,7 @@ import pytest
 
 from lowerbound.errors import ConfigurationError
 from lowerbound.sweep.calls import check_search, search
-from lowerbound.sweep.search import open_study, storage_of
+from lowerbound.sweep.search import open_study, sqlite_in
 from lowerbound.sweep.space import USUAL, Range, parse_space
 from lowerbound.sweep.table import Table
 
@@ -75,7 +75,7 @@ def test_a_search_goes_on_after_a_stop_and_finds_what_it_was_told(tmp_path: Path
     # The trial that was begun is finished first, and one is added.
     resumed = _tune(out, data, trials=1)
     assert (resumed.missing, len(resumed.rows)) == (0, 2)
-    study = open_study(storage_of(out, None), 0)
+    study = open_study(sqlite_in(out), 0)
     best = resumed.best
     assert best is not None
     assert study.best_value == best.log_evidence_nats

@@ -78,6 +78,8 @@ def test_every_setting_is_checked_before_anything_is_written(tmp_path: Path):
         check_call(out, overrides=["data.validation=0", "objective.beta=1,3"], **options)
     with pytest.raises(ConfigurationError, match="10,000 at most"):
         check_call(out, overrides=["objective.beta=1,3"], **{**options, "seeds": 10**6})
+    with pytest.raises(ConfigurationError, match="--seed is -1"):
+        check_call(out, overrides=["objective.beta=1,3"], **{**options, "first_seed": -1})
     assert not out.exists()
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(ConfigurationError, match="nothing was touched"):
@@ -95,7 +97,8 @@ def test_more_values_and_seeds_may_be_added_and_nothing_else_changed(tmp_path: P
         "jobs": None,
         "samples": 9,
     }
-    check_call(tmp_path / "s", data="digits", overrides=["objective.beta=1,2"], **options)
+    first = check_call(tmp_path / "s", data="digits", overrides=["objective.beta=1,2"], **options)
+    first.home.write_record(first.sweep)
     call = check_call(tmp_path / "s", data="digits", overrides=["objective.beta=2,4"], **{**options, "seeds": 2})
     assert call.sweep.axes[0].values == ("1", "2", "4")
     assert (len(call.own), len(call.members)) == (4, 6)

@@ -10,6 +10,7 @@ import pytest
 from commands import weights
 
 from lowerbound.data.datasets import load_configured
+from lowerbound.errors import MissingDataError
 from lowerbound.recipes import resolve_config
 from lowerbound.runs.folder import RunFolder
 from lowerbound.runs.training import TrainingRun
@@ -117,3 +118,17 @@ def test_what_another_process_trains_is_left_to_it(table_file: Path, tmp_path: P
     assert table.missing == 1
     assert not any(row.failures for row in table.rows)
     assert do(call_of(tmp_path / "s", table_file, ["objective.beta=1,2"])).missing == 0
+
+
+def test_data_that_cannot_be_read_are_no_members_failure_and_leave_nothing(tmp_path: Path):
+    call = call_of(tmp_path / "s", tmp_path / "nosuch.npy", ["objective.beta=1,2"])
+    with pytest.raises(MissingDataError, match="no file"):
+        do(call)
+    assert not (tmp_path / "s").exists()
+
+
+def test_a_sweep_of_which_all_fails_says_so(table_file: Path, tmp_path: Path):
+    overrides = ["training.learning_rate=1e29,1e30", "training.skip_spikes=false", "training.gradient_clip=0"]
+    table = do(call_of(tmp_path / "s", table_file, overrides))
+    assert table.has_failed
+    assert "nothing to rank" in table.verdict

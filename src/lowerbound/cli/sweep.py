@@ -57,3 +57,5 @@ def sweep(
         say(f"{stop_request.reason}; all is saved. Give the same command again to go on.")
         raise typer.Exit(1)
     say(f"Open {page}.")
+    if table.has_failed:
+        raise typer.Exit(1)

@@ -66,3 +66,5 @@ def tune(
         say(f"{stop_request.reason}; all is saved. Give the same command again to go on.")
         raise typer.Exit(1)
     say(f"Open {page}. Given again, the same command goes on.")
+    if table.has_failed:
+        raise typer.Exit(1)

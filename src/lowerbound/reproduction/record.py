@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..errors import ConfigurationError
 from ..storage.atomic import write_bytes
-from ..storage.documents import document_bytes, is_document, read_document
+from ..storage.documents import document_bytes, has_record, read_document
 from ..storage.upgrades import CURRENT, REPRODUCTION
 from .plan import Curve
 
@@ -102,18 +102,8 @@ class Home:
         Raises `ConfigurationError` when the folder is somebody else's, or was begun otherwise, and `ModelFolderError` when the
         record is damaged or of a newer release.
         """
-        if not self.record_file.exists():
-            if self.path.is_file() or (self.path.is_dir() and any(self.path.iterdir())):
-                what = "is a file" if self.path.is_file() else f"is not empty and has no {RECORD_FILE}"
-                raise ConfigurationError(
-                    f"--out is {self.path}, which {what}; nothing was touched. Give the folder of an earlier `lowerbound "
-                    "reproduce` to go on with it, or the name of a new one."
-                )
+        if not has_record(self.path, RECORD_FILE, REPRODUCTION, "lowerbound reproduce"):
             return Reproduction(paper, seed or 0, figures)
-        if not is_document(self.record_file, REPRODUCTION):
-            raise ConfigurationError(
-                f"--out is {self.path}, whose {RECORD_FILE} is not one of ours; nothing was touched. Give another folder."
-            )
         found = read_document(self.record_file, REPRODUCTION, Reproduction)
         if found.paper != paper:
             raise ConfigurationError(

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from .. import __version__
-from ..errors import ModelFolderError
+from ..errors import ConfigurationError, ModelFolderError
 from .regular import MISSING, not_a_file
 from .schema import checked
 from .upgrades import CURRENT, upgraded
@@ -78,6 +78,27 @@ def is_document(path: Path, format_name: str) -> bool:
     except (OSError, ValueError, RecursionError):
         return False
     return isinstance(content, dict) and content.get("format") == format_name
+
+
+def has_record(folder: Path, name: str, format_name: str, command: str) -> bool:
+    """Whether a folder holds the record `name` of an earlier call of a command; False where nothing is there yet.
+
+    Raises `ConfigurationError` when the folder, or its record, is somebody else's.
+    """
+    record = folder / name
+    if record.exists():
+        if not is_document(record, format_name):
+            raise ConfigurationError(
+                f"--out is {folder}, whose {name} is not one of ours; nothing was touched. Give another folder."
+            )
+        return True
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+        what = "is a file" if folder.is_file() else f"is not empty and has no {name}"
+        raise ConfigurationError(
+            f"--out is {folder}, which {what}; nothing was touched. Give the folder of an earlier `{command}` to go on with it, "
+            "or the name of a new one."
+        )
+    return False
 
 
 def sha256(content: bytes) -> str:

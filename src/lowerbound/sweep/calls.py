@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..config.rules import COUNT
+from ..config.rules import COUNT, Integer
+from ..config.sections import LARGEST_SEED
 from ..errors import ConfigurationError
 from ..recipes import resolve_config
 from .grid import Member, members_of, parse_axes, shard_of
@@ -47,17 +48,18 @@ def check_call(
     jobs: int | None,
     samples: int,
 ) -> Call:
-    """What the options ask for, every member's configuration checked; only `sweep.json` is written, at the end.
+    """What the options ask for, every member's configuration checked; nothing is written.
 
-    Raises `ConfigurationError`, and `SavingError`.
+    Raises `ConfigurationError`.
     """
     axes, single = parse_axes(overrides)
     base = _base(data, recipe, single, epochs, jobs, samples)
+    Integer(0, LARGEST_SEED).convert("--seed", first_seed)
     asked = members_of(axes, seeds, first_seed)
     for member in {member.setting: member for member in asked}.values():
         _check(base, member.overrides)
     own = shard_of(asked, shard)
-    sweep = Home(out).begin(Sweep(base, tuple(axes), seeds, first_seed))
+    sweep = Home(out).joined(Sweep(base, tuple(axes), seeds, first_seed))
     return Call(Home(out), sweep, members_of(sweep.axes, sweep.seeds, sweep.first_seed), own)
 
 
@@ -78,7 +80,7 @@ def check_search(
         ends = [as_text(int(end) if kind.is_whole else end) for end in (kind.low, kind.high)] if isinstance(kind, Range) else kind
         for value in ends:
             _check(base, [f"{key}={value}"])
-    return Call(Home(out), Home(out).begin(Sweep(base, tuple(axes), 1, seed, "search")), [], []), space
+    return Call(Home(out), Home(out).joined(Sweep(base, tuple(axes), 1, seed, "search")), [], []), space
 
 
 def _base(
@@ -116,6 +118,9 @@ def go_on(
 
     worker = Worker(call.home, call.sweep.base, data_dir, samples, command, should_stop, say)
     with _warning_once():
+        # Data that cannot be read are no member's failure, and leave nothing behind.
+        worker.load()
+        call.home.write_record(call.sweep)
         worker.do_all(call.own, jobs)
     table = tabulate(call.home, call.members)
     return write_page(call.home, call.sweep, call.members, table), table
@@ -136,14 +141,18 @@ def search(
 ) -> tuple[Path, Table]:
     """As `go_on`, for `lowerbound tune`."""
     from .page import write_page
-    from .search import Search, clock, open_study, storage_of
+    from .search import Search, clock, open_study, sqlite_in
     from .table import tabulate
     from .work import Worker
 
     worker = Worker(call.home, call.sweep.base, data_dir, samples, command, should_stop, say)
-    study = open_study(storage_of(call.home.path, storage), call.sweep.first_seed)
-    found = Search(worker, study, space, call.sweep.first_seed, num_trials, clock(minutes))
+    seed = call.sweep.first_seed
     with _warning_once():
+        worker.load()
+        study = None if storage is None else open_study(storage, seed)
+        call.home.write_record(call.sweep)
+        study = study or open_study(sqlite_in(call.home.path), seed)
+        found = Search(worker, study, space, seed, num_trials, clock(minutes))
         found.go_on(jobs)
     members = [trial for trial in found.trials() if found.study_trial(trial).state.name != "PRUNED"]
     table = tabulate(call.home, members)

@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import ConfigurationError
 from ..likelihoods import Given, Measure
 from ..storage.atomic import write_bytes
-from ..storage.documents import document_bytes, is_document, read_document
+from ..storage.documents import document_bytes, has_record, read_document
 from ..storage.upgrades import CURRENT, SWEEP, SWEEP_RESULT
 from .grid import Axis, Member
 
@@ -103,29 +103,14 @@ class Home:
         """The folder of a member's run."""
         return self.path / "runs" / member.name
 
-    def begin(self, asked: Sweep) -> Sweep:
-        """Note what is asked for, beside what was asked for before; the two together. Raises `ConfigurationError` when the folder
-        is somebody else's, or holds a sweep of other keys, other data or other settings, `SavingError`, `ModelFolderError`.
-        """
-        if self.record_file.exists():
-            asked = self._joined(asked)
-        elif self.path.is_file() or (self.path.is_dir() and any(self.path.iterdir())):
-            command = _COMMANDS[asked.kind]
-            what = "is a file" if self.path.is_file() else f"is not empty and has no {RECORD_FILE}"
-            raise ConfigurationError(
-                f"--out is {self.path}, which {what}; nothing was touched. Give the folder of an earlier `{command}` to "
-                "go on with it, or the name of a new one."
-            )
-        self.path.mkdir(parents=True, exist_ok=True)
-        fields = {name: value for name, value in dataclasses.asdict(asked).items() if name != "version"}
-        write_bytes(self.record_file, document_bytes(SWEEP, fields))
-        return asked
+    def joined(self, asked: Sweep) -> Sweep:
+        """What is asked for and what was asked for before, together; nothing is written.
 
-    def _joined(self, asked: Sweep) -> Sweep:
-        if not is_document(self.record_file, SWEEP):
-            raise ConfigurationError(
-                f"--out is {self.path}, whose {RECORD_FILE} is not one of ours; nothing was touched. Give another folder."
-            )
+        Raises `ConfigurationError` when the folder is somebody else's, or holds a sweep of other keys, other data or other
+        settings, and `ModelFolderError` when its record is damaged.
+        """
+        if not has_record(self.path, RECORD_FILE, SWEEP, _COMMANDS[asked.kind]):
+            return asked
         before = read_document(self.record_file, SWEEP, Sweep)
         old, new = ([axis.key for axis in sweep.axes] for sweep in (before, asked))
         for what, was, now in (
@@ -147,6 +132,12 @@ class Home:
             for one, other in zip(before.axes, asked.axes, strict=True)
         )
         return dataclasses.replace(asked, axes=axes, seeds=max(before.seeds, asked.seeds))
+
+    def write_record(self, sweep: Sweep) -> None:
+        """Keep what was asked for; raises `SavingError`."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        fields = {name: value for name, value in dataclasses.asdict(sweep).items() if name != "version"}
+        write_bytes(self.record_file, document_bytes(SWEEP, fields))
 
     def result(self, member: Member) -> Result | None:
         """What became of a member; None where that is not known yet. Raises `ModelFolderError` when it is damaged."""

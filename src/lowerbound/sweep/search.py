@@ -148,9 +148,9 @@ class Search:
             check_comparable(numbers)
 
 
-def storage_of(folder: Path, storage: str | None) -> str:
-    """The database's URL: by default a file of SQLite in the folder."""
-    return storage or f"sqlite:///{folder.resolve() / 'study.db'}"
+def sqlite_in(folder: Path) -> str:
+    """The URL of the database in a search's folder."""
+    return f"sqlite:///{folder.resolve() / 'study.db'}"
 
 
 def clock(minutes: float) -> Callable[[], float]:

@@ -63,6 +63,11 @@ class Table:
         return self.rows[0] if self.rows and self.rows[0].behind_nats is not None else None
 
     @property
+    def has_failed(self) -> bool:
+        """Whether all that was trained has failed."""
+        return any(row.failures for row in self.rows) and not any(row.models for row in self.rows)
+
+    @property
     def verdict(self) -> str:
         """Which setting is the best, and whether that could be chance."""
         ranked = [row for row in self.rows if row.behind_nats is not None]

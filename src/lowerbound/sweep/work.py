@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ..assembly.build import infers_labels
+from ..config import RunConfig
 from ..data.dataset import Dataset
 from ..data.datasets import load_configured
 from ..data.examples import Example
@@ -47,6 +48,19 @@ class Worker:
     shares_cores: bool = False
     _lock: threading.Lock = dataclasses.field(default_factory=threading.Lock)
     _loaded: dict[str, Dataset] = dataclasses.field(default_factory=dict)
+
+    def load(self) -> None:
+        """Read the data that all members share, but for what their own settings say of them."""
+        config, _ = resolve_config(self.base.data, self.base.recipe, self.base.overrides)
+        self._dataset(config)
+
+    def _dataset(self, config: RunConfig) -> Dataset:
+        """What was read is read once for all."""
+        with self._lock:
+            key = repr((config.data, infers_labels(config)))
+            if key not in self._loaded:
+                self._loaded[key] = load_configured(config.data, self.data_dir, are_labels=infers_labels(config))
+            return self._loaded[key]
 
     def do_all(self, members: Sequence[Member], jobs: int | None) -> None:
         """Train and score all of them, so many at a time; by default one on each core."""
@@ -92,12 +106,7 @@ class Worker:
         path = self.home.run(member)
         if (path / RUN_FILE).exists():
             config = RunFolder.open(path).config()
-        with self._lock:
-            # Members share what was read.
-            key = repr(config.data)
-            if key not in self._loaded:
-                self._loaded[key] = load_configured(config.data, self.data_dir, are_labels=infers_labels(config))
-            dataset = self._loaded[key]
+        dataset = self._dataset(config)
         if (path / RUN_FILE).exists():
             run = TrainingRun.resume(path, dataset)
         else:
