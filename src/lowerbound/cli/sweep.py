@@ -13,24 +13,32 @@ from .app import DataDir, Json, app
 from .console import print_json, show_text
 from .runtime import StopRequest, prepare_jax, say
 
+# `tune` has them too.
+Out = Annotated[Path, typer.Option(help="The folder of the page and the runs; given again, it goes on where it was.")]
+Data = Annotated[str | None, typer.Argument(metavar="DATA", help="As for train.")]
+Recipe = Annotated[str | None, typer.Option(metavar="NAME|FILE.toml", help="As for train.")]
+Epochs = Annotated[int | None, typer.Option(help="Passes over the training data.")]
+Samples = Annotated[int, typer.Option(help="Importance samples for each validation example.")]
+Jobs = Annotated[int | None, typer.Option(help="Models that train at once; by default one on each core.")]
+
 
 @app.command(
     epilog="Examples: lowerbound sweep digits --set objective.beta=1,2,4 --set model.latent_dim=2,5,10 --seeds 3 --out beta · "
     "lowerbound sweep digits --seeds 8 --epochs 50 --out seeds"
 )
 def sweep(
-    out: Annotated[Path, typer.Option(help="The folder of the page and the runs; given again, it goes on where it was.")],
-    data: Annotated[str | None, typer.Argument(metavar="DATA", help="As for train.")] = None,
+    out: Out,
+    data: Data = None,
     overrides: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="section.key=A,B,...", help="The values that a key takes; with one value, for all models."),
     ] = None,
     seeds: Annotated[int, typer.Option(help="How many seeds each setting has.")] = 1,
     seed: Annotated[int, typer.Option(help="The first of them.")] = 0,
-    recipe: Annotated[str | None, typer.Option(metavar="NAME|FILE.toml", help="As for train.")] = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the training data.")] = None,
-    samples: Annotated[int, typer.Option(help="Importance samples for each validation example.")] = 100,
-    jobs: Annotated[int | None, typer.Option(help="Models that train at once; by default one on each core.")] = None,
+    recipe: Recipe = None,
+    epochs: Epochs = None,
+    samples: Samples = 100,
+    jobs: Jobs = None,
     one_by_one: Annotated[
         bool, typer.Option("--one-by-one", help="One after the other: each to the bit as if trained alone.")
     ] = False,

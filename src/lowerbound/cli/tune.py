@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,6 +13,7 @@ from ..config.sections import LARGEST_SEED
 from .app import DataDir, Json, app
 from .console import print_json, show_text
 from .runtime import StopRequest, prepare_jax, say
+from .sweep import Data, Epochs, Jobs, Out, Recipe, Samples
 
 
 @app.command(
@@ -21,8 +21,8 @@ from .runtime import StopRequest, prepare_jax, say
     "--set network.hidden_widths=[200],[400] --out tuned"
 )
 def tune(
-    out: Annotated[Path, typer.Option(help="The folder of the page and the runs; given again, it goes on where it was.")],
-    data: Annotated[str | None, typer.Argument(metavar="DATA", help="As for train.")] = None,
+    out: Out,
+    data: Data = None,
     overrides: Annotated[
         list[str] | None,
         typer.Option(
@@ -34,10 +34,10 @@ def tune(
     minutes: Annotated[float, typer.Option(help="How long this call may take.")] = 30.0,
     trials: Annotated[int | None, typer.Option(help="How many trials it may begin; as many as fit by default.")] = None,
     seed: Annotated[int, typer.Option(help="The seed of the models and of the search.")] = 0,
-    recipe: Annotated[str | None, typer.Option(metavar="NAME|FILE.toml", help="As for train.")] = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the training data.")] = None,
-    samples: Annotated[int, typer.Option(help="Importance samples for each validation example.")] = 100,
-    jobs: Annotated[int | None, typer.Option(help="Models that train at once; by default one on each core.")] = None,
+    recipe: Recipe = None,
+    epochs: Epochs = None,
+    samples: Samples = 100,
+    jobs: Jobs = None,
     storage: Annotated[
         str | None, typer.Option(metavar="URL", help="The database of the search, for several machines; by default OUT/study.db.")
     ] = None,
