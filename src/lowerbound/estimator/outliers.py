@@ -269,7 +269,6 @@ class VAEOutlierDetector(OutlierMixin, BaseEstimator):
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
-        tags.input_tags.sparse = True
         # NaN stands for what has no value.
         tags.input_tags.allow_nan = True
         tags.input_tags.sparse = True

@@ -20,23 +20,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..config.rules import Boolean
 from ..config.sections import LARGEST_SEED
-from ..data.dataset import Dataset
 from ..data.examples import examples_of, in_form_of
 from ..data.plausibility import check_like_training
 from ..errors import ConfigurationError, ConfigurationWarning
+from .fit_data import dataset_for_fit
 from .fitted import AbstractFitted
 from .forked import check_not_forked
-from .inputs import (
-    condition_values,
-    examples_for_fit,
-    module_of_frame,
-    own_validation,
-    seed_from,
-    spread_of,
-    weights_of,
-)
+from .inputs import module_of_frame, seed_from
 from .result import Fitted
-from .table_inputs import dataset_of_table, table_of
 
 if TYPE_CHECKING:
     from ..training import Progress, Record
@@ -274,40 +265,17 @@ class VAE(AbstractFitted):
         from ..training import prepare
 
         check_not_forked()
-        seen = type(self)()
-        table = table_of(X, self.schema)
-        of_table = None if table is None else dataset_of_table(table, self.schema)
-        array = examples_for_fit(X, seen, _memory(self.config)) if of_table is None else of_table.examples
-        given = None if condition is None else condition_values(condition, len(array))
-        weight = weights_of(sample_weight, len(array))
-        std = None if spread is None else spread_of(spread, array.shape)
-        names = tuple(getattr(seen, "feature_names_in_", ())) if of_table is None else of_table.feature_names
-        if of_table is not None and hasattr(self.validation, "columns"):
-            raise ConfigurationError(
-                "validation is a data frame of its own, and X is a table with columns of several kinds; give the rows among X, "
-                "with their numbers as validation."
-            )
-        own = own_validation(self.validation, array, seen)
-        if own is not None and len(own[1]) > len(array):
-            if given is not None or weight is not None or std is not None:
-                raise ConfigurationError(
-                    "validation holds examples of its own, which have no condition, weight or spread; give them among X, with "
-                    "the numbers of their rows as validation."
-                )
-            array = own[1]
-        asked = self._configuration(None if own is None else len(own[0].validation), kind)
-        dataset = Dataset(
-            "X",
-            array,
-            split=own[0] if own else None,
-            condition=given,
-            condition_name="condition",
-            feature_names=names,
-            weight=weight,
-            spread=std,
-            table=table,
-            columns=() if of_table is None else of_table.columns,
+        dataset = dataset_for_fit(
+            X,
+            type(self)(),
+            schema=self.schema,
+            validation=self.validation,
+            memory=_memory(self.config),
+            condition=condition,
+            sample_weight=sample_weight,
+            spread=spread,
         )
+        asked = self._configuration(None if dataset.split is None else len(dataset.split.validation), kind)
         before = None
         if self.warm_start and hasattr(self, "model_"):
             before = Before(self.spec_, self.config_)
