@@ -1,9 +1,9 @@
-"""Many models of one shape: side by side, and one after the other in the same process.
+"""Many models of one shape: side by side, as one program, and one after the other in the same process.
 
     python benchmarks/many.py [--members 64] [--epochs 20] [--rounds 3] [--data-dir DIR] [--json FILE]
 
-The seed's job, 560-200-200-20 on 1965 8-bit images of 28 x 20, batches of 100, once for each seed. Both ways use the same
-trainers, compiled before the clock starts, and take turns. The curves of both are compared.
+The seed's job, 560-200-200-20 on 1965 8-bit images of 28 x 20, batches of 100, once for each seed. All ways use the same
+trainers, compiled before the clock starts, and take turns. What they end with is compared.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from lowerbound.data.examples import in_form_of
 from lowerbound.recipes import load_recipe
 from lowerbound.runs.planning import plan
 from lowerbound.training import Trainer, prepare
-from lowerbound.training.together import side_by_side, trainings_at_once
+from lowerbound.training.together import Place, side_by_side, trainings_at_once
 
 
 def trainers(images: np.ndarray, members: int, epochs: int) -> list[Trainer]:
@@ -42,18 +42,18 @@ def trainers(images: np.ndarray, members: int, epochs: int) -> list[Trainer]:
     return made
 
 
-def train(made: list[Trainer], jobs: int) -> tuple[float, np.ndarray]:
-    """Seconds for all of them, `jobs` at a time, and the last validation bound of each."""
+def train(made: list[Trainer], jobs: int, as_one: bool = False) -> tuple[float, np.ndarray]:
+    """Seconds for all of them, `jobs` at a time or as one program, and the last validation bound of each."""
     bounds = np.zeros(len(made))
 
-    def one(number: int) -> None:
+    def one(number: int, place: Place) -> None:
         def note(record: object, _: object) -> None:
             bounds[number] = record.validation_bound_nats  # pyright: ignore[reportAttributeAccessIssue]
 
-        made[number].run(made[number].start(), on_record=note, shares_cores=jobs > 1)
+        made[number].run(made[number].start(), on_record=note, programs=place.programs)
 
     begun = time.perf_counter()
-    side_by_side([lambda _, number=number: one(number) for number in range(len(made))], jobs)
+    side_by_side([lambda place, number=number: one(number, place) for number in range(len(made))], jobs, as_one=as_one)
     return time.perf_counter() - begun, bounds
 
 
@@ -68,21 +68,20 @@ def main() -> None:
     args = parser.parse_args()
     (images, name), jobs = load_images(args.data_dir), trainings_at_once()
     made = trainers(images, args.members, args.epochs)
-    for number in (1, jobs):
-        train(made[:number], number)
+    ways = {"one after the other": (1, False), f"{jobs} at a time": (jobs, False), "as one program": (args.members, True)}
+    for number, as_one in ways.values():
+        train(made if as_one else made[:number], number, as_one)
     rows = []
     for turn in range(args.rounds):
-        (alone, one), (together, other) = train(made, 1), train(made, jobs)
-        difference = float(np.max(np.abs(one - other) / np.abs(one)))
-        rows.append({"alone_seconds": alone, "together_seconds": together, "ratio": together / alone, "difference": difference})
-        print(
-            f"round {turn + 1}: one after the other {alone:.1f} s, {jobs} at a time {together:.1f} s, ratio "
-            f"{together / alone:.2f}; largest relative difference of the last bounds {difference:.1e}"
-        )
-    ratios = [row["ratio"] for row in rows]
+        found = {way: train(made, *how) for way, how in ways.items()}
+        (alone, one), *others = found.values()
+        difference = max(float(np.max(np.abs(one - other) / np.abs(one))) for _, other in others)
+        rows.append({way: seconds for way, (seconds, _) in found.items()} | {"difference": difference})
+        shares = ", ".join(f"{way} {seconds:.1f} s ({seconds / alone:.2f})" for way, (seconds, _) in found.items())
+        print(f"round {turn + 1}: {shares}; largest relative difference of the last bounds {difference:.1e}")
     print(
-        f"{args.members} seeds, {args.epochs} epochs of {name}: side by side takes {min(ratios):.2f} to {max(ratios):.2f} of the "
-        f"time; {datetime.date.today()}, Python {platform.python_version()}, jax {jax.__version__}, {jobs} cores"
+        f"{args.members} seeds, {args.epochs} epochs of {name}; {datetime.date.today()}, Python {platform.python_version()}, "
+        f"jax {jax.__version__}, {jobs} cores"
     )
     if args.json:
         args.json.write_text(json.dumps({"members": args.members, "epochs": args.epochs, "rounds": rows}, indent=1))

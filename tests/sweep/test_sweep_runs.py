@@ -69,6 +69,19 @@ def test_each_member_is_the_run_trained_alone_to_the_bit_and_side_by_side_to_1e_
     assert best.seed_spread > 0
 
 
+def test_as_one_program_each_member_has_the_curve_of_the_run_trained_alone(
+    table_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    # What accelerators do.
+    overrides = ["training.learning_rate=0.001,0.01"]
+    do(call_of(tmp_path / "alone", table_file, overrides, seeds=2))
+    monkeypatch.setattr("lowerbound.sweep.work.train_as_one", lambda: True)
+    do(call_of(tmp_path / "one", table_file, overrides, seeds=2), jobs=4)
+    for run in (tmp_path / "alone" / "runs").iterdir():
+        alone, one = (RunFolder(path).metrics.read()["validation_bound_nats"] for path in (run, tmp_path / "one/runs" / run.name))
+        np.testing.assert_allclose(one, alone, rtol=1e-5)
+
+
 def test_a_sweep_that_was_stopped_goes_on_and_ends_with_the_same_numbers(table_file: Path, tmp_path: Path):
     whole = do(call_of(tmp_path / "whole", table_file, ["objective.beta=1,2"]))
     looks = iter(range(10**6))

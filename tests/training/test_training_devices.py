@@ -148,7 +148,7 @@ def test_the_step_lowers_for_devices_that_are_not_here() -> None:
 
         def step(arrays: Any, rest: Any = rest) -> Any:
             fixed, feed, state = eqx.combine(arrays, rest)
-            return eqx.filter(program._train_chunk((fixed, feed), state), eqx.is_array)
+            return eqx.filter(program.chunk_of_steps((fixed, feed), state), eqx.is_array)
 
         texts[name] = jax.jit(step).trace(shapes).lower(lowering_platforms=("cpu",)).as_text()
     assert "num_partitions = 64" in texts["there"]

@@ -51,7 +51,7 @@ def test_a_fit_with_another_seed_rate_or_weight_compiles_nothing() -> None:
     # The negative control: the number of draws is structure.
     with count_compilations() as count:
         _fit(config={**SWITCHES, "objective": {"num_samples": 2}})
-    assert count["_train_chunk"] == 1
+    assert count["chunk_of_steps"] == 1
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,7 @@ def test_an_objective_with_a_state_resumes_to_the_bit(objective: AbstractObjecti
     whole = _trainer(objective)
     with count_compilations() as count:
         never_stopped, _ = _run(whole, whole.start())
-    assert count["_train_chunk"] == 1
+    assert count["chunk_of_steps"] == 1
     state: Any = never_stopped.state.objective
     if isinstance(objective, MonteCarloEM):
         assert (state.z.shape, int(never_stopped.state.step)) == ((40, 2), 4 * 5 * 5)

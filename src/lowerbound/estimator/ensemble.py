@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import typing
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.special import logsumexp
@@ -17,12 +17,15 @@ from .fitted import EVIDENCE_SAMPLES
 from .inputs import same_seed, seed_from
 from .vae import VAE
 
+if TYPE_CHECKING:
+    from ..training.programs import Programs
+
 
 class EnsembleVAE(DensityMixin, BaseEstimator):
     r"""The mean of the densities of several VAEs, which is a density again: p(x) = (1/M) \sum_m p_m(x).
 
     The members differ in their seeds: in where their weights begin, in the order of the examples, in the noise and in the
-    validation rows. On CPU they train at the same time, one on each core, and share one compiled program. What they disagree
+    validation rows. They train at the same time: on CPU one on each core, on an accelerator as one program. What they disagree
     about is what the data leave open: `score_samples(X, return_std=True)` says how much.
 
     Parameters
@@ -32,7 +35,7 @@ class EnsembleVAE(DensityMixin, BaseEstimator):
     n_members : int, default=5
         How many.
     n_jobs : int, default=None
-        How many train at once; None is one on each core.
+        How many train at once; None is one on each core of a CPU, and all of them as one program on an accelerator.
     random_state : int, RandomState or None, default=None
         The seed of the first member; the others have those that follow.
 
@@ -72,20 +75,19 @@ class EnsembleVAE(DensityMixin, BaseEstimator):
 
         Raises what `VAE.fit` raises, and `ConfigurationError` when a parameter is not possible; what was fitted stays then.
         """
-        from ..training.together import side_by_side, trainings_at_once
+        from ..training.together import side_by_side, train_as_one
 
         count = COUNT.convert("n_members", self.n_members)
         seed = same_seed(self.random_state)
         if self.vae is not None and not isinstance(self.vae, VAE):
             raise ConfigurationError(f"vae is a {type(self.vae).__name__}; expected a VAE, or None for VAE().")
-        jobs = trainings_at_once() if self.n_jobs is None else COUNT.convert("n_jobs", self.n_jobs)
+        jobs = None if self.n_jobs is None else COUNT.convert("n_jobs", self.n_jobs)
         members: list[VAE] = []
         for number in range(count):
             member: Any = clone(VAE() if self.vae is None else self.vae)
-            member._shares_cores = min(jobs, count) > 1
             members.append(member.set_params(random_state=seed + number))
-        tasks = [lambda should_stop, member=member: member.fit(X, **of_fit) for member in members]
-        self.members_ = side_by_side(tasks, min(jobs, count))
+        tasks = [lambda place, member=member: _fitted(member, place.programs, X, of_fit) for member in members]
+        self.members_ = side_by_side(tasks, jobs, as_one=train_as_one())
         self.n_features_in_ = self.members_[0].n_features_in_
         if hasattr(self.members_[0], "feature_names_in_"):
             self.feature_names_in_ = self.members_[0].feature_names_in_
@@ -128,6 +130,15 @@ class EnsembleVAE(DensityMixin, BaseEstimator):
         # Back to the order in which members were drawn, which is what makes rows independent of each other.
         place = np.argsort(np.argsort(own, kind="stable"), kind="stable")
         return _joined(pieces, place)
+
+
+def _fitted(member: VAE, programs: Programs, X: Any, of_fit: dict[str, Any]) -> VAE:
+    member._programs = programs
+    try:
+        return member.fit(X, **of_fit)
+    finally:
+        # What trains in other threads is no part of what may be pickled.
+        del member._programs
 
 
 def _joined(pieces: list[Any], place: np.ndarray) -> Any:

@@ -31,6 +31,7 @@ from .result import Fitted
 
 if TYPE_CHECKING:
     from ..training import Progress, Record
+    from ..training.programs import Programs
     from .parameters import Asked
 
 _LINES_PER_FIT = 20
@@ -157,8 +158,8 @@ class VAE(AbstractFitted):
     Kingma and Welling (2014), Auto-Encoding Variational Bayes, arXiv 1312.6114.
     """
 
-    # Whether others are fitted at the same time (`EnsembleVAE`).
-    _shares_cores = False
+    # What training runs its programs by, where others are fitted at the same time (`EnsembleVAE`).
+    _programs: Programs | None = None
 
     @typing.no_type_check  # scikit-learn's convention: anything may be set, and `fit` is what refuses it
     def __init__(
@@ -263,6 +264,7 @@ class VAE(AbstractFitted):
         from ..assembly.build import with_weights_of
         from ..runs.planning import Before, plan
         from ..training import prepare
+        from ..training.programs import ALONE
 
         check_not_forked()
         dataset = dataset_for_fit(
@@ -297,7 +299,7 @@ class VAE(AbstractFitted):
             if self.verbose:
                 _print_sometimes(record, config.training.epochs)
 
-        progress = trainer.run(trainer.start(), on_record=note, shares_cores=self._shares_cores)
+        progress = trainer.run(trainer.start(), on_record=note, programs=self._programs or ALONE)
         columns = {name: np.asarray([row[name] for row in figures]) for name in figures[0]}
         self._frame = module_of_frame(X)
         self._held_out = examples_of(dataset, split.validation, spec) if len(split.validation) else None

@@ -30,6 +30,7 @@ from ..errors import ConfigurationError, DataError, ModelFolderError, NonFiniteL
 from ..models import AbstractLatentVariableModel
 from ..storage.atomic import write_text
 from ..training import ALL_EPOCHS, NOT_FINITE, STOPPED_EARLY, Progress, Record, Trainer, prepare
+from ..training.programs import ALONE, Programs
 from .checkpoints import latest_checkpoint, load_checkpoint_into, save_checkpoint
 from .folder import RunFolder, load_model
 from .model_folder import save_model_folder
@@ -198,20 +199,20 @@ class TrainingRun:
         *,
         on_record: Callable[[Record, TrainingRun], None] = lambda record, run: None,
         should_stop: Callable[[], str | None] = lambda: None,
-        shares_cores: bool = False,
+        programs: Programs = ALONE,
     ) -> AbstractLatentVariableModel:
         """Train to the end, checkpointing on the way; then write the model. A stopped run only leaves its checkpoint.
 
-        - `shares_cores`: as `Trainer.run` has it.
+        - `programs`: as `Trainer.run` has it.
 
         Raises `NonFiniteLossError`, saying which checkpoint is the last good one, `SavingError`, and `ConfigurationError` when
         another process trains into this folder.
         """
         with self.folder.locked() if self.writes else contextlib.nullcontext():
-            return self._run(on_record, should_stop, shares_cores)
+            return self._run(on_record, should_stop, programs)
 
     def _run(
-        self, on_record: Callable[[Record, TrainingRun], None], should_stop: Callable[[], str | None], shares_cores: bool
+        self, on_record: Callable[[Record, TrainingRun], None], should_stop: Callable[[], str | None], programs: Programs
     ) -> AbstractLatentVariableModel:
         last_saved = time.monotonic()
 
@@ -232,7 +233,7 @@ class TrainingRun:
                 on_record=record,
                 on_chunk=maybe_checkpoint,
                 should_stop=should_stop,
-                shares_cores=shares_cores,
+                programs=programs,
             )
         except NonFiniteLossError as error:
             if not self.writes:

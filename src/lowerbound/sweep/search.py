@@ -12,7 +12,7 @@ from typing import Any
 
 from ..errors import ConfigurationError
 from ..evaluation import check_comparable
-from ..training.together import side_by_side, trainings_at_once
+from ..training.together import Place, side_by_side, trainings_at_once
 from .grid import Member, Setting
 from .space import Range, as_text
 from .table import subject_of
@@ -67,17 +67,16 @@ class Search:
     def go_on(self, jobs: int | None) -> None:
         """Finish what was begun, then ask for more, so many at a time, until the time or the trials are over."""
         jobs = trainings_at_once() if jobs is None else jobs
-        self.worker.shares_cores = jobs > 1
         begun = [trial for trial in self.trials() if self.study_trial(trial).state.name == "RUNNING"]
         waiting = iter(begun)
 
-        def work(should_stop: Callable[[], str | None]) -> None:
-            while should_stop() is None and self.seconds_left() > 0:
+        def work(place: Place) -> None:
+            while place.should_stop() is None and self.seconds_left() > 0:
                 with self._lock:
                     trial = next(waiting, None) or self._asked()
                 if trial is None:
                     return
-                self._do(trial, should_stop)
+                self._do(trial, place)
 
         side_by_side([work] * jobs, jobs, self.worker.should_stop)
 
@@ -107,7 +106,7 @@ class Search:
                 trial.suggest_float(key, kind.low, kind.high, log=kind.is_log)
         return self._member(trial)
 
-    def _do(self, trial: Trial, should_stop: Callable[[], str | None]) -> None:
+    def _do(self, trial: Trial, place: Place) -> None:
         import optuna
 
         known = optuna.trial.Trial(self.study, self.study_trial(trial)._trial_id)
@@ -124,9 +123,9 @@ class Search:
         def reason() -> str | None:
             if pruned.is_set():
                 return "far behind the others"
-            return should_stop() or ("the time is over" if self.seconds_left() <= 0 else None)
+            return place.should_stop() or ("the time is over" if self.seconds_left() <= 0 else None)
 
-        self.worker.do(trial, reason, look)
+        self.worker.do(trial, place._replace(should_stop=reason), look)
         result = self.worker.home.result(trial)
         if pruned.is_set() and result is None:
             self.study.tell(trial.number, state=optuna.trial.TrialState.PRUNED)

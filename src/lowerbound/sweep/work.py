@@ -24,7 +24,7 @@ from ..recipes import resolve_config
 from ..runs.folder import RUN_FILE, RunFolder
 from ..runs.training import TrainingRun
 from ..training import Record
-from ..training.together import side_by_side, trainings_at_once
+from ..training.together import Place, side_by_side, train_as_one
 from .grid import Member
 from .record import Base, Home, Result
 
@@ -35,7 +35,6 @@ class Worker:
 
     - `num_samples`: importance samples for each validation example. `command`: what the runs say that they were made by.
     - `should_stop`: gives a reason to leave a training, which is saved and gone on with later. `say`: told what was found.
-    - `shares_cores`: whether other members train at the same time.
     """
 
     home: Home
@@ -45,7 +44,6 @@ class Worker:
     command: str
     should_stop: Callable[[], str | None]
     say: Callable[[str], None]
-    shares_cores: bool = False
     _lock: threading.Lock = dataclasses.field(default_factory=threading.Lock)
     _loaded: dict[str, Dataset] = dataclasses.field(default_factory=dict)
 
@@ -63,27 +61,26 @@ class Worker:
             return self._loaded[key]
 
     def do_all(self, members: Sequence[Member], jobs: int | None) -> None:
-        """Train and score all of them, so many at a time; by default one on each core."""
-        jobs = min(trainings_at_once() if jobs is None else jobs, len(members))
-        self.shares_cores = jobs > 1
-        side_by_side([lambda reason, member=member: self.do(member, reason) for member in members], jobs, self.should_stop)
+        """Train and score all of them, so many at a time; by default as many as the device does best."""
+        tasks = [lambda place, member=member: self.do(member, place) for member in members]
+        side_by_side(tasks, jobs, self.should_stop, as_one=train_as_one())
 
     def do(
         self,
         member: Member,
-        should_stop: Callable[[], str | None],
+        place: Place,
         on_record: Callable[[Record, TrainingRun], None] = lambda record, run: None,
     ) -> None:
         """Train and score a member to its end, unless it has a result, is asked to stop, or another process is at it.
 
         What makes a member fail is its result; only what would make all of them fail is raised.
         """
-        if should_stop() is not None or self.home.result(member) is not None:
+        if place.should_stop() is not None or self.home.result(member) is not None:
             return
         begun = time.monotonic()
         values = dict(member.setting.values)
         try:
-            run = self._trained(member, should_stop, on_record)
+            run = self._trained(member, place, on_record)
             if run is None:
                 return
             result, evidence = _scored(run, self.num_samples)
@@ -97,9 +94,7 @@ class Worker:
         self.home.write(member, result, evidence)
         self.say(f"{member.name}: {_in_words(result)} ({time.monotonic() - begun:.0f} s)")
 
-    def _trained(
-        self, member: Member, should_stop: Callable[[], str | None], on_record: Callable[[Record, TrainingRun], None]
-    ) -> TrainingRun | None:
+    def _trained(self, member: Member, place: Place, on_record: Callable[[Record, TrainingRun], None]) -> TrainingRun | None:
         flags = {"training": {"seed": member.seed} | ({} if self.base.epochs is None else {"epochs": self.base.epochs})}
         overrides = [*self.base.overrides, *member.overrides]
         config, recipe = resolve_config(self.base.data, self.base.recipe, overrides, flags)
@@ -116,7 +111,7 @@ class Worker:
                 if (path / RUN_FILE).exists():
                     raise RunInUseError(f"another process has begun {path} at the same time.") from error
                 raise
-        run.run(on_record=on_record, should_stop=should_stop, shares_cores=self.shares_cores)
+        run.run(on_record=on_record, should_stop=place.should_stop, programs=place.programs)
         return run if run.is_finished else None
 
 

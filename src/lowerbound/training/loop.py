@@ -28,6 +28,7 @@ from . import program
 from .feed import AbstractFeed, Hiding, Noisy, Redrawn, Resident, WithLabelled
 from .numbers import Numbers, as_inputs
 from .optimizer import learning_rate
+from .programs import ALONE, Programs
 from .schedule import Schedule
 from .spikes import Spikes
 from .stream import Reader, Stream, steps_at_once
@@ -256,6 +257,14 @@ class Trainer:
         """The model as it stands now, for pictures while training."""
         return self._model(program.averaged(progress.state))
 
+    def share(self, programs: Programs) -> None:
+        """Hold no copy of an array that another training holds."""
+        self.fixed = programs.shared(self.fixed)
+        if not isinstance(self.feed, Stream):
+            self.feed = programs.shared(self.feed)
+        if not self._watched.is_streamed:
+            self._watched = programs.shared(self._watched)
+
     def run(
         self,
         progress: Progress,
@@ -263,12 +272,12 @@ class Trainer:
         on_record: Callable[[Record, Progress], None] = lambda record, progress: None,
         on_chunk: Callable[[Progress], None] = lambda progress: None,
         should_stop: Callable[[], str | None] = lambda: None,
-        shares_cores: bool = False,
+        programs: Programs = ALONE,
     ) -> Progress:
         """Train until all epochs are done, patience has run out, or `should_stop` gives a reason.
 
-        `on_record` is called with every `Record`, `on_chunk` after every chunk (the moment to checkpoint). `shares_cores`: other
-        models train in other threads; on CPU each then has one core, which is less waiting than all sharing each product.
+        `on_record` is called with every `Record`, `on_chunk` after every chunk (the moment to checkpoint). `programs`: how
+        the compiled programs are run where other models train at the same time.
         Raises `NonFiniteLossError`, naming the term and the step, at the first NaN or infinity.
         """
         was_by_bound = self._rest.has_density
@@ -277,7 +286,7 @@ class Trainer:
             progress.best_bound = -math.inf
         progress.kept_by = self.kept_by
         progress.state = place(progress.state, self.mesh)
-        train_chunk = program.train_chunk(jax.default_backend(), shares_cores)
+        self.share(programs)
         order = program.stream(self.fixed.numbers.key, program.PERMUTATION)
         clock = time.perf_counter()
         is_first, self._compiling = True, (0, 0.0)
@@ -293,7 +302,7 @@ class Trainer:
                 program.bound_memory(fixed, batches)
                 with in_memory("a step does not fit into memory; make training.batch_size or objective.num_samples smaller."):
                     try:
-                        progress.state, metrics = train_chunk((fixed, batches), progress.state)
+                        progress.state, metrics = programs.train_chunk((fixed, batches), progress.state)
                         metrics = jax.tree.map(np.asarray, metrics)
                     except jax.errors.JaxRuntimeError as error:
                         if not self.mesh.is_multi_process:
@@ -311,10 +320,11 @@ class Trainer:
                 progress.seconds, clock = progress.seconds + now - clock, now
                 epoch = (step + schedule.steps_per_chunk) / self.schedule.steps_per_epoch
                 if epoch % self.schedule.validate_every == 0 or epoch >= self.schedule.epochs:
-                    on_record(self._record(progress, float(metrics.gradient_norm), epoch), progress)
+                    on_record(self._record(progress, float(metrics.gradient_norm), epoch, programs), progress)
                 progress.stop_reason = agreed(progress.stop_reason or should_stop() or "", self.mesh)
                 on_chunk(progress)
         finally:
+            programs.leave()
             self.feed.close()
         return progress
 
@@ -322,11 +332,11 @@ class Trainer:
         # A copy, because the next chunk takes the memory of the state that it is given.
         return eqx.combine(jax.tree.map(jnp.copy, on_one(params, self.mesh)), self._rest)
 
-    def _record(self, progress: Progress, gradient_norm: float, epoch: float) -> Record:
+    def _record(self, progress: Progress, gradient_norm: float, epoch: float, programs: Programs) -> Record:
         num_steps, *sums = progress.since_record
         loss, bound, reconstruction, kl = (total / num_steps if num_steps else math.nan for total in sums)
         step = int(progress.state.step)
-        validate = program.validate_stream if self._watched.is_streamed else program.validate
+        validate = program.validate_stream if self._watched.is_streamed else programs.validate
         found = validate(self.fixed, program.averaged(progress.state), self._watched, progress.state.objective)
         loss_found, *validation = (float(value) if self.has_validation else math.nan for value in found[:5])
         if self.has_validation:

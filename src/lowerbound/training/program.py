@@ -162,7 +162,7 @@ def train_step(fixed: Fixed, state: TrainState, batch: Example, key: PRNGKeyArra
     return new, gradient, metrics
 
 
-def _train_chunk(given: tuple[Fixed, AbstractBatches], state: TrainState) -> tuple[TrainState, ChunkMetrics]:
+def chunk_of_steps(given: tuple[Fixed, AbstractBatches], state: TrainState) -> tuple[TrainState, ChunkMetrics]:
     """`schedule.steps_per_chunk` steps as one scan; the memory of `state` is taken for the new one."""
     fixed, feed = given
     rows = feed.rows(stream(fixed.numbers.key, PERMUTATION), state.step, fixed.schedule)
@@ -204,15 +204,14 @@ def train_chunk(backend: str, shares_cores: bool = False) -> Any:
     options = CPU_OPTIONS if backend == "cpu" else {}
     if backend == "cpu" and shares_cores:
         options = options | {"xla_cpu_multi_thread_eigen": False}
-    return eqx.filter_jit(_train_chunk, donate="all-except-first", compiler_options=options)  # pyright: ignore[reportCallIssue]
+    return eqx.filter_jit(chunk_of_steps, donate="all-except-first", compiler_options=options)  # pyright: ignore[reportCallIssue]
 
 
 def _mean(batch: Example, values: Float[Array, " batch"] | None) -> Float[Array, ""]:
     return jnp.float32(jnp.nan) if values is None else batch.mean(values)
 
 
-@eqx.filter_jit
-def validate(fixed: Fixed, params: Params, data: Example, state: Any = None) -> ValidationMetrics:
+def validation(fixed: Fixed, params: Params, data: Example, state: Any = None) -> ValidationMetrics:
     """The objective on a whole split, without dropout, with its weights at the end of their schedule.
 
     The same draws every time make two epochs comparable: early stopping looks at a difference, not at noise.
@@ -220,8 +219,11 @@ def validate(fixed: Fixed, params: Params, data: Example, state: Any = None) -> 
     return on_each(_summary(data, *_figures(fixed, params, data, state, jnp.int32(0))), fixed.mesh)
 
 
+validate = eqx.filter_jit(validation)
+
+
 def validate_stream(fixed: Fixed, params: Params, data: Example, state: Any = None) -> ValidationMetrics:
-    """`validate` of examples that are not in memory, with the same draws, a block at a time."""
+    """`validation` of examples that are not in memory, with the same draws, a block at a time."""
     size = _size(fixed, eqx.combine(params, fixed.rest), data)
     at_once = max(1, _BLOCK_BYTES // max(1, size * (data.x.nbytes // len(data)))) * size
     columns, means, total = [], {}, float(data.total_weight)
