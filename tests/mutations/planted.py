@@ -277,7 +277,7 @@ MUTATIONS = (
         "is_accepted = uniform < probability",
         "is_accepted = uniform < 2.0",
         "oracles/test_monte_carlo_em.py::test_the_chains_draw_the_exact_posterior_at_the_acceptance_that_was_asked_for",
-        "annealed weights from the prior",
+        "evidence by annealing, from both sides",
     ),
     Mutation(
         "a sleep phase with the wrong direction of the divergence",
