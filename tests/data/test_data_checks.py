@@ -89,8 +89,10 @@ def test_one_row_is_enough_after_fitting():
 
 def test_a_mask_is_never_dropped():
     masked = np.ma.masked_array(GOOD, mask=GOOD > 10)
-    with pytest.raises(DataError, match=r"X is a masked array with 1 of 12 values masked.*X\.filled\(value\).*X\.data\[~numpy"):
+    with pytest.raises(DataError, match=r"X is a masked array with 1 of 12 values masked.*x\.filled\(value\).*x\.data\[~numpy"):
         check_array(masked)
+    with pytest.raises(DataError, match="X is a masked array with 1 of 12 values masked"):
+        check_array(list(masked))
     X = masked
     assert check_array(X.data[~np.ma.getmaskarray(X).reshape(len(X), -1).any(axis=1)]).shape == (3, 3)
     np.testing.assert_array_equal(check_array(np.ma.masked_array(GOOD)), GOOD)

@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from lowerbound.data.conditions import ConditionSpec, describe_condition
@@ -54,6 +55,37 @@ def test_numbers_of_another_shape_or_not_finite_are_refused() -> None:
         describe_condition(np.array([np.inf, 0.0]), "age")
     with pytest.raises(DataError, match="has 2000 different values, more than 1000 categories"):
         describe_condition(np.arange(2000), "id")
+
+
+AGES = np.random.default_rng(0).normal(40, 10, 300)
+
+
+@pytest.mark.filterwarnings("error::lowerbound.errors.DataWarning")
+def test_numbers_in_other_units_are_warned_of_and_fresh_ones_are_not() -> None:
+    spec = describe_condition(AGES, "age")
+    for fresh in (np.random.default_rng(1).normal(40, 10, 300), AGES.max() + 1 + np.zeros(9)):
+        spec.check_like_training(fresh)
+    with pytest.warns(DataWarning, match=rf"'age' is {AGES[0] * 12:g} in row 0, far .* trained on {AGES.min():g} to"):
+        spec.check_like_training(AGES * 12)
+    table = describe_condition(np.stack([AGES, 60 + AGES], axis=1), "of each")
+    with pytest.warns(DataWarning, match=r"'of each' in column 1 is 1e\+06 in row 2"):
+        table.check_like_training(np.array([[40, 100], [40, 100], [40, 1e6]]))
+    frame = pd.DataFrame({"age": AGES, "is_old": AGES > 40})
+    with pytest.warns(DataWarning, match="'age' is"):
+        describe_condition(frame, "both").check_like_training(frame.assign(age=AGES * 12))
+
+
+def test_one_absurd_number_does_not_scale_all_others() -> None:
+    spoilt = AGES.copy()
+    spoilt[7] = 1e6
+    with pytest.warns(DataWarning, match=r"the condition 'age' is 1e\+06 in 1 of 300 rows, an outlier: the others lie from"):
+        spec = describe_condition(spoilt, "age")
+    assert spec.std[0] == pytest.approx(AGES.std(), rel=0.01)
+
+
+def test_a_mask_of_the_condition_is_never_dropped() -> None:
+    with pytest.raises(DataError, match="the condition 'age' is a masked array with 1 of 300 values masked"):
+        describe_condition(np.ma.masked_array(AGES, AGES[3] == AGES), "age")
 
 
 def test_labels_factors_and_variables_of_a_file(tmp_path: Path) -> None:

@@ -91,6 +91,8 @@ def test_zeros_and_ones_stored_as_0_and_255(dtype: Any) -> None:
     assert taken.dtype == dtype
     assert set(np.unique(taken)) == {0, 1}
     np.testing.assert_array_equal(spec.to_user(taken.astype(np.float32)), stored)
+    # A signed byte holds no 255; new values in it are told from ours all the same.
+    np.testing.assert_allclose(spec.to_model(np.array([0, 1], np.int8)), [0, 1 / 255])
     assert DataSpec.from_json(spec.to_json()) == spec
     with pytest.raises(ModelFolderError, match=r"config.json: data_spec.unit is 0; expected a number above 0\."):
         DataSpec.from_json({**spec.to_json(), "unit": 0.0}, "config.json")

@@ -101,7 +101,7 @@ def test_it_can_be_stated() -> None:
         describe(DIGITS, kind="picture")
 
 
-@pytest.mark.parametrize("array", [UNIT, (UNIT * 255).astype(np.uint8), UNIT[..., :1]])
+@pytest.mark.parametrize("array", [UNIT, (UNIT * 255).astype(np.uint8), UNIT[..., :1], COLOUR, (UNIT[..., :1] - 0.13) / 0.31])
 def test_channels_first_are_refused_with_the_transpose(array: np.ndarray) -> None:
     X = array.transpose(0, 3, 1, 2)
     with pytest.raises(DataError, match=r"channels first; expected .*: X\.transpose\(0, 2, 3, 1\)\. If .*kind='rows'"):

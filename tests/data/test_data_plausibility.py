@@ -12,7 +12,8 @@ from support.chance import is_likely
 from lowerbound.data.dataset import Dataset
 from lowerbound.data.describe import describe
 from lowerbound.data.describe_dataset import describe_dataset
-from lowerbound.data.plausibility import check_like_training, find_outliers, plausible_limits
+from lowerbound.data.outliers import find_outliers, plausible_limits
+from lowerbound.data.plausibility import check_like_training
 from lowerbound.errors import DataError, DataWarning
 
 RNG = np.random.default_rng(5)

@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 from support.chance import agrees
 
-from lowerbound import VAE
-from lowerbound.errors import ConfigurationError, DataError
+from lowerbound import VAE, VAEClassifier
+from lowerbound.errors import ConfigurationError, DataError, DataWarning
 from lowerbound.evaluation import Refined
 from lowerbound.networks import Wrapped
 
@@ -74,6 +74,7 @@ def test_only_the_proportions_of_weights_matter_and_they_do() -> None:
         (-np.ones(60), "sample_weight is -1 in row 0; expected finite numbers from 0 up"),
         (np.zeros(60), "sample_weight is zero in every row"),
         (["a"] * 60, "sample_weight holds what is no number"),
+        (np.ma.masked_equal(np.arange(60), 3), "sample_weight is a masked array with 1 of 60 values masked"),
     ],
 )
 def test_wrong_weights_are_refused(weight: Any, message: str) -> None:
@@ -106,6 +107,30 @@ def test_validation_rows_may_be_numbers_a_mask_or_examples() -> None:
 def test_rows_that_cannot_be_validated_on_are_refused(validation: Any, message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         VAE(**SMALL, validation=validation).fit(X)
+
+
+def test_masks_are_not_lost_of_rows_for_validation_spreads_and_labels(vae: VAE) -> None:
+    masked = np.ma.masked_greater(X, 1.0)
+    for refused in (
+        lambda: VAE(**SMALL, validation=masked[50:]).fit(X[:50]),
+        lambda: VAE(**SMALL).fit(X, spread=masked - masked.min()),
+        lambda: vae.score(masked.astype(object)),
+        lambda: vae.explain(X, y=np.ma.masked_equal(np.arange(60) % 3, 1)),
+        lambda: VAEClassifier("m1").fit(X, np.ma.masked_equal(np.arange(60) % 3, 1)),
+    ):
+        with pytest.raises(DataError, match=r"is a masked array with \d+ of \d+ values masked"):
+            refused()
+
+
+def test_rows_for_validation_and_conditions_in_other_units_are_warned_of() -> None:
+    once = {**SMALL, "epochs": 1}
+    with pytest.warns(DataWarning, match="validation: every value of column 0 .* lies outside the range of the training data"):
+        VAE(**once, validation=X[50:] + 1000).fit(X[:50])
+    age = RNG.normal(40, 5, 60)
+    of_age = VAE(**once, validation=0).fit(X, condition=age)
+    for in_months in (lambda: of_age.transform(X, condition=age * 12), lambda: of_age.sample(20, condition=np.full(20, 480.0))):
+        with pytest.warns(DataWarning, match=r"the condition 'condition' is \d+.* far outside the training data"):
+            in_months()
 
 
 def test_a_warm_start_goes_on_from_the_model(vae: VAE, tmp_path: Any) -> None:

@@ -107,6 +107,8 @@ class OpenRun(NamedTuple):
         else:
             self.model.check_values(dataset.examples, spec, name=data)
             check_like_training(dataset.examples, spec, name=data)
+            if spec.condition is not None:
+                spec.condition.check_like_training(dataset.condition)
         return dataset
 
 

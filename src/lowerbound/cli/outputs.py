@@ -272,7 +272,9 @@ def condition_rows(text: str, count: int, spec: DataSpec) -> np.ndarray | None:
         for part, start, size in zip(parts, np.cumsum([0, *sizes]), sizes, strict=False):
             own = pieces[start : start + size]
             is_text = bool(part.categories) and isinstance(part.categories[0], str)
-            values.append(part.encode(np.asarray(own if is_text else [[float(piece) for piece in own]]).reshape(1, -1)[:, :size]))
+            typed = np.asarray(own if is_text else [[float(piece) for piece in own]]).reshape(1, -1)[:, :size]
+            values.append(part.encode(typed))
+            part.check_like_training(typed)
     except ValueError as error:
         if isinstance(error, LowerboundError):
             raise

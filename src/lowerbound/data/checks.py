@@ -40,6 +40,17 @@ def check_array(
     return array
 
 
+def check_no_mask(x: Any, name: str) -> None:
+    """Raise `DataError` for a masked array with masked values, or a list of such ones: the mask would be lost."""
+    arrays = [each for each in (x if isinstance(x, list | tuple) else (x,)) if isinstance(each, np.ma.MaskedArray)]
+    if count := sum(int(np.ma.count_masked(each)) for each in arrays):
+        raise DataError(
+            f"{name} is a masked array with {count} of {sum(each.size for each in arrays)} values masked, and the mask would be "
+            "lost: what lies under it would be taken for values. Fill the holes (x.filled(value)), or keep the rows without any "
+            "(x.data[~numpy.ma.getmaskarray(x).reshape(len(x), -1).any(axis=1)])."
+        )
+
+
 def chunks_of_rows(array: np.ndarray | AbstractRows) -> range:
     """Starts of consecutive blocks of rows; `range.step` is a block's length."""
     row = max(1, array.size // max(1, len(array)))
@@ -49,12 +60,7 @@ def chunks_of_rows(array: np.ndarray | AbstractRows) -> range:
 def _as_numeric(x: Any, name: str) -> np.ndarray:
     if hasattr(x, "toarray") and not isinstance(x, np.ndarray):
         raise DataError(f"{name} is a sparse matrix ({type(x).__name__}); expected a dense array: pass {name}.toarray().")
-    if np.ma.is_masked(x):
-        raise DataError(
-            f"{name} is a masked array with {int(np.ma.count_masked(x))} of {x.size} values masked, and the mask would be lost: "
-            f"what lies under it would be trained on. Fill the holes ({name}.filled(value)), or keep the rows without any "
-            f"({name}.data[~numpy.ma.getmaskarray({name}).reshape(len({name}), -1).any(axis=1)])."
-        )
+    check_no_mask(x, name)
     try:
         array = np.asarray(x)
     except ValueError as error:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError, warn_of_data
-from .checks import check_size_for_float32
+from .checks import check_no_mask, check_size_for_float32
+from .outliers import ENOUGH_ROWS, find_outliers, plausible_limits
 
 # More categories than this are more likely a number stored as an integer than a kind of thing.
 MOST_CATEGORIES = 1000
@@ -26,6 +27,8 @@ class ConditionSpec:
     - `mean`, `std`: of numbers, over the training data, each to be standardised by.
     - `is_label`: whether it may be missing, and is then found by the model; what stands for it is 0 everywhere.
     - `columns`: of a condition with columns of several kinds, the description of each; empty for others.
+    - `low`, `high`: of numbers, the training data's own extremes without outliers; `plausible_low`, `plausible_high`: beyond
+      which new ones are warned of. Empty where an earlier release did not find them.
     """
 
     name: str
@@ -34,6 +37,10 @@ class ConditionSpec:
     std: tuple[float, ...] = ()
     columns: tuple[ConditionSpec, ...] = ()
     is_label: bool = False
+    low: tuple[float, ...] = ()
+    high: tuple[float, ...] = ()
+    plausible_low: tuple[float, ...] = ()
+    plausible_high: tuple[float, ...] = ()
 
     @property
     def dim(self) -> int:
@@ -73,6 +80,32 @@ class ConditionSpec:
             rows[told] = self.encode(values[told])
         return rows
 
+    def check_like_training(self, values: Any) -> None:
+        """Warn of new numbers far outside those of training, and where all of ten or more are outside: other units, perhaps.
+
+        - `values`: what `encode` takes; None for none.
+        """
+        if values is None or not (self.columns or self.plausible_low):
+            return
+        array = condition_array(values, self.name)
+        for column in self.columns:
+            column.check_like_training(array[column.name])
+        if self.columns:
+            return
+        array = array[self.name] if array.dtype.names else array
+        rows = _as_rows(array)
+        is_foreign = ((rows > self.high) | (rows < self.low)).all(axis=0) & (len(rows) >= ENOUGH_ROWS)
+        is_far = (rows < self.plausible_low) | (rows > self.plausible_high) | is_foreign
+        if not is_far.any():
+            return
+        row, column = (int(index) for index in np.unravel_index(int(is_far.argmax()), is_far.shape))
+        which = f"{self.name!r}{f' in column {column}' if len(self.mean) > 1 else ''}"
+        warn_of_data(
+            f"the condition {which} is {rows[row, column]:g} in row {row}, far outside the training data: got "
+            f"{rows[:, column].min():g} to {rows[:, column].max():g}, trained on {self.low[column]:g} to {self.high[column]:g}. "
+            "Is it a mistake, or in other units? What the model says of such rows means little."
+        )
+
     def _encode_columns(self, array: np.ndarray) -> np.ndarray:
         names = array.dtype.names or ()
         if set(names) != {column.name for column in self.columns}:
@@ -107,7 +140,7 @@ class ConditionSpec:
             raise DataError(
                 f"the condition {self.name!r} has texts, {str(array[0])!r} for one; expected {self.words} for each example."
             )
-        array = array.astype(np.float64).reshape(len(array), -1)
+        array = _as_rows(array)
         if array.shape[1] != self.dim or not np.isfinite(array).all():
             raise DataError(
                 f"the condition {self.name!r} has {array.shape[1]} numbers for each example"
@@ -116,6 +149,11 @@ class ConditionSpec:
         scaled = (array - np.asarray(self.mean)) / np.asarray(self.std)
         check_size_for_float32(scaled, f"the condition {self.name!r}, standardised,")
         return scaled.astype(np.float32)
+
+
+def _as_rows(array: np.ndarray) -> np.ndarray:
+    """Numbers with a row for each example, of which there may be none: a part of the data that holds nothing out."""
+    return array.astype(np.float64)[:, None] if array.ndim == 1 else array.astype(np.float64)
 
 
 def in_words(category: float | str) -> str:
@@ -138,6 +176,7 @@ def condition_array(values: Any, name: str) -> np.ndarray:
         if len(set(names)) < len(names) or not names:
             raise DataError(f"the condition {name!r} has the columns {', '.join(names)}; expected a name of its own for each.")
         return joined(names, [condition_array(values[each], str(each)) for each in own])
+    check_no_mask(values, f"the condition {name!r}")
     try:
         array = np.asarray(values)
     except Exception as error:
@@ -216,13 +255,36 @@ def _described(array: np.ndarray, name: str, *, is_alone: bool) -> ConditionSpec
             )
         plain = categories if array.dtype.kind == "U" else categories.astype(float)
         return ConditionSpec(name, categories=tuple(plain.tolist()))
-    rows = array.astype(np.float64).reshape(len(array), -1)
+    rows = _as_rows(array)
     if not np.isfinite(rows).all():
         raise DataError(f"the condition {name!r} has values that are not finite; remove or fill them first.")
     check_size_for_float32(rows, f"the condition {name!r}")
     _warn_of_categories(rows, array.dtype, name)
-    std = rows.std(axis=0)
-    return ConditionSpec(name, mean=tuple(rows.mean(axis=0).tolist()), std=tuple(np.where(std > 0, std, 1.0).tolist()))
+    inner = [_without_outliers(column, name) for column in rows.T]
+    std = [float(column.std()) for column in inner]
+    limits = [plausible_limits(column[:, None], column.min(keepdims=True), column.max(keepdims=True)) for column in inner]
+    return ConditionSpec(
+        name,
+        mean=tuple(float(column.mean()) for column in inner),
+        std=tuple(each if each > 0 else 1.0 for each in std),
+        low=tuple(float(column.min()) for column in inner),
+        high=tuple(float(column.max()) for column in inner),
+        plausible_low=tuple(float(low[0]) for low, _ in limits),
+        plausible_high=tuple(float(high[0]) for _, high in limits),
+    )
+
+
+def _without_outliers(column: np.ndarray, name: str) -> np.ndarray:
+    """The numbers by which a column is scaled: without the few that hold nearly all of its variance, of which is warned."""
+    cells = find_outliers(column)
+    if cells is None:
+        return column
+    rest = np.delete(column, cells)
+    warn_of_data(
+        f"the condition {name!r} is {column[cells[0]]:g} in {len(cells)} of {len(column)} rows, an outlier: the others lie from "
+        f"{rest.min():g} to {rest.max():g}. It is scaled without. Correct it or drop the row if it is a mistake."
+    )
+    return rest
 
 
 def _warn_of_categories(rows: np.ndarray, dtype: np.dtype, name: str) -> None:

@@ -11,7 +11,8 @@ import numpy as np
 from ..errors import DataError, warn_of_data
 from .checks import check_array, chunks_of_rows
 from .layout import Layout, choose_layout
-from .plausibility import SHARE_OF_OUTLIERS, as_columns, check_float32, find_outliers, plausible_limits
+from .outliers import SHARE_OF_OUTLIERS, find_outliers, plausible_limits
+from .plausibility import as_columns, check_float32
 from .spec import DataSpec, Kind
 
 # Enough values to meet every level of a lattice; sorting hundreds of millions of pixels would take minutes.

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ConfigurationError, DataError
+from .checks import check_no_mask
 from .conditions import condition_array
 from .dataset import Dataset
 from .splits import Split
@@ -22,6 +23,7 @@ def label_values(values: Any, name: str) -> tuple[np.ndarray, np.ndarray]:
 
     Raises `DataError` for anything else.
     """
+    check_no_mask(values, name)
     if hasattr(values, "columns"):
         columns = values.columns
         values = values[columns[0]] if len(columns) == 1 else condition_array(values, name)

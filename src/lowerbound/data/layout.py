@@ -57,7 +57,7 @@ def choose_layout(
     smallest, largest = float(low.min()), float(high.max())
     ranges = ((0, 65535), (-128, 127)) if has_levels else ((0, 255), (-1, 1))
     in_range = any(least <= smallest and largest <= most for least, most in ranges)
-    if rank == 3 and not could_be and event_shape[0] in CHANNELS and min(event_shape[1:]) >= _SMALLEST and in_range:
+    if rank == 3 and not could_be and event_shape[0] in CHANNELS and min(event_shape[1:]) >= _SMALLEST:
         raise DataError(
             f"{name} has examples of shape {event_shape}, which look like pictures with their channels first; expected "
             f"(height, width, channels): {name}.transpose(0, 2, 3, 1). If they are no pictures, say so: kind='rows' "

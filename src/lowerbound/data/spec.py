@@ -188,6 +188,9 @@ class DataSpec:
             array = array - np.asarray(self.origin, np.float64).reshape(self.event_shape)
         if self.unit == 1:
             return array
+        if array.dtype == np.int8:
+            # It cannot hold 255.
+            array = array.astype(np.int16)
         with np.errstate(invalid="ignore"):
             whole, rest = np.divmod(array, array.dtype.type(self.unit))
         # Zeros and ones stay in the type that they came in, which is 8 bits for pictures.

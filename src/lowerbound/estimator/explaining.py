@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..data.checks import check_no_mask
 from ..data.examples import Example
 from ..errors import ConfigurationError, DataError, unknown_name_message
 from ..evaluation.effects import LatentEffects, latent_effects
@@ -51,6 +52,7 @@ def _labels(estimator: FillsHoles, rows: np.ndarray, y: Any, target: str | None)
     """The labels, their name, and which element of a row they are."""
     spec = estimator.spec_
     if target is None:
+        check_no_mask(y, "y")
         labels = None if y is None else np.asarray(y)
         if labels is not None and labels.shape != (len(rows),):
             raise DataError(f"y has shape {labels.shape}; expected ({len(rows)},), a class for each row of X.")

@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import validate_data
 
-from ..data.checks import check_array
+from ..data.checks import check_array, check_no_mask
 from ..data.columns.frames import names_of_frame
 from ..data.conditions import condition_array
 from ..data.counts.sparse import Memory, rows_of_matrix
@@ -92,6 +92,7 @@ def _is_number_or_hole(value: Any) -> bool:
 
 def as_numbers(X: Any) -> Any:
     """Object arrays as float64, as everywhere in scikit-learn; everything else as it is."""
+    check_no_mask(X, "X")
     try:
         is_object = not hasattr(X, "toarray") and np.asarray(X).dtype == object
         return np.asarray(X).astype(np.float64) if is_object else X
@@ -109,6 +110,7 @@ def weights_of(sample_weight: Any, count: int) -> np.ndarray | None:
     """How many examples each row stands for, or None for one each."""
     if sample_weight is None:
         return None
+    check_no_mask(sample_weight, "sample_weight")
     try:
         weight = np.asarray(sample_weight, np.float64)
     except (TypeError, ValueError) as error:
@@ -125,6 +127,7 @@ def weights_of(sample_weight: Any, count: int) -> np.ndarray | None:
 
 def spread_of(spread: Any, shape: tuple[int, ...]) -> np.ndarray:
     """The standard deviations with which examples of this shape are drawn anew."""
+    check_no_mask(spread, "spread")
     std = np.asarray(spread)
     if std.shape != shape or std.dtype.kind not in "iuf" or not (np.isfinite(std) & (std >= 0)).all():
         raise DataError(
@@ -146,6 +149,7 @@ def own_validation(validation: Any, examples: np.ndarray, estimator: BaseEstimat
         )
     if validation is None or (np.ndim(validation) == 0 and not hasattr(validation, "columns")):
         return None
+    check_no_mask(validation, "validation")
     count = len(examples)
     values = None if hasattr(validation, "columns") else np.asarray(validation)
     if values is not None and values.ndim == 1:
@@ -231,4 +235,7 @@ def with_condition(x: np.ndarray, condition: Any, spec: DataSpec) -> Example:
             f"condition is missing: this model was fitted with one ({spec.condition.words}); give a row for each of the "
             f"{len(x)} examples."
         )
-    return Example(x, spec.condition.encode(condition_values(condition, len(x))), observed)
+    given = condition_values(condition, len(x))
+    encoded = spec.condition.encode(given)
+    spec.condition.check_like_training(given)
+    return Example(x, encoded, observed)

@@ -262,7 +262,7 @@ class VAE(AbstractFitted):
         `NonFiniteLossError`; what was fitted before is untouched then.
         """
         from ..assembly.build import with_weights_of
-        from ..runs.planning import Before, plan
+        from ..runs.planning import Before, check_validation, plan
         from ..training import prepare
         from ..training.programs import ALONE
 
@@ -283,6 +283,8 @@ class VAE(AbstractFitted):
             before = Before(self.spec_, self.config_)
             dataset = in_form_of(dataset, self.spec_)
             check_like_training(dataset.examples, self.spec_)
+            if self.spec_.condition is not None:
+                self.spec_.condition.check_like_training(given)
         parts = asked.parts
         split, spec, config, choices = plan(asked.config, dataset, asked.given, parts=parts, before=before)
         if self.verbose:
@@ -290,6 +292,8 @@ class VAE(AbstractFitted):
         for remark in config.remarks:
             warnings.warn(remark, ConfigurationWarning, stacklevel=2)
         dataset = in_form_of(dataset, spec)
+        if own is not None:
+            check_validation(dataset, split, spec, name="validation")
         model = with_weights_of(self.model_, config, spec, parts) if before else None
         trainer = prepare(config, spec, dataset, split, parts=parts, model=model)
         figures: list[dict[str, float]] = []

@@ -14,7 +14,7 @@ _SINGLE_EPS = float(np.finfo(np.float32).eps)
 
 
 class Lattice(constraints.Constraint):
-    """The `num_levels` equally spaced numbers from `low` to `high`, each to a hundredth of a step or what float32 can tell.
+    """The `num_levels` equally spaced numbers from `low` to `high`, each to a thousandth of a step and what float32 can tell.
 
     >>> Lattice(0.0, 1.0, 3)(np.array([0.0, 0.25, 0.5, 1.5]))
     array([ True, False,  True, False])
@@ -46,7 +46,7 @@ class Lattice(constraints.Constraint):
         xp = jnp if isinstance(x, jax.Array) else np
         level = (x - self.low) / self.step
         rounding = 4 * _SINGLE_EPS * max(abs(self.low), abs(self.high)) / abs(self.step)
-        return xp.abs(level - xp.clip(xp.round(level), 0, self.num_levels - 1)) < 0.01 + rounding
+        return xp.abs(level - xp.clip(xp.round(level), 0, self.num_levels - 1)) < 0.001 + rounding
 
     def __repr__(self) -> str:
         return f"{self.num_levels} levels from {self.low:g} to {self.high:g}"

@@ -21,11 +21,12 @@ from ..data.describe_dataset import describe_dataset
 from ..data.describe_table import table_of_numbers, with_columns
 from ..data.holes import filled
 from ..data.labels import label_values
+from ..data.plausibility import check_in_units, check_like_training
 from ..data.spec import DataSpec
 from ..data.splits import Split, shuffled_split, split_around
 from ..data.streams import rows_of
 from ..data.streams.sample import sample_of
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, DataError, warn_of_data
 
 
 class Plan(NamedTuple):
@@ -86,6 +87,16 @@ def described(config: RunConfig, dataset: Dataset, split: Split) -> DataSpec:
     if config.likelihood.name == "mixed":
         dataset = with_columns(dataset)
     return with_laws(describe_dataset(dataset, split.train, config.data.kind, told_labels(config, dataset, split)))
+
+
+def check_validation(dataset: Dataset, split: Split, spec: DataSpec, *, name: str) -> None:
+    """Warn of rows that a person chose for validation and that are unlike those to train on: of a later time, in other units."""
+    rows = dataset.examples[split.validation]
+    check_in_units(rows, spec, name)
+    try:
+        check_like_training(rows, spec, name=name)
+    except DataError as error:
+        warn_of_data(str(error))
 
 
 def _has_columns(given: Mapping[str, Mapping[str, Any]], parts: Mapping[str, Any], dataset: Dataset, split: Split) -> bool:

@@ -51,4 +51,6 @@ class Start:
         examples = in_form_of(dataset, self.spec).examples
         self.model.check_values(examples, self.spec, name=dataset.name)
         check_like_training(examples, self.spec, name=dataset.name)
+        if self.spec.condition is not None:
+            self.spec.condition.check_like_training(dataset.condition)
         return with_weights_of(self.model, config, self.spec)

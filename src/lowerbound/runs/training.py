@@ -22,11 +22,10 @@ from ..assembly.build import resolve
 from ..config import RunConfig
 from ..data.dataset import Dataset
 from ..data.examples import Example, examples_of, in_form_of
-from ..data.plausibility import check_in_units, check_like_training
 from ..data.spec import DataSpec
 from ..data.splits import Split, split_record
 from ..devices.processes import is_first, wait_for_first
-from ..errors import ConfigurationError, DataError, ModelFolderError, NonFiniteLossError, warn_of_data
+from ..errors import ConfigurationError, DataError, ModelFolderError, NonFiniteLossError
 from ..models import AbstractLatentVariableModel
 from ..storage.atomic import write_text
 from ..training import ALL_EPOCHS, NOT_FINITE, STOPPED_EARLY, Progress, Record, Trainer, prepare
@@ -34,7 +33,7 @@ from ..training.programs import ALONE, Programs
 from .checkpoints import latest_checkpoint, load_checkpoint_into, save_checkpoint
 from .folder import RunFolder, load_model
 from .model_folder import save_model_folder
-from .planning import described, plan
+from .planning import check_validation, described, plan
 from .start import Start
 
 FINISHED = (ALL_EPOCHS, STOPPED_EARLY)
@@ -81,7 +80,8 @@ class TrainingRun:
         split, spec, config, choices = plan(config, dataset, given, before=None if start is None else start.before)
         model = None if start is None else start.model_for(config, dataset)
         data, dataset = split_record(dataset.examples, split, dataset.condition), in_form_of(dataset, spec)
-        _check_validation(config, dataset, split, spec)
+        if dataset.validation is not None:
+            check_validation(dataset, split, spec, name=f"the rows for validation ({config.data.validation})")
         trainer = prepare(config, spec, dataset, split, model=model, mesh=mesh)
         record = {
             "recipe": recipe,
@@ -284,18 +284,6 @@ class TrainingRun:
             (progress.state, progress.best_params),
             progress.counters,
         )
-
-
-def _check_validation(config: RunConfig, dataset: Dataset, split: Split, spec: DataSpec) -> None:
-    """Warn of rows that a person chose for validation and that are unlike those to train on: of a later time, in other units."""
-    if dataset.validation is None:
-        return
-    rows, name = dataset.examples[split.validation], f"the rows for validation ({config.data.validation})"
-    check_in_units(rows, spec, name)
-    try:
-        check_like_training(rows, spec, name=name)
-    except DataError as error:
-        warn_of_data(str(error))
 
 
 def _notes(config: RunConfig, dataset: Dataset) -> tuple[str, ...]:
