@@ -284,7 +284,7 @@ class VAE(AbstractFitted):
             dataset = in_form_of(dataset, self.spec_)
             check_like_training(dataset.examples, self.spec_)
             if self.spec_.condition is not None:
-                self.spec_.condition.check_like_training(given)
+                self.spec_.condition.check_like_training(dataset.condition)
         parts = asked.parts
         split, spec, config, choices = plan(asked.config, dataset, asked.given, parts=parts, before=before)
         if self.verbose:
@@ -292,7 +292,7 @@ class VAE(AbstractFitted):
         for remark in config.remarks:
             warnings.warn(remark, ConfigurationWarning, stacklevel=2)
         dataset = in_form_of(dataset, spec)
-        if own is not None:
+        if dataset.split is not None:
             check_validation(dataset, split, spec, name="validation")
         model = with_weights_of(self.model_, config, spec, parts) if before else None
         trainer = prepare(config, spec, dataset, split, parts=parts, model=model)
