@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -48,7 +49,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def _started(home: Path, *arguments: Any) -> list[subprocess.Popen[str]]:
+def _started(home: Path, *arguments: Any, command: str = "train") -> list[subprocess.Popen[str]]:
     """The same command in two processes."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -57,7 +58,7 @@ def _started(home: Path, *arguments: Any) -> list[subprocess.Popen[str]]:
     shared = ["--coordinator", f"127.0.0.1:{port}", "--processes", "2"]
     return [
         subprocess.Popen(
-            [sys.executable, "-m", "lowerbound", "train", *map(str, arguments), *shared, "--process", str(process)],
+            [sys.executable, "-m", "lowerbound", command, *map(str, arguments), *shared, "--process", str(process)],
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -89,9 +90,9 @@ def test_two_processes_give_the_curve_of_one_and_go_on_anywhere(home: Path) -> N
     good("train", *_arguments(home, "one"))
     (first, said, _), (other, silence, error) = _ends(processes, 300)
     assert (first, other) == (0, 0), error
-    # Only the first writes and speaks.
-    assert said.count("epoch=") == 2
-    assert "epoch=" not in silence
+    # Only the first writes and speaks, and libraries not between its lines.
+    assert len(said.splitlines()) == said.count("epoch=") == 2
+    assert silence == ""
     assert RunFolder(home / "two").info()["machine"]["processes"] == 2
     np.testing.assert_allclose(_curve(home / "two"), _curve(home / "one")[:, :2], rtol=1e-5)
     # Saved on two, resumed on one: the same bits at the save, the same curve after.
@@ -105,6 +106,23 @@ def test_two_processes_give_the_curve_of_one_and_go_on_anywhere(home: Path) -> N
     # The negative control.
     good("train", *_arguments(home, "other", "--seed", 1, "--epochs", 2))
     assert np.abs(_curve(home / "other") / _curve(home / "two") - 1).max() > 1e-3
+
+
+@pytest.mark.long
+def test_two_processes_score_examples_with_the_numbers_of_one(home: Path) -> None:
+    good("train", *_arguments(home, "scored", "--epochs", 2))
+    alone = json.loads(good("evaluate", home / "scored", "--samples", 50, "--split", "train", "--json").stdout)
+    (first, found, _), (other, silence, error) = _ends(
+        _started(home, home / "scored", "--samples", 50, "--split", "train", "--json", command="evaluate"), 300
+    )
+    assert (first, other, silence) == (0, 0, ""), error
+    np.testing.assert_allclose(json.loads(found)["log_evidence_nats"], alone["log_evidence_nats"], rtol=1e-6)
+    good("score", home / "scored", home / "table.npy", "--out", home / "alone.npy")
+    (first, _, _), (other, _, error) = _ends(
+        _started(home, home / "scored", home / "table.npy", "--out", home / "shared.npy", command="score"), 300
+    )
+    assert (first, other) == (0, 0), error
+    np.testing.assert_allclose(np.load(home / "shared.npy"), np.load(home / "alone.npy"), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.long

@@ -41,5 +41,10 @@ Split = Annotated[str, typer.Option("--split", help="The part of the data: train
 Devices = Annotated[
     int | None, typer.Option("--devices", metavar="N", help="Devices (GPUs) of this process to use, at most; all by default.")
 ]
+Coordinator = Annotated[
+    str | None, typer.Option(metavar="HOST:PORT", help="Of a run of several processes: where the first one listens.")
+]
+Processes = Annotated[int | None, typer.Option(help="How many processes share the run; 1 for this one alone.")]
+Process = Annotated[int | None, typer.Option(help="Which of them this is, from 0.")]
 SampleSeed = Annotated[int, typer.Option(help="The seed of the importance samples.")]
 MeansFile = Annotated[Path, typer.Option(help="A .png picture or a .npy array of decoder means.")]

@@ -8,10 +8,25 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..devices.processes import check_place, ended, is_first, join
 from ..errors import ConfigurationError
-from .app import SPLITS, DataDir, Devices, Json, Key, Overwrite, Run, SampleSeed, app, check_split
+from .app import (
+    SPLITS,
+    Coordinator,
+    DataDir,
+    Devices,
+    Json,
+    Key,
+    Overwrite,
+    Process,
+    Processes,
+    Run,
+    SampleSeed,
+    app,
+    check_split,
+)
 from .console import counting, print_json, show_numbers, show_table, show_text
-from .devices import check_devices, own_devices
+from .devices import check_devices, devices_for
 from .opening import open_run
 from .outputs import check_out
 from .runtime import say
@@ -129,6 +144,9 @@ def evaluate(
     weights: Annotated[int | None, typer.Option(help="Draws of the decoder's weights of --method joint; 100.")] = None,
     overwrite: Overwrite = False,
     devices: Devices = None,
+    coordinator: Coordinator = None,
+    processes: Processes = None,
+    process: Process = None,
     json: Json = False,
 ) -> None:
     """Score a run: the ELBO, the evidence log p(x) by importance sampling, and whether K samples are enough for it."""
@@ -151,21 +169,29 @@ def evaluate(
     given = {**scoring, **of_importance}
     check_options(given, method, proposal)
     check_devices(devices)
+    check_place(coordinator, processes, process)
     if bound_figure is not None:
         check_out(bound_figure, (".png",), overwrite=overwrite, option="--bound-figure")
+    join(coordinator, processes, process)
     opened = open_run(run)
     split = split or ("train" if method == "joint" else "test")
     scored = opened.examples(split, data_dir) if data is None else opened.other_examples(data, key, data_dir)
     split = split if data is None else data
-    if not opened.model.has_density and method == "importance" and not any(value is not None for value in given.values()):
-        return _evaluate_codes(opened, scored, split, as_json=json)
-    if method != "importance":
-        from .methods import show_method
+    is_of_codes = not opened.model.has_density and not any(value is not None for value in given.values())
+    if method != "importance" or is_of_codes:
+        # Not shared: the first process does it.
+        if not is_first():
+            return ended()
+        if method == "importance":
+            _evaluate_codes(opened, scored, split, as_json=json)
+        else:
+            from .methods import show_method
 
-        return show_method(method, opened.model, scored, split, seed, not_none(**scoring), as_json=json)
+            show_method(method, opened.model, scored, split, seed, not_none(**scoring), as_json=json)
+        return ended()
     from ..evaluation import evaluate
 
-    with counting(len(scored), quiet=json) as advance:
+    with counting(len(scored), quiet=json or not is_first()) as advance:
         evaluation = evaluate(
             opened.model,
             opened.spec,
@@ -174,10 +200,13 @@ def evaluate(
             seed=seed,
             proposal=build_proposal(proposal, widen, refine_steps, refine_rate, prior_share),
             unfinished=keeping(opened.folder, len(scored)) if opened.has_data else None,
-            mesh=own_devices(devices),
+            mesh=devices_for(devices),
             on_progress=advance,
             **not_none(num_samples=samples),
         )
+    ended()
+    if not is_first():
+        return None
     if bound_figure is not None:
         from ..report.bound_figure import save_bound_figure
 
@@ -188,6 +217,7 @@ def evaluate(
     else:
         show_evaluation(evaluation)
         _show_bounds(evaluation.bounds)
+    return None
 
 
 def _evaluate_codes(opened: OpenRun, examples: Example, split: str, *, as_json: bool) -> None:
@@ -212,7 +242,7 @@ def keeping(folder: RunFolder, total: int) -> Unfinished:
     def tell(done: int) -> None:
         say(f"going on with an evaluation that was stopped: {done:,} of {total:,} examples are done")
 
-    return Unfinished(folder.path / "unfinished", on_found=tell)
+    return Unfinished(folder.path / "unfinished", writes=is_first(), on_found=tell)
 
 
 def show_evaluation(evaluation: Evaluation) -> None:

@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
+from ..devices.processes import check_place, ended, is_first, join
 from ..errors import ConfigurationError
 from .anomalies import COLUMNS, FALSE_ALARMS, FALSE_DISCOVERIES, asked_rate, judge, to_json, words, write_judged
-from .app import DataDir, Devices, Json, Key, Overwrite, Run, SampleSeed, app
+from .app import Coordinator, DataDir, Devices, Json, Key, Overwrite, Process, Processes, Run, SampleSeed, app
 from .console import print_json
-from .devices import check_devices, own_devices
+from .devices import check_devices, devices_for
 from .opening import open_run
 from .outputs import check_out, write_npy, write_table
 from .runtime import say
@@ -41,6 +42,9 @@ def score(
     seed: SampleSeed = 0,
     data_dir: DataDir = None,
     devices: Devices = None,
+    coordinator: Coordinator = None,
+    processes: Processes = None,
+    process: Process = None,
     as_json: Json = False,
     overwrite: Overwrite = False,
 ) -> None:
@@ -49,11 +53,13 @@ def score(
     With a rate, flag odd ones too: score, conformal p-value, flag, and the columns that make the row unlikely.
     """
     check_devices(devices)
+    check_place(coordinator, processes, process)
     rate = asked_rate(false_alarm_rate, false_discovery_rate)
     if out is not None:
         check_out(out, (".csv", ".npy"), overwrite=overwrite)
     elif not as_json:
         raise ConfigurationError("--out is missing; give a .csv or .npy file, or --json for the standard output.")
+    join(coordinator, processes, process)
     opened = open_run(run)
     import numpy as np
 
@@ -62,7 +68,10 @@ def score(
     examples = opened.other_examples(data, key, data_dir, may_be_odd=rate is not None)
     # What the flags cannot do is said before the work.
     judged = None if rate is None else judge(opened, examples, rate, data_dir, seed)
-    found = estimate_evidence(opened.model, examples, samples, seed=seed, mesh=own_devices(devices))
+    found = estimate_evidence(opened.model, examples, samples, seed=seed, mesh=devices_for(devices))
+    ended()
+    if not is_first():
+        return
     size = np.asarray(found.effective_sample_size, np.float64)
     # The variance of a mean of K weights over its square, to first order that of its logarithm.
     error = np.sqrt(np.maximum(1 / np.maximum(size, 1.0) - 1 / samples, 0.0)) if samples > 1 else np.full(len(size), np.nan)

@@ -12,7 +12,7 @@ import typer
 
 from ..devices.processes import check_place, ended, is_first, join
 from ..errors import ConfigurationError
-from .app import DataDir, Devices, Json, app
+from .app import Coordinator, DataDir, Devices, Json, Process, Processes, app
 from .console import is_terminal, print_json
 from .devices import check_devices, devices_for, own_devices
 from .doctor import say_verdict
@@ -72,11 +72,9 @@ def train(
         bool, typer.Option("--report/--no-report", help="Scores, pictures and page at the end; --resume makes them later.")
     ] = True,
     devices: Devices = None,
-    coordinator: Annotated[
-        str | None, typer.Option(metavar="HOST:PORT", help="Of a run of several processes: where the first one listens.")
-    ] = None,
-    processes: Annotated[int | None, typer.Option(help="How many processes share the run; 1 for this one alone.")] = None,
-    process: Annotated[int | None, typer.Option(help="Which of them this is, from 0.")] = None,
+    coordinator: Coordinator = None,
+    processes: Processes = None,
+    process: Process = None,
     json: Json = False,
 ) -> None:
     """Train a model; with no argument, on the built-in faces."""

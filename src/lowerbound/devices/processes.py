@@ -7,6 +7,7 @@ within, where nothing of Python runs any more, so a small second process waits b
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import re
 import subprocess
@@ -86,6 +87,7 @@ def join(coordinator: str | None = None, processes: int | None = None, process: 
         return
     import jax
 
+    _keep_stdout()
     _watch = _watching(NOT_COME.format(seconds=START_SECONDS))
     try:
         jax.distributed.initialize(
@@ -103,6 +105,15 @@ def join(coordinator: str | None = None, processes: int | None = None, process: 
     _watch = _watching(GONE)
     # It runs before JAX's own, which would wait for the others.
     atexit.register(leave, 1)
+
+
+def _keep_stdout() -> None:
+    """What is not Python's goes to standard error from here on: Gloo would say whom it found between lines of JSON."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        sys.stdout.flush()
+        own = os.dup(sys.stdout.fileno())
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+        sys.stdout = os.fdopen(own, "w", encoding=sys.stdout.encoding, errors=sys.stdout.errors)
 
 
 def _watching(sentence: str) -> subprocess.Popen[bytes]:

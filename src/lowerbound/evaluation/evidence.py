@@ -105,7 +105,7 @@ def estimate_evidence(
     on_devices = model
     if mesh is not None:
         arrays, rest = eqx.partition(model, eqx.is_array)
-        on_devices = eqx.combine(place(arrays, mesh), rest)
+        on_devices, key = eqx.combine(place(arrays, mesh), rest), place(key, mesh)
     for index, kept in full_batches(len(data), size, done):
         on_host = data[index], streams[index]
         rows, own = jax.tree.map(jnp.asarray, on_host) if mesh is None else dealt(on_host, mesh)

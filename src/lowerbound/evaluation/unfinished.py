@@ -28,15 +28,15 @@ class Unfinished:
     The file is written whole under another name and then renamed, so that a kill leaves the older or the newer state. It is
     named by the `fingerprint` of all that the numbers depend on: a file that is found there belongs to these very numbers.
 
-    - `folder`: where the file is kept; it is made when needed. `seconds`: between two writes. `on_found`: told how many
-      examples were found there.
+    - `folder`: where the file is kept; it is made when needed. `seconds`: between two writes. `writes`: whether this
+      process does; of several one should, and all read. `on_found`: told how many examples were found there.
     """
 
     folder: Path
     seconds: float = SECONDS
+    writes: bool = True
     on_found: Callable[[int], None] = lambda examples: None
     _written: float = dataclasses.field(default_factory=time.monotonic, init=False)
-    _is_writable: bool = dataclasses.field(default=True, init=False)
 
     def read(self, fingerprint: str) -> list[np.ndarray]:
         """The columns as far as they were found; an empty list where there are none, or the file is damaged."""
@@ -51,7 +51,7 @@ class Unfinished:
     @property
     def is_due(self) -> bool:
         """Whether it is time to write."""
-        return self._is_writable and time.monotonic() - self._written >= self.seconds
+        return self.writes and time.monotonic() - self._written >= self.seconds
 
     def write(self, fingerprint: str, columns: list[np.ndarray]) -> None:
         """Keep the columns. Where nothing can be written the evaluation goes on without."""
@@ -59,11 +59,13 @@ class Unfinished:
         try:
             write_npz(self._file(fingerprint), named, compressed=False)
         except SavingError:
-            self._is_writable = False
+            self.writes = False
         self._written = time.monotonic()
 
     def remove(self, fingerprint: str) -> None:
         """All is found: the file goes, and the folder where it is empty."""
+        if not self.writes:
+            return
         with contextlib.suppress(OSError):
             self._file(fingerprint).unlink(missing_ok=True)
             self.folder.rmdir()
