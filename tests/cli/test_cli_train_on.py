@@ -81,7 +81,7 @@ def test_other_columns_and_far_rows_are_told(run: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
     far = _table(tmp_path / "far.csv", 20, seed=1, shift=100)
     assert (
-        f"the rows for validation ({far}): every value of column 'a' lies outside"
+        "train.csv, the rows for validation: every value of column 'a' lies outside"
         in good("train", *options, "--validation", far).stderr
     )
 

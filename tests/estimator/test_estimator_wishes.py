@@ -14,6 +14,7 @@ import pytest
 from support.chance import agrees
 
 from lowerbound import VAE, VAEClassifier
+from lowerbound.data.splits import shuffled_split
 from lowerbound.errors import ConfigurationError, DataError, DataWarning
 from lowerbound.evaluation import Refined
 from lowerbound.networks import Wrapped
@@ -124,13 +125,23 @@ def test_masks_are_not_lost_of_rows_for_validation_spreads_and_labels(vae: VAE) 
 
 def test_rows_for_validation_and_conditions_in_other_units_are_warned_of() -> None:
     once = {**SMALL, "epochs": 1}
-    with pytest.warns(DataWarning, match="validation: every value of column 0 .* lies outside the range of the training data"):
+    with pytest.warns(DataWarning, match="X, the rows for validation: every value of column 0 .* lies outside the range"):
         VAE(**once, validation=X[50:] + 1000).fit(X[:50])
     age = RNG.normal(40, 5, 60)
     of_age = VAE(**once, validation=0).fit(X, condition=age)
     for in_months in (lambda: of_age.transform(X, condition=age * 12), lambda: of_age.sample(20, condition=np.full(20, 480.0))):
         with pytest.warns(DataWarning, match=r"the condition 'condition' is \d+.* far outside the training data"):
             in_months()
+
+
+def test_a_held_out_row_that_no_float32_holds_or_that_is_absurd_is_named() -> None:
+    row, spoilt = int(shuffled_split(60, validation=0.1, test=0, seed=0).validation[2]), X.copy()
+    spoilt[row, 1] = 1e6
+    with pytest.warns(DataWarning, match=rf"X: row {row}, column 1 is 1e\+06, far outside the training data"):
+        VAE(**{**SMALL, "epochs": 1}).fit(spoilt)
+    spoilt[row, 1] = 1e300
+    with pytest.raises(DataError, match=rf"X: row {row}, column 1 is 1e\+300, beyond the largest number of float32"):
+        VAE(**SMALL).fit(spoilt)
 
 
 def test_a_warm_start_goes_on_from_the_model(vae: VAE, tmp_path: Any) -> None:

@@ -25,11 +25,15 @@ def as_columns(array: np.ndarray, layout: Layout) -> np.ndarray:
     return array.reshape(-1, array.shape[-1] if array.ndim > 2 else 1) if layout == "series" else array.reshape(len(array), -1)
 
 
-def check_like_training(array: np.ndarray | AbstractRows, spec: DataSpec, *, name: str = "X") -> None:
+def check_like_training(
+    array: np.ndarray | AbstractRows, spec: DataSpec, *, name: str = "X", rows: np.ndarray | None = None
+) -> None:
     """Warn of new examples (n, *event_shape) with values far outside what training saw, and refuse those in other units.
 
     Warns with `DataWarning`, naming row, column and both ranges, when a value lies further outside the training range than the
     range is wide (`plausible_limits`).
+
+    - `rows`: the numbers that a person knows the rows by; None for their places.
 
     Raises `DataError` for a value that float32 cannot hold, for a column (of ten rows or more) all of whose values lie outside
     the training range, and for pictures whose values do not fill the range or lie outside it on average.
@@ -59,6 +63,7 @@ def check_like_training(array: np.ndarray | AbstractRows, spec: DataSpec, *, nam
         worst = int(far[0])
         place = int(np.nanargmax(np.maximum(below[worst] - columns[:, worst], columns[:, worst] - above[worst])))
         row, element = divmod(place * columns.shape[1] + worst, spec.num_elements)
+        row = row if rows is None else int(rows[row])
         others = f" ({len(far)} columns hold such values)" if len(far) > 1 else ""
         were = ", outliers among them" if last[worst] > above[worst] or first[worst] < below[worst] else ""
         warn_of_data(

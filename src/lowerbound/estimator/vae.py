@@ -262,7 +262,7 @@ class VAE(AbstractFitted):
         `NonFiniteLossError`; what was fitted before is untouched then.
         """
         from ..assembly.build import with_weights_of
-        from ..runs.planning import Before, check_validation, plan
+        from ..runs.planning import Before, check_held_out, plan
         from ..training import prepare
         from ..training.programs import ALONE
 
@@ -292,8 +292,8 @@ class VAE(AbstractFitted):
         for remark in config.remarks:
             warnings.warn(remark, ConfigurationWarning, stacklevel=2)
         dataset = in_form_of(dataset, spec)
-        if dataset.split is not None:
-            check_validation(dataset, split, spec, name="validation")
+        if before is None:
+            check_held_out(dataset, split, spec)
         model = with_weights_of(self.model_, config, spec, parts) if before else None
         trainer = prepare(config, spec, dataset, split, parts=parts, model=model)
         figures: list[dict[str, float]] = []

@@ -21,12 +21,15 @@ from ..data.describe_dataset import describe_dataset
 from ..data.describe_table import table_of_numbers, with_columns
 from ..data.holes import filled
 from ..data.labels import label_values
-from ..data.plausibility import check_in_units, check_like_training
+from ..data.plausibility import check_float32, check_like_training
 from ..data.spec import DataSpec
 from ..data.splits import Split, shuffled_split, split_around
 from ..data.streams import rows_of
 from ..data.streams.sample import sample_of
 from ..errors import ConfigurationError, DataError, warn_of_data
+
+# Of held-out rows that are not in memory.
+_MOST_ROWS_LOOKED_AT = 2000
 
 
 class Plan(NamedTuple):
@@ -89,14 +92,29 @@ def described(config: RunConfig, dataset: Dataset, split: Split) -> DataSpec:
     return with_laws(describe_dataset(dataset, split.train, config.data.kind, told_labels(config, dataset, split)))
 
 
-def check_validation(dataset: Dataset, split: Split, spec: DataSpec, *, name: str) -> None:
-    """Warn of rows that a person chose for validation and that are unlike those to train on: of a later time, in other units."""
-    rows = dataset.examples[split.validation]
-    check_in_units(rows, spec, name)
-    try:
-        check_like_training(rows, spec, name=name)
-    except DataError as error:
-        warn_of_data(str(error))
+def check_held_out(dataset: Dataset, split: Split, spec: DataSpec) -> None:
+    """Warn of rows for validation or test that are unlike those to train on: in other units, of a later time, with absurd cells.
+
+    - `dataset`: in the form that `spec` describes.
+
+    Raises `DataError` for what float32 cannot hold, of which nothing could be computed.
+    """
+    for part in ("validation", "test"):
+        rows = getattr(split, part)
+        if not len(rows):
+            continue
+        if rows_of(dataset.examples):
+            # All of them would be one more look through data that are not in memory.
+            rows = rows[np.unique(np.linspace(0, len(rows) - 1, _MOST_ROWS_LOOKED_AT).astype(int))]
+        # Those that a person chose may come from a file of their own, and are counted for themselves.
+        is_chosen = part == "validation" and not (dataset.validation is None and dataset.split is None)
+        name, numbers = (f"{dataset.name}, the rows for validation", None) if is_chosen else (dataset.name, rows)
+        array = dataset.examples[rows]
+        check_float32(spec.to_model(array), spec, name, numbers)
+        try:
+            check_like_training(array, spec, name=name, rows=numbers)
+        except DataError as error:
+            warn_of_data(str(error))
 
 
 def _has_columns(given: Mapping[str, Mapping[str, Any]], parts: Mapping[str, Any], dataset: Dataset, split: Split) -> bool:

@@ -33,7 +33,7 @@ from ..training.programs import ALONE, Programs
 from .checkpoints import latest_checkpoint, load_checkpoint_into, save_checkpoint
 from .folder import RunFolder, load_model
 from .model_folder import save_model_folder
-from .planning import check_validation, described, plan
+from .planning import check_held_out, described, plan
 from .start import Start
 
 FINISHED = (ALL_EPOCHS, STOPPED_EARLY)
@@ -80,8 +80,8 @@ class TrainingRun:
         split, spec, config, choices = plan(config, dataset, given, before=None if start is None else start.before)
         model = None if start is None else start.model_for(config, dataset)
         data, dataset = split_record(dataset.examples, split, dataset.condition), in_form_of(dataset, spec)
-        if dataset.validation is not None:
-            check_validation(dataset, split, spec, name=f"the rows for validation ({config.data.validation})")
+        if start is None:
+            check_held_out(dataset, split, spec)
         trainer = prepare(config, spec, dataset, split, model=model, mesh=mesh)
         record = {
             "recipe": recipe,
