@@ -79,7 +79,7 @@ def _run() -> None:
         if error.errno not in _UNWRITABLE:
             raise
         # What still waits would be written again, in vain, when the process ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1 if sys.stdout is None else sys.stdout.fileno())
         _fail(LowerboundError(f"the result could not be written to stdout: {error.strerror}. Send it to another place."), 1)
 
 
