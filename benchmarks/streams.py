@@ -2,7 +2,9 @@
 
     python benchmarks/streams.py [--rows 2000000] [--columns 20] [--epochs 2] [--json FILE]
 
-`--ways reader` reads an epoch and trains on nothing: how fast a device might be before it waits, and the memory of reading alone.
+`--ways reader grain` read an epoch and train on nothing: how fast a device might be before it waits, and the memory of reading
+alone. `grain` is Grain's reader of Parquet (`pip install grain`): the same file, rows shuffled within a window of as many rows as
+ours, batches, a thread that reads ahead.
 
 Each way is a process of its own, so that its peak memory is its own. The rate is that of the last epoch, without its validation.
 """
@@ -22,7 +24,10 @@ from pathlib import Path
 import numpy as np
 
 ROWS_A_GROUP = 100_000
-WAYS = ("resident", "streamed", "reader")
+WAYS = ("resident", "streamed", "reader", "grain")
+BATCH = 256
+# Rows of 20 numbers that ours shuffles together.
+GRAIN_WINDOW = 2**28 // (20 * 4)
 
 
 def write_table(path: Path, rows: int, columns: int) -> None:
@@ -45,6 +50,8 @@ def write_table(path: Path, rows: int, columns: int) -> None:
 
 def measured(path: Path, way: str, epochs: int) -> dict[str, float | str]:
     """One run of one way, in this process."""
+    if way == "grain":
+        return _grain_alone(path)
     from lowerbound.config import RunConfig
     from lowerbound.data.datasets import load_configured
     from lowerbound.runs.training import TrainingRun
@@ -54,7 +61,7 @@ def measured(path: Path, way: str, epochs: int) -> dict[str, float | str]:
         "model": {"latent_dim": 5},
         "network": {"name": "mlp", "hidden_widths": [64]},
         "likelihood": {"name": "gaussian"},
-        "training": {"epochs": epochs, "batch_size": 256, "validate_every": 1, "early_stopping_patience": 0},
+        "training": {"epochs": epochs, "batch_size": BATCH, "validate_every": 1, "early_stopping_patience": 0},
     }
     begun = time.perf_counter()
     config = RunConfig.from_dict(sections)
@@ -100,6 +107,30 @@ def _read_alone(run: object, ready: float) -> dict[str, float | str]:
         "peak_memory_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6,
         "share_of_time_waiting": 1.0,
         "how": trainer.how_fed,
+    }
+
+
+def _grain_alone(path: Path) -> dict[str, float | str]:
+    """An epoch of Grain's batches."""
+    import grain  # pyright: ignore[reportMissingImports]
+
+    begun = time.perf_counter()
+    rows = grain.experimental.ParquetIterDataset(str(path)).map(lambda row: np.fromiter(row.values(), np.float32, len(row)))
+    window = grain.experimental.WindowShuffleIterDataset(rows, window_size=GRAIN_WINDOW, seed=0)
+    batches = grain.experimental.ThreadPrefetchIterDataset(window.batch(BATCH, drop_remainder=True), prefetch_buffer_size=8)
+    reader = iter(batches)
+    count = len(next(reader))
+    ready = time.perf_counter() - begun
+    for batch in reader:
+        count += len(batch)
+    return {
+        "way": "grain",
+        "rows_per_second": count / (time.perf_counter() - begun),
+        "validation_bound_nats": float("nan"),
+        "seconds_before_training": ready,
+        "peak_memory_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6,
+        "share_of_time_waiting": 1.0,
+        "how": f"Grain {grain.__version__}",
     }
 
 
