@@ -13,7 +13,7 @@ import pytest
 from lowerbound.config.sections import DataConfig
 from lowerbound.data.columns import read_raw
 from lowerbound.data.datasets import load_configured, load_dataset
-from lowerbound.errors import ConfigurationError, DataError
+from lowerbound.errors import ConfigurationError, DataError, TooLargeError
 
 
 @pytest.fixture
@@ -59,6 +59,9 @@ def test_a_configuration_names_a_database(url: str) -> None:
         ("SELECT * FROM n", DataError, r"did not answer 'SELECT \* FROM n': no such table: n"),
         ("SELECT * FROM m WHERE id < 0", DataError, r"has no rows for 'SELECT"),
         ("DELETE FROM m", DataError, r"data.query is 'DELETE FROM m', which gives no rows; expected a SELECT"),
+        ("DROP TABLE m", DataError, r"data.query is 'DROP TABLE m', which gives no rows; expected a SELECT"),
+        ("/* x */ ATTACH 'new.db' AS n", DataError, r"which gives no rows; expected a SELECT"),
+        ("WITH n AS (SELECT 1) DELETE FROM m", DataError, r"did not answer .*: attempt to write a readonly database"),
         ("SELECT id, id FROM m", DataError, r"2 columns are named 'id'"),
         ("SELECT picture FROM m", DataError, r"row 0, column 'picture' is of the type bytes"),
     ],
@@ -66,8 +69,16 @@ def test_a_configuration_names_a_database(url: str) -> None:
 def test_what_gives_no_table_is_refused(url: str, query: str, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         read_raw(url, query=query)
-    # And nothing was changed.
+    # And nothing was changed, or made.
+    assert [path.name for path in Path().iterdir()] == ["m.db"]
     assert read_raw(url, query="SELECT COUNT(*) AS n FROM m").column("n").tolist() == [40]
+
+
+def test_a_query_without_an_end_is_ended_before_memory_is(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lowerbound.storage.memory.free_bytes", lambda: 3_000_000)
+    endless = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT x FROM c"
+    with pytest.raises(TooLargeError, match=r"40,000 rows until now, would take 4 MB of memory, and 3 MB are free; ask"):
+        read_raw(url, query=endless)
 
 
 def test_urls_that_are_none_of_a_database_are_refused(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,6 +89,8 @@ def test_urls_that_are_none_of_a_database_are_refused(url: str, tmp_path: Path, 
         ConfigurationError, match=r"postgresql://me:\*\*\*@host/db holds a password, .*postgresql://me:\$PASSWORD@host/db"
     ):
         read_raw("postgresql://me:secret@host/db", query="SELECT 1")
+    with pytest.raises(DataError, match=r"http://host/x.csv is the address of a file, and no database; fetch the file"):
+        read_raw("http://host/x.csv")
     with pytest.raises(DataError, match=r"did not answer 'SELECT 1'"):
         read_raw("nonsense://host/db", query="SELECT 1")
     with pytest.raises(ConfigurationError, match=r"names \$NO_SUCH_NAME, which is not set in the environment; set it"):

@@ -14,9 +14,11 @@ import pytest
 from support.chance import agrees
 
 from lowerbound import VAE, VAEClassifier
+from lowerbound.cli.evaluate import PROPOSALS
 from lowerbound.data.splits import shuffled_split
 from lowerbound.errors import ConfigurationError, DataError, DataWarning
-from lowerbound.evaluation import Refined
+from lowerbound.evaluation import Refined, Widened
+from lowerbound.evaluation.proposals import NAMED_PROPOSALS
 from lowerbound.networks import Wrapped
 
 RNG = np.random.default_rng(0)
@@ -173,6 +175,13 @@ def test_the_network_and_the_proposal_are_chosen() -> None:
     plain, refined = (gated.evaluate(X, 50, proposal=proposal) for proposal in (None, Refined(num_steps=5)))
     assert "refined" in refined.evidence.method
     assert refined.log_evidence_nats != plain.log_evidence_nats
+    assert gated.evaluate(X, 50, proposal="widened").evidence.method == gated.evaluate(X, 50, proposal=Widened()).evidence.method
+    assert set(NAMED_PROPOSALS) == set(PROPOSALS)
+    for odd in ("refind", 3):
+        with pytest.raises(
+            ConfigurationError, match=rf"proposal is {odd!r}; expected 'posterior', 'widened', 'refined', a value"
+        ):
+            gated.evaluate(X, 50, proposal=odd)
     weighted = gated.evaluate(X, 50, sample_weight=np.arange(60) % 2)
     assert weighted.elbo_nats == pytest.approx(gated.evaluate(X[1::2], 50).elbo_nats, rel=1e-4)
 

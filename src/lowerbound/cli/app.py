@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from ..config.rules import Integer
+from ..config.sections import LARGEST_SEED
 from ..errors import ConfigurationError, unknown_name_message
 
 SPLITS = ("train", "validation", "test")
@@ -17,6 +19,19 @@ def check_split(split: str | None) -> str | None:
     if split is not None and split not in SPLITS:
         raise ConfigurationError(unknown_name_message("--split", split, SPLITS))
     return split
+
+
+# Scikit-learn's folds and trees take no larger one.
+LARGEST_TREE_SEED = 2**31 - 1
+
+
+def seed_option(whose: str, *, largest: int = LARGEST_SEED) -> Any:
+    """The option `--seed`, held to what the generators of random numbers take."""
+
+    def check(value: int | None) -> int | None:
+        return None if value is None else Integer(0, largest).convert("--seed", value)
+
+    return typer.Option("--seed", help=f"The seed of {whose}.", callback=check)
 
 
 app = typer.Typer(
@@ -46,5 +61,5 @@ Coordinator = Annotated[
 ]
 Processes = Annotated[int | None, typer.Option(help="How many processes share the run; 1 for this one alone.")]
 Process = Annotated[int | None, typer.Option(help="Which of them this is, from 0.")]
-SampleSeed = Annotated[int, typer.Option(help="The seed of the importance samples.")]
+SampleSeed = Annotated[int, seed_option("the importance samples")]
 MeansFile = Annotated[Path, typer.Option(help="A .png picture or a .npy array of decoder means.")]

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import ConfigurationError, DataError, unknown_name_message
-from .app import DataDir, Json, Overwrite, Run, Split, app
+from .app import LARGEST_TREE_SEED, DataDir, Json, Overwrite, Run, Split, app, seed_option
 from .console import print_json, show_table, show_text
-from .fidelity import LARGEST_SEED
 from .opening import OpenRun, open_run
 from .outputs import check_out
 from .runtime import say
@@ -43,15 +42,14 @@ def explain(
     out: Annotated[
         Path | None, typer.Option(help="A .csv table: every effect with its interval; or a .npy array (latents, quantities).")
     ] = None,
-    seed: Annotated[int, typer.Option(help="The seed of the draws and resamplings.")] = 0,
+    seed: Annotated[int, seed_option("the draws and resamplings", largest=LARGEST_TREE_SEED)] = 0,
     data_dir: DataDir = None,
     json: Json = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Say what each latent moves, in standard deviations with intervals, and what of a label is in the codes, beside PCA."""
-    from ..config.rules import COUNT, Integer
+    from ..config.rules import COUNT
 
-    Integer(0, LARGEST_SEED).convert("--seed", seed)
     COUNT.convert("--latents", latents)
     COUNT.convert("--columns", columns)
     if out is not None:

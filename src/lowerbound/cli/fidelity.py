@@ -11,14 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import DataError
-from .app import DataDir, Json, Key, Overwrite, Run, Split, app
+from .app import LARGEST_TREE_SEED, DataDir, Json, Key, Overwrite, Run, Split, app, seed_option
 from .console import print_json, show_table, show_text
 from .opening import open_run
 from .outputs import check_out
 from .runtime import say
-
-# Folds and trees take no larger one.
-LARGEST_SEED = 2**31 - 1
 
 if TYPE_CHECKING:
     from ..evaluation.fidelity import Fidelity
@@ -39,15 +36,14 @@ def fidelity(
     split: Split = "test",
     out: Annotated[Path | None, typer.Option(help="A .csv table: every figure, of each column and pair too.")] = None,
     key: Key = "",
-    seed: Annotated[int, typer.Option(help="The seed of the draws, folds and trees.")] = 0,
+    seed: Annotated[int, seed_option("the draws, folds and trees", largest=LARGEST_TREE_SEED)] = 0,
     data_dir: DataDir = None,
     json: Json = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Draw rows from a run's model, and say how near they are to real rows that it never saw: columns, pairs, a classifier."""
-    from ..config.rules import COUNT, Integer
+    from ..config.rules import COUNT
 
-    Integer(0, LARGEST_SEED).convert("--seed", seed)
     if count:
         COUNT.convert("-n", count)
     if out is not None:

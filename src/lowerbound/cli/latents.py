@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from .app import DataDir, Json, Run, Split, app
+from .app import LARGEST_TREE_SEED, DataDir, Json, Run, Split, app, seed_option
 from .console import print_json, show_table, show_text
 from .opening import open_run
 from .runtime import say
@@ -29,7 +27,7 @@ def latents(
     run: Run,
     split: Split = "test",
     data_dir: DataDir = None,
-    seed: Annotated[int, typer.Option(help="The seed of the draws, groups and forests.")] = 0,
+    seed: Annotated[int, seed_option("the draws, groups and forests", largest=LARGEST_TREE_SEED)] = 0,
     json: Json = False,
 ) -> None:
     """Say what each latent carries, and score the code against the factors of the data where they are known (faces)."""

@@ -15,7 +15,7 @@ import typer
 
 from ..errors import ConfigurationError, LowerboundError
 from ..storage.memory import check_number_fits
-from .app import DataDir, Key, Overwrite, Run, Split, app
+from .app import DataDir, Key, Overwrite, Run, Split, app, seed_option
 from .opening import open_run
 from .runtime import say
 
@@ -39,7 +39,7 @@ def sample(
     mean: Annotated[
         bool, typer.Option("--mean/--draw", help="E[x|z] of z ~ p(z), or a draw x ~ p(x|z), noise and all (the default).")
     ] = False,
-    seed: Annotated[int, typer.Option(help="The seed of the draws.")] = 0,
+    seed: Annotated[int, seed_option("the draws")] = 0,
     condition: Annotated[
         str, typer.Option(metavar="VALUES", help="For a conditional model: a category, `all` in turn, or numbers with commas.")
     ] = "",
@@ -293,8 +293,11 @@ def check_out(out: Path, allowed: tuple[str, ...], *, overwrite: bool, option: s
         raise ConfigurationError(f"{option} is {out}, which is {what}; nothing was touched. {remedy}")
 
 
-def require_kind(spec: DataSpec, out: Path) -> None:
-    """Raise `ConfigurationError` when a picture is asked for and the examples are no images, or a table and they are no rows."""
+def require_kind(spec: DataSpec, out: Path, *, takes_tables: bool = True) -> None:
+    """Raise `ConfigurationError` when a picture is asked for and the examples are no images, or a table and they are no rows.
+
+    - `takes_tables`: whether the command writes tables too, so that one can be advised.
+    """
     if out.suffix in _TABLES[1:] and not spec.columns:
         raise ConfigurationError(f"--out is {out}, but this model is of plain numbers; give a .csv or a .npy file.")
     if out.suffix == ".csv" and len(spec.event_shape) != 1:
@@ -304,7 +307,7 @@ def require_kind(spec: DataSpec, out: Path) -> None:
     if out.suffix == ".png" and not spec.is_image:
         raise ConfigurationError(
             f"--out is {out}, a picture, but the examples have shape {spec.event_shape}, which is no image. Give "
-            f"{'a .csv or a .npy' if len(spec.event_shape) == 1 else 'a .npy'} file."
+            f"{'a .csv or a .npy' if takes_tables and len(spec.event_shape) == 1 else 'a .npy'} file."
         )
 
 

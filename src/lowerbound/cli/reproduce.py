@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from .app import DataDir, app
+from .app import DataDir, app, seed_option
 from .runtime import StopRequest, prepare_jax, say
 
 
@@ -22,7 +22,7 @@ def reproduce(
     out: Annotated[Path, typer.Option(help="The folder of the page and the runs; given again, it goes on where it was.")],
     figure: Annotated[int | None, typer.Option(metavar="2|3|4|5", help="This figure only; all of them by default.")] = None,
     minutes: Annotated[float, typer.Option(help="How long this call may take: as many points as fit.")] = 30.0,
-    seed: Annotated[int | None, typer.Option(help="The seed of the weights, the batches and the noise; 0 by default.")] = None,
+    seed: Annotated[int | None, seed_option("the weights, the batches and the noise; 0 by default")] = None,
     data_dir: DataDir = None,
 ) -> None:
     """Train a paper's figures again and lay them beside the paper's own, on one page."""

@@ -12,7 +12,7 @@ import typer
 
 from ..devices.processes import check_place, ended, is_first, join
 from ..errors import ConfigurationError
-from .app import Coordinator, DataDir, Devices, Json, Process, Processes, app
+from .app import Coordinator, DataDir, Devices, Json, Process, Processes, app, seed_option
 from .console import is_terminal, print_json
 from .devices import check_devices, devices_for, own_devices
 from .doctor import say_verdict
@@ -60,7 +60,7 @@ def train(
     ] = None,
     query: Annotated[str | None, typer.Option(help="Of a database, the SQL whose rows are the table.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training data.")] = None,
-    seed: Annotated[int | None, typer.Option(help="The seed of the weights, the batches and the noise.")] = None,
+    seed: Annotated[int | None, seed_option("the weights, the batches and the noise")] = None,
     out: Annotated[Path | None, typer.Option(help="The run's folder; by default runs/DATA-N.")] = None,
     data_dir: DataDir = None,
     resume: Annotated[Path | None, typer.Option(metavar="RUN", help="Continue this run from its newest checkpoint.")] = None,

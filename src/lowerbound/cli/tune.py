@@ -8,9 +8,8 @@ from typing import Annotated
 
 import typer
 
-from ..config.rules import COUNT, POSITIVE, Integer
-from ..config.sections import LARGEST_SEED
-from .app import DataDir, Json, app
+from ..config.rules import COUNT, POSITIVE
+from .app import DataDir, Json, app, seed_option
 from .console import print_json, show_text
 from .runtime import StopRequest, prepare_jax, say
 from .sweep import Data, Epochs, Jobs, Out, Recipe, Samples
@@ -33,7 +32,7 @@ def tune(
     ] = None,
     minutes: Annotated[float, typer.Option(help="How long this call may take.")] = 30.0,
     trials: Annotated[int | None, typer.Option(help="How many trials it may begin; as many as fit by default.")] = None,
-    seed: Annotated[int, typer.Option(help="The seed of the models and of the search.")] = 0,
+    seed: Annotated[int, seed_option("the models and of the search")] = 0,
     recipe: Recipe = None,
     epochs: Epochs = None,
     samples: Samples = 100,
@@ -49,7 +48,6 @@ def tune(
 
     # All is checked before anything heavy is imported.
     POSITIVE.convert("--minutes", minutes)
-    Integer(0, LARGEST_SEED).convert("--seed", seed)
     if trials is not None:
         COUNT.convert("--trials", trials)
     check_optuna()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..errors import ConfigurationError
+from ..storage.memory import check_number_fits
 from .app import DataDir, MeansFile, Overwrite, Run, Split, app
 from .opening import open_run
 from .outputs import check_out, condition_rows, require_kind, write_npy
@@ -52,7 +54,7 @@ def traverse(
     given = condition_rows(condition, 1, spec) if spec.condition is not None or condition else None
     row = None if given is None else given[0]
     if grid:
-        require_kind(spec, out)
+        require_kind(spec, out, takes_tables=False)
         plane = manifold(model, data, condition=row, size=columns)
         if out.suffix == ".npy":
             write_npy(out, spec.to_user(plane.means))
@@ -91,6 +93,7 @@ def interpolate(
     check_out(out, (".png", ".npy"), overwrite=overwrite)
     opened = open_run(run)
     model, spec, data = opened.model, opened.spec, opened.examples(split, data_dir)
+    check_number_fits("--steps", steps, 16 * math.prod(spec.event_shape), "codes on the way, decoded,")
     import numpy as np
 
     from ..evaluation import decode, posterior_means
@@ -112,7 +115,7 @@ def interpolate(
     if out.suffix == ".npy":
         write_npy(out, spec.to_user(means))
     else:
-        require_kind(spec, out)
+        require_kind(spec, out, takes_tables=False)
         from ..report.walk_figures import save_interpolation
 
         names = (f"{split} {start}", f"{split} {end}")

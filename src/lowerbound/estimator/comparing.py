@@ -19,7 +19,7 @@ def compare_models(
     num_samples: int = 1000,
     *,
     condition: Any = None,
-    proposal: AbstractProposal | None = None,
+    proposal: AbstractProposal | str | None = None,
 ) -> Comparison:
     """Rank fitted models by their log p(x) of the same examples, with paired standard errors, as `lowerbound compare` does.
 

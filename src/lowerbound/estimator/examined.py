@@ -82,7 +82,8 @@ class Examined(FillsHoles):
 
         - `num_samples`: importance samples of each example; 1000 (100 with method="joint", 50 with "posterior-density").
         - `sample_weight`: how many each example stands for, (n,).
-        - `proposal`: where the samples are drawn from: None for q(z|x), or `lowerbound.evaluation.Refined()`, `Widened()`, ...
+        - `proposal`: where the samples are drawn from: None for q(z|x), "refined", "widened", or a value such as
+          `lowerbound.evaluation.Refined(num_steps=200)`.
         - `method`: as `lowerbound evaluate --method`, with the same records: "importance"; "ais", annealing; "bdmc", bounds from
           both sides on examples that the model makes; "gap", what the encoder and the family of posteriors cost;
           "posterior-density", for at most four latents; "joint", log p(X) of all examples together where weights are random.

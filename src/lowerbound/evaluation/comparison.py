@@ -14,7 +14,7 @@ from ..likelihoods import Given, Measure
 from ..models import AbstractLatentVariableModel
 from .estimates import BoundCurve, Estimate, JsonRecord, importance_estimate, mean_and_error
 from .evidence import estimate_evidence
-from .proposals import AbstractProposal, Amortised
+from .proposals import AbstractProposal, as_proposal
 from .unfinished import Unfinished
 
 # Less than this many standard errors apart, two models are not ranked.
@@ -81,12 +81,12 @@ def contribution(
     num_samples: int,
     *,
     seed: int = 0,
-    proposal: AbstractProposal | None = None,
+    proposal: AbstractProposal | str | None = None,
     unfinished: Unfinished | None = None,
     on_progress: Callable[[int], None] = lambda examples: None,
 ) -> Contribution:
     """What a model brings into a comparison; the arguments are those of `estimate_evidence`."""
-    proposal = Amortised() if proposal is None else proposal
+    proposal = as_proposal(proposal)
     found = estimate_evidence(
         model, data, num_samples, seed=seed, proposal=proposal, unfinished=unfinished, on_progress=on_progress
     )

@@ -18,7 +18,7 @@ from ..data.examples import Example
 from ..devices.mesh import dealt, on_each, place
 from ..models import AbstractLatentVariableModel, Draws
 from .latents import check_condition, check_density, full_batches
-from .proposals import AbstractProposal, Amortised, log_weight
+from .proposals import AbstractProposal, Amortised, as_proposal, log_weight
 from .running_weights import CHUNK, RunningWeights
 from .unfinished import Unfinished, fingerprint
 
@@ -63,7 +63,7 @@ def estimate_evidence(
     *,
     seed: int = 0,
     streams: Int[np.ndarray, " examples"] | None = None,
-    proposal: AbstractProposal | None = None,
+    proposal: AbstractProposal | str | None = None,
     unfinished: Unfinished | None = None,
     mesh: Mesh | None = None,
     on_progress: Callable[[int], None] = lambda examples: None,
@@ -84,7 +84,7 @@ def estimate_evidence(
     Raises `ConfigurationError` when `num_samples` is below 1, when the model has no density, when its condition is missing, and
     when it has no such proposal.
     """
-    proposal = Amortised() if proposal is None else proposal
+    proposal = as_proposal(proposal)
     check_density(model, "evidence to estimate")
     data = Example.of(data)
     model.check_observed(data)

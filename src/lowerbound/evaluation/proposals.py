@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -185,6 +187,22 @@ class Defensive(AbstractProposal):
     @override
     def density(self, model: AbstractLatentVariableModel, example: Example, key: PRNGKeyArray) -> AbstractPosterior:
         return DefensiveDensity(self.of.density(model, example, key), model, example.condition, self.prior_share)
+
+
+# By the names that the command line has for them, as they are by default.
+NAMED_PROPOSALS: dict[str, Callable[[], AbstractProposal]] = {"posterior": Amortised, "widened": Widened, "refined": Refined}
+
+
+def as_proposal(given: Any) -> AbstractProposal:
+    """A proposal by its name, one as it is, or the posterior for None; raises `ConfigurationError` for anything else."""
+    if given is None or isinstance(given, AbstractProposal):
+        return given or Amortised()
+    if isinstance(given, str) and given in NAMED_PROPOSALS:
+        return NAMED_PROPOSALS[given]()
+    raise ConfigurationError(
+        f"proposal is {given!r}; expected {', '.join(map(repr, NAMED_PROPOSALS))}, a value such as "
+        "lowerbound.evaluation.Refined(num_steps=200), or None for the posterior."
+    )
 
 
 class WidenedDensity(AbstractPosterior):

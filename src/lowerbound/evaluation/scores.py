@@ -17,7 +17,7 @@ from ..models import AbstractLatentVariableModel
 from .estimates import BoundCurve, Estimate, JsonRecord, importance_estimate, mean_and_error
 from .evidence import estimate_evidence
 from .latents import active_units, posterior_means
-from .proposals import AbstractProposal, Amortised
+from .proposals import AbstractProposal, as_proposal
 from .unfinished import Unfinished
 
 
@@ -76,7 +76,7 @@ def evaluate(
     num_samples: int = 1000,
     split: str = "test",
     seed: int = 0,
-    proposal: AbstractProposal | None = None,
+    proposal: AbstractProposal | str | None = None,
     unfinished: Unfinished | None = None,
     mesh: Mesh | None = None,
     on_progress: Callable[[int], None] = lambda examples: None,
@@ -98,7 +98,7 @@ def evaluate(
             f"the {split} split is empty, so there is nothing to evaluate. Evaluate another split (--split train), or train "
             f"with data.{split} above 0."
         )
-    proposal = Amortised() if proposal is None else proposal
+    proposal = as_proposal(proposal)
     estimate = estimate_evidence(
         model, data, num_samples, seed=seed, proposal=proposal, unfinished=unfinished, mesh=mesh, on_progress=on_progress
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import equinox as eqx
 import jax
@@ -15,6 +16,7 @@ from ..config.rules import COUNT, Integer
 from ..data.examples import Example
 from ..errors import ConfigurationError
 from ..models import AbstractLatentVariableModel
+from ..storage.memory import check_fits, check_number_fits
 from .latents import decode, kl_by_latent, posterior_means
 
 # The ends of a walk: beyond them lie 2 percent of the latents on each side.
@@ -67,6 +69,8 @@ def traverse(
     check_euclidean(model)
     COUNT.convert("num_latents", num_latents)
     _PATH.convert("num_columns", num_columns)
+    in_a_column = min(num_latents, model.latent_dim) * _bytes_of_code(model)
+    check_number_fits("num_columns", num_columns, in_a_column, "steps of each latent")
     codes = posterior_means(model, data)
     kl = kl_by_latent(model, data) if model.has_density else None
     carried = np.var(codes, axis=0) if kl is None else kl
@@ -114,6 +118,7 @@ def manifold(
             f"a grid shows two latents, and this model has {model.latent_dim}. Traverse them one by one (without --grid), or "
             "train with --set model.latent_dim=2."
         )
+    check_fits(size**2 * _bytes_of_code(model), f"size is {size:,}: a grid of so many codes on each side", "give a smaller one")
     values = _at_quantiles(model, posterior_means(model, data), np.linspace(LOWEST_QUANTILE, 1 - LOWEST_QUANTILE, size))
     first, second = np.meshgrid(values[0], values[1][::-1])
     means = _decoded(model, np.stack([first.ravel(), second.ravel()], axis=1), condition)
@@ -131,6 +136,7 @@ def interpolate(start: np.ndarray, end: np.ndarray, num_steps: int, *, spherical
     Raises `ConfigurationError` when `num_steps` is below 2, and for opposite codes, between which no path is the shortest.
     """
     _PATH.convert("num_steps", num_steps)
+    check_number_fits("num_steps", num_steps, 40 * len(start), "codes on the way")
     a, b = np.asarray(start, np.float64), np.asarray(end, np.float64)
     t = np.linspace(0.0, 1.0, num_steps)[:, None]
     lengths = np.linalg.norm(a) * np.linalg.norm(b)
@@ -141,6 +147,11 @@ def interpolate(start: np.ndarray, end: np.ndarray, num_steps: int, *, spherical
     if np.pi - angle < 1e-6:
         raise ConfigurationError("the two codes are opposite, and no great circle between them is the shortest; choose others.")
     return ((np.sin((1 - t) * angle) * a + np.sin(t * angle) * b) / np.sin(angle)).astype(np.float32)
+
+
+def _bytes_of_code(model: AbstractLatentVariableModel) -> int:
+    """Of a code, in both precisions, and what is decoded from it in blocks and as one array."""
+    return 16 * (model.latent_dim + math.prod(model.event_shape))
 
 
 def _at_quantiles(model: AbstractLatentVariableModel, codes: np.ndarray, quantiles: np.ndarray) -> np.ndarray:

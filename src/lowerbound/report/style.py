@@ -19,7 +19,9 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 
+from ..errors import TooLargeError
 from ..storage.atomic import write_bytes
+from ..storage.memory import check_fits
 
 # Wong (2011), doi 10.1038/nmeth.1618: told apart with any kind of colour blindness; the sixth and later serve labels only.
 BLUE, ORANGE, GREEN, PURPLE, SKY = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9"
@@ -75,15 +77,28 @@ _SETTINGS: dict[str, Any] = {
 }
 
 
+# Matplotlib draws 65,535 pixels on a side, at twice the sharpness: a picture, its copy and the file's bytes.
+_LONGEST_SIDE, _BYTES_OF_PIXEL = 32_000, 50
+
+
 @contextlib.contextmanager
 def sheet(width: float | int, height: float | int, *, tight: bool = True) -> Iterator[Figure]:
     """An empty figure of so many CSS pixels, to draw on and save inside the `with`; matplotlib's settings stay a person's own.
 
     - `tight`: let matplotlib make room for labels; otherwise everything is placed by hand.
+
+    Raises `TooLargeError` for more pixels than can be drawn.
     """
+    what = f"a picture of {width:,.0f} x {height:,.0f} pixels"
+    remedy = "ask for fewer examples, steps or latents, or for an array (a .npy file)"
+    if max(width, height) > _LONGEST_SIDE:
+        raise TooLargeError(f"{what} is too large: a side has {_LONGEST_SIDE:,} at most; {remedy}.")
+    check_fits(_BYTES_OF_PIXEL * width * height, what, remedy)
     with matplotlib.rc_context(), warnings.catch_warnings():
         # A column may be named in any script; where the font lacks a sign, a box is drawn.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        # Where all values are one, matplotlib makes room around it.
+        warnings.filterwarnings("ignore", message="Attempting to set identical")
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(_SETTINGS)  # pyright: ignore[reportCallIssue, reportArgumentType]
         yield Figure(figsize=(width / 100, height / 100), dpi=100, layout="constrained" if tight else None)

@@ -68,7 +68,7 @@ def save_scatter(table: Table, axes: Sequence[Axis], path: Path) -> bool:
             panel.set_xlabel(axis.key)
         # The worst trials would squash all that matters.
         low = float(np.quantile(heights, 0.1))
-        panels[0].set_ylim(low - 0.1 * (heights.max() - low) - 1e-6, heights.max() + 0.1 * (heights.max() - low) + 1e-6)
+        panels[0].set_ylim(low - 0.1 * (heights.max() - low), heights.max() + 0.1 * (heights.max() - low))
         panels[0].set_ylabel("log p(x) of validation\n[nats per example]")
         panels[0].legend(loc="lower center")
         title = "Validation log p(x) of the trials by what was chosen (the worst tenth may lie below)"

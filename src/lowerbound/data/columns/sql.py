@@ -8,6 +8,7 @@ from collections.abc import Collection
 from typing import Any
 
 from ...errors import ConfigurationError, DataError, shortened
+from ...storage.memory import check_fits
 from ..tables import check_different
 from .cells import column_of
 from .raw import RawTable
@@ -15,7 +16,22 @@ from .raw import RawTable
 _URL = re.compile(r"[a-z][\w.+-]*://", re.IGNORECASE)
 # A relative path of an SQLite file.
 SQLITE = re.compile(r"sqlite:///([^/:].*)")
+# Files elsewhere, which no program for databases reads.
+_ELSEWHERE = re.compile(r"(https?|ftp|s3|gs|az|file)://", re.IGNORECASE)
+# What a query that only reads begins with, behind comments and brackets.
+_READS = re.compile(
+    r"(?:\s|--[^\n]*\n|/\*.*?\*/|\()*(?:select|with|values|table|from|show|describe|explain)\b", re.IGNORECASE | re.DOTALL
+)
+# How a session of a database is told to change nothing, by the name of its dialect.
+_READ_ONLY = {
+    "sqlite": "PRAGMA query_only = ON",
+    "postgresql": "SET TRANSACTION READ ONLY",
+    "mysql": "SET SESSION TRANSACTION READ ONLY",
+    "mariadb": "SET SESSION TRANSACTION READ ONLY",
+}
 _ROWS_OF_A_BLOCK = 10_000
+# Of a cell as Python's object, and once more while columns are made of the rows.
+_BYTES_OF_CELL = 100
 
 
 def is_url(text: str) -> bool:
@@ -25,10 +41,13 @@ def is_url(text: str) -> bool:
 
 def read_sql(url: str, query: str, declared: Collection[str] = ()) -> RawTable:
     """The rows that a query gives. In the URL, $NAME stands for the variable NAME of the environment, such as a password.
+    Nothing in the database is changed, whatever the query is.
 
     Raises `ConfigurationError` where the query is missing, and where the URL holds a password as it is, because a run's folder
     would keep it; `DataError` for whatever the database answers, and where SQLAlchemy is missing.
     """
+    if _ELSEWHERE.match(url):
+        raise DataError(f"{shortened(url)} is the address of a file, and no database; fetch the file, and give its path.")
     try:
         import sqlalchemy
         import sqlalchemy.exc
@@ -50,6 +69,8 @@ def read_sql(url: str, query: str, declared: Collection[str] = ()) -> RawTable:
                 f"{shortened(given.render_as_string())} is a database, and data.query is empty; expected the SQL whose rows are "
                 "the table: --query 'SELECT * FROM measurements'."
             )
+        if not _READS.match(query):
+            raise DataError(f"data.query is {shortened(query)!r}, which gives no rows; expected a SELECT.")
         given = _filled(given)
         database = given.database
         if given.get_backend_name() == "sqlite" and database and database != ":memory:" and not os.path.exists(database):
@@ -57,7 +78,7 @@ def read_sql(url: str, query: str, declared: Collection[str] = ()) -> RawTable:
             raise DataError(f"there is no database {database}; expected the path of an SQLite file behind sqlite:///.")
         engine = sqlalchemy.create_engine(given)
         try:
-            names, blocks = _rows(engine, query)
+            names, blocks = _rows(engine, query, shortened(given.render_as_string()))
         finally:
             engine.dispose()
     except (sqlalchemy.exc.SQLAlchemyError, ImportError) as error:
@@ -86,13 +107,21 @@ def _filled(url: Any) -> Any:
     return url.set(**filled)
 
 
-def _rows(engine: Any, query: str) -> tuple[tuple[str, ...], list[list[tuple[Any, ...]]]]:
+def _rows(engine: Any, query: str, source: str) -> tuple[tuple[str, ...], list[list[tuple[Any, ...]]]]:
     """The names of the columns, and of each block of rows its columns."""
     import sqlalchemy
 
     with engine.connect() as connection:
+        if command := _READ_ONLY.get(engine.dialect.name):
+            connection.exec_driver_sql(command)
         found = connection.execution_options(stream_results=True).execute(sqlalchemy.text(query))
         if not found.returns_rows:
             raise DataError(f"data.query is {shortened(query)!r}, which gives no rows; expected a SELECT.")
-        names = tuple(map(str, found.keys()))
-        return names, [list(zip(*block, strict=True)) for block in found.partitions(_ROWS_OF_A_BLOCK)]
+        names, blocks = tuple(map(str, found.keys())), []
+        for block in found.partitions(_ROWS_OF_A_BLOCK):
+            blocks.append(list(zip(*block, strict=True)))
+            # A query may have no end.
+            rows = len(blocks) * _ROWS_OF_A_BLOCK
+            what = f"the table of {source}, {rows:,} rows until now,"
+            check_fits(rows * len(names) * _BYTES_OF_CELL, what, "ask for fewer: LIMIT, or fewer columns")
+        return names, blocks

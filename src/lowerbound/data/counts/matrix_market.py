@@ -25,7 +25,9 @@ def read_matrix_market(path: Path) -> tuple[Any, tuple[str, ...]]:
 
     try:
         rows, columns, stored, *_ = scipy.io.mminfo(path)
-        check_fits(16 * stored, f"{path}, a matrix with {stored:,} values,", "keep fewer columns or rows")
+        # Where each row and each column begins takes memory too, though it holds nothing.
+        what = f"{path}, a matrix of {rows:,} x {columns:,} with {stored:,} values,"
+        check_fits(16 * (stored + rows + columns), what, "keep fewer columns or rows")
         matrix = scipy.io.mmread(path, spmatrix=False)
     except LowerboundError:
         raise
