@@ -34,6 +34,12 @@ LAWS: dict[str, tuple[np.ndarray, dict[str, Any]]] = {
     "skewed": (np.exp(1.5 * RNG.normal(size=(400, 5))), {"name": "log-normal"}),
     "few counts": (RNG.poisson(RATES[:, :5]).astype(np.int64), {"name": "negative-binomial", "library_size": False}),
     "even counts": (RNG.poisson(0.6, (2000, 5)).astype(np.int64), {"name": "poisson", "library_size": False}),
+    "many counts": (RNG.poisson(5.0, (2000, 5)).astype(np.int64), {"name": "poisson", "library_size": False}),
+    "ages": (np.rint(RNG.gamma(9.0, 4.5, (2000, 1))), {"name": "negative-binomial", "library_size": False}),
+    "shares": (RNG.beta(0.5, 2.0, (400, 5)), {"name": "beta"}),
+    # Far from both ends, and scaled by their extremes: values beyond may come.
+    "inner shares": (RNG.beta(40, 60, (400, 5)), {"name": "gaussian"}),
+    "scaled": ((lambda x: (x - x.min(0)) / np.ptp(x, axis=0))(RNG.normal(size=(400, 5))), {"name": "gaussian"}),
     "cells": (RNG.poisson(3 * RATES).astype(np.int64), {"name": "negative-binomial", "library_size": True}),
     "words": (RNG.poisson(0.05 * RNG.gamma(1.0, 1.0, (200, 1200))).astype(np.int64), {"name": "multinomial"}),
     # Whole numbers that are no counts: marks from 0 to 100, and levels far from 0.

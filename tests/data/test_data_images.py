@@ -145,6 +145,11 @@ def test_images_are_scaled_to_a_size_that_is_asked_for(tmp_path):
         ConfigurationError, match=r"data.image_size is '7x4', which is about a folder of images, but digits is none"
     ):
         load_dataset("digits", image_size="7x4")
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n3,5\n")
+    with pytest.raises(
+        ConfigurationError, match=r"data.background is 'red', which is about a folder of images, but .*t.csv is none"
+    ):
+        load_dataset(tmp_path / "t.csv", background="red")
     with pytest.raises(ConfigurationError, match=r"data.image_size is '7'; expected HEIGHTxWIDTH in pixels, for example 64x64"):
         load_dataset(folder, image_size="7")
 

@@ -76,6 +76,8 @@ def test_only_the_proportions_of_weights_matter_and_they_do() -> None:
         (np.ones(3), r"sample_weight has the shape \(3,\); expected one number for each of the 60 examples"),
         (-np.ones(60), "sample_weight is -1 in row 0; expected finite numbers from 0 up"),
         (np.zeros(60), "sample_weight is zero in every row"),
+        (np.full(60, 1e-300), "sample_weight is 1e-300 in row 0, and float32 cannot hold sums with it; expected 0"),
+        (np.full(60, 1e300), "Divide all weights by their mean"),
         (["a"] * 60, "sample_weight holds what is no number"),
         (np.ma.masked_equal(np.arange(60), 3), "sample_weight is a masked array with 1 of 60 values masked"),
     ],
@@ -105,10 +107,12 @@ def test_validation_rows_may_be_numbers_a_mask_or_examples() -> None:
         (np.ones(59, bool), "validation is a mask of 59 rows, but there are 60 examples"),
         (np.ones(60, bool), "validation leaves 0 examples to train on"),
         (np.array([0.5, 1.5]), "validation holds 2 values of type float64"),
+        (X[:, :3], r"^validation, examples of its own, does not go with X: X has shape \(60, 3\); expected \(n, 4\), as in fit"),
+        (np.full((5, 4), np.nan), "validation holds no value"),
     ],
 )
 def test_rows_that_cannot_be_validated_on_are_refused(validation: Any, message: str) -> None:
-    with pytest.raises(ConfigurationError, match=message):
+    with pytest.raises((ConfigurationError, DataError), match=message):
         VAE(**SMALL, validation=validation).fit(X)
 
 

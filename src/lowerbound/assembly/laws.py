@@ -14,9 +14,11 @@ from ..data.columns.column import Column, ColumnKind
 from ..data.spec import DataSpec
 from ..errors import ConfigurationError
 
-# Columns of whole numbers are counts where they begin at 0 or 1, scatter as counts do or more, and lean to the left; whole
-# numbers of other laws (marks from 0 to 100, grey levels) do not.
+# Columns of whole numbers are counts where they begin at 0 or 1, scatter as counts do or more, and lean to the left, much or at
+# least half as much as counts of that mean and scatter do, if that can be told from none; whole numbers of other laws (marks from
+# 0 to 100, grey levels) do not.
 _LEAST_DISPERSION, _LEAST_SKEWNESS = 0.8, 0.7
+_SHARE_OF_SKEWNESS, _ERRORS_FROM_NONE = 0.5, 3.0
 _OVERDISPERSED = 1.2
 # A table of so many columns of counts is one of cells or documents: their totals say how much was measured, not what.
 _FEWEST_FOR_TOTALS, _FEWEST_WORDS = 20, 1000
@@ -24,6 +26,8 @@ _FEWEST_FOR_TOTALS, _FEWEST_WORDS = 20, 1000
 # bound that of a few rows.
 _HEAVY_TAILS, _EXTREME_TAILS = 3.0, 30.0
 _STRONG_SKEWNESS = 2.0
+# Columns of shares whose mean is so many deviations from 0 or 1 feel that end.
+_NEAR_AN_END = 2.5
 _MOST_EXAMPLES = 20_000
 # Pixels of a picture that are drawn one after the other in a second or two.
 _MOST_DRAWN_IN_TURN = 128 * 128
@@ -87,6 +91,7 @@ def law_of(spec: DataSpec, examples: np.ndarray, *, may_join: bool = True) -> La
       them; of levels they do not: on grey MNIST some draws left the data (docs/results.md).
     - Counts: multinomial given each example's total for a thousand columns or more; else negative binomial where they scatter
       more than Poisson counts, given the total where there are many columns.
+    - Rows of numbers from 0 to 1 that lie near these ends: Beta.
     - Other numbers: log-normal where all are positive and strongly skewed, Student's t where tails are heavy, else Gaussian.
     """
     if spec.columns:
@@ -110,10 +115,12 @@ def law_of(spec: DataSpec, examples: np.ndarray, *, may_join: bool = True) -> La
     kurtosis, largest = float(np.median(kurtoses)), float(kurtoses.max())
     if not spec.is_image and spec.is_whole and flat.min() >= 0:
         dispersion = float(np.median(std**2 / flat.mean(axis=0)))
-        if dispersion > _LEAST_DISPERSION and skewness > _LEAST_SKEWNESS:
+        if dispersion > _LEAST_DISPERSION and skewness > min(_LEAST_SKEWNESS, _least_skewness(flat.mean(axis=0), std, len(flat))):
             return _counts(flat.shape[1], dispersion)
     if spec.is_image:
         return Law({"name": "gaussian"}, "pixels are real numbers")
+    if _feels_ends(spec, flat.mean(axis=0), std, varying):
+        return Law({"name": "beta"}, "all numbers are shares from 0 to 1, and most columns lie near one of these ends")
     if flat.min() > 0 and skewness > _STRONG_SKEWNESS and all(low > 0 for low in spec.element_low):
         return Law({"name": "log-normal"}, f"all numbers are positive and most columns strongly skewed (median {skewness:.1f})")
     if kurtosis > _HEAVY_TAILS:
@@ -121,6 +128,21 @@ def law_of(spec: DataSpec, examples: np.ndarray, *, may_join: bool = True) -> La
     if largest > _EXTREME_TAILS:
         return Law({"name": "student-t"}, f"a column has values far out (excess kurtosis {largest:.0f})")
     return Law({"name": "gaussian"}, "the columns are real numbers without heavy tails")
+
+
+def _least_skewness(mean: np.ndarray, std: np.ndarray, count: int) -> float:
+    """A share of the skewness of counts (negative binomial) of that mean and scatter, and more than a symmetric law often has."""
+    of_counts = float(np.median((2 * std**2 / mean - 1) / std))
+    return max(_SHARE_OF_SKEWNESS * of_counts, _ERRORS_FROM_NONE * math.sqrt(6 / count))
+
+
+def _feels_ends(spec: DataSpec, mean: np.ndarray, std: np.ndarray, varying: np.ndarray) -> bool:
+    """Whether rows are of shares, most columns of which are cut short by an end without reaching it (scaled ones do)."""
+    if not spec.is_of_shares:
+        return False
+    low, high = np.asarray(spec.element_low)[varying], np.asarray(spec.element_high)[varying]
+    near = (np.minimum(mean, 1 - mean) < _NEAR_AN_END * std) & (low > 0) & (high < 1)
+    return float(near.mean()) > 0.5
 
 
 def _levels(spec: DataSpec) -> Law:

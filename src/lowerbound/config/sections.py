@@ -114,7 +114,7 @@ class TrainingConfig:
         "the optimiser",
         {"adam": ("kingma2015adam",), "adamw": ("kingma2015adam", "loshchilov2019"), "adagrad": ("duchi2011",)},
     )
-    learning_rate: float = _key(0.001, Real(0.0, strictly_above=True), "the optimiser's (largest) learning rate")
+    learning_rate: float = _key(0.001, Real(0.0, strictly_above=True, at_most=1000.0), "the optimiser's (largest) learning rate")
     learning_rate_schedule: str = _key("constant", OneOf(("constant", "cosine")), "the learning rate's course over the run")
     learning_rate_warmup_epochs: int = _key(0, Integer(0), "epochs over which the learning rate rises from 0")
     weight_decay: float = _key(0.0, Real(0.0), "decoupled weight decay; needs the optimizer adamw")

@@ -83,6 +83,7 @@ def load_dataset(
     from_file = validation if validation and is_file(validation) else ""
     marks = "" if from_file else validation
     table = dataclasses.replace(table, memory=memory)
+    _check_keys_of_folders(str(name_or_path), path, image_size=image_size, background=background)
     if is_url(str(name_or_path)) or (str(name_or_path) not in NAMED_SETS and ending_of(path) in TABLE_ENDINGS and path.is_file()):
         if key:
             raise DataError(f"data.key is {key!r}, but {path} is a table, which holds one array; leave the key out.")
@@ -255,6 +256,14 @@ def _single(path: Path, name: str, values: np.ndarray) -> np.ndarray:
     return values.reshape(-1)
 
 
+def _check_keys_of_folders(text: str, path: Path, **keys: str) -> None:
+    for key, value in keys.items():
+        if value and (text in NAMED_SETS or not path.is_dir()):
+            raise ConfigurationError(
+                f"data.{key} is {value!r}, which is about a folder of images, but {shortened(text)} is none. Leave it out."
+            )
+
+
 def _load(
     name_or_path: str | Path,
     key: str,
@@ -266,12 +275,6 @@ def _load(
 ) -> Dataset:
     text = str(name_or_path)
     path = Path(text).expanduser()
-    for key_of_folders, value in (("image_size", image_size), ("background", background)):
-        if value and (text in NAMED_SETS or not path.is_dir()):
-            raise ConfigurationError(
-                f"data.{key_of_folders} is {value!r}, which is about a folder of images, but {shortened(text)} is none. Leave it "
-                "out."
-            )
     if text in NAMED_SETS:
         return NAMED_SETS[text].load(data_directory(data_dir))
     if path.is_dir() and (rows := shard_rows(path, key, memory)) is not None:

@@ -78,6 +78,11 @@ class DataSpec:
     pattern_counts: tuple[int, ...] = ()
 
     @property
+    def is_of_shares(self) -> bool:
+        """True for rows of numbers from 0 to 1, which are rates, fractions or probabilities perhaps."""
+        return self.layout == "rows" and not self.columns and not self.is_discrete and self.low >= 0 and self.high <= 1
+
+    @property
     def is_table(self) -> bool:
         """True for a table with columns of several kinds."""
         return bool(self.columns)

@@ -14,6 +14,8 @@ from ..errors import ConfigurationError, unknown_name_message
 from .spec import DataSpec
 
 SMALLEST_SHARE_OF_TYPICAL_STD = 0.1
+# Of a value from the end of an interval, as a share of its width.
+SMALLEST_DISTANCE = 1e-6
 
 
 def _as_float32(value: Any) -> np.ndarray:
@@ -76,8 +78,10 @@ def _unit(spec: DataSpec) -> Affine:
 
 
 def _open_unit(spec: DataSpec) -> Affine:
-    half = 0.5 * max(spec.step)
-    return Affine(shift=spec.low - half, scale=spec.high - spec.low + 2 * half)
+    # Where training rows lie between 0 and 1, others may lie nearer to these ends; float32 tells less than this from 1 no longer.
+    low, high = (0.0, 1.0) if spec.is_of_shares and not spec.limits_known else (spec.low, spec.high)
+    half = max(0.5 * max(spec.step), SMALLEST_DISTANCE * (high - low))
+    return Affine(shift=low - half, scale=high - low + 2 * half)
 
 
 def _standard(spec: DataSpec) -> Affine:

@@ -17,10 +17,14 @@ from ..data.columns.frames import names_of_frame
 from ..data.conditions import condition_array
 from ..data.counts.sparse import Memory, rows_of_matrix
 from ..data.examples import Example, mask_of
+from ..data.holes import observed_in
 from ..data.spec import DataSpec
 from ..data.splits import Split, split_around
 from ..data.streams import ArrayRows, rows_of
 from ..errors import ConfigurationError, DataError
+
+# Of an example, above 0.
+_LEAST_WEIGHT = 1e-12
 
 
 class NotNumberError(DataError, TypeError):
@@ -122,6 +126,12 @@ def weights_of(sample_weight: Any, count: int) -> np.ndarray | None:
         raise DataError(f"sample_weight is {weight[wrong[0]]:g} in row {wrong[0]}; expected finite numbers from 0 up.")
     if weight.sum() == 0:
         raise DataError("sample_weight is zero in every row; expected at least one example that counts.")
+    wrong = np.flatnonzero((weight > 0) & ((weight < _LEAST_WEIGHT) | (weight > 1 / _LEAST_WEIGHT)))
+    if len(wrong):
+        raise DataError(
+            f"sample_weight is {weight[wrong[0]]:g} in row {wrong[0]}, and float32 cannot hold sums with it; expected 0, or "
+            f"numbers from {_LEAST_WEIGHT:g} to {1 / _LEAST_WEIGHT:g}. Divide all weights by their mean."
+        )
     return weight
 
 
@@ -160,7 +170,12 @@ def own_validation(validation: Any, examples: np.ndarray, estimator: BaseEstimat
                 "validation holds examples of its own, but X is not one array in memory; give the rows among X, with their "
                 "numbers as validation, or set data.memory to resident."
             )
-        added = numeric_examples(validation, estimator, event_shape=examples.shape[1:])
+        try:
+            added = numeric_examples(validation, estimator, event_shape=examples.shape[1:])
+        except DataError as error:
+            raise DataError(f"validation, examples of its own, does not go with X: {error}") from error
+        if not observed_in(added).any():
+            raise DataError("validation holds no value; expected examples with at least one.")
         rows, examples = np.arange(count, count + len(added)), np.concatenate([examples, added])
     return split_around(rows, len(examples), test=0), examples
 

@@ -86,7 +86,7 @@ class Beta(AbstractElementwise):
     scale_floor: np.ndarray = eqx.field(converter=as_float32)  # pyright: ignore[reportAssignmentType]
     heads: ClassVar[int | None] = 2
     measure: ClassVar[Measure] = "lebesgue"
-    support: ClassVar[Support] = Support.INTERVAL
+    support: ClassVar[Support] = Support.SHARES
     scaling: ClassVar[Scaling] = "open-unit"
 
     @override

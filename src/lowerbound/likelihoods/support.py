@@ -56,6 +56,10 @@ class Support(Enum):
     POSITIVE = "numbers above 0", lambda s: np.asarray(s.element_low) <= 0
     # With or without its ends.
     INTERVAL = "an interval with known limits", lambda s: not (s.limits_known or s.is_discrete) or s.high <= s.low
+    SHARES = (
+        "an interval with known limits, or numbers from 0 to 1",
+        lambda s: not (s.limits_known or s.is_discrete or s.is_of_shares) or s.high <= s.low,
+    )
     BINARY = (
         "{0, 1}",
         lambda s: s.kind != "binary" and ~(np.isin((s.element_low, s.element_high), (0, 1)).all(0) & s.whole_elements),
