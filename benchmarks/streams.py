@@ -1,10 +1,12 @@
-"""Rows per second and peak memory: a table of numbers in Parquet as one array in memory, and read by row groups.
+"""Examples per second and peak memory: a table in Parquet or a folder of images as one array in memory, and read as steps go.
 
     python benchmarks/streams.py [--rows 2000000] [--columns 20] [--epochs 2] [--json FILE]
+    python benchmarks/streams.py --images 200000 --ways reader streamed --epochs 1
 
 `--ways reader grain` read an epoch and train on nothing: how fast a device might be before it waits, and the memory of reading
 alone. `grain` is Grain's reader of Parquet (`pip install grain`): the same file, rows shuffled within a window of as many rows as
-ours, batches, a thread that reads ahead.
+ours, batches, a thread that reads ahead. With `--images` the data are a folder of so many colour images of 32 x 32 in place of a
+table.
 
 Each way is a process of its own, so that its peak memory is its own. The rate is that of the last epoch, without its validation.
 """
@@ -46,6 +48,18 @@ def write_table(path: Path, rows: int, columns: int) -> None:
             values[:, 0] = np.linspace(start, start + count, count) / rows + values[:, 0] / 100
             arrays = [pyarrow.array(values[:, number].astype(np.float32)) for number in range(columns)]
             writer.write_table(pyarrow.Table.from_arrays(arrays, schema=schema), row_group_size=ROWS_A_GROUP)
+
+
+def write_images(path: Path, count: int) -> None:
+    """Smooth colour images, a thousand in a folder."""
+    from PIL import Image
+
+    drawn = np.random.default_rng(0)
+    for number in range(count):
+        folder = path / f"{number // 1000:04d}"
+        folder.mkdir(parents=True, exist_ok=True)
+        small = Image.fromarray(drawn.integers(0, 256, (4, 4, 3), dtype=np.uint8))
+        small.resize((32, 32), Image.Resampling.BILINEAR).save(folder / f"{number:07d}.png", compress_level=1)
 
 
 def measured(path: Path, way: str, epochs: int) -> dict[str, float | str]:
@@ -138,6 +152,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=2_000_000)
     parser.add_argument("--columns", type=int, default=20)
+    parser.add_argument("--images", type=int, help="so many images in place of a table")
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS[:2])
     parser.add_argument("--json", type=Path)
@@ -148,19 +163,22 @@ def main() -> None:
         return
     found = []
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "table.parquet"
-        write_table(path, given.rows, given.columns)
+        path = Path(folder) / ("images" if given.images else "table.parquet")
+        if given.images:
+            write_images(path, given.images)
+        else:
+            write_table(path, given.rows, given.columns)
         for way in given.ways:
             command = [sys.executable, __file__, "--epochs", str(given.epochs), "--one", str(path), way]
             found.append(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1]))
             one = found[-1]
             sys.stdout.write(
-                f"{way}: {one['rows_per_second']:,.0f} rows/s, {one['peak_memory_gb']:.2f} GB at most, "
+                f"{way}: {one['rows_per_second']:,.0f} examples/s, {one['peak_memory_gb']:.2f} GB at most, "
                 f"{one['seconds_before_training']:.1f} s before the first step, {one['share_of_time_waiting']:.1%} waiting, "
                 f"bound {one['validation_bound_nats']:.3f} nats. {one['how']}\n"
             )
             sys.stdout.flush()
-    record = {"rows": given.rows, "columns": given.columns, "machine": platform.machine(), "found": found}
+    record = {"rows": given.rows, "columns": given.columns, "images": given.images, "machine": platform.machine(), "found": found}
     if given.json:
         given.json.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
