@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,11 @@ import pytest
 
 from lowerbound.errors import ConfigurationError
 from lowerbound.sweep.calls import check_call
-from lowerbound.sweep.grid import members_of, parse_axes, shard_of
+from lowerbound.sweep.grid import Setting, members_of, parse_axes, shard_of
+from lowerbound.sweep.page import settings_table
+from lowerbound.sweep.record import Result
+from lowerbound.sweep.table import Row, Table
+from lowerbound.sweep.work import in_words
 
 
 def test_a_grid_has_every_value_with_every_other_and_every_seed():
@@ -111,3 +116,16 @@ def test_more_values_and_seeds_may_be_added_and_nothing_else_changed(tmp_path: P
         asked: dict[str, Any] = {"data": "digits", "overrides": ["objective.beta=1,2"], **options} | changed
         with pytest.raises(ConfigurationError, match=message):
             check_call(tmp_path / "s", **asked)
+
+
+def test_log_densities_given_the_total_are_not_called_log_p_of_x():
+    setting = Setting((("likelihood.library_size", "true"),))
+    result = Result({}, 0, log_evidence_nats=-3.5, elbo_nats=-4.0, measure="counting", given="total as size")
+    table = Table((Row(setting, {0: result}, -3.5, -4.0),), "", 0)
+    assert table.density == "log p(x | total)"
+    assert "log p(x | total) by importance sampling" in settings_table(table, ())
+    assert "log p(x)" not in settings_table(table, ())
+    assert (table.to_json()[0]["measure"], table.to_json()[0]["given"]) == ("counting", "total as size")
+    assert in_words(result).startswith("log p(x | total) of validation -3.500")
+    both = dataclasses.replace(table, rows=(*table.rows, Row(setting, {0: dataclasses.replace(result, given=None)}, -5.0)))
+    assert both.density == "log p(x | total) or log p(x)"

@@ -36,8 +36,8 @@ def save_values(table: Table, axes: Sequence[Axis], path: Path) -> bool:
         panels = figure.subplots(len(swept), 1, squeeze=False)[:, 0]
         for panel, axis in zip(panels, swept, strict=True):
             _draw_axis(panel, axis, rows)
-            panel.set_ylabel("log p(x) of validation\n[nats per example]")
-        title = f"Validation log p(x) by what was swept (bars: {bars})"
+            panel.set_ylabel(f"{table.density} of validation\n[nats per example]")
+        title = f"Validation {table.density} by what was swept (bars: {bars})"
         figure.suptitle(wrapped(figure, title, 0.98 * _WIDTH), x=0.01, ha="left", fontsize=TITLE_SIZE, fontweight="bold")
         save_png(figure, path)
     return True
@@ -69,9 +69,9 @@ def save_scatter(table: Table, axes: Sequence[Axis], path: Path) -> bool:
         # The worst trials would squash all that matters.
         low = float(np.quantile(heights, 0.1))
         panels[0].set_ylim(low - 0.1 * (heights.max() - low), heights.max() + 0.1 * (heights.max() - low))
-        panels[0].set_ylabel("log p(x) of validation\n[nats per example]")
+        panels[0].set_ylabel(f"{table.density} of validation\n[nats per example]")
         panels[0].legend(loc="lower center")
-        title = "Validation log p(x) of the trials by what was chosen (the worst tenth may lie below)"
+        title = f"Validation {table.density} of the trials by what was chosen (the worst tenth may lie below)"
         figure.suptitle(title, x=0.01, ha="left", fontsize=TITLE_SIZE, fontweight="bold")
         save_png(figure, path)
     return True

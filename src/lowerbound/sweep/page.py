@@ -24,10 +24,14 @@ _escape = html.escape
 
 def write_page(home: Home, sweep: Sweep, members: Sequence[Member], table: Table) -> Path:
     """Draw the pictures and write the page; its path. Raises `SavingError`."""
-    sections = {"table": Section("Settings", "Settings, the best first" if table.best else "Settings", _table(table, sweep.axes))}
+    sections = {
+        "table": Section("Settings", "Settings, the best first" if table.best else "Settings", settings_table(table, sweep.axes))
+    }
     draw = save_scatter if sweep.kind == "search" else save_values
     if draw(table, sweep.axes, home.path / "values.png"):
-        sections["values"] = Section("Curves", "log p(x) over what was swept", _picture(home.path / "values.png", "log p(x)"))
+        sections["values"] = Section(
+            "Curves", f"{table.density} over what was swept", _picture(home.path / "values.png", table.density)
+        )
     if save_courses(table, home, members, home.path / "courses.png"):
         sections["courses"] = Section("While training", "The bound while training", _picture(home.path / "courses.png", "bound"))
     sections["cost"] = Section("Cost", "What it cost, and what is missing", _cost(home, table, members))
@@ -56,21 +60,22 @@ def _lead(table: Table, sweep: Sweep, members: Sequence[Member]) -> str:
     )
 
 
-def _table(table: Table, axes: Sequence[Axis]) -> str:
+def settings_table(table: Table, axes: Sequence[Axis]) -> str:
+    """The settings and their numbers, the best first, as HTML."""
     head = "".join(f"<th>{_escape(axis.key)}</th>" for axis in axes)
-    numbers = ("log p(x)", "over seeds", "behind the best", "ELBO", "KL", "active latents", "minutes")
+    numbers = (table.density, "over seeds", "behind the best", "ELBO", "KL", "active latents", "minutes")
     head += "<th>models</th>" + "".join(f'<th class="value">{name}</th>' for name in numbers)
     body = "".join(f"<tr>{_cells(row, axes)}</tr>" for row in table.rows)
     note = (
-        "Nats per validation example; log p(x) by importance sampling, itself a lower bound in expectation. ± of log p(x) is its "
-        "standard error over seeds, or over examples where there is one seed; “over seeds” is the deviation of one model. "
+        f"Nats per validation example; {table.density} by importance sampling, itself a lower bound in expectation. ± of it is "
+        "its standard error over seeds, or over examples where there is one seed; “over seeds” is the deviation of one model. "
         "“Behind the best” is over the same examples, ± the standard error of examples and seeds together. The best of many is "
         "flattered by its number: look at it on the test examples, with lowerbound evaluate."
     )
     refusal = f'<p class="verdict">Not ranked: {_escape(table.refusal)}</p>' if table.refusal else ""
     loose = any(not result.is_enough for row in table.rows for result in row.models if result.log_evidence_nats is not None)
     if loose:
-        note += " For some models the samples are too few, and log p(x) is above what stands here: --samples 1000."
+        note += f" For some models the samples are too few, and {table.density} is above what stands here: --samples 1000."
     return (
         f'{refusal}<div class="card scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
         f'<p class="small">{_escape(note)}</p>{_failures(table)}'

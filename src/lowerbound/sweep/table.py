@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import ConfigurationError
 from ..evaluation import Subject, check_comparable
 from ..evaluation.comparison import CLEAR_STANDARD_ERRORS
-from ..evaluation.estimates import mean_and_error
+from ..evaluation.estimates import mean_and_error, name_of_density
 from .grid import Member, Setting
 from .record import Home, Result
 
@@ -63,6 +63,12 @@ class Table:
         return self.rows[0] if self.rows and self.rows[0].behind_nats is not None else None
 
     @property
+    def density(self) -> str:
+        """What is laid beside each other, as a formula: "log p(x)", or what the models give of x in its place."""
+        names = {name_of_density(result.given): None for row in self.rows for result in row.models}
+        return " or ".join(names) or "log p(x)"
+
+    @property
     def has_failed(self) -> bool:
         """Whether all that was trained has failed."""
         return any(row.failures for row in self.rows) and not any(row.models for row in self.rows)
@@ -96,6 +102,8 @@ class Table:
         return [
             {
                 "setting": dict(row.setting.values),
+                "measure": row.models[0].measure if row.models else None,
+                "given": row.models[0].given if row.models else None,
                 "seeds": sorted(result.seed for result in row.models),
                 "log_evidence_nats": row.log_evidence_nats,
                 "standard_error": finite(row.error),

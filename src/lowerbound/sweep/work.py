@@ -18,7 +18,7 @@ from ..data.datasets import load_configured
 from ..data.examples import Example
 from ..errors import ConfigurationError, LowerboundError, RunInUseError, SavingError
 from ..evaluation import BoundCurve, active_units, estimate_evidence, posterior_means
-from ..evaluation.estimates import importance_estimate, mean_and_error
+from ..evaluation.estimates import importance_estimate, mean_and_error, name_of_density
 from ..evaluation.proposals import Amortised
 from ..recipes import resolve_config
 from ..runs.folder import RUN_FILE, RunFolder
@@ -92,7 +92,7 @@ class Worker:
         except LowerboundError as error:
             result, evidence = Result(values, member.seed, failure=str(error)), None
         self.home.write(member, result, evidence)
-        self.say(f"{member.name}: {_in_words(result)} ({time.monotonic() - begun:.0f} s)")
+        self.say(f"{member.name}: {in_words(result)} ({time.monotonic() - begun:.0f} s)")
 
     def _trained(self, member: Member, place: Place, on_record: Callable[[Record, TrainingRun], None]) -> TrainingRun | None:
         flags = {"training": {"seed": member.seed} | ({} if self.base.epochs is None else {"epochs": self.base.epochs})}
@@ -154,9 +154,10 @@ def _scored(run: TrainingRun, num_samples: int) -> tuple[Result, np.ndarray | No
     return result, np.stack([evidence, np.ones(len(evidence)) if weight is None else np.asarray(weight, np.float64)])
 
 
-def _in_words(result: Result) -> str:
+def in_words(result: Result) -> str:
+    """What became of a member, in a line."""
     if result.failure:
         return f"no model: {result.failure}"
     if result.log_evidence_nats is None:
         return "a deterministic code, which has no bound"
-    return f"log p(x) of validation {result.log_evidence_nats:,.3f}, ELBO {result.elbo_nats:,.3f} nats"
+    return f"{name_of_density(result.given)} of validation {result.log_evidence_nats:,.3f}, ELBO {result.elbo_nats:,.3f} nats"
