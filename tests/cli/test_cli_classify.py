@@ -42,9 +42,16 @@ def test_classes_of_new_rows_and_errors_of_known_ones(run: Path, tmp_path: Path)
         assert ("cat", "dog")[int(np.argmax(shares))] == row[0]
     found = json.loads(good("classify", run, "--split", "train", "--json").stdout)
     # All that have a label are trained on, and no others are counted.
-    assert found["num_examples"] == 60
-    assert found["error"] <= 0.05 < found["guess_error"]
-    assert "given another class than their own" in good("classify", run, "--split", "train").stdout
+    model, trees, shares = (found[name] for name in ("model", "gradient boosting", "class shares"))
+    assert model["num_rows"] == trees["num_rows"] == 60
+    assert model["accuracy"] >= 0.95 > shares["accuracy"]
+    # p(y|x) by Bayes' rule, from p(x|y) of each class, of the same rows.
+    bayes = json.loads(good("classify", run, "--split", "train", "--by", "bayes", "--samples", 20, "--json").stdout)
+    assert bayes["by"] == "bayes"
+    assert bayes["model"]["accuracy"] >= 0.95
+    stored = json.loads((run / "classification.json").read_text(encoding="utf-8"))
+    assert stored["labels"]["kind"] == bayes
+    assert "calibration error" in good("classify", run, "--split", "train").stdout
 
 
 def test_examples_without_a_label_are_not_counted(run: Path) -> None:
@@ -120,3 +127,73 @@ def test_labels_that_training_never_saw(run: Path, tmp_path: Path) -> None:
     failed = command("classify", run, tmp_path / "other.csv")
     assert failed.status == 1
     assert "the label 'horse' of example 1 is none of the classes" in " ".join(failed.stderr.split())
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A table of texts, numbers and holes; the colour, which a third of the rows lack, follows from size and town."""
+    file = tmp_path_factory.mktemp("people") / "people.csv"
+    rng = np.random.default_rng(0)
+    red = rng.random(240) < 0.4
+    size = np.where(red, 10.0, 4.0) + rng.normal(size=240)
+    town = np.where(rng.random(240) < np.where(red, 0.9, 0.2), "Ulm", "Bonn")
+    lines = ["size,town,colour"]
+    for row in range(240):
+        cells = (f"{size[row]:.3f}", town[row], "red" if red[row] else "blue")
+        lacks = rng.random(3) < (0.1, 0.1, 0.33)
+        lines.append(",".join("" if lack else cell for cell, lack in zip(cells, lacks, strict=True)))
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return file
+
+
+_TABLE = ("--epochs", 40, "--set", "training.batch_size=20", "--set", "network.hidden_widths=[16]", "--set", "model.latent_dim=2")
+_SPLIT = ("--set", "data.validation=20", "--set", "data.test=60", "--no-report")
+
+
+def test_a_column_with_holes_is_predicted_and_its_calibration_measured(people: Path, tmp_path: Path) -> None:
+    run, out = tmp_path / "run", tmp_path / "colours.csv"
+    good("train", people, *_TABLE, *_SPLIT, "--out", run)
+    found = json.loads(good("classify", run, people, "--column", "colour", "--out", out, "--samples", 50, "--json").stdout)
+    with out.open(encoding="utf-8") as file:
+        header, *rows = csv.reader(file)
+    assert header == ["class", "p(blue|x)", "p(red|x)"]
+    assert len(rows) == 240, "a row for each of DATA, those that were trained on too"
+    assert found["rows"] == "the test split", "but labels are compared where they were not"
+    assert 25 <= found["model"]["num_rows"] < 60
+    assert found["model"]["accuracy"] > found["class shares"]["accuracy"]
+    assert "missing at random" in found["assumed"]
+    assert json.loads((run / "classification.json").read_text(encoding="utf-8"))["labels"]["colour"] == found
+    # Rows without the column, by another name of file: nothing to compare with, and the same answers.
+    bare = tmp_path / "bare.csv"
+    cells = [line.rsplit(",", 1)[0] for line in people.read_text(encoding="utf-8").splitlines()]
+    bare.write_text("\n".join(cells) + "\n", encoding="utf-8")
+    assert "no labels to compare with" in good("classify", run, bare, "--column", "colour", "--samples", 50).stderr
+    for column, message in (
+        ("size", "--column is 'size', which is real and no category"),
+        ("color", r"--column is 'color', which does not exist. Did you mean 'colour'?"),
+    ):
+        failed = command("classify", run, "--column", column)
+        assert failed.status == 2
+        assert message in " ".join(failed.stderr.split())
+    failed = command("classify", run, "--column", "colour", "--by", "bayes")
+    assert "'colour' is a column among others" in " ".join(failed.stderr.split())
+    assert "--column is missing: expected the name" in " ".join(command("classify", run).stderr.split())
+
+
+def test_a_table_of_several_kinds_is_drawn_by_class_and_classified_by_bayes_rule(people: Path, tmp_path: Path) -> None:
+    run, reds = tmp_path / "run", tmp_path / "reds.csv"
+    model = ("--set", "model.name=semi-supervised", "--set", "objective.name=semi-supervised", "--set", "data.condition=colour")
+    options = ("--set", "data.labelled=60", "--set", "objective.labelled_batch=20")
+    good("train", people, *_TABLE, *_SPLIT, *model, *options, "--out", run)
+    good("sample", run, "-n", 200, "--condition", "red", "--complete", "--out", reds)
+    with reds.open(encoding="utf-8") as file:
+        header, *rows = csv.reader(file)
+    assert header == ["size", "town"]
+    # Of all rows four in ten are red: the mean size would be 6.4, and the share of Ulm below a half.
+    assert np.mean([float(row[0]) for row in rows]) > 8
+    assert np.mean([row[1] == "Ulm" for row in rows]) > 0.6
+    for by in ("classifier", "bayes"):
+        found = json.loads(good("classify", run, "--by", by, "--samples", 50, "--json").stdout)
+        assert found["model"]["num_rows"] > 20
+        assert found["model"]["accuracy"] > found["class shares"]["accuracy"]
+        assert found["gradient boosting"]["num_rows"] == found["model"]["num_rows"]

@@ -98,7 +98,7 @@ def test_labels_factors_and_variables_of_a_file(tmp_path: Path) -> None:
     assert load_dataset("faces", condition="factors").condition is not None
     np.savez(tmp_path / "own.npz", x=np.random.default_rng(0).normal(size=(20, 3)), group=np.arange(20) % 2)
     own = load_dataset(tmp_path / "own.npz", key="x", condition="group")
-    assert describe_dataset(own, np.arange(20)).condition == ConditionSpec("group", categories=(0.0, 1.0))
+    assert describe_dataset(own, np.arange(20)).condition == ConditionSpec("group", categories=(0.0, 1.0), counts=(10, 10))
     with pytest.raises(
         MissingDataError, match=r"data.condition is 'labels', but the data set faces has no labels; it has factors"
     ):

@@ -58,3 +58,15 @@ def test_a_condition_that_is_missing_wrong_or_unwanted_is_refused(vae: VAE) -> N
     plain = VAE(2, hidden_widths=(8,), epochs=1, random_state=0, automatic=False).fit(ROWS)
     with pytest.raises(ConfigurationError, match="this model was fitted without one"):
         plain.transform(ROWS, condition=GROUP)
+
+
+def test_the_group_is_told_by_bayes_rule(vae: VAE) -> None:
+    # Ten deviations apart, and half of the rows each: the truth is all but certain.
+    masses = vae.predict_proba(ROWS[:50], num_samples=20)
+    np.testing.assert_allclose(masses.sum(axis=1), 1.0)
+    np.testing.assert_array_equal(masses.argmax(axis=1), GROUP[:50])
+    assert vae.predict(ROWS[:5], num_samples=20).tolist() == GROUP[:5].tolist()
+    with pytest.raises(ConfigurationError, match="condition is given, but it is what is asked for; leave it out"):
+        vae.predict(ROWS[:5], condition=GROUP[:5])
+    with pytest.raises(ConfigurationError, match="by is 'bays', which does not exist"):
+        vae.predict(ROWS[:5], by="bays")

@@ -100,6 +100,22 @@ def test_a_column_is_predicted_from_the_others_whatever_stands_in_it(fitted: VAE
     assert np.corrcoef(fitted.predict(whole, target="b").astype(float), whole["b"])[0, 1] > 0.5
 
 
+def test_how_right_predictions_are_stands_beside_a_strong_classifier(fitted: VAE) -> None:
+    frame, whole = _frame(400, 0)
+    new, _ = _frame(60, 3)
+    found = fitted.evaluate_labels(new, X_train=frame, target="group", num_samples=50)
+    assert list(found) == ["model", "gradient boosting", "class shares"]
+    # Only rows whose group is known are counted, and each is asked the same.
+    assert {each.num_rows for each in found.values()} == {int(new["group"].notna().sum())}
+    # Half of the rows are in each group, and a tells it of all but a few.
+    assert found["model"].accuracy > found["class shares"].accuracy
+    assert found["model"].log_loss < found["class shares"].log_loss
+    known = new["group"].notna()
+    says = fitted.predict_proba(new, target="group", num_samples=50)[known]
+    assert found["model"].accuracy == (says.argmax(axis=1) == (new["group"][known] == "low")).mean()
+    assert list(fitted.evaluate_labels(whole, target="group", num_samples=50)) == ["model"]
+
+
 def test_what_cannot_be_predicted_is_refused(fitted: VAE) -> None:
     _, whole = _frame(5, 3)
     with pytest.raises(ConfigurationError, match=r"target is 'grup', which does not exist\. Did you mean 'group'\?"):

@@ -16,7 +16,7 @@ from support.chance import agrees
 from lowerbound.config.sections import TrainingConfig
 from lowerbound.data.examples import Example
 from lowerbound.errors import ConfigurationError
-from lowerbound.evaluation import class_probabilities, completed, estimate_evidence, sample
+from lowerbound.evaluation import Label, class_probabilities, completed, estimate_evidence, label_probabilities, sample
 from lowerbound.models import SemiSupervised
 from lowerbound.objectives import ELBO, SemiSupervisedELBO, check_needs
 from lowerbound.training import Trainer
@@ -172,3 +172,20 @@ def test_what_does_not_go_together_is_refused_with_what_does() -> None:
     ):
         with pytest.raises(ConfigurationError, match=message):
             Trainer(TRUTH.model(), Example(x, label), Example(x[:0]), SemiSupervisedELBO(), TrainingConfig(batch_size=5))
+
+
+@pytest.mark.parametrize("by_classes", [True, False], ids=["label inferred", "label given"])
+def test_classes_by_bayes_rule_are_those_of_the_truth(by_classes: bool) -> None:
+    x, _ = TRUTH.draw(40, seed=3)
+    shares = np.asarray([0.7, 0.2, 0.1])
+    log_joint = TRUTH.log_joint(x) + np.log(shares)
+    truth = np.exp(log_joint - scipy.special.logsumexp(log_joint, axis=1, keepdims=True))
+    label = Label("y", None, (0.0, 1.0, 2.0), shares)
+    # With the exact posterior each weight is p(x|y) itself; with another the draws, which all classes share, err alike here.
+    for model in (TRUTH.model(), TRUTH.model(variance_factor=1.5)):
+        exact = model if by_classes else model.given_class
+        found = label_probabilities(exact, Example(x), label, by="bayes", num_samples=2)
+        np.testing.assert_allclose(found, truth, atol=2e-5)
+    # The control: shares that training did not have.
+    equal = label_probabilities(exact, Example(x), label._replace(shares=np.ones(3) / 3), by="bayes", num_samples=2)
+    assert np.abs(equal - truth).max() > 0.2

@@ -28,6 +28,7 @@ COMPARISONS = {
     "estimator/test_estimator_wishes.py": 30,
     "estimator/test_outlier_detector.py": 4,
     "evaluation/test_anomaly.py": 4,
+    "evaluation/test_calibration.py": 8,
     "evaluation/test_comparison.py": 4,
     "evaluation/test_conformal.py": 40,
     "evaluation/test_disentanglement.py": 40,

@@ -86,8 +86,18 @@ class OpenRun(NamedTuple):
         dataset = self.other_dataset(data, key, data_dir, may_be_odd=may_be_odd)
         return examples_of(dataset, np.arange(len(dataset.examples)), self.spec)
 
-    def other_dataset(self, data: str, key: str, data_dir: Path | None, *, may_be_odd: bool = False) -> Dataset:
-        """Other data as `other_examples` takes them, with all that came with them."""
+    def is_own(self, data: str) -> bool:
+        """Whether `data` are what the run was trained on, and held rows out of."""
+        own = self.config.data.name
+        return self.has_data and (data == own or Path(data).expanduser().absolute() == Path(own).expanduser().absolute())
+
+    def other_dataset(
+        self, data: str, key: str, data_dir: Path | None, *, may_be_odd: bool = False, unknown: str | None = None
+    ) -> Dataset:
+        """Other data as `other_examples` takes them, with all that came with them.
+
+        - `unknown`: the column, or the condition, that is asked for, and which they may be without.
+        """
         from ..data.datasets import load_configured
         from ..data.examples import in_form_of
         from ..data.plausibility import check_in_units, check_like_training
@@ -98,8 +108,9 @@ class OpenRun(NamedTuple):
             data_dir,
             instead=data,
             key=key,
-            are_labels=self.model.infers_condition,
+            are_labels=self.model.infers_condition or unknown is not None,
             columns=(*spec.columns, *spec.left_out),
+            may_lack=() if unknown is None or unknown not in spec.feature_names else (unknown,),
         )
         dataset = in_form_of(loaded, spec)
         if may_be_odd:

@@ -25,6 +25,7 @@ class ConditionSpec:
     - `name`: what it is called: "labels", "factors", or the variable's name.
     - `categories`: the values of a category, in order, numbers or texts; it becomes one-hot. Empty for numbers.
     - `mean`, `std`: of numbers, over the training data, each to be standardised by.
+    - `counts`: of a category, how many training examples have each value; empty where an earlier release did not count.
     - `is_label`: whether it may be missing, and is then found by the model; what stands for it is 0 everywhere.
     - `columns`: of a condition with columns of several kinds, the description of each; empty for others.
     - `low`, `high`: of numbers, the training data's own extremes without outliers; `plausible_low`, `plausible_high`: beyond
@@ -41,11 +42,18 @@ class ConditionSpec:
     high: tuple[float, ...] = ()
     plausible_low: tuple[float, ...] = ()
     plausible_high: tuple[float, ...] = ()
+    counts: tuple[int, ...] = ()
 
     @property
     def dim(self) -> int:
         """The length of the vector."""
         return sum(column.dim for column in self.columns) if self.columns else len(self.categories) or len(self.mean)
+
+    @property
+    def shares(self) -> np.ndarray:
+        """(categories,) of a category how often training has each value, all alike where that is not known."""
+        counts = np.asarray(self.counts or np.ones(len(self.categories)), np.float64)
+        return counts / counts.sum()
 
     @property
     def words(self) -> str:
@@ -247,14 +255,14 @@ def describe_condition(values: Any, name: str) -> ConditionSpec:
 
 def _described(array: np.ndarray, name: str, *, is_alone: bool) -> ConditionSpec:
     if array.ndim == 1 and (array.dtype.kind in "bU" or (is_alone and array.dtype.kind in "iu")):
-        categories = np.unique(array)
+        categories, counts = np.unique(array, return_counts=True)
         if len(categories) > MOST_CATEGORIES:
             raise DataError(
                 f"the condition {name!r} has {len(categories)} different values, more than {MOST_CATEGORIES} categories. "
                 "If it is a number and no category, store it as floating-point."
             )
         plain = categories if array.dtype.kind == "U" else categories.astype(float)
-        return ConditionSpec(name, categories=tuple(plain.tolist()))
+        return ConditionSpec(name, categories=tuple(plain.tolist()), counts=tuple(counts.tolist()))
     rows = _as_rows(array)
     if not np.isfinite(rows).all():
         raise DataError(f"the condition {name!r} has values that are not finite; remove or fill them first.")

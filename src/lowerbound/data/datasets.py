@@ -126,12 +126,14 @@ def load_configured(
     key: str = "",
     are_labels: bool = False,
     columns: Sequence[Column] = (),
+    may_lack: Sequence[str] = (),
     has_begun: bool = False,
 ) -> Dataset:
     """The data that a configuration names; or those of another name or path, read in the same way.
 
     - `are_labels`: whether the condition is a label, which rows may lack, and other data altogether.
     - `columns`: those of a model, by which a table is encoded whatever its own cells are; a row without any value stays.
+    - `may_lack`: of these columns, those that a table may be without: then no row has a value of them.
     - `has_begun`: whether the configuration is that of a run, in which data.memory is "auto" where the data were one array.
     """
     if instead:
@@ -140,15 +142,21 @@ def load_configured(
         data = dataclasses.replace(data, memory="resident")
     if instead and are_labels and data.condition:
         try:
-            return _load_configured(data, data_dir, instead, key, are_labels, columns)
+            return _load_configured(data, data_dir, instead, key, are_labels, columns, may_lack)
         except (DataError, MissingDataError):
             # Examples to be labelled have no labels. Whatever else is wrong with them is found again.
             data = dataclasses.replace(data, condition="")
-    return _load_configured(data, data_dir, instead, key, are_labels, columns)
+    return _load_configured(data, data_dir, instead, key, are_labels, columns, may_lack)
 
 
 def _load_configured(
-    data: DataConfig, data_dir: str | Path | None, instead: str, key: str, are_labels: bool, columns: Sequence[Column]
+    data: DataConfig,
+    data_dir: str | Path | None,
+    instead: str,
+    key: str,
+    are_labels: bool,
+    columns: Sequence[Column],
+    may_lack: Sequence[str],
 ) -> Dataset:
     name, own_key = (instead, key) if instead else (data.name, data.key)
     table = TableOptions(
@@ -156,6 +164,7 @@ def _load_configured(
         query=data.query if is_url(name) or not instead else "",
         schema="" if instead else data.schema,
         columns=tuple(columns),
+        may_lack=tuple(may_lack),
         keeps_empty_rows=bool(instead),
     )
     dataset = load_dataset(

@@ -37,6 +37,7 @@ class TableOptions:
     - `missing`: what stands for no value besides the usual words. `query`: of a database, the SQL whose rows are the table.
     - `schema`: the path of a file that states the kinds of columns; empty to infer all.
     - `columns`: those of a model, by which the table is encoded, whatever its own cells show; empty to infer them.
+    - `may_lack`: columns that a table may be without, and then has no value of.
     - `keeps_empty_rows`: whether a row without any value stays: where each row is to be answered.
     - `memory`: of Parquet, whether it is one array ("resident"), read by row groups ("streamed"), or what memory suffices for.
     """
@@ -45,6 +46,7 @@ class TableOptions:
     query: str = ""
     schema: str = ""
     columns: tuple[Column, ...] = ()
+    may_lack: tuple[str, ...] = ()
     keeps_empty_rows: bool = False
     memory: str = "resident"
 
@@ -86,7 +88,7 @@ def load_table_set(
         dataset, table = found
         given = {each: _apart(table, each, may_lack=are_labels and each in condition) for each in aside}
         return _with_given(dataset, condition, marks, given)
-    raw = read_raw(name, missing=options.missing, query=options.query, apart=tuple(aside))
+    raw = read_raw(name, missing=options.missing, query=options.query, apart=tuple(aside)).with_empty(options.may_lack)
     _require(raw, aside)
     rest = raw.without(tuple(aside))
     if not rest.names:

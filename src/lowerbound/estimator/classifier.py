@@ -11,8 +11,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..data.labels import UNLABELLED, label_values
 from ..errors import ConfigurationError, DataError
-from .holes import infers_labels
 from .inputs import seed_from
+from .labels import infers_labels
 from .vae import VAE
 
 METHODS = ("m1", "m2", "m1+m2")

@@ -9,7 +9,6 @@ import numpy as np
 import lowerbound
 
 from ..config.rules import Integer
-from ..data.columns import Column, RawTable
 from ..data.columns.filled import ends_of_column, filled_table
 from ..data.columns.frames import from_frame, to_frame
 from ..data.dataset import Dataset
@@ -17,11 +16,12 @@ from ..data.describe_table import encoded_for
 from ..data.examples import Example
 from ..data.levels import for_device
 from ..data.spec import DataSpec
-from ..errors import ConfigurationError, DataError, unknown_name_message
+from ..errors import ConfigurationError, DataError
 from .inputs import as_frame, module_of_frame, with_condition
 
 if TYPE_CHECKING:
     from .holes import FillsHoles
+    from .labels import PredictsLabels
 
 _DRAWS = Integer(0)
 
@@ -98,35 +98,23 @@ def _ends_in_form_of(X: Any, low: np.ndarray, high: np.ndarray, spec: DataSpec) 
     return first, last
 
 
-def masses_of(estimator: FillsHoles, X: Any, target: str, condition: Any) -> tuple[Column, np.ndarray, np.ndarray]:
-    """A column of a table, what is most probable of it in each row, (n,), and the probabilities of its values, (n, K).
-
-    The column is hidden from the model, whatever `X` has in it; it may lack it. Of a column that is not coded there are no
-    probabilities: (n, 0). Raises `ConfigurationError` for a column that the model does not have.
-    """
+def filled_column(estimator: PredictsLabels, X: Any, target: str, condition: Any, num_samples: int, seed: int) -> np.ndarray:
+    """A column of a table as `impute` would fill it in each row, (n,), had no row a value in it; `X` may lack it."""
     spec = estimator.spec_
-    names = [column.name for column in spec.columns]
-    if target not in names:
-        if not spec.columns:
-            raise ConfigurationError(
-                f"target is {target!r}, but this model is of numbers without kinds; fit it on a data frame with texts, days or "
-                "cells without a value, or with a schema, and each column can be predicted."
-            )
-        raise ConfigurationError(unknown_name_message("target", target, names))
+    place = [column.name for column in spec.columns].index(target)
+    data = examples_without(estimator, X, place, condition)
+    found = lowerbound.evaluation.impute(estimator.model_, data, num_samples=num_samples, seed=seed)
+    return spec.columns[place].decode(lowerbound.evaluation.points(found, spec)[:, place])
+
+
+def examples_without(estimator: PredictsLabels, X: Any, place: int, condition: Any) -> Example:
+    """The rows of a frame, which may lack this column, without what it has in it."""
+    spec = estimator.spec_
     if not hasattr(X, "columns"):
-        raise DataError(f"X is a {type(X).__name__}; expected a data frame with the columns {', '.join(names[:10])}.")
-    table, place = from_frame(X), names.index(target)
-    if target not in table.names:
-        nothing = np.full(len(table), np.nan)
-        table = RawTable(table.source, (*table.names, target), (*table.columns, nothing))
+        names = ", ".join(column.name for column in spec.columns[:10])
+        raise DataError(f"X is a {type(X).__name__}; expected a data frame with the columns {names}.")
+    table = from_frame(X).with_empty([spec.columns[place].name])
     rows = encoded_for(Dataset("X", np.zeros((len(table), 0)), table=table), spec).examples
     rows[:, place] = np.nan
-    kept = np.ones(rows.shape, bool)
-    kept[:, place] = False
-    data = with_condition(for_device(spec.to_model(rows)), condition, spec).showing(kept)
-    found = lowerbound.evaluation.impute(estimator.model_, data)
-    column = spec.columns[place]
-    likely = lowerbound.evaluation.points(found, spec)[:, place]
-    masses = found.probabilities.get(place, np.empty((len(rows), 1)))[:, :-1].astype(np.float64)
-    # What training did not see is no answer.
-    return column, likely, masses / masses.sum(axis=1, keepdims=True) if masses.size else masses
+    data = with_condition(for_device(spec.to_model(rows)), condition, spec)
+    return lowerbound.evaluation.without_column(data, place)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
 from sklearn.base import clone
 
-from ..config.rules import Integer
+from ..config.rules import COUNT, Integer
 from ..config.sections import LARGEST_SEED
-from ..errors import ConfigurationError, DataError
+from ..data.holes import has_holes
+from ..errors import ConfigurationError, DataError, DataWarning
+from .fit_data import dataset_for_fit
 from .holes import IMPUTATION_SAMPLES
 from .inputs import same_seed
 from .vae import VAE
@@ -18,7 +21,13 @@ _COPIES = Integer(2)
 
 
 def multiple_imputations(
-    vae: Any, X: Any, n_imputations: int = 20, *, num_samples: int = IMPUTATION_SAMPLES, random_state: Any = 0
+    vae: Any,
+    X: Any,
+    n_imputations: int = 20,
+    *,
+    num_samples: int = IMPUTATION_SAMPLES,
+    n_jobs: int | None = None,
+    random_state: Any = 0,
 ) -> list[Any]:
     r"""Copies of `X`, each with a draw in every hole from a model of its own, fitted to a bootstrap sample of the rows.
 
@@ -28,7 +37,9 @@ def multiple_imputations(
     (Draws of one model, `VAE.impute(n_draws=...)`, lack the latter.) Cells must be missing at random.
 
     - `vae`: the model to fit, which is left as it is. `X`: a frame or an array with holes.
-    - `n_imputations`: copies, 2 or more; each takes as long as a fit, but that only the first one compiles.
+    - `n_imputations`: copies, 2 or more; they share their compiled programs, which is most of the time of a first one.
+    - `num_samples`: importance samples of each row. `n_jobs`: how many copies are made at a time; None is one on each core of a
+      CPU, and all trained as one program on an accelerator.
 
     Raises `DataError` where nothing is missing, and what `VAE.fit` and `VAE.impute` raise.
 
@@ -36,16 +47,34 @@ def multiple_imputations(
     ----------
     Rubin (1987), Multiple Imputation for Nonresponse in Surveys; Little and Rubin (2002), section 10.2.3, for the bootstrap.
     """
+    from ..training.together import Place, side_by_side, train_as_one
+
     if not isinstance(vae, VAE):
         raise ConfigurationError(f"vae is a {type(vae).__name__}; expected a VAE, the model to fit to each bootstrap sample.")
+    copies = _COPIES.convert("n_imputations", n_imputations)
+    jobs = None if n_jobs is None else COUNT.convert("n_jobs", n_jobs)
+    none = dict.fromkeys(("validation", "condition", "sample_weight", "spread"))
+    with warnings.catch_warnings():
+        # `fit` says them again.
+        warnings.simplefilter("ignore", DataWarning)
+        examples = dataset_for_fit(X, VAE(), schema=vae.schema, memory="auto", **none).examples
+    if not has_holes(examples):
+        raise DataError("X has no hole, so there is nothing to impute; expected cells without a value, or NaN.")
     rng = np.random.default_rng(same_seed(random_state))
-    count, copies = len(X), []
-    for _ in range(_COPIES.convert("n_imputations", n_imputations)):
+    count = len(X)
+
+    def task_of(weights: np.ndarray, seed: int) -> Any:
+        def task(place: Place) -> Any:
+            copy: Any = clone(vae)
+            copy._programs = place.programs
+            copy.set_params(random_state=seed).fit(X, sample_weight=weights)
+            (filled,) = copy.impute(X, n_draws=1, num_samples=num_samples, random_state=seed)
+            return filled
+
+        return task
+
+    tasks = []
+    for _ in range(copies):
         weights = np.bincount(rng.integers(count, size=count), minlength=count)
-        seed = int(rng.integers(LARGEST_SEED))
-        copy: Any = clone(vae)
-        fitted = copy.set_params(random_state=seed).fit(X, sample_weight=weights)
-        if not fitted.spec_.holes:
-            raise DataError("X has no hole, so there is nothing to impute; expected cells without a value, or NaN.")
-        copies += fitted.impute(X, n_draws=1, num_samples=num_samples, random_state=seed)
-    return copies
+        tasks.append(task_of(weights, int(rng.integers(LARGEST_SEED))))
+    return side_by_side(tasks, jobs, as_one=train_as_one())

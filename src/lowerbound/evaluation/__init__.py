@@ -1,7 +1,8 @@
 from .annealing import AnnealedEstimate, Annealing, anneal, anneal_back, annealed_estimate
 from .anomaly import SCORES, AnomalyScorer, fit_scorer
 from .bidirectional import Sandwich, sandwich
-from .classes import ClassificationError, check_infers_labels, class_probabilities, classification_error, completed
+from .calibration import Classification, classification
+from .classes import check_infers_labels, class_probabilities, completed
 from .comparison import Comparison, Contender, Contribution, Subject, check_comparable, compare, contribution
 from .completion import Completion, completion
 from .conformal import (
@@ -23,6 +24,8 @@ from .imputation import Imputation, impute
 from .inference_gap import InferenceGap, inference_gap
 from .intervals import ColumnCoverage, Intervals, levels_of
 from .joint_evidence import JointEvidence, JointSampling, JointWeights, joint_evidence, joint_weights
+from .label_law import LABEL_SAMPLES, Label, label_of, label_probabilities, numbers_of_labels, without_column
+from .label_peers import LabelledRows, peers
 from .latent_table import LatentTable, latent_table
 from .latents import (
     active_units,
@@ -46,6 +49,7 @@ from .table_rows import GivenRows, sample_given, sample_rows
 from .unfinished import Unfinished
 
 __all__ = [
+    "LABEL_SAMPLES",
     "RATE",
     "SCORES",
     "AbstractProposal",
@@ -54,7 +58,7 @@ __all__ = [
     "Annealing",
     "AnomalyScorer",
     "BoundCurve",
-    "ClassificationError",
+    "Classification",
     "ColumnCoverage",
     "ColumnHoles",
     "Comparison",
@@ -75,6 +79,8 @@ __all__ = [
     "JointEvidence",
     "JointSampling",
     "JointWeights",
+    "Label",
+    "LabelledRows",
     "LatentTable",
     "PooledEstimates",
     "PosteriorDensity",
@@ -94,7 +100,7 @@ __all__ = [
     "check_density",
     "check_infers_labels",
     "class_probabilities",
-    "classification_error",
+    "classification",
     "compare",
     "completed",
     "completion",
@@ -119,11 +125,15 @@ __all__ = [
     "joint_evidence",
     "joint_weights",
     "kl_by_latent",
+    "label_of",
+    "label_probabilities",
     "latent_table",
     "levels_of",
     "lost_nats",
+    "numbers_of_labels",
     "own_streams",
     "p_values",
+    "peers",
     "points",
     "pool_estimates",
     "posterior_draws",
@@ -135,4 +145,5 @@ __all__ = [
     "sample_given",
     "sample_rows",
     "sandwich",
+    "without_column",
 ]

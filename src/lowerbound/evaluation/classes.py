@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Sequence
-from typing import Any, cast
+from typing import cast
 
 import equinox as eqx
 import jax
@@ -13,9 +11,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ..config.catalogue import first_with
-from ..data.conditions import in_words
 from ..data.examples import Example
-from ..errors import ConfigurationError, DataError
+from ..errors import ConfigurationError
 from ..models import AbstractLatentVariableModel, SemiSupervised
 from .latents import in_blocks
 
@@ -39,53 +36,6 @@ def class_probabilities(model: AbstractLatentVariableModel, data: Example | np.n
     # In double precision, where they sum to 1.
     shares = np.exp(log_probs - log_probs.max(axis=1, keepdims=True))
     return shares / shares.sum(axis=1, keepdims=True)
-
-
-@dataclasses.dataclass(frozen=True)
-class ClassificationError:
-    """How many examples are given another class than their own.
-
-    - `error`: their share; `standard_error`: sqrt(error (1 - error) / n).
-    - `guess_error`: the share that is wrong where each is given the class that most of them have.
-    """
-
-    error: float
-    standard_error: float
-    num_examples: int
-    guess_error: float
-
-    @property
-    def words(self) -> str:
-        """In a sentence."""
-        return (
-            f"{100 * self.error:.2f} % of {self.num_examples:,} examples are given another class than their own (standard error "
-            f"{100 * self.standard_error:.2f} %). With the most frequent class for all, {100 * self.guess_error:.2f} % would be."
-        )
-
-    def to_json(self) -> dict[str, Any]:
-        """As plain values."""
-        return dataclasses.asdict(self)
-
-
-def classification_error(classes: Sequence[float | str], found: np.ndarray, labels: np.ndarray) -> ClassificationError:
-    """The errors of classes `found`, (n,) by their number in `classes`, against the examples' own `labels`.
-
-    Raises `DataError` for a label that is none of the classes, of which training saw no example, and where there is no example.
-    """
-    if not len(labels):
-        raise DataError("no example has a label; expected one at least, to count errors.")
-    is_text = any(isinstance(each, str) for each in classes)
-    own = [in_words(each) for each in labels.tolist()] if is_text else labels.tolist()
-    place = {each: number for number, each in enumerate(classes)}
-    for row, each in enumerate(own):
-        if each not in place:
-            raise DataError(
-                f"the label {in_words(each)!r} of example {row} is none of the classes of which training saw a labelled example: "
-                f"{', '.join(map(in_words, classes))}. Train with an example of it, or leave these examples out."
-            )
-    numbers = np.asarray([place[each] for each in own])
-    error, most = float(np.mean(found != numbers)), np.bincount(numbers).max()
-    return ClassificationError(error, (error * (1 - error) / len(own)) ** 0.5, len(own), 1 - float(most) / len(own))
 
 
 def completed(model: AbstractLatentVariableModel, data: Example) -> Example:

@@ -37,6 +37,7 @@ FILES: Mapping[str, str] = {
     "config.toml": "the configuration as resolved; itself a recipe",
     "metrics.csv": "the training's figures, one row for each look",
     "evaluation.json": "the scores in this page",
+    "classification.json": "how right predicted labels are, where `lowerbound classify` measured it",
     "model/": "the trained model: config.json and weights.safetensors",
     "checkpoints/": "from which `lowerbound train --resume` continues",
     "split.npz": "which examples were for training, validation and test",

@@ -264,6 +264,14 @@ class RunFolder:
         """Replace `evaluation.json`."""
         self._write("evaluation.json", EVALUATION, fields)
 
+    def write_classification(self, label: str, fields: dict[str, Any]) -> None:
+        """Note in `classification.json` how right the probabilities of a label are, in place of what stood there of it."""
+        file = self.path / "classification.json"
+        known = json_object(read_file(file), file) if file.exists() else {}
+        labels = known.get("labels")
+        document = {"version": 1, "labels": {**(labels if isinstance(labels, dict) else {}), label: fields}}
+        write_text(file, json.dumps(document, indent=2) + "\n")
+
     def _write(self, name: str, format_name: str, fields: dict[str, Any]) -> None:
         document = {"format": format_name, "version": CURRENT[format_name], **fields}
         write_text(self.path / name, json.dumps(document, indent=2) + "\n")

@@ -53,6 +53,12 @@ class RawTable:
             self, names=tuple(self.names[number] for number in kept), columns=tuple(self.columns[number] for number in kept)
         )
 
+    def with_empty(self, names: Sequence[str]) -> RawTable:
+        """The table with those of these columns that it lacks, without a value in any row."""
+        new = [name for name in names if name not in self.names]
+        empty = (np.full(len(self), np.nan),) * len(new)
+        return dataclasses.replace(self, names=(*self.names, *new), columns=(*self.columns, *empty))
+
     def where(self, row: int, name: str) -> str:
         """ "FILE: line 7, column 'age'", or the row where there are no lines."""
         place = f"row {row}" if self.lines is None else f"line {self.lines[row]}"
