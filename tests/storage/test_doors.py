@@ -11,6 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
+from commands import SMALL_ALONE, command
 from support.built import build_model
 
 from lowerbound import VAE
@@ -161,6 +162,18 @@ def test_values_that_no_key_has_are_refused_in_a_short_sentence(text: str) -> No
 def test_a_step_that_no_memory_holds_ends_in_a_sentence() -> None:
     with pytest.raises(TooLargeError, match=r"a step does not fit into memory; make training.batch_size or objective.num"):
         VAE(2, hidden_widths=(8,), epochs=1, config={"objective": {"num_samples": 10**7}}, automatic=False).fit(X)
+
+
+def test_what_no_memory_holds_leaves_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    np.save(tmp_path / "x.npy", X)
+    out, words = tmp_path / "run", ("train", tmp_path / "x.npy", *SMALL_ALONE, "--epochs", 1)
+    too_many = command(*words, "--set", "objective.num_samples=10000000000", "--out", out)
+    assert "a step does not fit into memory; make training.batch_size or objective.num_samples smaller" in too_many.error
+    assert not out.exists()
+    # The weights alone fit.
+    monkeypatch.setattr("lowerbound.training.loop._BYTES_OF_WEIGHT", 1e12)
+    assert re.search(r"training [\d,]+ weights, with gradients, averages .* would take", command(*words, "--out", out).error)
+    assert not out.exists()
 
 
 def test_more_steps_than_are_counted_are_refused() -> None:

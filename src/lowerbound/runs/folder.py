@@ -161,6 +161,17 @@ class RunFolder:
             shutil.rmtree(cls(path).checkpoints, ignore_errors=True)
             raise
 
+    def remove_untrained(self) -> None:
+        """Take away what a run has written that never got anywhere; a folder that holds anything else stays."""
+        if self.checkpoints.exists() or self.metrics.path.exists():
+            return
+        for file in (self.config_file, self.split_file, self.path / RUN_FILE, self.path / _LOCK_FILE):
+            file.unlink(missing_ok=True)
+        for file in self.path.glob("events.out.tfevents.*"):
+            file.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self.path.rmdir()
+
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the run for this process: two that train into one folder would destroy each other's files.

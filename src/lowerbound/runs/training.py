@@ -25,7 +25,7 @@ from ..data.examples import Example, examples_of, in_form_of
 from ..data.spec import DataSpec
 from ..data.splits import Split, split_record
 from ..devices.processes import is_first, wait_for_first
-from ..errors import ConfigurationError, DataError, ModelFolderError, NonFiniteLossError
+from ..errors import ConfigurationError, DataError, ModelFolderError, NonFiniteLossError, TooLargeError
 from ..models import AbstractLatentVariableModel
 from ..storage.atomic import write_text
 from ..training import ALL_EPOCHS, NOT_FINITE, STOPPED_EARLY, Progress, Record, Trainer, prepare
@@ -240,6 +240,10 @@ class TrainingRun:
                 raise
             self._note_end(NOT_FINITE)
             raise NonFiniteLossError(f"{error} {self._what_is_kept()}") from error
+        except TooLargeError:
+            if self.writes:
+                self.folder.remove_untrained()
+            raise
         except DataError as error:
             if not self.writes:
                 raise

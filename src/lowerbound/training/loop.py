@@ -22,7 +22,7 @@ from ..devices.processes import ProcessLostError, agreed
 from ..errors import ConfigurationError, NonFiniteLossError
 from ..models import AbstractLatentVariableModel, split_trained
 from ..objectives import AbstractObjective, check_needs, check_number, check_rows
-from ..storage.memory import in_memory
+from ..storage.memory import check_fits, in_memory
 from ..storage.schema import checked
 from . import program
 from .feed import AbstractFeed, Hiding, Noisy, Redrawn, Resident, WithLabelled
@@ -35,6 +35,9 @@ from .stream import Reader, Stream, steps_at_once
 
 # What the names of monitors begin with among a record's other figures.
 MONITOR = "monitor/"
+_TOO_LARGE = "the state of training does not fit into memory; make the model smaller."
+# Of a weight with its gradient, both of Adam's moments, the averaged weight and the best one, in single precision.
+_BYTES_OF_WEIGHT = 24
 
 
 @dataclasses.dataclass(frozen=True)
@@ -245,8 +248,12 @@ class Trainer:
 
     def start(self) -> Progress:
         """The progress before the first step."""
-        state = program.initial_state(self.fixed, self._params, self.feed.num_examples)
-        return Progress(state, jax.tree.map(jnp.copy, self._params))
+        count = sum(leaf.size for leaf in jax.tree.leaves(self._params))
+        what = f"training {count:,} weights, with gradients, averages and the optimiser's state,"
+        check_fits(_BYTES_OF_WEIGHT * count, what, "make the model smaller")
+        with in_memory(_TOO_LARGE):
+            state = program.initial_state(self.fixed, self._params, self.feed.num_examples)
+            return Progress(state, jax.tree.map(jnp.copy, self._params))
 
     def model_of(self, progress: Progress) -> AbstractLatentVariableModel:
         """The model to keep: the best validated weights under early stopping, otherwise the newest (averaged) ones."""
@@ -285,7 +292,8 @@ class Trainer:
             # The best so far is of another kind, which nothing can be compared with.
             progress.best_bound = -math.inf
         progress.kept_by = self.kept_by
-        progress.state = place(progress.state, self.mesh)
+        with in_memory(_TOO_LARGE):
+            progress.state = place(progress.state, self.mesh)
         self.share(programs)
         order = program.stream(self.fixed.numbers.key, program.PERMUTATION)
         clock = time.perf_counter()
