@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..errors import ModelFolderError
+from ..errors import ModelFolderError, shortened
 from ..storage.schema import checked
 from .columns.column import Column
 from .conditions import ConditionSpec
@@ -253,6 +253,13 @@ class DataSpec:
                 raise ModelFolderError(
                     f"{source}: data_spec.{name} has {length} entries; expected {spec.num_elements}, one for each element of "
                     f"{spec.event_shape}."
+                )
+        for column in (*spec.columns, *spec.left_out):
+            numbers = [value for value in column.categories if not isinstance(value, str)]
+            if (numbers and column.has_texts) or not all(map(math.isfinite, numbers)):
+                raise ModelFolderError(
+                    f"{source}: data_spec, categories of the column {column.name!r}: {shortened(str(column.categories))}; "
+                    "expected all texts, or all finite numbers."
                 )
         return spec
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..assembly.automatic import Choice
 from ..assembly.parts import part_from_json, part_to_json
+from ..errors import ModelFolderError
 from ..runs.folder import RUN_FILE, RunFolder, load_model
 from ..runs.model_folder import MODEL_DOCUMENTS, check_replaceable, check_sizes, write_model_files
 from ..storage.arrays import arrays_to_bytes
@@ -66,5 +67,8 @@ def load_estimator(path: str | Path) -> Fitted:
         check_sizes(path, document.parts)
         parts = {name: part_from_json(name, stored) for name, stored in document.parts.items()}
         history = {name: np.asarray(column, np.float64) for name, column in document.history.items()}
+        if len({len(column) for column in history.values()}) > 1:
+            lengths = ", ".join(f"{name} {len(column)}" for name, column in history.items())
+            raise ModelFolderError(f"{path / _FILE}: history has columns of {lengths} entries; expected as many in each.")
         choices = document.choices
     return Fitted(*load_model(path, parts), parts, history, choices)

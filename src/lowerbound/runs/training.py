@@ -170,7 +170,7 @@ class TrainingRun:
             )
         start = trainer.start()
         _, (state, best) = load_checkpoint_into(checkpoint.path, model, (start.state, start.best_params))
-        progress = Progress.restore(state, best, checkpoint.counters)
+        progress = Progress.restore(state, best, checkpoint.counters, str(checkpoint.path))
         has_more_epochs = progress.stop_reason == ALL_EPOCHS and checkpoint.step < trainer.schedule.num_steps
         if has_more_epochs or progress.stop_reason not in FINISHED:
             progress.stop_reason = ""

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import math
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, ModelFolderError
 from ..likelihoods import Given, Measure
 from ..storage.atomic import write_bytes
 from ..storage.documents import document_bytes, has_record, read_document
+from ..storage.npz import read_npy
 from ..storage.upgrades import CURRENT, SWEEP, SWEEP_RESULT
 from .grid import Axis, Member
 
@@ -145,8 +147,24 @@ class Home:
         return read_document(path, SWEEP_RESULT, Result) if path.exists() else None
 
     def evidence(self, member: Member) -> np.ndarray:
-        """(2, examples): log p(x) of each validation example under a member that has a result, and their weights."""
-        return np.load(self._result(member).with_suffix(".npy"), allow_pickle=False)
+        """(2, examples): log p(x) of each validation example under a member that has a result, and their weights.
+
+        Raises `ModelFolderError` where they are not those whose mean the result states.
+        """
+        file, record = self._result(member), self.result(member)
+        mean = math.nan if record is None or record.log_evidence_nats is None else record.log_evidence_nats
+        try:
+            found = read_npy(file.with_suffix(".npy"))
+            if found.ndim != 2 or len(found) != 2 or found.dtype.kind != "f" or not found[1].sum() > 0:
+                raise ValueError(f"it holds {found.dtype} of the shape {found.shape}")
+            if not math.isclose(float(np.average(found[0], weights=found[1])), mean, rel_tol=1e-6, abs_tol=1e-6):
+                raise ValueError(f"{file.name} states another mean of them")
+        except ValueError as error:
+            raise ModelFolderError(
+                f"{file.with_suffix('.npy')} does not hold log p(x) of the validation examples ({error}); it was changed. "
+                f"Remove it and {file.name}; the same command finds both again."
+            ) from error
+        return found
 
     def write(self, member: Member, result: Result, evidence: np.ndarray | None) -> None:
         """Keep what became of a member, the examples first, so that a result that is there is whole; raises `SavingError`."""

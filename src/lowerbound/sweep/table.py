@@ -156,7 +156,9 @@ def subject_of(result: Result) -> Subject:
 def _row(home: Home, setting: Setting, own: Mapping[Member, Result]) -> tuple[Row, np.ndarray | None]:
     """A setting's row before it is ranked; and the mean over seeds of each example's log p(x), with the examples' weights."""
     results = {member.seed: result for member, result in own.items()}
-    with_number = {member: result for member, result in own.items() if result.log_evidence_nats is not None}
+    with_number = {
+        member: result for member, result in own.items() if not result.failure and result.log_evidence_nats is not None
+    }
     if not with_number:
         return Row(setting, results), None
     means = np.array([result.log_evidence_nats for result in with_number.values()])

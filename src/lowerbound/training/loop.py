@@ -106,9 +106,12 @@ class Progress:
         return {**found, "best_bound": best_bound, "since_record": list(self.since_record)}
 
     @classmethod
-    def restore(cls, state: program.TrainState, best_params: Any, counters: dict[str, Any]) -> Progress:
-        """The progress that `counters` and two PyTrees describe; raises `ModelFolderError` when they are not such counters."""
-        known = checked(_Counters, counters, "the checkpoint", "counters.")
+    def restore(
+        cls, state: program.TrainState, best_params: Any, counters: dict[str, Any], source: str = "the checkpoint"
+    ) -> Progress:
+        """The progress that `counters` and two PyTrees describe; raises `ModelFolderError`, naming `source`, when they are
+        no such counters."""
+        known = checked(_Counters, counters, source, "counters.")
         best_bound = -math.inf if known.best_bound is None else known.best_bound
         return cls(state, best_params, **{**vars(known), "best_bound": best_bound})
 
