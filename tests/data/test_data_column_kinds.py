@@ -15,7 +15,7 @@ from lowerbound.data.columns.times import parse_times
 from lowerbound.data.dataset import Dataset
 from lowerbound.data.describe_dataset import describe_dataset
 from lowerbound.data.examples import examples_of, in_form_of
-from lowerbound.errors import DataError, DataWarning
+from lowerbound.errors import DataError, DataWarning, ModelFolderError
 
 RNG = np.random.default_rng(0)
 
@@ -156,7 +156,14 @@ def test_what_a_model_knows_of_a_table_comes_from_training_rows_alone() -> None:
     assert example.x[-3:, 1].tolist() == [2, 2, 2]
     assert example.observed is not None
     assert not example.observed[1, 0]
-    assert DataSpec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
+    stored = json.loads(json.dumps(spec.to_json()))
+    assert DataSpec.from_json(stored) == spec
+    coded = next(column for column in stored["columns"] if isinstance((column["categories"] or [0])[0], str))
+    coded["categories"][0] = 1.5
+    with pytest.raises(
+        ModelFolderError, match=rf"categories of the column '{coded['name']}': .* expected all texts, or all finite"
+    ):
+        DataSpec.from_json(stored)
 
 
 def test_columns_are_matched_by_their_names() -> None:

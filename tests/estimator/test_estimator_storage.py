@@ -21,6 +21,7 @@ from lowerbound.objectives import ELBO
 from lowerbound.posteriors import DiagonalGaussian
 from lowerbound.priors import StandardNormal
 from lowerbound.runs.training import TrainingRun
+from lowerbound.storage.documents import sha256
 
 RNG = np.random.default_rng(0)
 TABLE = RNG.normal(size=(60, 4)) * [1, 10, 100, 1000]
@@ -187,6 +188,13 @@ def test_a_changed_or_newer_estimator_file_is_refused(vae, tmp_path):
         VAE.load(tmp_path / "model")
     file.write_text(original.replace('"parts": {}', '"parts": {"prior": 1}'))
     with pytest.raises(ModelFolderError, match=r"estimator.json is damaged or was edited"):
+        VAE.load(tmp_path / "model")
+    shorter = {name: value for name, value in json.loads(original).items() if name != "checksum"}
+    shorter["history"]["loss"].pop()
+    file.write_text(json.dumps({**shorter, "checksum": sha256(json.dumps(shorter, sort_keys=True).encode())}))
+    with pytest.raises(
+        ModelFolderError, match=r"estimator.json: history has columns of .*, loss \d+, .*; expected as many in each"
+    ):
         VAE.load(tmp_path / "model")
     file.write_text(json.dumps({**json.loads(original), "format_version": 3}))
     with pytest.raises(ModelFolderError, match=r"made by a newer lowerbound.*pip install --upgrade lowerbound"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from commands import weights
 
 from lowerbound.data.datasets import load_configured
-from lowerbound.errors import MissingDataError
+from lowerbound.errors import MissingDataError, ModelFolderError
 from lowerbound.recipes import resolve_config
 from lowerbound.runs.folder import RunFolder
 from lowerbound.runs.training import TrainingRun
@@ -120,6 +121,17 @@ def test_results_are_read_from_the_folder_alone(table_file: Path, tmp_path: Path
     table = do(call)
     assert tabulate(Home(tmp_path / "s"), call.members) == table
     assert table.to_json()[0]["setting"] == dict(table.rows[0].setting.values)
+    file = tmp_path / "s" / "results" / "objective.beta=1_seed=0.npy"
+    whole, other = file.read_bytes(), np.load(file)
+    other[0, 0] += 1.0
+    content = io.BytesIO()
+    np.save(content, other)
+    for changed in (whole[:-8], whole[:60], b"", b"cos\nsystem\n.", content.getvalue()):
+        file.write_bytes(changed)
+        with pytest.raises(
+            ModelFolderError, match=r"beta=1_seed=0.npy does not hold log p\(x\) of the validation examples \(.*Remove it"
+        ):
+            tabulate(Home(tmp_path / "s"), call.members)
 
 
 def test_what_another_process_trains_is_left_to_it(table_file: Path, tmp_path: Path):
