@@ -35,6 +35,17 @@ def test_what_takes_other_data_or_none_gives_its_result(saved: Path, tmp_path: P
     np.testing.assert_allclose(np.load(tmp_path / "codes.npy"), VAE.load(saved).transform(ROWS), atol=1e-6)
     good("sample", saved, "-n", 3, "--out", tmp_path / "new.npy")
     assert np.load(tmp_path / "new.npy").shape == (3, 3)
+    good("traverse", saved, data, "--columns", 3, "--out", tmp_path / "walk.npy")
+    assert np.load(tmp_path / "walk.npy").shape == (2, 3, 3)
+    good("interpolate", saved, data, "--from", 0, "--to", 39, "--steps", 4, "--out", tmp_path / "way.npy")
+    assert np.load(tmp_path / "way.npy").shape == (4, 3)
+    told = json.loads(good("latents", saved, data, "--json").stdout)
+    assert (told["data"], told["split"]) == (str(data), None)
+    assert json.loads(good("doctor", saved, data, "--json").stdout)["verdict"] == VAE.load(saved).doctor(ROWS).verdict
+    assert f"model, 40 examples of {data}: " in good("doctor", saved, data).stdout.replace("\n", "")
+    assert "moves" in good("explain", saved, data).stdout
+    assert "saved without its data" in good("info", saved).stdout
+    assert "@" in good("cite", saved).stdout
     # The folder is a model's and nothing else still, so that saving again replaces it.
     assert sorted(file.name for file in saved.iterdir()) == before
 
@@ -48,8 +59,8 @@ def test_what_needs_the_run_s_own_data_says_so(words: list[str], saved: Path, tm
     }
     result = command(*words, saved, *options.get(words[0], []))
     assert result.status in (1, 2)
-    assert "holds a model that was saved without its data. evaluate, score, encode and reconstruct take other" in result.error
-    assert ".doctor(X), .latents(X) and compare_models" in result.error
+    assert "holds a model that was saved without its data. Give data: lowerbound evaluate " in result.error
+    assert "doctor, latents, explain, traverse and interpolate; sample needs none" in result.error
 
 
 def test_fitted_models_and_folders_are_compared_on_the_same_rows(saved: Path) -> None:

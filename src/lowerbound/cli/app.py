@@ -50,6 +50,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 DataDir = Annotated[
     Path | None, typer.Option("--data-dir", help="Where data files are; else $LOWERBOUND_DATA, else the user's cache.")
 ]
+OtherData = Annotated[str | None, typer.Argument(metavar="DATA", help="Other data than the run's own.")]
 Key = Annotated[str, typer.Option(help="The variable in a .npz or .mat file.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the file if it is there.")]
 Split = Annotated[str, typer.Option("--split", help="The part of the data: train, validation, test.", callback=check_split)]

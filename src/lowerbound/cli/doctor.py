@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import DataError, LowerboundError, ModelFolderError
-from .app import DataDir, Json, Run, app, check_split
-from .console import print_json, result_console, visible
-from .opening import open_run
+from .app import DataDir, Json, Key, OtherData, Run, app, check_split
+from .console import print_json, result_console, show_text, visible
+from .opening import OpenRun, open_run
 from .runtime import say
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ _COLOURS = {"serious": "bold red", "warning": "bold yellow", "note": "bold cyan"
 @app.command(epilog="Example: lowerbound doctor runs/faces-1")
 def doctor(
     run: Run,
+    data: OtherData = None,
     split: Annotated[
         str | None,
         typer.Option(
@@ -33,12 +34,15 @@ def doctor(
             callback=check_split,
         ),
     ] = None,
+    key: Key = "",
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
     """Say what is the matter with a run, the most important first, with the figure behind it and what to try."""
     opened = open_run(run)
     folder, model, spec, config = opened
+    if data is not None:
+        return _diagnose_with(opened, data, key, data_dir, as_json=json)
     from ..diagnosis import diagnose
     from ..summaries import summarize
 
@@ -61,6 +65,19 @@ def doctor(
         print_json({**about, **diagnosis.to_json(), "figures": _figures_of(summary)})
     else:
         _show_diagnosis(summary, diagnosis)
+
+
+def _diagnose_with(opened: OpenRun, data: str, key: str, data_dir: Path | None, *, as_json: bool) -> None:
+    """The checks that a model and other data allow, with their advice in Python: a saved model has no command that made it."""
+    from ..estimator.advice import diagnose_fitted
+    from ..estimator.folder import load_estimator
+
+    dataset = opened.other_dataset(data, key, data_dir)
+    diagnosis = diagnose_fitted(load_estimator(opened.folder.path), dataset, None)
+    if as_json:
+        print_json({"run": str(opened.folder.path), "split": None, "data": data, "data_problem": None, **diagnosis.to_json()})
+    else:
+        show_text(f"{opened.folder.path.name}, {len(dataset.examples):,} examples of {data}: {diagnosis}")
 
 
 def _evaluation(folder: RunFolder, split: str) -> dict[str, Any] | None:

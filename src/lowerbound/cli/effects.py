@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import ConfigurationError, DataError, unknown_name_message
-from .app import LARGEST_TREE_SEED, DataDir, Json, Overwrite, Run, Split, app, seed_option
+from .app import LARGEST_TREE_SEED, DataDir, Json, Key, OtherData, Overwrite, Run, Split, app, seed_option
 from .console import print_json, show_table, show_text
 from .opening import OpenRun, open_run
 from .outputs import check_out
@@ -30,7 +30,9 @@ _SEEN = 0.2
 @app.command(epilog="Examples: lowerbound explain runs/faces-1 · lowerbound explain runs/adult-1 --label income")
 def explain(
     run: Run,
+    data: OtherData = None,
     split: Split = "test",
+    key: Key = "",
     latents: Annotated[int, typer.Option(help="How many latents, those that carry most first.")] = 10,
     columns: Annotated[int, typer.Option(help="How many columns, or pixels, of each latent to show.")] = 4,
     label: Annotated[
@@ -57,18 +59,20 @@ def explain(
     opened = open_run(run)
     from ..evaluation.effects import latent_effects
 
-    data = opened.examples(split, data_dir)
-    dataset = opened.dataset(data_dir)
+    if data is not None and label:
+        raise ConfigurationError("--label is fitted to training rows and asked of held-out ones, so it goes without other data.")
+    examples, shown = opened.shown(split, data, key, data_dir)
     place = _place(label, opened) if label else None
-    effects = latent_effects(opened.model, opened.spec, data, num_latents=latents, seed=seed)
-    probe = _probe(opened, dataset, split, place, seed)
+    effects = latent_effects(opened.model, opened.spec, examples, num_latents=latents, seed=seed)
+    probe = None if data else _probe(opened, opened.dataset(data_dir), split, place, seed)
     if out is not None:
         _write(out, effects)
         say(f"wrote the effects of {len(effects.latents)} latents on {len(effects.names):,} quantities to {out}")
     if json:
-        print_json({"split": split, **effects.to_json(), "probe": None if probe is None else probe.to_json()})
+        about = {"split": split if data is None else None, "data": data}
+        print_json({**about, **effects.to_json(), "probe": None if probe is None else probe.to_json()})
     else:
-        _show(effects, opened, split, columns, probe)
+        _show(effects, opened, shown.removeprefix("the "), columns, probe)
 
 
 def _place(label: str, opened: OpenRun) -> int:
@@ -119,7 +123,7 @@ def _classes(opened: OpenRun, dataset: Dataset, place: int) -> np.ndarray:
     return values
 
 
-def _show(effects: LatentEffects, opened: OpenRun, split: str, columns: int, probe: Probe | None) -> None:
+def _show(effects: LatentEffects, opened: OpenRun, of: str, columns: int, probe: Probe | None) -> None:
     import numpy as np
 
     word = opened.spec.element_word
@@ -134,9 +138,7 @@ def _show(effects: LatentEffects, opened: OpenRun, split: str, columns: int, pro
             cells.append(f"{np.mean(effects.sizes[number] > _SEEN):.0%}")
         moves = "\n".join(effects.in_words(number, quantity) for quantity in shown)
         rows.append((*cells, moves or f"no {word} by {_SEEN / 2:g}"))
-    title = (
-        f"{split} split: each latent from its 5 % to its 95 % quantile, the others at the codes of {effects.num_rows:,} examples"
-    )
+    title = f"{of}: each latent from its 5 % to its 95 % quantile, the others at the codes of {effects.num_rows:,} examples"
     show_table(title, head, rows, numbers=head[1:-1])
     text = "In brackets: intervals at 95 % over the examples, each by itself."
     if word != "column":

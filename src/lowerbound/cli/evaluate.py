@@ -17,6 +17,7 @@ from .app import (
     Devices,
     Json,
     Key,
+    OtherData,
     Overwrite,
     Process,
     Processes,
@@ -94,7 +95,7 @@ def build_proposal(
 )
 def evaluate(
     run: Run,
-    data: Annotated[str | None, typer.Argument(metavar="DATA", help="Other data than the run's own.")] = None,
+    data: OtherData = None,
     samples: Annotated[
         int | None,
         typer.Option(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
-from .app import LARGEST_TREE_SEED, DataDir, Json, Run, Split, app, seed_option
+from .app import LARGEST_TREE_SEED, DataDir, Json, Key, OtherData, Run, Split, app, seed_option
 from .console import print_json, show_table, show_text
 from .opening import open_run
 from .runtime import say
@@ -25,14 +25,17 @@ GENERATED = 3000
 @app.command(epilog="Example: lowerbound latents runs/faces-1 --split train")
 def latents(
     run: Run,
+    data: OtherData = None,
     split: Split = "test",
+    key: Key = "",
     data_dir: DataDir = None,
     seed: Annotated[int, seed_option("the draws, groups and forests", largest=LARGEST_TREE_SEED)] = 0,
     json: Json = False,
 ) -> None:
     """Say what each latent carries, and score the code against the factors of the data where they are known (faces)."""
     opened = open_run(run)
-    model, data, dataset = opened.model, opened.examples(split, data_dir), opened.dataset(data_dir)
+    model, (examples, shown) = opened.model, opened.shown(split, data, key, data_dir)
+    dataset = None if data else opened.dataset(data_dir)
     import numpy as np
 
     from ..errors import DataError
@@ -40,9 +43,9 @@ def latents(
     from ..evaluation.disentanglement import disentanglement_scores, independent_factors
     from ..evaluation.disentanglement.fixed_factor import GENERATED_GROUP, GENERATED_VOTES
 
-    table = latent_table(model, data, seed=seed)
+    table = latent_table(model, examples, seed=seed)
     scores, why = None, "the data have no known factors"
-    if dataset.factors is not None:
+    if dataset is not None and dataset.factors is not None:
         factors, codes = np.asarray(dataset.factors)[getattr(opened.folder.split(), split)], table.means
         # The set's own generator makes as many examples as the scores need, whatever the split holds.
         encode = None if dataset.render is None or model.condition_dim else _encoder(model, dataset.render, seed)
@@ -55,9 +58,16 @@ def latents(
         except DataError as error:
             why = str(error)
     if json:
-        print_json({"split": split, **table.to_json(), "scores": None if scores is None else scores.to_json()})
+        print_json(
+            {
+                "split": split if data is None else None,
+                "data": data,
+                **table.to_json(),
+                "scores": None if scores is None else scores.to_json(),
+            }
+        )
     else:
-        _show(split, table, scores, why)
+        _show(shown, table, scores, why)
 
 
 def _encoder(model: AbstractLatentVariableModel, render: Render, seed: int) -> Callable[[np.ndarray], np.ndarray]:
@@ -71,7 +81,7 @@ def _encoder(model: AbstractLatentVariableModel, render: Render, seed: int) -> C
     return lambda factors: posterior_means(model, for_device(render(factors, rng)))
 
 
-def _show(split: str, table: LatentTable, scores: DisentanglementScores | None, why_no_scores: str) -> None:
+def _show(shown: str, table: LatentTable, scores: DisentanglementScores | None, why_no_scores: str) -> None:
     import numpy as np
 
     from ..evaluation.latent_table import COLUMNS
@@ -83,7 +93,7 @@ def _show(split: str, table: LatentTable, scores: DisentanglementScores | None, 
             cells = (*cells, f"{scores.factor_names[best]} ({scores.information_nats[j][best]:.2f} nats)")
         rows.append(cells)
     columns = COLUMNS if scores is None else (*COLUMNS, "knows most of")
-    show_table(f"{split} split, {len(table.means):,} examples", columns, rows, numbers=COLUMNS)
+    show_table(f"{shown.removeprefix('the ')}, {len(table.means):,} examples", columns, rows, numbers=COLUMNS)
     if table.sentences:
         show_text("\n".join(table.sentences))
     if scores is None:

@@ -39,9 +39,9 @@ class OpenRun(NamedTuple):
         if not self.has_data:
             path = self.folder.path
             raise DataError(
-                f"{path} holds a model that was saved without its data. evaluate, score, encode and reconstruct take other data "
-                f"(lowerbound evaluate {shlex.quote(str(path))} DATA), sample needs none, and in Python there are "
-                f"VAE.load({str(path)!r}).doctor(X), .latents(X) and compare_models."
+                f"{path} holds a model that was saved without its data. Give data: lowerbound evaluate {shlex.quote(str(path))} "
+                "DATA, and so for score, encode, reconstruct, impute, doctor, latents, explain, traverse and interpolate; sample "
+                "needs none. To compare models there is compare_models in Python."
             )
         return self.folder.split()
 
@@ -62,6 +62,12 @@ class OpenRun(NamedTuple):
 
         dataset = self.dataset(data_dir)
         return examples_of(dataset, self.part(split), self.spec)
+
+    def shown(self, split: str, data: str | None, key: str, data_dir: Path | None) -> tuple[Example, str]:
+        """One part of the run's own data, or other data, and their name for a sentence."""
+        if data is None:
+            return self.examples(split, data_dir), f"the {split} split"
+        return self.other_examples(data, key, data_dir), data
 
     def part(self, split: str) -> np.ndarray:
         """The numbers of the rows in a part of the run's own data; raises `DataError` when it is empty."""
@@ -121,6 +127,18 @@ class OpenRun(NamedTuple):
             if spec.condition is not None:
                 spec.condition.check_like_training(dataset.condition)
         return dataset
+
+
+def saved_model(run: Path) -> tuple[RunConfig, DataSpec] | None:
+    """What a model that was saved without a run is, and is of; None for anything else. Raises `ModelFolderError`."""
+    from ..config import RunConfig
+    from ..runs.folder import RUN_FILE
+    from ..runs.model_folder import CONFIG_FILE, read_config
+
+    if (run / RUN_FILE).exists() or not (run / CONFIG_FILE).exists():
+        return None
+    config, spec = read_config(run)
+    return RunConfig.from_dict(config), spec
 
 
 def open_run(run: Path) -> OpenRun:

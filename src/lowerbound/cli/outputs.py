@@ -15,7 +15,7 @@ import typer
 
 from ..errors import ConfigurationError, LowerboundError
 from ..storage.memory import check_number_fits
-from .app import DataDir, Key, Overwrite, Run, Split, app, seed_option
+from .app import DataDir, Key, OtherData, Overwrite, Run, Split, app, seed_option
 from .opening import open_run
 from .runtime import say
 
@@ -101,7 +101,7 @@ def reconstruct(
         Path,
         typer.Option(help="A .png picture (originals above reconstructions), or their array (.npy) or table (.csv)."),
     ],
-    data: Annotated[str | None, typer.Argument(metavar="DATA", help="Other data than the run's own.")] = None,
+    data: OtherData = None,
     split: Split = "test",
     key: Key = "",
     data_dir: DataDir = None,

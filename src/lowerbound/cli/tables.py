@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import shlex
 from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,9 +15,10 @@ from ..config.scoring import beside_in_short
 from ..errors import ConfigurationError, unknown_name_message
 from .app import DataDir, Json, Run, app
 from .console import print_json, show_choices, show_table
+from .opening import saved_model
 
 if TYPE_CHECKING:
-    from ..config import PartConfig
+    from ..config import PartConfig, RunConfig
 
 
 @app.command(epilog="Example: lowerbound info runs/faces-1")
@@ -24,6 +26,14 @@ def info(run: Run, json: Json = False) -> None:
     """Say what a run is: its data, model, training and files."""
     from ..runs.folder import RunFolder
 
+    if saved := saved_model(run):
+        config, spec = saved
+        if json:
+            print_json({"path": str(run), "config": config.to_dict(), "scores": None})
+        else:
+            rows = [("model", "saved without its data"), ("of", spec.words), *_of_model(config)]
+            show_table(str(run), (), [*rows, ("score it", f"lowerbound evaluate {shlex.quote(str(run))} DATA")])
+        return
     folder = RunFolder.open(run)
     record, config = folder.info(), folder.config()
     scores = folder.scores()
@@ -37,10 +47,7 @@ def info(run: Run, json: Json = False) -> None:
         ("split", f"{sizes['train']:,} train, {sizes['validation']:,} validation, {sizes['test']:,} test ({data['method']})"),
         ("recipe", record["recipe"]),
         *([("began with", f"the model of {record['started_from']['path']}")] if record.get("started_from") else []),
-        ("latents", f"{config.model.latent_dim} ({config.model.name})"),
-        ("prior, posterior", f"{config.prior.name}, {config.posterior.name}"),
-        ("likelihood", config.likelihood.name),
-        ("network", _in_words(config.network)),
+        *_of_model(config),
         ("trained", _how_it_went(record)),
         ("versions", ", ".join(f"{name} {version}" for name, version in record["versions"].items())),
         ("machine", f"{record['machine']['device']}, {record['machine']['cores']} cores"),
@@ -57,6 +64,15 @@ def info(run: Run, json: Json = False) -> None:
     rows.append(("open first", str(folder.path / "report.html") if (folder.path / "report.html").exists() else "(not ended yet)"))
     show_table(str(folder.path), (), rows)
     show_choices("Chosen for these data", folder.choices)
+
+
+def _of_model(config: RunConfig) -> list[tuple[str, str]]:
+    return [
+        ("latents", f"{config.model.latent_dim} ({config.model.name})"),
+        ("prior, posterior", f"{config.prior.name}, {config.posterior.name}"),
+        ("likelihood", config.likelihood.name),
+        ("network", _in_words(config.network)),
+    ]
 
 
 def _in_words(network: PartConfig) -> str:
@@ -183,8 +199,9 @@ def cite(
     else:
         from ..runs.folder import RunFolder
 
-        folder = RunFolder.open(run)
-        config, name = folder.config(), folder.info()["recipe"]
+        saved = saved_model(run)
+        folder = RunFolder(run) if saved else RunFolder.open(run)
+        config, name = (saved[0], "") if saved else (folder.config(), folder.info()["recipe"])
         own = load_recipe(name).info.paper if name in recipe_names() else ""
     keys = [own, *papers_of(config)] if own in references() else papers_of(config)
     typer.echo(bibtex(dict.fromkeys(keys)), nl=False)
