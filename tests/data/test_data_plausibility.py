@@ -28,6 +28,7 @@ LAWS: dict[str, Callable[[np.random.Generator, int], np.ndarray]] = {
     "log-normal": lambda rng, n: np.exp(rng.normal(size=(n, 5)) * [0.5, 1.0, 1.0, 1.5, 2.0]),
     "Student's t, 3 degrees": lambda rng, n: rng.standard_t(3, (n, 5)),
     "counts": lambda rng, n: rng.negative_binomial([1, 1, 5, 5, 20], [0.05, 0.3, 0.5, 0.9, 0.5], (n, 5)),
+    "few counts": lambda rng, n: rng.poisson(0.05, (n, 5)).astype(float),
     "rare events": lambda rng, n: (rng.random((n, 5)) < [0.001, 0.01, 0.05, 0.5, 0.99]).astype(float),
     "nearly constant": lambda rng, n: 7 + rng.normal(0, 1e-3, (n, 5)) * (rng.random((n, 5)) < [0.01, 0.1, 0.5, 0.9, 1.0]),
 }

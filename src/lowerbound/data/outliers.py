@@ -23,7 +23,7 @@ def plausible_limits(columns: np.ndarray, low: np.ndarray, high: np.ndarray) -> 
 
     They lie further outside the range than it is wide: in the data's units where the tails are certainly light, else in units of
     asinh((x - median) / scale), which are logarithmic far out, so that fresh rows of a law with heavy tails stay inside. A column
-    half of whose values are the same may change by its own size, or by 1.
+    half of whose values are the same may change by its own size, or by 1; one that never changed by twice that.
     """
     some = columns[:: -(-len(columns) // _MOST_ROWS_FOR_TAILS)].astype(np.float64)
     some = np.clip(some, low, high)
@@ -38,7 +38,8 @@ def plausible_limits(columns: np.ndarray, low: np.ndarray, high: np.ndarray) -> 
         np.where(light, end, middle + scale * np.sinh(np.where(light, 0.0, end))) for end in (ends[0] - width, ends[1] + width)
     ]
     # Of a column that hardly ever changes, the few other values do not show the range.
-    allowance = np.where(quarter == three_quarters, np.maximum(np.maximum(np.abs(low), np.abs(high)), 1.0), 0.0)
+    own = np.maximum(np.maximum(np.abs(low), np.abs(high)), 1.0)
+    allowance = np.where(quarter == three_quarters, np.where(low == high, 2 * own, own), 0.0)
     return np.minimum(found[0], low - allowance), np.maximum(found[1], high + allowance)
 
 
