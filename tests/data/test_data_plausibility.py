@@ -85,6 +85,18 @@ def test_what_float32_cannot_hold_is_refused_with_its_place(kind: str) -> None:
         describe(new)
 
 
+def test_what_float32_cannot_hold_once_it_is_scaled_is_refused() -> None:
+    new = TABLE[:5].copy()
+    new[3, 2] = 1e37
+    # The column's standard deviation is 0.01: divided by it the value would be infinite, and the code not a number.
+    for array in (new, new.astype(np.float32)):
+        with pytest.raises(DataError, match=r"column 'c' is 1e\+37, divided by its standard deviation of 0\.0\d+, beyond the"):
+            check_like_training(array, SPEC)
+    new[3, 2], new[3, 1] = 5.0, 1e37
+    with pytest.warns(DataWarning, match=r"row 3, column 'b' is 1e\+37, far outside"):
+        check_like_training(new, SPEC)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

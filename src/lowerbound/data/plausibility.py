@@ -86,16 +86,28 @@ def _codes(spec: DataSpec) -> np.ndarray | bool:
 
 
 def check_float32(array: np.ndarray, spec: DataSpec, name: str, rows: np.ndarray | None = None) -> None:
-    """Raise `DataError` for a value that would become infinite; `rows` are the numbers that a person knows the rows by."""
-    too_large = float(np.finfo(np.float32).max)
-    if array.dtype.kind != "f" or array.dtype.itemsize <= 4 or not bool((np.abs(array) > too_large).any()):
+    """Raise `DataError` for a value that would become infinite, as it is or divided by its element's standard deviation.
+
+    - `array`: in the model's units. `rows`: the numbers that a person knows the rows by.
+    """
+    std = np.asarray(spec.std or 1.0)
+    std = np.minimum(np.where(std > 0, std, 1.0), 1.0)
+    if array.dtype.kind != "f" or (array.dtype.itemsize <= 4 and std.min() == 1):
         return
-    index = np.unravel_index(int(np.argmax(np.abs(array) > too_large)), array.shape)
+    too_large = float(np.finfo(np.float32).max)
+    size = np.abs(array)
+    if not bool((size > too_large * std.min()).any()):
+        return
+    wrong = size > too_large * (std.reshape(spec.event_shape) if std.ndim else std)
+    if not wrong.any():
+        return
+    index = np.unravel_index(int(np.argmax(wrong)), array.shape)
     element = int(np.ravel_multi_index(index[1:], spec.event_shape))
+    scaled = "" if size[index] > too_large else f" divided by its standard deviation of {float(std.ravel()[element]):.3g},"
     raise DataError(
         f"{name}: row {index[0] if rows is None else rows[index[0]]}, {spec.element_word} {spec.element_name(element)} is "
-        f"{array[index]:g}, beyond the largest number of float32 (3.4e+38), in which models compute. Correct it, leave the row "
-        "out, or rescale the column (or take its logarithm) before fitting."
+        f"{array[index]:g},{scaled} beyond the largest number of float32 (3.4e+38), in which models compute. "
+        "Correct it, leave the row out, or rescale the column (or take its logarithm) before fitting."
     )
 
 
@@ -103,7 +115,7 @@ def check_in_units(array: np.ndarray | AbstractRows, spec: DataSpec, name: str) 
     """`check_float32` of examples in the model's units, block by block where they are not in memory."""
     if not rows_of(array):
         check_float32(spec.to_model(array), spec, name)
-    elif array.dtype.kind == "f" and array.dtype.itemsize > 4:
+    elif array.dtype.kind == "f":
         for numbers in array.blocks():
             check_float32(spec.to_model(array.read(numbers)), spec, name, numbers)
 
