@@ -1,7 +1,8 @@
 from .feed import AbstractFeed, Resident, Streamed
-from .loop import ALL_EPOCHS, MONITOR, NOT_FINITE, STOPPED_EARLY, Progress, Record, Trainer
+from .loop import Trainer
 from .preparation import prepare
 from .program import TrainState
+from .progress import ALL_EPOCHS, MONITOR, NOT_FINITE, STOPPED_EARLY, Progress, Record
 from .schedule import Schedule
 
 __all__ = [

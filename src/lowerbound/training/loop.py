@@ -21,120 +21,24 @@ from ..devices.mesh import on_one, place
 from ..devices.processes import ProcessLostError, agreed
 from ..errors import ConfigurationError, NonFiniteLossError
 from ..models import AbstractLatentVariableModel, split_trained
-from ..objectives import AbstractObjective, check_needs, check_number, check_rows
+from ..objectives import AbstractObjective, check_needs
 from ..storage.memory import check_fits, in_memory
-from ..storage.schema import checked
 from . import program
-from .feed import AbstractFeed, Hiding, Noisy, Redrawn, Resident, WithLabelled
+from .feed import AbstractFeed
+from .feeding import feed_of
 from .numbers import Numbers, as_inputs
 from .optimizer import learning_rate
 from .programs import ALONE, Programs
+from .progress import ALL_EPOCHS, STOPPED_EARLY, Progress, Record
 from .schedule import Schedule
 from .spikes import Spikes
-from .stream import Reader, Stream, steps_at_once
+from .stream import Stream
 
-# What the names of monitors begin with among a record's other figures.
-MONITOR = "monitor/"
 _TOO_LARGE = "the state of training does not fit into memory; make the model smaller."
 # Of a weight with its gradient, both of Adam's moments, the averaged weight and the best one, in single precision.
 _BYTES_OF_WEIGHT = 24
-
-
-@dataclasses.dataclass(frozen=True)
-class Record:
-    """One look of the host. Bounds and terms in nats per example, in the user's units; NaN where there is no validation.
-
-    The training figures are means over the steps since the previous record, with dropout and with the weights of their own
-    moment; `gradient_norm` is that of the newest step, before clipping; the `skipped_steps` of the run so far, whose gradient was
-    far beyond its running size, are in no mean. The validation figures are for the weights that would be kept now (the running
-    average where it is on), `validation_loss` with the objective's weights at the end of their schedule. The bound is the
-    objective's own: for the ELBO objective the ELBO itself, for IWAE its tighter bound; a deterministic code has neither, and
-    both are NaN. `monitors`: the shares that the likelihood watches, by name, of the validation data or of some training data.
-    """
-
-    epoch: float
-    step: int
-    loss: float
-    train_bound_nats: float
-    train_elbo_nats: float
-    train_reconstruction_nats: float
-    train_kl_nats: float
-    validation_bound_nats: float
-    validation_standard_error_nats: float
-    validation_elbo_nats: float
-    validation_reconstruction_nats: float
-    validation_kl_nats: float
-    validation_loss: float
-    learning_rate: float
-    kl_weight: float
-    gradient_norm: float
-    skipped_steps: int
-    examples_per_second: float
-    seconds: float
-    monitors: dict[str, float]
-
-    @property
-    def figures(self) -> dict[str, float]:
-        """All of it by the names that files and faces give it: monitors as `monitor/NAME`."""
-        plain = {name: value for name, value in vars(self).items() if name != "monitors"}
-        return plain | {f"{MONITOR}{name}": value for name, value in self.monitors.items()}
-
-
-@dataclasses.dataclass
-class Progress:
-    """Where a run stands: everything that a checkpoint must hold, besides the model's own constants.
-
-    `best_bound`: the best validation score so far, of the kind that `kept_by` says ("" in what release 0.1.0 wrote).
-    `since_record`: sums over the steps since the last record, in double precision: the columns of `StepMetrics`.
-    """
-
-    state: program.TrainState
-    best_params: Any
-    best_epoch: float = 0.0
-    best_bound: float = -math.inf
-    kept_by: str = ""
-    seconds: float = 0.0
-    seconds_at_record: float = 0.0
-    since_record: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0, 0.0)
-    stop_reason: str = ""
-
-    @property
-    def counters(self) -> dict[str, Any]:
-        """The plain numbers, for a checkpoint's JSON."""
-        found = {field.name: getattr(self, field.name) for field in dataclasses.fields(_Counters)}
-        best_bound = self.best_bound if math.isfinite(self.best_bound) else None
-        return {**found, "best_bound": best_bound, "since_record": list(self.since_record)}
-
-    @classmethod
-    def restore(
-        cls, state: program.TrainState, best_params: Any, counters: dict[str, Any], source: str = "the checkpoint"
-    ) -> Progress:
-        """The progress that `counters` and two PyTrees describe; raises `ModelFolderError`, naming `source`, when they are
-        no such counters."""
-        known = checked(_Counters, counters, source, "counters.")
-        best_bound = -math.inf if known.best_bound is None else known.best_bound
-        return cls(state, best_params, **{**vars(known), "best_bound": best_bound})
-
-
-@dataclasses.dataclass(frozen=True)
-class _Counters:
-    """`Progress.counters`, as a checkpoint holds them."""
-
-    best_epoch: float
-    best_bound: float | None
-    seconds: float
-    seconds_at_record: float
-    since_record: tuple[float, ...]
-    stop_reason: str
-    kept_by: str = ""
-
-
 # So many steps skipped in a row, or a quarter of a short run, are the end of it.
 MOST_SKIPPED_IN_A_ROW = 100
-STOPPED_EARLY = "early stopping"
-ALL_EPOCHS = "all epochs"
-# What a run is said to have ended by when `NonFiniteLossError` ended it.
-NOT_FINITE = "the loss was not finite"
 
 
 class Trainer:
@@ -172,56 +76,11 @@ class Trainer:
                 "Set training.early_stopping_patience=0, or data.validation above 0 where the data come without a split."
             )
         check_needs(objective, model)
-        most_steps = None
-        if isinstance(train, Example) and train.is_streamed:
-            check_number(objective, train)
-            most_steps, number = steps_at_once(train, config.batch_size), float(train.total_weight)
-            hidden = jnp.asarray(config.hide_elements, jnp.float32) if config.hide_elements else None
-            if probability is not None or spread is not None:
-                raise ConfigurationError(
-                    "the values are to be drawn anew at each step, but the data are not in memory; set data.memory=resident."
-                )
-            train = Stream(Reader(train), hidden)
-            first = train.first(1000)
-            model.check_observed(first)
-            if hidden is not None:
-                _check_hiding(model, first)
-        check_rows(
-            objective, are_streamed=isinstance(train, AbstractFeed), are_redrawn=probability is not None or spread is not None
-        )
         if not validation.is_streamed:
             model.check_observed(validation)
-        if not isinstance(train, AbstractFeed):
-            train = Example.of(train)
-            model.check_observed(train)
-            check_number(objective, train)
-            number = float(train.total_weight)
-            if objective.remembers_examples:
-                train = dataclasses.replace(train, index=np.arange(len(train), dtype=np.int32))
-            labelled = _labelled_rows(objective, train)
-            train = place(train, mesh)
-            if probability is not None:
-                train = Redrawn(train, place(jnp.asarray(probability[0]), mesh), probability[1])
-            else:
-                train = Resident(train) if spread is None else Noisy(train, place(jnp.asarray(spread, jnp.float32), mesh))
-            if labelled is not None:
-                rows = place(jnp.asarray(labelled, jnp.int32), mesh)
-                weight = jnp.asarray(objective.labelled_weight, jnp.float32)
-                train = WithLabelled(train.data, train, rows, objective.labelled_batch, place(weight, mesh))
-            if config.hide_elements:
-                _check_hiding(model, train.data)
-                train = Hiding(train.data, train, place(jnp.asarray(config.hide_elements, jnp.float32), mesh))
-        elif isinstance(train, Stream):
-            pass
-        elif config.hide_elements:
-            raise ConfigurationError(
-                f"training.hide_elements is {config.hide_elements:g}, but a feed brings the examples; hide elements there, or "
-                "set it to 0."
-            )
-        else:
-            number = train.num_examples
-        self.feed = train
-        self.schedule = Schedule.plan(config, self.feed.num_examples, objective.steps_per_batch, most_steps)
+        fed = feed_of(train, model, objective, config, mesh, probability=probability, spread=spread)
+        self.feed, number = fed.feed, fed.number
+        self.schedule = Schedule.plan(config, self.feed.num_examples, objective.steps_per_batch, fed.most_steps)
         self._keeps_by_bound = objective.is_bound and model.has_density
         # What decides which weights early stopping keeps, for people.
         self.kept_by = f"validation {objective.bound_name if self._keeps_by_bound else 'loss'}"
@@ -428,28 +287,3 @@ class Trainer:
             progress.best_params = jax.tree.map(jnp.copy, program.averaged(progress.state))
         elif 0 < self._patience <= epoch - progress.best_epoch:
             progress.stop_reason = STOPPED_EARLY
-
-
-def _check_hiding(model: AbstractLatentVariableModel, data: Example) -> None:
-    """Raise `ConfigurationError` where single elements cannot be left out of p(x|z)."""
-    observed = np.ones((1, *data.x.shape[1:]), bool)
-    observed.reshape(-1)[0] = False
-    model.check_observed(Example(np.zeros(observed.shape, np.float32), observed=observed))
-
-
-def _labelled_rows(objective: AbstractObjective, train: Example) -> np.ndarray | None:
-    """Which training examples have a label, for an objective that adds some of them to each batch."""
-    if not objective.labelled_batch:
-        return None
-    known = np.zeros((1, 1)) if train.condition is None else np.asarray(train.condition)
-    if not known.any():
-        raise ConfigurationError(
-            f"the objective {type(objective).__name__} learns from examples with a label, but none of the {len(train):,} "
-            "training examples has one."
-        )
-    if (empty := np.flatnonzero(~known.any(axis=0))).size:
-        raise ConfigurationError(
-            f"the objective {type(objective).__name__} learns {known.shape[1]} classes, but no training example has the label "
-            f"number {empty[0]} (from 0); give at least one example of each class, or leave the class out."
-        )
-    return np.flatnonzero(known.any(axis=1))
