@@ -18,12 +18,11 @@ from ..errors import ConfigurationError, ConfigurationWarning, unknown_name_mess
 from .entry import AUTO, KINDS, Entry
 from .keys import CHANGED, Key
 from .layers import ACTIVATIONS, FAN_IN, MIRRORED, check_activations
+from .objectives import OBJECTIVES
 from .rules import COUNT, POSITIVE, Boolean, Integer, ListOf, OneOf, Real, Text, WordOr
 
 # The group of entry points by which an installed package brings parts of its own.
 ENTRY_POINTS = "lowerbound.parts"
-
-_WEIGHT = Real(0.0)
 
 _COMPONENTS = Key(10, COUNT, "components of the mixture")
 _LAYERS = Key(4, COUNT, "layers of the flow")
@@ -94,48 +93,6 @@ _IMAGES = {
     "activations": Key("elu", OneOf(ACTIVATIONS), "the activation of all hidden layers"),
     "dropout": _DROPOUT,
     "layer_norm": _LAYER_NORM,
-}
-
-_DRAWS = Key(1, COUNT, "Monte Carlo samples per example in each step")
-_GRADIENT = Key(
-    "plain",
-    OneOf(("plain", "stl", "dreg")),
-    "the encoder's gradient estimator",
-    {"stl": ("roeder2017",), "dreg": ("tucker2019",)},
-)
-_WEIGHTS = {"num_samples": Key(5, COUNT, "K: importance weights per example in each step"), "gradient": _GRADIENT}
-_GROUPS = Key(1, COUNT, "M: groups of num_samples importance weights")
-_DIP = {
-    "num_samples": _DRAWS,
-    "off_diagonal_weight": Key(10.0, _WEIGHT, "the weight of the covariances' squares"),
-    "diagonal_weight": Key(5.0, _WEIGHT, "the weight of the squared distances of the variances from 1"),
-}
-
-
-def _one_weight(values: Mapping[str, Any]) -> str:
-    """What to say of a bound of importance weights that has only one."""
-    if values.get("alpha") == 1:
-        return "objective.alpha is 1, which makes this objective the plain ELBO; set another order, such as objective.alpha=0.5."
-    if values["num_samples"] > 1:
-        return ""
-    return (
-        "objective.num_samples is 1, and a single importance weight makes this objective the plain ELBO; set "
-        "objective.num_samples=5 or more, or objective.name=elbo."
-    )
-
-
-def _equal_weights(values: Mapping[str, Any]) -> str:
-    """What to say of a KL that is taken apart and put together again."""
-    if any(values[key] != 1 for key in ("alpha", "beta", "gamma")):
-        return ""
-    return (
-        "objective.alpha, beta and gamma are all 1, which makes this objective the plain ELBO; set objective.beta=6, for example."
-    )
-
-
-_MMD = {
-    "mmd_weight": Key(10.0, _WEIGHT, "the weight of the maximum mean discrepancy"),
-    "kernel": Key("imq", OneOf(("imq", "rbf")), "its kernel: inverse multiquadratic, or Gaussian"),
 }
 
 _LATENT_DIM = Key(20, COUNT, "the number of latent variables")
@@ -286,122 +243,7 @@ CATALOGUE: dict[str, dict[str, Entry]] = {
             ("he2016", "shi2016"),
         ),
     },
-    "objective": {
-        "elbo": Entry(
-            ".objectives:ELBO",
-            {
-                "num_samples": _DRAWS,
-                "beta": Key(
-                    1.0,
-                    _WEIGHT,
-                    "the weight of the KL term; 1 makes the loss minus the evidence lower bound",
-                    {CHANGED: ("higgins2017",)},
-                ),
-                "warmup_epochs": Key(0, Integer(0), "epochs over which the KL term's weight rises from 0 to beta"),
-                "warmup": Key(
-                    "linear",
-                    OneOf(("linear", "cyclical")),
-                    "the rise: once, or again every warmup_epochs",
-                    {"linear": ("sonderby2016",), "cyclical": ("fu2019",)},
-                    only_with="warmup_epochs",
-                ),
-                "free_nats": Key(
-                    0.0, _WEIGHT, "nats of each latent that cost nothing in the loss (free bits)", {CHANGED: ("kingma2016",)}
-                ),
-                "capacity_nats": Key(
-                    0.0,
-                    _WEIGHT,
-                    "the KL's target in nats, beta times the distance to it being the cost; 0 for none",
-                    {CHANGED: ("burgess2018",)},
-                ),
-                "capacity_epochs": Key(0, Integer(0), "epochs over which the target rises from 0", only_with="capacity_nats"),
-                "gradient": _GRADIENT,
-            },
-            ("kingma2014",),
-        ),
-        "iwae": Entry(".objectives:IWAE", _WEIGHTS, ("burda2016",), remark=_one_weight),
-        "miwae": Entry(".objectives:MIWAE", {**_WEIGHTS, "num_groups": _GROUPS}, ("rainforth2018",), remark=_one_weight),
-        "ciwae": Entry(
-            ".objectives:CIWAE",
-            {**_WEIGHTS, "elbo_weight": Key(0.5, Real(0.0, at_most=1.0), "the weight of the ELBO, the rest being IWAE's")},
-            ("rainforth2018",),
-            remark=_one_weight,
-        ),
-        "piwae": Entry(
-            ".objectives:PIWAE",
-            {**_WEIGHTS, "num_groups": _GROUPS},
-            ("rainforth2018",),
-            remark=lambda values: "" if values["num_groups"] > 1 else _one_weight(values),
-        ),
-        "renyi": Entry(
-            ".objectives:RenyiBound",
-            {
-                "num_samples": _WEIGHTS["num_samples"],
-                "alpha": Key(0.5, Real(), "the order: 0 is IWAE's bound, 1 the ELBO; below 0 it is no lower bound"),
-            },
-            ("li2016",),
-            remark=_one_weight,
-        ),
-        "beta-tc": Entry(
-            ".objectives:BetaTCVAE",
-            {
-                "num_samples": _DRAWS,
-                "alpha": Key(1.0, _WEIGHT, "the weight of the mutual information"),
-                "beta": Key(6.0, _WEIGHT, "the weight of the total correlation"),
-                "gamma": Key(1.0, _WEIGHT, "the weight of the dimension-wise KL"),
-            },
-            ("chen2018",),
-            remark=_equal_weights,
-        ),
-        "dip-i": Entry(".objectives:DIPVAEI", _DIP, ("kumar2018",)),
-        "dip-ii": Entry(".objectives:DIPVAEII", _DIP, ("kumar2018",)),
-        "info-vae": Entry(
-            ".objectives:InfoVAE",
-            {"num_samples": _DRAWS, "alpha": Key(1.0, Real(at_most=1.0), "the KL is weighed by 1 - alpha"), **_MMD},
-            ("zhao2019", "gretton2012"),
-        ),
-        "wae-mmd": Entry(
-            ".objectives:WassersteinAutoencoder", {"num_samples": _DRAWS, **_MMD}, ("tolstikhin2018", "gretton2012")
-        ),
-        "semi-supervised": Entry(
-            ".objectives:SemiSupervisedELBO",
-            {
-                "num_samples": _DRAWS,
-                "classification_weight": Key(1.0, _WEIGHT, "a, the weight of -log q(y|x), a mean over labelled examples"),
-                "labelled_batch": Key(50, COUNT, "labelled examples that each step looks at besides its batch"),
-                "labelled_weight": Key(1.0, _WEIGHT, "the weight of each of these in the bound; with 0 they count for a alone"),
-            },
-            ("kingma2014semi",),
-        ),
-        "wake-sleep": Entry(".objectives:WakeSleep", {"num_samples": _DRAWS}, ("hinton1995", "dayan1995")),
-        "monte-carlo-em": Entry(
-            ".objectives:MonteCarloEM",
-            {
-                "num_leapfrog": Key(10, COUNT, "leapfrog steps of each Hamiltonian move of an example's chain"),
-                "acceptance": Key(
-                    0.9, Real(0.0, below=1.0, strictly_above=True), "the acceptance that the leapfrog's step size is tuned to"
-                ),
-            },
-            ("kingma2014", "wei1990", "neal2011"),
-        ),
-        "autoencoder": Entry(".objectives:Autoencoder", papers=("hinton2006",)),
-        "denoising-autoencoder": Entry(
-            ".objectives:DenoisingAutoencoder",
-            {"noise": Key(0.1, _WEIGHT, "the noise's standard deviation, in the elements' own deviations")},
-            ("vincent2008",),
-        ),
-        "sparse-autoencoder": Entry(
-            ".objectives:SparseAutoencoder", {"sparsity_weight": Key(0.01, _WEIGHT, "the weight of the code's absolute values")}
-        ),
-        "rae-l2": Entry(
-            ".objectives:RegularisedAutoencoder",
-            {
-                "latent_weight": Key(1.0, _WEIGHT, "the weight of the code's squared norm"),
-                "decoder_weight": Key(1e-4, _WEIGHT, "the weight of the decoder's squared weights"),
-            },
-            ("ghosh2020",),
-        ),
-    },
+    "objective": OBJECTIVES,
 }
 
 

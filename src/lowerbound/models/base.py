@@ -19,6 +19,7 @@ from ..densities import AbstractPosterior, Space
 from ..likelihoods import Given, Measure
 
 _Tree = TypeVar("_Tree")
+Condition = Float[Array, " condition"] | None
 
 # The two halves of a model's trained numbers: phi, of the encoder and the posterior; theta, of the prior and the decoder.
 Half = Literal["recognition", "generative"]
@@ -275,7 +276,7 @@ class AbstractLatentVariableModel(eqx.Module):
         """The member of the posterior's family with these parameters."""
 
     @abstractmethod
-    def log_prior(self, z: Float[Array, " latent"], condition: Float[Array, " condition"] | None = None) -> Float[Array, ""]:
+    def log_prior(self, z: Float[Array, " latent"], condition: Condition = None) -> Float[Array, ""]:
         """log p(z) in nats."""
 
     @abstractmethod
@@ -283,19 +284,15 @@ class AbstractLatentVariableModel(eqx.Module):
         """log p(x|z) in nats, about x in the user's own units; of the elements that are observed alone, where some are not."""
 
     @abstractmethod
-    def decode_mean(self, z: Float[Array, " latent"], condition: Float[Array, " condition"] | None = None) -> Float[Array, "..."]:
+    def decode_mean(self, z: Float[Array, " latent"], condition: Condition = None) -> Float[Array, "..."]:
         """E[x|z] in the user's units; of a column of categories the code of the most probable that training saw."""
 
-    def decode_probabilities(
-        self, z: Float[Array, " latent"], condition: Float[Array, " condition"] | None = None
-    ) -> dict[int, Float[Array, " codes"]]:
+    def decode_probabilities(self, z: Float[Array, " latent"], condition: Condition = None) -> dict[int, Float[Array, " codes"]]:
         """P(x_j = k|z) of each code k of each column j of categories, the last for what training did not see; {} without any."""
         return {}
 
     @abstractmethod
-    def decode_draw(
-        self, z: Float[Array, " latent"], key: PRNGKeyArray, condition: Float[Array, " condition"] | None = None
-    ) -> Float[Array, "..."]:
+    def decode_draw(self, z: Float[Array, " latent"], key: PRNGKeyArray, condition: Condition = None) -> Float[Array, "..."]:
         """One draw x ~ p(x|z) in the user's units, noise and all."""
 
     def fill(self, example: Example, z: Float[Array, " latent"], key: PRNGKeyArray) -> Filling:
@@ -314,7 +311,7 @@ class AbstractLatentVariableModel(eqx.Module):
         """E[x'|z] and draws x' ~ p(x'|z), which x itself should look like: with x's own total where the density is given it."""
 
     @abstractmethod
-    def sample_latent(self, key: PRNGKeyArray, condition: Float[Array, " condition"] | None = None) -> Float[Array, " latent"]:
+    def sample_latent(self, key: PRNGKeyArray, condition: Condition = None) -> Float[Array, " latent"]:
         """One draw z ~ p(z)."""
 
     @abstractmethod

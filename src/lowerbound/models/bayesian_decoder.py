@@ -18,17 +18,13 @@ from typing_extensions import override
 from ..config import RunConfig
 from ..config.context import BuildContext
 from ..data.examples import Example
-from ..data.spec import DataSpec
-from ..data.transforms import Affine
-from ..densities import AbstractPosterior, DiagonalGaussianDensity, Space, StandardNormalDensity, kl
-from ..likelihoods import Given, Measure
-from .base import AbstractLatentVariableModel, Draws, Filling, Half, LatentBlock, LogTerms, is_trained
+from ..densities import AbstractPosterior, DiagonalGaussianDensity, StandardNormalDensity, kl
+from .around import AbstractAround
+from .base import Condition, Draws, Filling, Half, LatentBlock, LogTerms, is_trained
 from .single_layer import SingleLayer
 
-Condition = Float[Array, " condition"] | None
 
-
-class BayesianDecoder(AbstractLatentVariableModel):
+class BayesianDecoder(AbstractAround):
     r"""p(X, z, theta) = p(theta) \prod_n p(z_n) p(x_n|z_n, theta), theta the decoder's weights (Kingma and Welling 2014, app. F).
 
         q(theta) = \prod_i N(mu_i, sigma_i^2),   p(theta) = N(0, I)
@@ -51,6 +47,11 @@ class BayesianDecoder(AbstractLatentVariableModel):
     is_weight: tuple[bool, ...] = eqx.field(static=True)
     weights_are_random: ClassVar[bool] = True
     num_examples: Float[np.ndarray, ""] = dataclasses.field(default_factory=lambda: np.asarray(1, np.float32))
+
+    @property
+    @override
+    def inner(self) -> SingleLayer:
+        return self.at_mean
 
     @classmethod
     @override
@@ -105,50 +106,6 @@ class BayesianDecoder(AbstractLatentVariableModel):
 
     @property
     @override
-    def event_shape(self) -> tuple[int, ...]:
-        return self.at_mean.event_shape
-
-    @property
-    @override
-    def condition_dim(self) -> int:
-        return self.at_mean.condition_dim
-
-    @property
-    @override
-    def measure(self) -> Measure:
-        return self.at_mean.measure
-
-    @property
-    @override
-    def given(self) -> Given | None:
-        return self.at_mean.given
-
-    @property
-    @override
-    def hidden_need_observed(self) -> bool:
-        return self.at_mean.hidden_need_observed
-
-    @property
-    @override
-    def noise_is_joined(self) -> bool:
-        return self.at_mean.noise_is_joined
-
-    @override
-    def element_log_likelihood(self, example: Example, z: Float[Array, " latent"]) -> Float[Array, "..."] | None:
-        return self.at_mean.element_log_likelihood(example, z)
-
-    @property
-    @override
-    def has_density(self) -> bool:
-        return self.at_mean.has_density
-
-    @property
-    @override
-    def space(self) -> Space:
-        return self.at_mean.space
-
-    @property
-    @override
     def latent_blocks(self) -> tuple[LatentBlock, ...]:
         return self.at_mean.latent_blocks
 
@@ -157,26 +114,6 @@ class BayesianDecoder(AbstractLatentVariableModel):
     def outputs_per_example(self) -> int:
         """The drawn weights among them, as each sample has its own."""
         return self.at_mean.outputs_per_example + self.log_std.size
-
-    @property
-    @override
-    def encoder_units(self) -> Affine:
-        return self.at_mean.encoder_units
-
-    @property
-    @override
-    def decoder_params(self) -> Any:
-        return self.at_mean.decoder_params
-
-    @override
-    def check_values(
-        self, array: np.ndarray, spec: DataSpec | None = None, *, name: str = "X", rows: np.ndarray | None = None
-    ) -> None:
-        self.at_mean.check_values(array, spec, name=name, rows=rows)
-
-    @override
-    def check_observed(self, example: Example) -> None:
-        self.at_mean.check_observed(example)
 
     @override
     def log_terms(self, example: Example, key: PRNGKeyArray, draws: Draws) -> LogTerms:

@@ -17,14 +17,14 @@ from typing_extensions import override
 from ..config import RunConfig
 from ..config.context import BuildContext
 from ..data.examples import Example
-from ..data.spec import DataSpec
-from ..data.transforms import Affine
-from ..densities import MixturePosterior, Space
+from ..densities import MixturePosterior
 from ..errors import ConfigurationError
-from ..likelihoods import Given, Measure
 from ..networks import AbstractNetwork
-from .base import AbstractLatentVariableModel, Draws, Filling, Half, LatentBlock, LogTerms
-from .single_layer import SingleLayer, build_encoder, stopped
+from .around import AbstractAround
+from .base import Draws, Filling, Half, LatentBlock, LogTerms
+from .building import build_encoder
+from .gradients import stopped
+from .single_layer import SingleLayer
 
 Label = Float[Array, " classes"] | None
 
@@ -36,7 +36,7 @@ class PosteriorParams(NamedTuple):
     by_class: Float[Array, "classes ..."]
 
 
-class SemiSupervised(AbstractLatentVariableModel):
+class SemiSupervised(AbstractAround):
     r"""p(x) = \sum_y p(y) \int p(z|y) p(x|z, y) dz with a class y that is known of some examples (Kingma et al. 2014, M2).
 
         p(y) = 1 / K,   q(y|x) = Categorical(classifier(x)),   q(z|x) = \sum_y q(y|x) q(z|x, y)
@@ -62,6 +62,11 @@ class SemiSupervised(AbstractLatentVariableModel):
                 f"classifier has the output's shape {self.classifier.out_shape}, but given_class takes "
                 f"{self.given_class.condition_dim} classes; expected the same number."
             )
+
+    @property
+    @override
+    def inner(self) -> SingleLayer:
+        return self.given_class
 
     @classmethod
     @override
@@ -103,50 +108,6 @@ class SemiSupervised(AbstractLatentVariableModel):
 
     @property
     @override
-    def event_shape(self) -> tuple[int, ...]:
-        return self.given_class.event_shape
-
-    @property
-    @override
-    def condition_dim(self) -> int:
-        return self.num_classes
-
-    @property
-    @override
-    def measure(self) -> Measure:
-        return self.given_class.measure
-
-    @property
-    @override
-    def given(self) -> Given | None:
-        return self.given_class.given
-
-    @property
-    @override
-    def hidden_need_observed(self) -> bool:
-        return self.given_class.hidden_need_observed
-
-    @property
-    @override
-    def noise_is_joined(self) -> bool:
-        return self.given_class.noise_is_joined
-
-    @override
-    def element_log_likelihood(self, example: Example, z: Float[Array, " latent"]) -> Float[Array, "..."] | None:
-        return self.given_class.element_log_likelihood(example, z)
-
-    @property
-    @override
-    def has_density(self) -> bool:
-        return self.given_class.has_density
-
-    @property
-    @override
-    def space(self) -> Space:
-        return self.given_class.space
-
-    @property
-    @override
     def latent_blocks(self) -> tuple[LatentBlock, ...]:
         (block,) = self.given_class.latent_blocks
         mixed = f"mixture of {self.num_classes} {block.posterior}"
@@ -156,26 +117,6 @@ class SemiSupervised(AbstractLatentVariableModel):
     @override
     def outputs_per_example(self) -> int:
         return self.num_classes * self.given_class.outputs_per_example
-
-    @property
-    @override
-    def encoder_units(self) -> Affine:
-        return self.given_class.encoder_units
-
-    @property
-    @override
-    def decoder_params(self) -> Any:
-        return self.given_class.decoder_params
-
-    @override
-    def check_values(
-        self, array: np.ndarray, spec: DataSpec | None = None, *, name: str = "X", rows: np.ndarray | None = None
-    ) -> None:
-        self.given_class.check_values(array, spec, name=name, rows=rows)
-
-    @override
-    def check_observed(self, example: Example) -> None:
-        self.given_class.check_observed(example)
 
     @override
     def log_terms(self, example: Example, key: PRNGKeyArray, draws: Draws) -> LogTerms:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -18,7 +17,6 @@ from typing_extensions import override
 from ..config import RunConfig
 from ..config.catalogue import class_of, first_with, name_of
 from ..config.context import BuildContext
-from ..config.layers import of_decoder
 from ..data.examples import Example
 from ..data.spec import DataSpec
 from ..data.transforms import Affine
@@ -28,17 +26,14 @@ from ..likelihoods import AbstractElementwise, AbstractLikelihood, Given, Measur
 from ..likelihoods.support import check_values
 from ..masks import AbstractMask, AtRandom
 from ..networks import AbstractNetwork
-from ..networks.column_encoder import ColumnEncoder, seen_shape, with_mask
+from ..networks.column_encoder import seen_shape, with_mask
 from ..posteriors import AbstractPosteriorFamily, Refinement
 from ..priors import AbstractPrior
-from .base import AbstractLatentVariableModel, Draws, Filling, Half, LatentBlock, LogTerms
+from .base import AbstractLatentVariableModel, Condition, Draws, Filling, Half, LatentBlock, LogTerms
+from .building import build_decoder, build_encoder, sees_mask
+from .fitting import check_density, check_shape, check_space
+from .gradients import each_draw, scale_gradient, stopped
 from .mask_terms import MaskTerms
-
-_Output = TypeVar("_Output")
-Condition = Float[Array, " condition"] | None
-# The stream of the categories' points, beside that of the encoder's other weights.
-_POINTS = 1
-_SPACES = {"euclidean": "R^latent_dim", "hypersphere": "the unit sphere |z| = 1"}
 
 
 class SingleLayer(AbstractLatentVariableModel):
@@ -74,13 +69,13 @@ class SingleLayer(AbstractLatentVariableModel):
 
     def __check_init__(self) -> None:
         seen = seen_shape(self.likelihood.event_shape) if self.sees_mask else self.likelihood.event_shape
-        _require("encoder", self.encoder.in_shape, "what it sees of an example", seen)
-        _require("encoder's output", self.encoder.out_shape, "posterior.param_shape", self.posterior.param_shape)
-        _require("prior", (self.prior.latent_dim,), "the posterior's latents", (self.posterior.latent_dim,))
-        _require("decoder", self.decoder.in_shape, "the prior's latents", (self.prior.latent_dim,))
-        _require("decoder's output", self.decoder.out_shape, "likelihood.param_shape", self.likelihood.param_shape)
-        _check_space(self.prior, self.posterior)
-        _check_density(self.prior, self.posterior)
+        check_shape("encoder", self.encoder.in_shape, "what it sees of an example", seen)
+        check_shape("encoder's output", self.encoder.out_shape, "posterior.param_shape", self.posterior.param_shape)
+        check_shape("prior", (self.prior.latent_dim,), "the posterior's latents", (self.posterior.latent_dim,))
+        check_shape("decoder", self.decoder.in_shape, "the prior's latents", (self.prior.latent_dim,))
+        check_shape("decoder's output", self.decoder.out_shape, "likelihood.param_shape", self.likelihood.param_shape)
+        check_space(self.prior, self.posterior)
+        check_density(self.prior, self.posterior)
 
     @classmethod
     @override
@@ -102,23 +97,7 @@ class SingleLayer(AbstractLatentVariableModel):
                 f"categories of a table cannot be learned so. Set prior.name={first_with('prior', is_made_of_posterior=False)}."
             )
         encoder = build_encoder(config, context, parts, posterior.param_shape, encoder_key, context.condition_dim)
-        shapes = (prior.latent_dim,), likelihood.param_shape
-        if "network" in parts:
-            condition = {"condition_dim": context.condition_dim} if context.condition_dim else {}
-            decoder = parts["network"](*shapes, key=decoder_key, **condition)
-        else:
-            decoder = class_of("network", config.network.name).build(
-                of_decoder(config.network),
-                *shapes,
-                condition_dim=context.condition_dim,
-                image_shape=spec.event_shape,
-                key=decoder_key,
-            )
-        mean = (np.asarray(spec.mean).reshape(spec.event_shape) - context.transform.shift) / context.transform.scale
-        std = np.asarray(spec.std).reshape(spec.event_shape) / np.abs(context.transform.scale)
-        start = likelihood.initial_params(mean, std)
-        is_at_zero = config.network.get("output_bias", "data") == "zero"
-        decoder = decoder.with_output_bias(np.zeros_like(start) if is_at_zero else start)
+        decoder = build_decoder(config, context, parts, prior.latent_dim, likelihood, decoder_key)
         steps = config.posterior.get("refinement_steps", 0)
         refinement = Refinement(steps, config.posterior.refinement_rate) if steps > 0 else None
         mask = class_of("mask", config.mask.name).build(config.mask, context, likelihood.has_nodes)
@@ -231,23 +210,23 @@ class SingleLayer(AbstractLatentVariableModel):
         with jax.named_scope("X_encoder"):
             posterior = self.posterior.at(self.posterior_params(encoded, encoder_key))
         with jax.named_scope("reparametrization"):
-            z, log_posterior = _each_draw(posterior.sample_and_log_prob, draw_keys)
+            z, log_posterior = each_draw(posterior.sample_and_log_prob, draw_keys)
             if draws.path_scale is not None:
-                z = _each_draw(_scale_gradient, z, draws.path_scale)
+                z = each_draw(scale_gradient, z, draws.path_scale)
             if draws.path_only:
-                log_posterior = _each_draw(stopped(posterior).log_prob, z)
+                log_posterior = each_draw(stopped(posterior).log_prob, z)
         with jax.named_scope("X_decoder"):
-            params = _each_draw(lambda z, key: self.decoder(z, condition=condition, key=key), z, decoder_keys)
+            params = each_draw(lambda z, key: self.decoder(z, condition=condition, key=key), z, decoder_keys)
         with jax.named_scope("ELB"):
             y, prior = self.transform.forward(example.known), self._prior(condition)
             return LogTerms(
-                log_likelihood=_each_draw(lambda param: self._log_likelihood(param, y, example), params),
-                log_prior=_each_draw(prior.log_prob, z),
+                log_likelihood=each_draw(lambda param: self._log_likelihood(param, y, example), params),
+                log_prior=each_draw(prior.log_prob, z),
                 log_posterior=log_posterior,
                 kl_by_block=(kl(posterior, prior),),
                 z=z,
                 posterior=posterior,
-                monitors=jax.tree.map(jnp.mean, _each_draw(self.likelihood.monitors, params)),
+                monitors=jax.tree.map(jnp.mean, each_draw(self.likelihood.monitors, params)),
             )
 
     @override
@@ -293,10 +272,7 @@ class SingleLayer(AbstractLatentVariableModel):
     @override
     def decode_mean(self, z: Float[Array, " latent"], condition: Condition = None) -> Float[Array, "..."]:
         params = self.decoder(z, condition=condition)
-        mean = self.transform.inverse(self.likelihood.mean_of(params))
-        for place, masses in self.likelihood.masses_of_codes(params).items():
-            mean = mean.at[place].set(jnp.argmax(masses[:-1]).astype(mean.dtype))
-        return mean
+        return _with_codes(self.transform.inverse(self.likelihood.mean_of(params)), self.likelihood.masses_of_codes(params))
 
     @override
     def decode_probabilities(self, z: Float[Array, " latent"], condition: Condition = None) -> dict[int, Float[Array, " codes"]]:
@@ -316,9 +292,7 @@ class SingleLayer(AbstractLatentVariableModel):
         mean = jnp.where(modelled, self.transform.inverse(jnp.sum(jnp.exp(nodes.log_mass) * nodes.value, axis=0)), found.mean)
         draw = jnp.where(modelled, self.transform.inverse(nodes.draw(key)), found.draw)
         probabilities = {place: of_mask.masses(place, masses, example) for place, masses in found.probabilities.items()}
-        for place, masses in probabilities.items():
-            mean = mean.at[place].set(jnp.argmax(masses[:-1]).astype(mean.dtype))
-        return Filling(mean, draw, probabilities)
+        return Filling(_with_codes(mean, probabilities), draw, probabilities)
 
     @override
     def replicate(
@@ -398,86 +372,8 @@ class SingleLayer(AbstractLatentVariableModel):
         return -jnp.sum(jnp.where(observed, jnp.log(jnp.abs(jnp.asarray(self.transform.scale))), 0.0))
 
 
-def sees_mask(spec: DataSpec) -> bool:
-    """Whether the encoder of a model of such data is told which elements are observed."""
-    return bool(spec.holes or spec.columns)
-
-
-def build_encoder(
-    config: RunConfig,
-    context: BuildContext,
-    parts: Mapping[str, Any],
-    out_shape: tuple[int, ...],
-    key: PRNGKeyArray,
-    condition_dim: int,
-) -> AbstractNetwork:
-    """A network from an example, as an encoder sees it, to numbers of `out_shape`."""
-    spec = context.spec
-    in_shape = seen_shape(spec.event_shape) if sees_mask(spec) else spec.event_shape
-
-    def make(in_shape: tuple[int, ...], out_shape: tuple[int, ...]) -> AbstractNetwork:
-        if "network" in parts:
-            condition = {"condition_dim": condition_dim} if condition_dim else {}
-            return parts["network"](in_shape, out_shape, key=key, **condition)
-        section = config.network
-        # An image network encodes what has the image's shape.
-        build = functools.partial(class_of("network", section.name).build, section, in_shape, out_shape)
-        return build(condition_dim=condition_dim, image_shape=in_shape, key=key)
-
-    if not spec.columns:
-        return make(in_shape, out_shape)
-    own = jax.random.fold_in(key, _POINTS)
-    return ColumnEncoder(spec.columns, context.input_transform, out_shape, make, condition_dim=condition_dim, key=own)
-
-
-def _each_draw(function: Callable[..., _Output], *arguments: Array | None) -> _Output:
-    """`function` of each draw, as an array over draws; an argument is None or has the draws along its first axis.
-
-    A single draw is not mapped: an axis of length 1 would make XLA transpose the gradients of every product in the decoder,
-    a seventh of the training step.
-    """
-    if any(argument is not None and len(argument) > 1 for argument in arguments):
-        return jax.vmap(function)(*arguments)
-    output = function(*(None if argument is None else argument[0] for argument in arguments))
-    return jax.tree.map(lambda leaf: leaf[None], output)
-
-
-def stopped(tree: _Output) -> _Output:
-    """The same arrays, through which no gradient flows."""
-    return jax.tree.map(lambda leaf: jax.lax.stop_gradient(leaf) if eqx.is_inexact_array(leaf) else leaf, tree)
-
-
-@jax.custom_vjp
-def _scale_gradient(z: Float[Array, " latent"], scale: Float[Array, ""]) -> Float[Array, " latent"]:
-    """z, with the gradient that flows into it multiplied by `scale`; none flows into the scale."""
-    return z
-
-
-_scale_gradient.defvjp(lambda z, scale: (z, scale), lambda scale, gradient: (gradient * scale, jnp.zeros_like(scale)))
-
-
-def _check_space(prior: AbstractPrior, posterior: AbstractPosteriorFamily) -> None:
-    if prior.space is None or prior.space == posterior.space:
-        return
-    fits = first_with("prior", space=posterior.space)
-    raise ConfigurationError(
-        f"the prior {type(prior).__name__} lives in {_SPACES[prior.space]}, the posterior {type(posterior).__name__} in "
-        f"{_SPACES[posterior.space]}; they must share their space. With this posterior, prior.name={fits} works."
-    )
-
-
-def _check_density(prior: AbstractPrior, posterior: AbstractPosteriorFamily) -> None:
-    if prior.is_made_of_posterior and not posterior.has_density:
-        raise ConfigurationError(
-            f"{type(prior).__name__} is made of the posterior's density, but {type(posterior).__name__} is a deterministic code, "
-            f"which has none. With this posterior, prior.name={first_with('prior', space=posterior.space)} works; with this "
-            f"prior, posterior.name={first_with('posterior', has_density=True)} does."
-        )
-
-
-def _require(what: str, got: tuple[int, ...], source: str, expected: tuple[int, ...]) -> None:
-    if tuple(got) != tuple(expected):
-        raise ConfigurationError(
-            f"{what} has shape {tuple(got)}, but {source} is {tuple(expected)}. "
-            f"Build it with shape {tuple(expected)}, or use lowerbound.assembly.build.build_model, which does."
-        )
+def _with_codes(mean: Float[Array, "..."], masses: dict[int, Float[Array, " codes"]]) -> Float[Array, "..."]:
+    """The means, with the most probable code that training saw in place of each column of categories."""
+    for place, of_codes in masses.items():
+        mean = mean.at[place].set(jnp.argmax(of_codes[:-1]).astype(mean.dtype))
+    return mean
