@@ -13,7 +13,7 @@ from ..evaluation import Evaluation
 from ..evaluation.estimates import name_of_density
 from .charts import whole_ticks
 from .score_text import number
-from .style import BLUE, INK, MUTED, ORANGE, PAPER, TITLE_SIZE, save_png, sheet, wrapped
+from .style import BLUE, INK, MUTED, ORANGE, PAPER, put_title, save_png, sheet
 
 _WIDTH, _HEIGHT, _CAPTION_COLUMNS = 680, 450, 100
 _MOST_TICKS = 8
@@ -26,9 +26,8 @@ def save_bound_figure(evaluation: Evaluation, path: str | Path, name: str) -> No
     caption = textwrap.wrap(f"{evaluation.evidence.verdict} {examples}", _CAPTION_COLUMNS)
     with sheet(_WIDTH, _HEIGHT) as figure:
         draw_bound_against_samples(figure.subplots(), evaluation)
-        title = wrapped(figure, f"{name}: how the bound rises with the number of samples", 0.96 * _WIDTH)
-        figure.suptitle(title, x=0.02, ha="left", fontsize=TITLE_SIZE, fontweight="bold")
-        figure.supxlabel("\n".join(caption), x=0.02, ha="left", fontsize=8.5, color=MUTED)
+        put_title(figure, f"{name}: how the bound rises with the number of samples", _WIDTH)
+        figure.supxlabel("\n".join(caption), x=0.01, ha="left", fontsize=8.5, color=MUTED)
         save_png(figure, path)
 
 

@@ -20,7 +20,6 @@ from .latent_view import choose_view
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 WIDTH = 800
 MOST_IMAGES = 100
@@ -71,10 +70,10 @@ def save_reconstructions(summary: RunSummary, path: str | Path) -> None:
 def save_learning_curve(summary: RunSummary, path: str | Path) -> None:
     """The bound and the KL against epochs. Raises `SavingError`."""
     from .charts import draw_bound, draw_kl
-    from .style import save_png, sheet
+    from .style import put_title, save_png, sheet
 
     with sheet(WIDTH, 570) as figure:
-        _name(figure, f"{summary.name}: the course of training")
+        put_title(figure, f"{summary.name}: the course of training", WIDTH)
         upper, lower = figure.subplots(2, 1, height_ratios=[1.35, 1])
         draw_bound(upper, summary)
         draw_kl(lower, summary)
@@ -85,10 +84,10 @@ def save_learning_curve(summary: RunSummary, path: str | Path) -> None:
 def save_latent_space(summary: RunSummary, path: str | Path) -> None:
     """Posterior means in two dimensions, and what each latent carries. Raises `SavingError`."""
     from .charts import draw_latent_kl, draw_latent_means
-    from .style import save_png, sheet
+    from .style import put_title, save_png, sheet
 
     with sheet(WIDTH, 430) as figure:
-        _name(figure, f"{summary.name}: the latent space")
+        put_title(figure, f"{summary.name}: the latent space", WIDTH)
         left, right = figure.subplots(1, 2, width_ratios=[1.25, 1])
         draw_latent_means(left, choose_view(summary))
         draw_latent_kl(right, summary)
@@ -146,16 +145,8 @@ def save_picture(picture: np.ndarray, title: str, path: str | Path) -> None:
         save_png(figure, path)
 
 
-def _name(figure: Figure, title: str) -> None:
-    """Put a title above all of a figure's axes."""
-    from .style import TITLE_SIZE, wrapped
-
-    title = wrapped(figure, title, 0.98 * WIDTH)
-    figure.suptitle(title, x=0.01, ha="left", fontsize=TITLE_SIZE, fontweight="bold")
-
-
 def _save_columns(summary: RunSummary, path: str | Path, what: str) -> None:
-    from .style import save_png, sheet
+    from .style import put_title, save_png, sheet
 
     columns, total = columns_of(summary, what), summary.spec.num_elements
     down, across = math.ceil(len(columns) / 4), min(4, len(columns))
@@ -171,7 +162,7 @@ def _save_columns(summary: RunSummary, path: str | Path, what: str) -> None:
             spare.set_axis_off()
         for (_, draw), axes in zip(columns, grid, strict=False):
             draw(axes)
-        _name(figure, f"{title}{beyond}")
+        put_title(figure, f"{title}{beyond}", WIDTH)
         if what == "samples":
             figure.legend(*grid[0].get_legend_handles_labels(), loc="upper right", ncols=2, fontsize=8)
         save_png(figure, path)

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..data.spec import DataSpec
 from .images import as_rgb, image_grid, shrink
-from .style import TITLE_LINE, TITLE_SIZE, save_png, sheet, wrapped
+from .style import TITLE_LINE, put_title, save_png, sheet
 
 # Images are drawn with nearest neighbours, so that pixels stay pixels; large ones are shrunk to about this.
 MOST_PIXELS, WIDTH = 64, 820
@@ -39,9 +39,8 @@ def save_labelled_grid(
     scale = max(min((WIDTH - 150) / width, MOST_OF_CELL / cell_width), 18 / cell_height)
     whole = max(width * scale + 150, LEAST_WIDTH)
     with sheet(whole, height * scale + 90) as figure:
-        title = wrapped(figure, title, 0.98 * whole)
-        figure.set_figheight(figure.get_figheight() + title.count("\n") * TITLE_LINE / figure.dpi)
-        figure.suptitle(title, x=0.01, ha="left", fontsize=TITLE_SIZE, fontweight="bold")
+        lines = put_title(figure, title, whole)
+        figure.set_figheight(figure.get_figheight() + (lines - 1) * TITLE_LINE / figure.dpi)
         axes: Any = figure.add_subplot()
         axes.imshow(picture, interpolation="nearest", aspect="equal")
         axes.grid(visible=False)

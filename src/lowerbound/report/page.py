@@ -19,7 +19,7 @@ from ..summaries import RunSummary, Score
 from .page_pictures import charts, column_charts, grid, latent_charts, reconstruction_grid
 from .page_table import table_section
 from .score_text import error_text, explanation, measure_note, measure_text, number, title_of
-from .shell import Section, page
+from .shell import Section, heads, page, table
 
 _TAGS = {"serious": "Serious", "warning": "Warning", "note": "Good to know"}
 _escape = html.escape
@@ -164,10 +164,10 @@ def _scores(summary: RunSummary) -> str:
     names = [score.name for score in summary.scores]
     firsts = [name not in names[:index] for index, name in enumerate(names)]
     rows = "".join(_score_row(score, summary, is_first) for score, is_first in zip(summary.scores, firsts, strict=True))
+    head = heads("Score") + heads("Value", values=True) + heads("Unit", "Measure", "Split")
     return (
         f'{tiles}<p class="intro">{_escape(measure_note(summary))}</p>'
-        '<div class="card scroll"><table class="scores"><thead><tr><th>Score</th><th class="value">Value</th><th>Unit</th>'
-        f"<th>Measure</th><th>Split</th></tr></thead><tbody>{rows}</tbody></table></div>"
+        f"{table(head, rows, 'scores')}"
         '<p class="small">± is one standard error over the examples of the split. One nat is log<sub>2</sub> e = 1.443 bits.</p>'
     )
 
@@ -280,8 +280,7 @@ def _choices(summary: RunSummary) -> str:
     return (
         "<h3>What was chosen for these data, and why</h3>"
         '<p class="intro">Each key can be set by hand: <code>--set section.key=value</code>.</p>'
-        f'<div class="card scroll"><table class="choices"><thead><tr><th>Key</th><th>Value</th><th>Because</th></tr></thead>'
-        f"<tbody>{rows}</tbody></table></div><h3>All keys</h3>"
+        f"{table(heads('Key', 'Value', 'Because'), rows, 'choices')}<h3>All keys</h3>"
     )
 
 

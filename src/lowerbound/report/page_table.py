@@ -15,6 +15,7 @@ from ..evaluation.holes import ASSUMED
 from ..summaries import RunSummary
 from ..summaries.summary import COVERAGE
 from .page_pictures import chart
+from .shell import heads, table
 from .style import BLUE, INK, MUTED
 
 # Pairs whose dots are named: the strongest of the data.
@@ -44,8 +45,7 @@ def table_section(summary: RunSummary) -> str:
     return (
         '<p class="intro">What each column was taken for, and the values that decided it. Another kind or law is stated in a '
         f"schema: <code>lowerbound schema DATA --out schema.toml</code>.{holes}</p>"
-        '<div class="card scroll"><table class="choices"><thead><tr><th>Column</th><th>Kind</th><th>Law</th><th>Because</th>'
-        f"<th>Missing</th></tr></thead><tbody>{rows}{left_out}</tbody></table></div>{pair_chart}{_filled(summary)}"
+        f"{table(heads('Column', 'Kind', 'Law', 'Because', 'Missing'), rows + left_out, 'choices')}{pair_chart}{_filled(summary)}"
     )
 
 
@@ -65,6 +65,7 @@ def _filled(summary: RunSummary) -> str:
     if not summary.hole_coverage:
         return ""
     rows = "".join(_filled_row(column) for column in summary.hole_coverage)
+    numbers = heads("Hidden cells", "Error", "Own intervals hold", "Corrected ones hold", "Width", values=True)
     folder = html.escape(shlex.quote(summary.folder or summary.name))
     return (
         f'<h3>How holes are filled</h3><p class="intro">Known cells of {html.escape(summary.split_shown)} rows were hidden, and '
@@ -72,9 +73,7 @@ def _filled(summary: RunSummary) -> str:
         "better than the mean); of categories it is the share that is wrong. Intervals are meant to hold "
         f"{COVERAGE:.0%} of the cells: the model's own quantiles, and those that are corrected by other held-out rows. "
         f"{html.escape(ASSUMED)} <code>lowerbound impute {folder} TABLE --out FILE --interval {COVERAGE:g}</code> fills a table."
-        '</p><div class="card scroll"><table class="scores"><thead><tr><th>Column</th><th>Kind</th><th class="value">Hidden cells'
-        '</th><th class="value">Error</th><th class="value">Own intervals hold</th><th class="value">Corrected ones hold</th>'
-        f'<th class="value">Width</th></tr></thead><tbody>{rows}</tbody></table></div><p class="small">± is one standard error '
+        f'</p>{table(heads("Column", "Kind") + numbers, rows, "scores")}<p class="small">± is one standard error '
         "over the cells. Width: of corrected intervals over that of the column's own quantiles. A column of which few "
         "cells were hidden has no corrected interval.</p>"
     )

@@ -18,6 +18,18 @@ class Section(NamedTuple):
     content: str
 
 
+def table(head: str, rows: str, kind: str = "") -> str:
+    """A table that scrolls where the screen is narrow, of cells and rows as HTML; `kind`: its class in the style sheet."""
+    of_kind = f' class="{kind}"' if kind else ""
+    return f'<div class="card scroll"><table{of_kind}><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+
+
+def heads(*names: str, values: bool = False) -> str:
+    """Escaped heads of columns; those of numbers stand to the right."""
+    of_kind = ' class="value"' if values else ""
+    return "".join(f"<th{of_kind}>{html.escape(name)}</th>" for name in names)
+
+
 def page(title: str, kicker: str, heading: str, lead: str, sections: Mapping[str, Section], version: str = __version__) -> str:
     """The whole page.
 

@@ -120,6 +120,13 @@ def wrapped(figure: Figure, title: str, width: float) -> str:
     return title
 
 
+def put_title(figure: Figure, title: str, width: float) -> int:
+    """Put a title above everything in a figure of so many CSS pixels; gives how many lines it takes."""
+    lines = wrapped(figure, title, 0.98 * width)
+    figure.suptitle(lines, x=0.01, ha="left", fontsize=TITLE_SIZE, fontweight="bold")
+    return lines.count("\n") + 1
+
+
 def save_png(figure: Figure, path: str | Path, sharpness: float = 2.0) -> None:
     """Write the figure at `sharpness` image pixels to a CSS pixel, or raise `SavingError` and leave the file as it was."""
     buffer = io.BytesIO()

@@ -12,7 +12,7 @@ from ..data.spec import DataSpec
 from ..evaluation.walks import Manifold, Traversal
 from .figures import column_name
 from .labelled_grid import save_labelled_grid, small_picture
-from .style import CATEGORIES, INK, MUTED, TITLE_SIZE, save_png, sheet, wrapped
+from .style import CATEGORIES, INK, MUTED, put_title, save_png, sheet
 
 MOST_LINES = 6
 
@@ -89,8 +89,7 @@ def _save_lines(found: Traversal, spec: DataSpec, path: str | Path, name: str, s
             axes.tick_params(labelbottom=row + across >= rows)
         figure.supxlabel(f"{_quantile_text(found.of_prior)} [%]", fontsize=9.5)
         figure.supylabel("E[x|z], in the column's standard deviations from its mean", fontsize=9.5)
-        title = wrapped(figure, f"{name}: one latent moves in each panel, the others stay at {start}", 0.98 * width)
-        figure.suptitle(title, x=0.01, ha="left", fontsize=TITLE_SIZE, fontweight="bold")
+        put_title(figure, f"{name}: one latent moves in each panel, the others stay at {start}", width)
         figure.legend(*grid.flat[0].get_legend_handles_labels(), loc="outside right upper")
         save_png(figure, path)
 

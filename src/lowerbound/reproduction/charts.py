@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from ..report.charts import tick_text
-from ..report.style import BLUE, GREEN, INK, ORANGE, PAPER, PURPLE, TITLE_SIZE, save_png, sheet, wrapped
+from ..report.style import BLUE, GREEN, INK, ORANGE, PAPER, PURPLE, put_title, save_png, sheet
 from .lines import Line, lines_of, samples_text
 from .plan import AEVB, MNIST_ANEW, MONTE_CARLO_EM, WAKE_SLEEP, Plan
 from .record import Reproduction
@@ -111,8 +111,7 @@ def _style(part: str) -> dict[str, Any]:
 
 
 def _finish(figure: Any, title: str, lines: list[Line], path: Path) -> None:
-    title = wrapped(figure, title, 0.98 * _WIDTH)
-    figure.suptitle(title, x=0.01, ha="left", fontsize=TITLE_SIZE, fontweight="bold")
+    put_title(figure, title, _WIDTH)
     methods = dict.fromkeys(line.curve.method.title for line in lines)
     keys = [_key(f"{name}, {part}", _COLOURS[name], **_style(part)) for name in methods for part in ("test", "train")]
     if any(line.curve.source == MNIST_ANEW for line in lines):

@@ -11,7 +11,7 @@ from pathlib import Path
 from ..recipes.registry import load_recipe
 from ..report.page import duration
 from ..report.score_text import MINUS
-from ..report.shell import Section, page
+from ..report.shell import Section, heads, page, table
 from ..storage.atomic import write_text
 from .budget import open_jobs, seconds_left
 from .charts import save_bounds, save_evidences
@@ -107,17 +107,15 @@ def _evidences_table(lines: Sequence[Line]) -> str:
 
 
 def _table(lines: Sequence[Line], levels: Sequence[tuple[int, str]], caption: str) -> str:
-    head = "".join(f'<th class="value">{part} at {samples_text(level)}</th>' for level, part in levels)
+    numbers = (*(f"{part} at {samples_text(level)}" for level, part in levels), "newest, test", "minutes")
     rows = "".join(
         f'<tr><th scope="row">{_escape(_name(line))}</th><td>{", ".join(f"{step:g}" for step in line.steps) or _EN_DASH}</td>'
         f'{"".join(_cell(line, level, part) for level, part in levels)}<td class="value">{_newest(line)}</td>'
         f'<td class="value">{f"{line.seconds / 60:.1f}" if line.points else _EN_DASH}</td></tr>'
         for line in lines
     )
-    return (
-        f'<p class="small">{_escape(caption)}</p><div class="card scroll"><table><thead><tr><th>Model</th><th>Step</th>{head}'
-        f'<th class="value">newest, test</th><th class="value">minutes</th></tr></thead><tbody>{rows}</tbody></table></div>'
-    )
+    head = heads("Model", "Step") + heads(*numbers, values=True)
+    return f'<p class="small">{_escape(caption)}</p>{table(head, rows)}'
 
 
 def _name(line: Line) -> str:
@@ -198,11 +196,8 @@ def _steps(plan: Plan, found: Reproduction) -> str:
         rows += f'<tr><th scope="row">{_escape(curve.title)}</th>{cells}</tr>'
     if not rows:
         return ""
-    head = "".join(f'<th class="value">step {step:g}</th>' for step in plan.steps)
-    return (
-        f'<details><summary>The trials of the steps, in nats of the validation examples</summary><div class="card scroll"><table>'
-        f"<thead><tr><th>Curve</th>{head}</tr></thead><tbody>{rows}</tbody></table></div></details>"
-    )
+    head = heads("Curve") + heads(*(f"step {step:g}" for step in plan.steps), values=True)
+    return f"<details><summary>The trials of the steps, in nats of the validation examples</summary>{table(head, rows)}</details>"
 
 
 def _missing(plan: Plan, found: Reproduction, home: Home) -> str:
@@ -223,8 +218,8 @@ def _missing(plan: Plan, found: Reproduction, home: Home) -> str:
     command = f"{found.command(home.path)} --minutes {minutes}"
     return (
         f"<p>{len(jobs)} of {len(plan.jobs)} points, which would take about {duration(left)} on this machine. All of them:</p>"
-        f'<pre>{_escape(command)}</pre>{failed}<details><summary>Which</summary><div class="card scroll"><table><thead><tr>'
-        f"<th>Curve</th><th>training samples</th></tr></thead><tbody>{rows}</tbody></table></div></details>"
+        f"<pre>{_escape(command)}</pre>{failed}<details><summary>Which</summary>"
+        f"{table(heads('Curve', 'training samples'), rows)}</details>"
         f'<p class="small">Each model is an ordinary run in {_escape(str(home.path / "runs"))}: every other command opens it.</p>'
     )
 

@@ -11,7 +11,7 @@ from ..evaluation import sample
 from ..evaluation.walks import manifold
 from ..report.figures import sample_picture
 from ..report.labelled_grid import small_picture
-from ..report.style import TITLE_SIZE, save_png, sheet, wrapped
+from ..report.style import put_title, save_png, sheet
 from ..runs.folder import RunFolder
 from .plan import AEVB, Curve, Plan
 from .record import Home, Point, Reproduction
@@ -65,8 +65,7 @@ def _save(panels: list[Panel], title: str, path: Path) -> int:
     cell = (_WIDTH - 40) / max(2, len(panels))
     height = max(cell * panel.picture.shape[0] / panel.picture.shape[1] for panel in panels)
     with sheet(_WIDTH, height + 90) as figure:
-        wide = wrapped(figure, title, 0.98 * _WIDTH)
-        figure.suptitle(wide, x=0.01, ha="left", fontsize=TITLE_SIZE, fontweight="bold")
+        put_title(figure, title, _WIDTH)
         grid = figure.subplots(1, max(2, len(panels)), squeeze=False)[0]
         for axes in grid[len(panels) :]:
             axes.set_visible(False)

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from ..evaluation.estimates import mean_and_error
-from ..report.style import CATEGORIES, TITLE_SIZE, save_png, sheet, wrapped
+from ..report.style import CATEGORIES, put_title, save_png, sheet
 from ..runs.folder import RUN_FILE, RunFolder
 from .grid import Axis, Member
 from .record import Home
@@ -38,7 +38,7 @@ def save_values(table: Table, axes: Sequence[Axis], path: Path) -> bool:
             _draw_axis(panel, axis, rows)
             panel.set_ylabel(f"{table.density} of validation\n[nats per example]")
         title = f"Validation {table.density} by what was swept (bars: {bars})"
-        figure.suptitle(wrapped(figure, title, 0.98 * _WIDTH), x=0.01, ha="left", fontsize=TITLE_SIZE, fontweight="bold")
+        put_title(figure, title, _WIDTH)
         save_png(figure, path)
     return True
 
@@ -72,7 +72,7 @@ def save_scatter(table: Table, axes: Sequence[Axis], path: Path) -> bool:
         panels[0].set_ylabel(f"{table.density} of validation\n[nats per example]")
         panels[0].legend(loc="lower center")
         title = f"Validation {table.density} of the trials by what was chosen (the worst tenth may lie below)"
-        figure.suptitle(title, x=0.01, ha="left", fontsize=TITLE_SIZE, fontweight="bold")
+        put_title(figure, title, _WIDTH)
         save_png(figure, path)
     return True
 
@@ -145,7 +145,7 @@ def save_courses(table: Table, home: Home, members: Sequence[Member], path: Path
         number = sum(bool(row.models) for row in table.rows)
         which = "" if number == len(courses) else f", the best {len(courses)} settings of {number}"
         title = f"The objective's bound on validation while training{which} (band: one standard error over seeds)"
-        figure.suptitle(wrapped(figure, title, 0.98 * _WIDTH), x=0.01, ha="left", fontsize=TITLE_SIZE, fontweight="bold")
+        put_title(figure, title, _WIDTH)
         panel.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
         save_png(figure, path)
     return True

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from ..report.page import duration
 from ..report.score_text import MINUS
-from ..report.shell import Section, page
+from ..report.shell import Section, heads, page
+from ..report.shell import table as html_table
 from ..storage.atomic import write_text
 from .charts import save_courses, save_scatter, save_values
 from .grid import Axis, Member
@@ -62,9 +63,8 @@ def _lead(table: Table, sweep: Sweep, members: Sequence[Member]) -> str:
 
 def settings_table(table: Table, axes: Sequence[Axis]) -> str:
     """The settings and their numbers, the best first, as HTML."""
-    head = "".join(f"<th>{_escape(axis.key)}</th>" for axis in axes)
     numbers = (table.density, "over seeds", "behind the best", "ELBO", "KL", "active latents", "minutes")
-    head += "<th>models</th>" + "".join(f'<th class="value">{name}</th>' for name in numbers)
+    head = heads(*(axis.key for axis in axes), "models") + heads(*numbers, values=True)
     body = "".join(f"<tr>{_cells(row, axes)}</tr>" for row in table.rows)
     note = (
         f"Nats per validation example; {table.density} by importance sampling, itself a lower bound in expectation. ± of it is "
@@ -76,10 +76,7 @@ def settings_table(table: Table, axes: Sequence[Axis]) -> str:
     loose = any(not result.is_enough for row in table.rows for result in row.models if result.log_evidence_nats is not None)
     if loose:
         note += f" For some models the samples are too few, and {table.density} is above what stands here: --samples 1000."
-    return (
-        f'{refusal}<div class="card scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
-        f'<p class="small">{_escape(note)}</p>{_failures(table)}'
-    )
+    return f'{refusal}{html_table(head, body)}<p class="small">{_escape(note)}</p>{_failures(table)}'
 
 
 def _cells(row: Row, axes: Sequence[Axis]) -> str:
