@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import ConfigurationError
 from .opening import OpenRun
+from .outputs import write_csv
 from .runtime import say
 
 if TYPE_CHECKING:
@@ -173,16 +172,12 @@ def to_json(judged: Judged, spec: DataSpec, table: np.ndarray, names: Sequence[s
 def write_judged(out: Path, table: np.ndarray, names: Sequence[str], judged: Judged, spec: DataSpec) -> None:
     """A .csv table: the numbers of `table`, and of each row its score, p-value, flag and columns; or leave the file as it was."""
     from ..data.columns.cells import guarded
-    from ..storage.atomic import write_text
 
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    shown = [] if judged.lost is None else ["unlikely_columns"]
-    writer.writerow([*COLUMNS, *shown, *names])
+    rows, shown = [], [] if judged.lost is None else ["unlikely_columns"]
     for row, numbers in enumerate(table.tolist()):
         cells = [f"{judged.scores[row]:.15g}", f"{judged.p_values[row]:.15g}", str(int(judged.flags[row]))]
         if judged.lost is not None:
             found = "; ".join(f"{name} ({nats:.3g} nats)" for name, nats in columns_of_row(judged.lost[row], spec))
             cells.append(guarded(found))
-        writer.writerow([*cells, *(f"{value:.15g}" for value in numbers)])
-    write_text(out, text.getvalue())
+        rows.append([*cells, *(f"{value:.15g}" for value in numbers)])
+    write_csv(out, [*COLUMNS, *shown, *names], rows)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +11,7 @@ from ..errors import ConfigurationError, DataError, unknown_name_message
 from .app import LARGEST_TREE_SEED, DataDir, Json, Key, OtherData, Overwrite, Run, Split, app, seed_option
 from .console import print_json, show_table, show_text
 from .opening import OpenRun, open_run
-from .outputs import check_out
+from .outputs import check_out, write_csv, write_npy
 from .runtime import say
 
 if TYPE_CHECKING:
@@ -150,17 +148,13 @@ def _show(effects: LatentEffects, opened: OpenRun, of: str, columns: int, probe:
 
 def _write(out: Path, effects: LatentEffects) -> None:
     from ..data.columns.cells import guarded
-    from ..storage.atomic import write_text
-    from .outputs import write_npy
 
     if out.suffix == ".npy":
         write_npy(out, effects.effects)
         return
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["latent", "what", "effect", "lower", "upper", "mean_absolute_effect"])
+    rows = []
     for number, latent in enumerate(effects.latents.tolist()):
         for quantity, name in enumerate(effects.names):
             values = (each[number, quantity] for each in (effects.effects, effects.lower, effects.upper, effects.sizes))
-            writer.writerow([f"z{latent}", guarded(name), *(f"{value:.6g}" for value in values)])
-    write_text(out, text.getvalue())
+            rows.append([f"z{latent}", guarded(name), *(f"{value:.6g}" for value in values)])
+    write_csv(out, ["latent", "what", "effect", "lower", "upper", "mean_absolute_effect"], rows)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,7 +12,7 @@ from ..errors import DataError
 from .app import LARGEST_TREE_SEED, DataDir, Json, Key, Overwrite, Run, Split, app, seed_option
 from .console import print_json, show_table, show_text
 from .opening import open_run
-from .outputs import check_out
+from .outputs import check_out, write_csv
 from .runtime import say
 
 if TYPE_CHECKING:
@@ -101,9 +99,6 @@ def _show(found: Fidelity, whose: str) -> None:
 
 def _write(out: Path, found: Fidelity) -> None:
     from ..data.columns.cells import guarded
-    from ..storage.atomic import write_text
 
     head, lines = found.lines()
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([head, *((line[0], guarded(line[1]), *line[2:]) for line in lines)])
-    write_text(out, text.getvalue())
+    write_csv(out, head, ((line[0], guarded(line[1]), *line[2:]) for line in lines))

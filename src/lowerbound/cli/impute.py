@@ -156,6 +156,7 @@ def _write(files: list[Path], raw: RawTable | None, filled: FilledHoles, opened:
         return
     from ..data.columns import Column
     from ..data.columns.as_written import as_written
+    from ..data.columns.column import whole_columns
     from ..data.columns.filled import ends_of_column, filled_table
     from ..data.columns.writing import write_table
     from ..data.endings import TEXT_ENDINGS, ending_of
@@ -171,7 +172,7 @@ def _write(files: list[Path], raw: RawTable | None, filled: FilledHoles, opened:
             found = ends_of_column(column, filled.low[:, number], filled.high[:, number])
             if found is not None and filled.is_hole[:, number].any():
                 ends[column.name] = found
-    whole = [column.name for column in columns if column.decimals == 0 and column.kind != "date-time"]
+    whole = whole_columns(columns)
     numbers = [name for name, cells in zip(raw.names, raw.columns, strict=True) if cells.dtype.kind == "f"]
     is_text, decimals = ending_of(files[0]) in TEXT_ENDINGS, {column.name: column.decimals for column in columns}
     written = as_written(raw, decimals) if is_text else raw

@@ -7,9 +7,9 @@ import io
 import math
 import os
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -230,12 +230,12 @@ def write_rows(path: Path, rows: np.ndarray, spec: DataSpec) -> None:
     if path.suffix == ".npy":
         write_npy(path, rows)
         return
+    from ..data.columns.column import whole_columns
     from ..data.columns.writing import write_table as write_cells
     from ..evaluation.table_rows import as_table
 
     table = as_table(rows, spec)
-    whole = [column.name for column in spec.columns if column.decimals == 0 and column.kind != "date-time"]
-    write_cells(path, table.names, table.columns, whole=whole)
+    write_cells(path, table.names, table.columns, whole=whole_columns(spec.columns))
 
 
 def condition_rows(text: str, count: int, spec: DataSpec) -> np.ndarray | None:
@@ -333,12 +333,16 @@ def _write_array(path: Path, examples: np.ndarray, spec: DataSpec) -> None:
 def write_table(path: Path, rows: np.ndarray, names: Sequence[str]) -> None:
     """Write rows of numbers below their names, or leave the file as it was."""
     from ..data.columns.cells import guarded
+
+    # All the digits of the type, and a whole number keeps its form.
+    digits = 9 if rows.dtype == "float32" else 15
+    write_csv(path, list(map(guarded, names)), ([f"{value:.{digits}g}" for value in row] for row in rows.tolist()))
+
+
+def write_csv(path: Path, names: Sequence[str], rows: Iterable[Iterable[Any]]) -> None:
+    """Write cells as they are, a person's texts `guarded`; or leave the file as it was."""
     from ..storage.atomic import write_text
 
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(map(guarded, names))
-    # All the digits of the type, and a whole number keeps its form.
-    digits = 9 if rows.dtype == "float32" else 15
-    writer.writerows([f"{value:.{digits}g}" for value in row] for row in rows.tolist())
+    csv.writer(text, lineterminator="\n").writerows([names, *rows])
     write_text(path, text.getvalue())

@@ -9,6 +9,7 @@ import numpy as np
 import lowerbound
 
 from ..config.rules import Integer
+from ..data.columns.column import whole_columns
 from ..data.columns.filled import ends_of_column, filled_table
 from ..data.columns.frames import from_frame, to_frame
 from ..data.dataset import Dataset
@@ -82,8 +83,7 @@ def _in_form_of(X: Any, array: np.ndarray, spec: DataSpec) -> Any:
     if not spec.columns:
         return as_frame(array, spec.feature_names, module) if module and spec.feature_names else array
     table = filled_table(from_frame(X), spec.columns, array)
-    whole = [column.name for column in spec.columns if column.decimals == 0 and column.kind != "date-time"]
-    return to_frame(table.names, table.columns, module, whole=whole)
+    return to_frame(table.names, table.columns, module, whole=whole_columns(spec.columns))
 
 
 def _ends_in_form_of(X: Any, low: np.ndarray, high: np.ndarray, spec: DataSpec) -> tuple[Any, Any]:

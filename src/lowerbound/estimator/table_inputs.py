@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..data.columns import Column, RawTable, infer_columns
+from ..data.columns.column import whole_columns
 from ..data.columns.frames import from_frame, to_frame
 from ..data.columns.schema_file import Stated, columns_by, read_schema
 from ..data.dataset import Dataset
@@ -99,5 +100,4 @@ def frame_of_rows(rows: np.ndarray, spec: DataSpec, module: str) -> Any:
     from lowerbound.evaluation.table_rows import as_table, tidied
 
     table = as_table(tidied(np.asarray(rows, np.float64), spec.columns), spec)
-    whole = [column.name for column in spec.columns if column.decimals == 0 and column.kind != "date-time"]
-    return to_frame(table.names, table.columns, module, whole=whole)
+    return to_frame(table.names, table.columns, module, whole=whole_columns(spec.columns))

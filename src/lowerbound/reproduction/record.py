@@ -7,8 +7,7 @@ import shlex
 from pathlib import Path
 
 from ..errors import ConfigurationError
-from ..storage.atomic import write_bytes
-from ..storage.documents import document_bytes, has_record, read_document
+from ..storage.documents import has_record, read_document, write_record
 from ..storage.upgrades import CURRENT, REPRODUCTION
 from .plan import Curve
 
@@ -118,5 +117,4 @@ class Home:
 
     def write(self, found: Reproduction) -> None:
         """Replace the record, whole; raises `SavingError`."""
-        fields = {name: value for name, value in dataclasses.asdict(found).items() if name != "version"}
-        write_bytes(self.record_file, document_bytes(REPRODUCTION, fields))
+        write_record(self.record_file, REPRODUCTION, found)

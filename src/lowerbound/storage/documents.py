@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ import numpy as np
 
 from .. import __version__
 from ..errors import ConfigurationError, ModelFolderError
+from .atomic import write_bytes
 from .regular import MISSING, not_a_file
 from .schema import checked
 from .upgrades import CURRENT, upgraded
@@ -24,6 +26,12 @@ def document_bytes(format_name: str, fields: Mapping[str, Any]) -> bytes:
     content = {"format": format_name, "format_version": CURRENT[format_name], "package_version": __version__, **fields}
     plain = json.loads(json.dumps(content, default=_plain))
     return (json.dumps({**plain, "checksum": _checksum(plain)}, indent=2) + "\n").encode("utf-8")
+
+
+def write_record(path: Path, format_name: str, record: Any) -> None:
+    """A dataclass as a document, all fields but its `version`; whole or not at all, else `SavingError`."""
+    fields = {name: value for name, value in dataclasses.asdict(record).items() if name != "version"}
+    write_bytes(path, document_bytes(format_name, fields))
 
 
 def read_document(path: Path, format_name: str, schema: type[T]) -> T:

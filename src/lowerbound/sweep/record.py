@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import ConfigurationError, ModelFolderError
 from ..likelihoods import Given, Measure
 from ..storage.atomic import write_bytes
-from ..storage.documents import document_bytes, has_record, read_document
+from ..storage.documents import has_record, read_document, write_record
 from ..storage.npz import read_npy
 from ..storage.upgrades import CURRENT, SWEEP, SWEEP_RESULT
 from .grid import Axis, Member
@@ -138,8 +138,7 @@ class Home:
     def write_record(self, sweep: Sweep) -> None:
         """Keep what was asked for; raises `SavingError`."""
         self.path.mkdir(parents=True, exist_ok=True)
-        fields = {name: value for name, value in dataclasses.asdict(sweep).items() if name != "version"}
-        write_bytes(self.record_file, document_bytes(SWEEP, fields))
+        write_record(self.record_file, SWEEP, sweep)
 
     def result(self, member: Member) -> Result | None:
         """What became of a member; None where that is not known yet. Raises `ModelFolderError` when it is damaged."""
@@ -174,8 +173,7 @@ class Home:
             content = io.BytesIO()
             np.save(content, evidence, allow_pickle=False)
             write_bytes(path.with_suffix(".npy"), content.getvalue())
-        fields = {name: value for name, value in dataclasses.asdict(result).items() if name != "version"}
-        write_bytes(path, document_bytes(SWEEP_RESULT, fields))
+        write_record(path, SWEEP_RESULT, result)
 
     def _result(self, member: Member) -> Path:
         return self.path / "results" / f"{member.name}.json"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from typing import Literal
 
 import numpy as np
@@ -190,6 +191,11 @@ class Column:
             high=float(len(distinct) - 1),
             decimals=0,
         )
+
+
+def whole_columns(columns: Iterable[Column]) -> list[str]:
+    """The names of the columns that hold whole numbers."""
+    return [column.name for column in columns if column.decimals == 0 and column.kind != "date-time"]
 
 
 _BOOLEANS = {"true": "1", "false": "0"}

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ...errors import DataError, shortened
-from .column import Column, ColumnKind, in_words
+from ..tables import is_number
+from .column import Column, ColumnKind
 from .raw import RawTable, is_missing
 from .times import parse_times
 
@@ -99,26 +100,18 @@ def _of_texts(table: RawTable, name: str, texts: np.ndarray) -> Column:
 
 def _refuse_numbers(table: RawTable, name: str, distinct: np.ndarray, counts: np.ndarray) -> None:
     """Raise where nearly all cells of a column of texts are numbers: the others are mistakes, or stand for no value."""
-    is_number = np.asarray([_is_number(text) for text in distinct.tolist()])
-    share = counts[is_number].sum() / counts.sum()
+    are_numbers = np.asarray([is_number(text) for text in distinct.tolist()])
+    share = counts[are_numbers].sum() / counts.sum()
     # Codes such as "1", "2", "x" are categories; a column with many different numbers is a quantity.
-    if share < _NUMBERS_AMONG_TEXTS or is_number.sum() <= _FEW_LEVELS:
+    if share < _NUMBERS_AMONG_TEXTS or are_numbers.sum() <= _FEW_LEVELS:
         return
-    wrong = str(distinct[~is_number][0]) if not is_number.all() else str(distinct[0])
+    wrong = str(distinct[~are_numbers][0]) if not are_numbers.all() else str(distinct[0])
     cells = table.column(name)
     row = next(row for row, cell in enumerate(cells.tolist()) if cell == wrong)
     raise DataError(
         f"{table.where(row, name)} is the text {shortened(wrong, 40)!r}, but {share:.4g} of the column's cells are numbers; "
         f"expected a number. Correct the cell. {table.instead_of(wrong, name)}"
     )
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return "_" not in text
 
 
 def _of_numbers(name: str, values: np.ndarray, is_whole_column: bool) -> Column:
@@ -158,12 +151,3 @@ def _of_numbers(name: str, values: np.ndarray, is_whole_column: bool) -> Column:
 def _is_near_zero(values: np.ndarray) -> bool:
     """Whether whole numbers come near to 0, as counts do, and not in one row alone."""
     return bool(np.quantile(values, 0.05) <= _LARGEST_LEAST_COUNT)
-
-
-def described_in_words(column: Column) -> str:
-    """ "age: ordinal (73 different whole numbers from 17 to 90), 5 % missing"."""
-    holes = f", {column.missing:.1%} missing" if column.missing else ""
-    return f"{column.name}: {column.kind} ({column.reason}){holes}"
-
-
-__all__ = ["described_in_words", "in_words", "infer_columns", "refitted"]
