@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from lowerbound.config import Integer, PartConfig, Real, RunConfig, layered
+from lowerbound.config import Integer, PartConfig, Real, RunConfig, with_changes
 from lowerbound.config.catalogue import CATALOGUE, class_of, name_of, names_of
 from lowerbound.errors import ConfigurationError
 from lowerbound.recipes import list_recipes, load_recipe, resolve_config
@@ -111,11 +111,11 @@ def test_a_key_that_the_part_does_not_read_is_refused_with_those_that_do() -> No
 
 def test_another_part_than_the_recipe_s_drops_the_keys_that_it_does_not_read() -> None:
     base = {"objective": {"name": "elbo", "beta": 4.0, "num_samples": 2}, "training": {"epochs": 3}}
-    assert layered(base, {"objective": {"name": "iwae"}})["objective"] == {"name": "iwae", "num_samples": 2}
+    assert with_changes(base, {"objective": {"name": "iwae"}})["objective"] == {"name": "iwae", "num_samples": 2}
     base["objective"]["num_samples"] = 1
-    assert layered(base, {"objective": {"name": "iwae"}})["objective"] == {"name": "iwae"}, "the ELBO's own default"
+    assert with_changes(base, {"objective": {"name": "iwae"}})["objective"] == {"name": "iwae"}, "the ELBO's own default"
     base["objective"]["num_samples"] = 2
-    assert layered(base, {"objective": {"beta": 2.0}})["objective"] == {"name": "elbo", "beta": 2.0, "num_samples": 2}
+    assert with_changes(base, {"objective": {"beta": 2.0}})["objective"] == {"name": "elbo", "beta": 2.0, "num_samples": 2}
     config, _ = resolve_config("faces", overrides=["network.name=resnet"])
     assert config.network.name == "resnet"
 

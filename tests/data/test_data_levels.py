@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lowerbound.data.levels import for_device
+from lowerbound.data.examples import for_device
 from lowerbound.data.transforms import Affine
 from lowerbound.errors import DataError
 from lowerbound.likelihoods import Bernoulli, DiscretizedLogistic, NumPyroLikelihood

@@ -23,7 +23,7 @@ from lowerbound import VAE
 from lowerbound.assembly.build import build_objective, resolve
 from lowerbound.config import RunConfig
 from lowerbound.data.describe import describe
-from lowerbound.data.levels import for_device
+from lowerbound.data.examples import for_device
 from lowerbound.data.splits import shuffled_split
 from lowerbound.errors import DataError
 from lowerbound.estimator.parameters import PARAMETERS

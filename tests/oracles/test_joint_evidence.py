@@ -22,7 +22,7 @@ from lowerbound.data.examples import Example
 from lowerbound.data.transforms import Affine
 from lowerbound.errors import ConfigurationError, DataError
 from lowerbound.evaluation import JointSampling, joint_evidence, joint_weights
-from lowerbound.evaluation.joint_evidence import JointWeights, judge_joint, summarise_joint
+from lowerbound.evaluation.joint_evidence import JointWeights, joint_record, judge_joint
 from lowerbound.likelihoods import Gaussian
 from lowerbound.models import BayesianDecoder, SingleLayer
 from lowerbound.networks import AbstractNetwork
@@ -82,7 +82,7 @@ def test_the_mean_weight_is_the_evidence_of_weights_and_latents_together() -> No
     # Of an evidence that is half a nat off.
     assert differs(share.mean(), math.exp(0.5), error)
     # Three bounds, each above the one before.
-    record = summarise_joint(_model(0.9, 0.6), found, 4, sampling)
+    record = joint_record(_model(0.9, 0.6), found, 4, sampling)
     assert record.elbo_nats < record.single_draw_nats < record.log_evidence_nats
     assert not_above(record.single_draw_nats, truth / 4, record.single_draw_standard_error)
     assert agrees(record.log_evidence_nats, truth / 4, error / 4)
@@ -93,7 +93,7 @@ def test_the_mean_weight_is_the_evidence_of_weights_and_latents_together() -> No
 def test_a_record_by_hand() -> None:
     logs = np.log([1.0, 1.0, 2.0])
     found = JointWeights(logs, logs - 1, np.asarray([5.0, 7.0, 6.0]), not_finite=0)
-    record = summarise_joint(TRUTH.model(), found, 2, JointSampling(3, 10))
+    record = joint_record(TRUTH.model(), found, 2, JointSampling(3, 10))
     assert record.log_evidence_nats == pytest.approx(math.log(4 / 3) / 2)
     assert record.effective_sample_size == pytest.approx(16 / 6)
     assert record.monte_carlo_error == pytest.approx(math.sqrt(6 / 16 - 1 / 3) / 2)
@@ -102,7 +102,7 @@ def test_a_record_by_hand() -> None:
     assert (record.spread_nats, record.effective_samples_of_z) == (pytest.approx(logs.std(ddof=1)), 6.0)
     assert record.to_json()["given"] is None
     first = JointWeights(logs[:1], logs[:1] - 1, found.effective_sample_size[:1], 0)
-    alone = summarise_joint(TRUTH.model(), first, 2, JointSampling(1, 10))
+    alone = joint_record(TRUTH.model(), first, 2, JointSampling(1, 10))
     assert (alone.monte_carlo_error, alone.to_json()["spread_nats"], alone.is_enough) == (None, None, False)
 
 

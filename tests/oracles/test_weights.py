@@ -16,7 +16,7 @@ from lowerbound.data.examples import Example
 from lowerbound.errors import ConfigurationError
 from lowerbound.evaluation import AnnealedEstimate, Annealing, anneal, annealed_estimate, inference_gap
 from lowerbound.evaluation.aggregate import aggregate_posterior
-from lowerbound.evaluation.bidirectional import summarise
+from lowerbound.evaluation.bidirectional import sandwich_record
 from lowerbound.evaluation.estimates import BoundCurve, importance_estimate, median
 from lowerbound.evaluation.evidence import EvidenceEstimate
 from lowerbound.evaluation.latents import kl_by_latent
@@ -97,7 +97,7 @@ def test_annealing_from_one_side_and_from_both() -> None:
     cases = (everything, WEIGHT), (COPIES, None), (everything, None)
     weighted, copies, unweighted = (annealed_estimate(annealed(*case), settings, model) for case in cases)
     assert_same(weighted, copies, unweighted)
-    weighted, copies, unweighted = (summarise(model, settings, annealed(*case), annealed(*case, seed=1)) for case in cases)
+    weighted, copies, unweighted = (sandwich_record(model, settings, annealed(*case), annealed(*case, seed=1)) for case in cases)
     assert_same(weighted, copies, unweighted)
     # What annealing finds of each example keeps its weight.
     found = anneal(model, Example(X, weight=WEIGHT), Annealing(2, 2, 1))

@@ -13,7 +13,7 @@ import numpy as np
 from ..config import RunConfig
 from ..config.catalogue import class_of, keys_of
 from ..config.entry import KINDS
-from ..config.run import layered
+from ..config.run import with_changes
 from ..data.spec import DataSpec
 from .laws import Law, law_of
 from .networks import sizes_for
@@ -87,7 +87,7 @@ def with_choices(config: RunConfig, given: Mapping[str, Mapping[str, Any]], choi
     for choice in choices:
         chosen.setdefault(choice.section, {}).update(choice.values)
     parts = {section: keys for section, keys in given.items() if section in KINDS}
-    return RunConfig.from_dict(layered(layered(config.to_dict(), chosen), parts))
+    return RunConfig.from_dict(with_changes(with_changes(config.to_dict(), chosen), parts))
 
 
 def _all(

@@ -74,7 +74,7 @@ def _encoder(model: AbstractLatentVariableModel, render: Render, seed: int) -> C
     """From factors, through examples that are drawn anew, to codes."""
     import numpy as np
 
-    from ..data.levels import for_device
+    from ..data.examples import for_device
     from ..evaluation import posterior_means
 
     rng = np.random.default_rng(seed)

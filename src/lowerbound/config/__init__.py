@@ -5,7 +5,7 @@ from .keys import CHANGED, Key
 from .overrides import parse_overrides
 from .part import PartConfig
 from .rules import Boolean, Integer, ListOf, OneOf, Real, Rule, Text, WordOr
-from .run import SECTIONS, ResolvedConfig, RunConfig, check_keys, keys_of_section, layered, load_toml, merged
+from .run import SECTIONS, ResolvedConfig, RunConfig, check_keys, keys_of_section, load_toml, merged, with_changes
 from .sections import DataConfig, TrainingConfig
 
 __all__ = [
@@ -29,8 +29,8 @@ __all__ = [
     "WordOr",
     "check_keys",
     "keys_of_section",
-    "layered",
     "load_toml",
     "merged",
     "parse_overrides",
+    "with_changes",
 ]

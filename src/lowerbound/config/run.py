@@ -85,9 +85,9 @@ class RunConfig:
         return tuple(remark for kind in KINDS if (remark := getattr(self, kind).remark))
 
     def updated(self, changes: Mapping[str, Any]) -> RunConfig:
-        """This configuration with the keys of the nested dictionary `changes` replaced (see `layered`), checked as a whole."""
+        """This configuration with the keys of the nested dictionary `changes` replaced, checked as a whole."""
         check_keys(changes)
-        return RunConfig.from_dict(layered(self.to_dict(), changes))
+        return RunConfig.from_dict(with_changes(self.to_dict(), changes))
 
 
 # A configuration without "auto": what `lowerbound.assembly.build.resolve` makes of one and of a description of the data.
@@ -112,7 +112,7 @@ def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, dic
     return {section: {**base.get(section, {}), **changes.get(section, {})} for section in sections}
 
 
-def layered(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def with_changes(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """`changes` on top of `base`; where they name another part, what was said of the former one is kept only where it fits.
 
     Kept are the keys that the new part has too, and of these the values that were not the former part's own defaults: so

@@ -16,7 +16,6 @@ from .checks import check_array
 from .columns import Column
 from .dataset import Dataset
 from .holes import has_holes, observed_in
-from .levels import for_device
 from .spec import DataSpec
 from .streams import AbstractRows, ModelRows, rows_of
 from .streams.tables import encoded, names_of
@@ -182,3 +181,12 @@ def as_model_has_it(array: np.ndarray | AbstractRows, spec: DataSpec, rows: np.n
         masks = bool(spec.holes or spec.columns) or (array.starts is None and has_holes(array))
         return ModelRows(array, np.arange(len(array)) if rows is None else rows, spec, masks=masks)
     return for_device(spec.to_model(array if rows is None else array[rows]))
+
+
+def for_device(array: np.ndarray) -> np.ndarray:
+    """The same values in the type that the device gets: 8-bit whole numbers stay 8-bit, everything else becomes float32."""
+    if array.dtype in (np.uint8, np.bool_):
+        return np.ascontiguousarray(array, np.uint8)
+    if array.dtype.kind in "iu" and array.size and array.min() >= 0 and array.max() <= 255:
+        return array.astype(np.uint8)
+    return np.ascontiguousarray(array, np.float32)

@@ -14,8 +14,7 @@ from ..data.columns.filled import ends_of_column, filled_table
 from ..data.columns.frames import from_frame, to_frame
 from ..data.dataset import Dataset
 from ..data.describe_table import encoded_for
-from ..data.examples import Example
-from ..data.levels import for_device
+from ..data.examples import Example, for_device
 from ..data.spec import DataSpec
 from ..errors import ConfigurationError, DataError
 from .inputs import as_frame, module_of_frame, with_condition

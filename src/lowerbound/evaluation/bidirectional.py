@@ -107,10 +107,10 @@ def sandwich(
         model, examples, z, np.asarray(forward.step_sizes), annealing,
         seed=seed + 2, on_progress=lambda done: on_progress(num_examples + done),
     )  # fmt: skip
-    return summarise(model, annealing, forward, backward)
+    return sandwich_record(model, annealing, forward, backward)
 
 
-def summarise(
+def sandwich_record(
     model: AbstractLatentVariableModel, annealing: Annealing, forward: AnnealedEstimate, backward: AnnealedEstimate
 ) -> Sandwich:
     """Both bounds as a record, by weight where the examples have one."""

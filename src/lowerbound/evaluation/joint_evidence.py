@@ -157,10 +157,10 @@ def joint_evidence(
     """`joint_weights` as a record. X should be the examples that the model was trained on: q(theta) was fitted to them."""
     sampling = JointSampling() if sampling is None else sampling
     found = joint_weights(model, data, sampling, seed=seed, on_progress=on_progress)
-    return summarise_joint(model, found, len(Example.of(data).counted[0]), sampling)
+    return joint_record(model, found, len(Example.of(data).counted[0]), sampling)
 
 
-def summarise_joint(
+def joint_record(
     model: AbstractLatentVariableModel, found: JointWeights, num_examples: int, sampling: JointSampling
 ) -> JointEvidence:
     """The weights of X as a record."""

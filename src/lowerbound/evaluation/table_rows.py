@@ -10,8 +10,7 @@ import numpy as np
 
 from ..data.columns import Column
 from ..data.columns.raw import RawTable
-from ..data.examples import Example
-from ..data.levels import for_device
+from ..data.examples import Example, for_device
 from ..data.spec import DataSpec
 from ..errors import ConfigurationError, DataError, shortened, unknown_name_message
 from ..models import AbstractLatentVariableModel

@@ -14,7 +14,7 @@ from numpyro.distributions import constraints
 from typing_extensions import override
 
 from .base import AbstractElementwise, Measure, Scaling, Support
-from .level_masses import Categories, as_categories, check_categories, exists, largest_of, normal_log_masses
+from .level_masses import Categories, as_categories, check_categories, existing_levels, largest_of, normal_log_masses
 
 
 class CategoricalLevels(dist.Distribution):
@@ -97,7 +97,7 @@ class Categorical(AbstractElementwise):
     @override
     def elements(self, params: Float[Array, "levels ..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
         if isinstance(self.num_categories, tuple):
-            params = jnp.where(exists(self.num_categories, self.event_shape), params, -jnp.inf)
+            params = jnp.where(existing_levels(self.num_categories, self.event_shape), params, -jnp.inf)
         return CategoricalLevels(params)
 
     def initial_params(self, mean: np.ndarray, std: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ from .counts import (
     LOG_DISPERSION_RANGE,
     as_trained,
     check_typical_total,
-    held,
+    clamped,
     initial_log_inverse_dispersion,
     initial_log_mean,
     log_mean_of,
@@ -113,7 +113,7 @@ class AbstractNegativeBinomial(AbstractCounts):
 
     @override
     def elements(self, params: Float[Array, "heads ..."], total: Float[Array, ""] | None = None) -> dist.Distribution:
-        log_theta = held(self._log_theta(params), *LOG_DISPERSION_RANGE)
+        log_theta = clamped(self._log_theta(params), *LOG_DISPERSION_RANGE)
         counts = NegativeBinomialCounts(self.log_mean(params[0], total), log_theta)
         return ZeroInflatedCounts(counts, params[-1]) if self.is_inflated else counts
 

@@ -37,10 +37,10 @@ def log_mean_of(
     - `raw`: decoder outputs. `total`: the example's own sum, or None for the typical one.
     """
     if not library_size:
-        return held(raw, *LOG_MEAN_RANGE)
+        return clamped(raw, *LOG_MEAN_RANGE)
     # An example without counts has total 0: the floor of the range then takes the logarithm's place.
     size = jnp.asarray(typical_total, raw.dtype) if total is None else jnp.maximum(total, 1e-30)
-    return held(jnp.log(size) + log_proportions(raw), *LOG_MEAN_RANGE)
+    return clamped(jnp.log(size) + log_proportions(raw), *LOG_MEAN_RANGE)
 
 
 def log_proportions(raw: Float[Array, "..."]) -> Float[Array, "..."]:
@@ -73,6 +73,6 @@ def as_trained(value: Any) -> Array | None:
     return None if value is None else jnp.asarray(value, jnp.float32)
 
 
-def held(log_value: Float[Array, "..."], low: float, high: float) -> Float[Array, "..."]:
+def clamped(log_value: Float[Array, "..."], low: float, high: float) -> Float[Array, "..."]:
     """The value kept within [low, high]; outside, no gradient flows."""
     return jax.lax.clamp(jnp.full_like(log_value, low), log_value, jnp.full_like(log_value, high))

@@ -37,7 +37,7 @@ def largest_of(num_categories: Categories) -> int:
     return max(num_categories) if isinstance(num_categories, tuple) else num_categories
 
 
-def exists(num_categories: Categories, event_shape: tuple[int, ...]) -> np.ndarray:
+def existing_levels(num_categories: Categories, event_shape: tuple[int, ...]) -> np.ndarray:
     """Whether each level exists in each element, of shape (largest number of levels, *event_shape)."""
     each = np.broadcast_to(np.reshape(num_categories, event_shape if isinstance(num_categories, tuple) else ()), event_shape)
     return _along_levels(largest_of(num_categories), event_shape) < each
@@ -49,7 +49,7 @@ def normal_log_masses(num_categories: Categories, mean: np.ndarray, std: np.ndar
     A hundredth of the mass is spread evenly. `mean` and `std` have the event's shape, in units of a level.
     """
     mean, std = np.asarray(mean, np.float64), np.maximum(np.asarray(std, np.float64), _SMALLEST_STD)
-    there = exists(num_categories, mean.shape)
+    there = existing_levels(num_categories, mean.shape)
     levels = _along_levels(len(there), mean.shape)
     is_last = there & ~np.concatenate([there[1:], np.zeros_like(there[:1])])
     upper = np.where(is_last, np.inf, (levels + 0.5 - mean) / std)

@@ -19,7 +19,7 @@ from ..config.part import PartConfig
 from ..errors import ConfigurationError
 from .base import AbstractElementwise, Measure, Scaling, Support
 from .lattice import picked
-from .level_masses import Categories, as_categories, check_categories, exists, largest_of, normal_log_masses
+from .level_masses import Categories, as_categories, check_categories, existing_levels, largest_of, normal_log_masses
 
 # Two cutpoints stay at least e^-15 apart, so that every level keeps a mass with a finite logarithm.
 _SMALLEST_RAW_INCREMENT = -15.0
@@ -162,6 +162,6 @@ class Ordinal(AbstractElementwise):
         increments = jax.nn.softplus(jnp.maximum(raw[1:], _SMALLEST_RAW_INCREMENT))
         first = raw[0]
         if isinstance(self.num_categories, tuple):
-            there = exists(self.num_categories, self.event_shape)
+            there = existing_levels(self.num_categories, self.event_shape)
             first, increments = jnp.where(there[1], first, jnp.inf), jnp.where(there[2:], increments, jnp.inf)
         return first, increments

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..config import RunConfig, check_keys, layered, load_toml, parse_overrides
+from ..config import RunConfig, check_keys, load_toml, parse_overrides, with_changes
 from ..errors import ConfigurationError, unknown_name_message
 from .bibliography import references
 
@@ -97,7 +97,7 @@ def load_recipe(name_or_path: str | Path, *, extended_by: tuple[str, ...] = ()) 
     if info.extends:
         beside = Path(name).parent / info.extends
         base = beside if info.extends.endswith(".toml") and not is_preset else info.extends
-        content = layered(load_recipe(base, extended_by=(*extended_by, name)).config, content)
+        content = with_changes(load_recipe(base, extended_by=(*extended_by, name)).config, content)
     return Recipe(name, info, content)
 
 
@@ -140,9 +140,9 @@ def resolve_config(
         chosen = base
     layers = [chosen.config, {"data": {"name": data}} if data else {}, changes, flags or {}]
     check_keys(layers[-1], "flags")
-    given = functools.reduce(layered, layers[1:], {})
+    given = functools.reduce(with_changes, layers[1:], {})
     chosen = dataclasses.replace(chosen, given=given if chosen.info.automatic else None)
-    return RunConfig.from_dict(functools.reduce(layered, layers, {})), chosen
+    return RunConfig.from_dict(functools.reduce(with_changes, layers, {})), chosen
 
 
 def _read_info(table: Any, name: str) -> RecipeInfo:

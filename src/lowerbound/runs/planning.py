@@ -12,7 +12,7 @@ import numpy as np
 from ..assembly.automatic import Choice, choose, with_choices
 from ..assembly.build import check_same_model, infers_labels, resolve, told_labels
 from ..assembly.laws import with_laws
-from ..config import ResolvedConfig, RunConfig, layered
+from ..config import ResolvedConfig, RunConfig, with_changes
 from ..config.catalogue import class_of
 from ..config.entry import AUTO, KINDS
 from ..data.columns.infer import is_of_several_kinds
@@ -75,7 +75,10 @@ def plan(
     if given is not None:
         if before is not None:
             made_of = {kind: keys for kind, keys in before.config.to_dict().items() if kind in KINDS and kind != "objective"}
-            config, given = RunConfig.from_dict(layered(layered(config.to_dict(), made_of), given)), layered(made_of, given)
+            config, given = (
+                RunConfig.from_dict(with_changes(with_changes(config.to_dict(), made_of), given)),
+                with_changes(made_of, given),
+            )
         some = dataset.examples[split.train] if dataset.sample is None else dataset.sample.examples
         choices = choose(config, given, spec, filled(some, name=dataset.name), parts, count=len(split.train))
         config = with_choices(config, given, choices)

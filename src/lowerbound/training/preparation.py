@@ -14,9 +14,8 @@ from ..assembly.parts import check_fit
 from ..config import ResolvedConfig
 from ..config.catalogue import class_of
 from ..data.dataset import Dataset
-from ..data.examples import examples_of
+from ..data.examples import examples_of, for_device
 from ..data.holes import has_holes
-from ..data.levels import for_device
 from ..data.spec import DataSpec
 from ..data.splits import Split
 from ..errors import ConfigurationError
