@@ -11,6 +11,7 @@ from ..errors import DataError, warn_of_data
 from .columns import Column, RawTable, infer_columns
 from .columns.column import in_words
 from .columns.infer import refitted
+from .columns.left_out import kept_columns, reason_of, say_left_out
 from .dataset import Dataset
 from .describe import describe
 from .holes import filled, share_of_holes
@@ -34,11 +35,8 @@ def describe_table(dataset: Dataset, rows: np.ndarray) -> DataSpec:
     """
     assert dataset.table is not None
     fitted = refitted(dataset.columns, dataset.table.rows(rows))
-    columns = tuple(column for column in fitted if not column.is_left_out)
+    columns = tuple(kept_columns(fitted, dataset.name, len(rows)))
     names = tuple(column.name for column in columns)
-    if not columns:
-        reasons = "; ".join(f"{column.name}: {column.reason}" for column in fitted[:5])
-        raise DataError(f"{dataset.name} has no column to learn from ({reasons}). Say in a schema what its columns are.")
     encoded = np.stack([column.encode(dataset.table) for column in columns], axis=1)[rows]
     holes = share_of_holes(encoded)
     whole = filled(encoded, name=dataset.name, names=names)
@@ -119,9 +117,7 @@ def with_columns(dataset: Dataset) -> Dataset:
         examples = encoded(dataset.examples, table.names, [columns[place] for place in kept])
         dataset = dataclasses.replace(dataset, examples=examples, sample=dataset.sample.of_columns(kept, table))
         table = None
-    left_out = [f"{column.name!r} ({column.kind}: {column.reason})" for column in columns if column.is_left_out]
-    if left_out:
-        warn_of_data(f"{dataset.name}: left out {'is' if len(left_out) == 1 else 'are'} {'; '.join(left_out)}.")
+    say_left_out(dataset.name, [reason_of(column) for column in columns if column.is_left_out])
     return dataclasses.replace(dataset, table=table, columns=columns)
 
 

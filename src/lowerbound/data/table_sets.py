@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import DataError, shortened, unknown_name_message, warn_of_data
+from ..errors import DataError, unknown_name_message, warn_of_data
 from .checks import check_array
 from .columns import Column, RawTable, infer_columns, read_raw
 from .columns.arrow import arrow_metadata, plain_type
+from .columns.left_out import kept_columns, reason_of, say_left_out
 from .columns.raw import is_missing
 from .columns.schema_file import columns_by, read_schema
 from .columns.sql import is_url
@@ -26,8 +27,6 @@ from .validation import is_file, with_marked
 
 if TYPE_CHECKING:
     from ..config.sections import DataConfig
-
-_MOST_SHOWN = 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,9 +131,7 @@ def _parquet_rows(name: str, path: Path, aside: Mapping[str, str], options: Tabl
     some = source.some()
     columns = options.columns or _columns_of(some, options.schema, tuple(aside))
     _say_left_out(some, columns, options)
-    kept = [column for column in columns if not column.is_left_out]
-    if not kept:
-        raise DataError(f"{path} has no column to learn from: {'; '.join(_reason(column) for column in columns[:_MOST_SHOWN])}.")
+    kept = kept_columns(columns, str(path), len(source))
     names = tuple(column.name for column in kept)
     return Dataset(name, ColumnRows(source, kept), feature_names=names, columns=tuple(columns)), given
 
@@ -158,11 +155,7 @@ def _of_numbers(name: str, table: RawTable, values: np.ndarray, options: TableOp
 
 def _of_columns(name: str, table: RawTable, options: TableOptions, set_aside: Sequence[str]) -> Dataset:
     columns = options.columns or _columns_of(table, options.schema, set_aside)
-    kept = [column for column in columns if not column.is_left_out]
-    if not kept:
-        reasons = "; ".join(_reason(column) for column in columns[:_MOST_SHOWN])
-        remedy = "Give more rows" if len(table) == 1 else "State the kinds of columns in a schema"
-        raise DataError(f"{table.source} has no column to learn from: {reasons}. {remedy}.")
+    kept = kept_columns(columns, table.source, len(table))
     _say_left_out(table, columns, options)
     if not options.keeps_empty_rows and (empty := _is_empty(table, columns)).any():
         first = int(np.argmax(empty))
@@ -203,17 +196,10 @@ def _is_empty(table: RawTable, columns: Sequence[Column]) -> np.ndarray:
 
 
 def _say_left_out(table: RawTable, columns: Sequence[Column], options: TableOptions) -> None:
-    left_out = [_reason(column) for column in columns if column.is_left_out and not options.columns]
+    left_out = [reason_of(column) for column in columns if column.is_left_out and not options.columns]
     known = {column.name for column in columns}
     left_out += [f"{name!r} (the model has no such column)" for name in table.names if name not in known]
-    if left_out:
-        more = f" and {len(left_out) - _MOST_SHOWN} more" if len(left_out) > _MOST_SHOWN else ""
-        plural = "a column is" if len(left_out) == 1 else f"{len(left_out)} columns are"
-        warn_of_data(f"{table.source}: {plural} left out: {'; '.join(left_out[:_MOST_SHOWN])}{more}.")
-
-
-def _reason(column: Column) -> str:
-    return f"{column.name!r} ({column.kind}: {shortened(column.reason, 100)})"
+    say_left_out(table.source, left_out)
 
 
 def _require(table: RawTable, wanted: Mapping[str, str]) -> None:

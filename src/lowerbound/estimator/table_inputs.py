@@ -8,14 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from ..data.columns import Column, RawTable, infer_columns
+from ..data.columns import RawTable, infer_columns
 from ..data.columns.column import whole_columns
 from ..data.columns.frames import from_frame, to_frame
+from ..data.columns.left_out import kept_columns, reason_of, say_left_out
 from ..data.columns.schema_file import Stated, columns_by, read_schema
 from ..data.dataset import Dataset
 from ..data.describe_table import encoded_for
 from ..data.spec import DataSpec
-from ..errors import ConfigurationError, DataError, warn_of_data
+from ..errors import ConfigurationError, DataError
 
 
 def table_of(X: Any, schema: Any = None) -> RawTable | None:
@@ -54,11 +55,8 @@ def dataset_of_table(table: RawTable, schema: Any = None) -> Dataset:
     Raises `ConfigurationError` and `DataError`.
     """
     columns = infer_columns(table) if schema is None else columns_by(_stated(schema), table, "schema")
-    kept = [column for column in columns if not column.is_left_out]
-    if not kept:
-        reasons = "; ".join(f"{column.name!r} ({column.reason})" for column in columns[:5])
-        raise DataError(f"X has no column to learn from: {reasons}. Give {'more rows' if len(table) == 1 else 'a schema'}.")
-    _say_left_out(columns)
+    kept = kept_columns(columns, "X", len(table))
+    say_left_out("X", [reason_of(column) for column in columns if column.is_left_out])
     examples = np.stack([column.encode(table) for column in kept], axis=1)
     return Dataset("X", examples, feature_names=tuple(column.name for column in kept), table=table, columns=columns)
 
@@ -72,13 +70,6 @@ def _stated(schema: Any) -> Mapping[str, Stated]:
         f"schema is {schema!r}; expected the path of a schema that `lowerbound schema` wrote, or the kinds of some columns by "
         "name: {'zip': 'categorical'}."
     )
-
-
-def _say_left_out(columns: tuple[Column, ...]) -> None:
-    left_out = [f"{column.name!r} ({column.kind}: {column.reason})" for column in columns if column.is_left_out]
-    if left_out:
-        plural = "a column is" if len(left_out) == 1 else f"{len(left_out)} columns are"
-        warn_of_data(f"X: {plural} left out: {'; '.join(left_out)}.")
 
 
 def encoded_rows(X: Any, spec: DataSpec) -> np.ndarray:
