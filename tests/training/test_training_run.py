@@ -294,10 +294,10 @@ def test_the_chunk_is_compiled_once_and_once_more_for_a_shorter_last_one() -> No
         trainer.run(trainer.start(), on_chunk=lambda p: chunks.append(int(p.state.step)))
     assert chunks == [16, 32, 40]
     assert count["chunk_of_steps"] == 2
-    assert count["validate"] == 1
+    assert count["validation"] == 1
     # Another run of the same form, on other weights, compiles nothing.
     again = Trainer(model_of(SMALL, jax.random.key(1)), data, data[:10], ELBO(), dataclasses.replace(options))
     with count_compilations() as count:
         again.run(again.start())
     assert count["chunk_of_steps"] == 0
-    assert count["validate"] == 0
+    assert count["validation"] == 0
