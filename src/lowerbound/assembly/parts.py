@@ -70,13 +70,13 @@ def _check_maker(argument: str, part: Any) -> None:
     )
 
 
-def sections_of(parts: Mapping[str, Any], steps_per_epoch: int = 1) -> dict[str, dict[str, Any]]:
+def sections_of(parts: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """What the configuration can say of these parts: nested keys; a part of a class of your own has no name there."""
     sections: dict[str, dict[str, Any]] = {}
     for argument, part in parts.items():
         name = name_of(argument, type(part))
         if name is not None:
-            said = {key: _said_of(part, key, steps_per_epoch) for key in entry_of(argument, name).keys}
+            said = {key: _said_of(part, key) for key in entry_of(argument, name).keys}
             sections[argument] = {"name": name, **{key: value for key, value in said.items() if value is not None}}
         elif isinstance(part, AbstractLikelihood):
             # "auto" would look at the data for a scaling; without a name, the part itself decides.
@@ -85,11 +85,10 @@ def sections_of(parts: Mapping[str, Any], steps_per_epoch: int = 1) -> dict[str,
     return sections
 
 
-def _said_of(part: Any, key: str, steps_per_epoch: int) -> Any:
-    """What a part says of one key of its section: its field or property of the same name, steps being turned into epochs."""
+def _said_of(part: Any, key: str) -> Any:
+    """What a part says of one key of its section: its field or property of the same name; of epochs its steps, one in each."""
     if key.endswith("_epochs"):
-        steps = getattr(part, key.replace("_epochs", "_steps"), None)
-        return None if steps is None else -(-steps // steps_per_epoch)
+        return getattr(part, key.replace("_epochs", "_steps"), None)
     value = getattr(part, key, None)
     return value if isinstance(value, int | float | str | tuple) else None
 

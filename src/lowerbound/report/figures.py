@@ -26,6 +26,8 @@ MOST_IMAGES = 100
 MOST_PAIRS = 24
 MOST_COLUMNS = 16
 _MARGIN, _TITLE, _LARGEST_SIDE = 16, 44, 256
+# How many times a picture of pairs is as wide as high.
+_PAIRS_ASPECT = 2.6
 
 
 def save_all(summary: RunSummary, folder: str | Path) -> list[Path]:
@@ -94,29 +96,20 @@ def save_latent_space(summary: RunSummary, path: str | Path) -> None:
         save_png(figure, path)
 
 
-def sample_picture(
-    images: np.ndarray, spec: DataSpec, number: int = MOST_IMAGES, aspect: float = 1.0, background: int = 255
-) -> np.ndarray:
-    """Up to `number` images as one RGB picture, about `aspect` times as wide as high."""
+def sample_picture(images: np.ndarray, spec: DataSpec, number: int = MOST_IMAGES, background: int = 255) -> np.ndarray:
+    """Up to `number` images as one RGB picture, about as wide as high."""
     images = shrink(images[:number], _LARGEST_SIDE)
     height, width = images.shape[1:3]
-    columns = choose_columns(len(images), height, width, aspect)
+    columns = choose_columns(len(images), height, width)
     return image_grid(images, columns, _gap(height, width), limits=(spec.low, spec.high), background=background)
 
 
-def pair_picture(
-    originals: np.ndarray,
-    reconstructions: np.ndarray,
-    spec: DataSpec,
-    number: int = MOST_PAIRS,
-    aspect: float = 2.6,
-    background: int = 255,
-) -> np.ndarray:
-    """Up to `number` originals, each above its reconstruction, as one RGB picture."""
-    originals, reconstructions = (shrink(images[:number], _LARGEST_SIDE) for images in (originals, reconstructions))
+def pair_picture(originals: np.ndarray, reconstructions: np.ndarray, spec: DataSpec, background: int = 255) -> np.ndarray:
+    """Up to `MOST_PAIRS` originals, each above its reconstruction, as one RGB picture."""
+    originals, reconstructions = (shrink(images[:MOST_PAIRS], _LARGEST_SIDE) for images in (originals, reconstructions))
     gap = _gap(*originals.shape[1:3])
     both = pairs(originals, reconstructions, gap, spec.high if background else spec.low)
-    columns = choose_columns(len(both), both.shape[1], both.shape[2], aspect)
+    columns = choose_columns(len(both), both.shape[1], both.shape[2], _PAIRS_ASPECT)
     return image_grid(both, columns, 2 * gap, limits=(spec.low, spec.high), background=background)
 
 

@@ -127,10 +127,10 @@ def put_title(figure: Figure, title: str, width: float) -> int:
     return lines.count("\n") + 1
 
 
-def save_png(figure: Figure, path: str | Path, sharpness: float = 2.0) -> None:
-    """Write the figure at `sharpness` image pixels to a CSS pixel, or raise `SavingError` and leave the file as it was."""
+def save_png(figure: Figure, path: str | Path) -> None:
+    """Write the figure at two image pixels to a CSS pixel, or raise `SavingError` and leave the file as it was."""
     buffer = io.BytesIO()
-    FigureCanvasAgg(figure).figure.savefig(buffer, format="png", dpi=100 * sharpness, metadata={"Software": None})
+    FigureCanvasAgg(figure).figure.savefig(buffer, format="png", dpi=200, metadata={"Software": None})
     write_bytes(path, buffer.getvalue())
 
 

@@ -9,9 +9,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
-# Nats by which a figure that was read off may be wrong.
-READING_ERROR = {"mnist": 0.3, "frey": 5.0}
-
 
 @dataclasses.dataclass(frozen=True)
 class Published:
