@@ -27,6 +27,13 @@ def test_annealing_and_both_bounds_and_the_gap(bits_run: Path) -> None:
     assert "nats apart" in text
 
 
+@pytest.mark.parametrize("name", ["temperatures", "chains"])
+def test_annealing_that_no_memory_holds_is_refused(bits_run: Path, name: str) -> None:
+    result = command("evaluate", bits_run, "--method", "ais", f"--{name}", 10**13)
+    assert f"num_{name} is 10,000,000,000,000: so many" in result.error
+    assert "would fit" in result.error
+
+
 def test_the_posterior_density_is_no_bound_and_says_so(bits_run: Path) -> None:
     found = json.loads(good("evaluate", bits_run, "--method", "posterior-density", "--examples", 5, "--json").stdout)
     assert found["name"] == "log_evidence_nats"

@@ -203,6 +203,9 @@ def test_first_epochs_do_not_squash_the_curve() -> None:
     # A fall at the end is no first epoch: it must be seen.
     fallen = np.concatenate([bound, np.linspace(-1800, -3000, 60)])
     assert robust_limits([fallen])[0] < -2900
+    # One look at each of two curves shows both.
+    low, high = robust_limits([np.array([-5.52]), np.array([-6.5])])
+    assert low < -6.5 < -5.52 < high
 
 
 def test_a_spike_does_not_squash_the_curve_and_is_marked() -> None:

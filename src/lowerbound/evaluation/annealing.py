@@ -18,6 +18,7 @@ from ..errors import ConfigurationError
 from ..models import AbstractLatentVariableModel
 from ..sampling.hamiltonian import LogDensity, Place, place_at, transition
 from ..sampling.step_size import tuned
+from ..storage.memory import check_number_fits
 from .estimates import Estimate, evidence_record, median
 from .latents import check_condition, check_density, full_batches
 
@@ -215,6 +216,9 @@ def _in_batches(
     model.check_observed(data)
     check_condition(model, data.condition)
     size = max(1, ROWS // (annealing.num_chains + PILOT_CHAINS))
+    check_number_fits("num_temperatures", annealing.num_temperatures, 40 + 8 * size, "temperatures")
+    of_chain = 16 * (model.latent_dim + model.outputs_per_example)
+    check_number_fits("num_chains", annealing.num_chains, of_chain, "chains of an example")
     parts: list[list[np.ndarray]] = []
     keys = jax.random.split(jax.random.key(seed), len(data))
     temperatures = jnp.asarray(annealing.temperatures)

@@ -40,14 +40,16 @@ def robust_limits(values: list[np.ndarray]) -> tuple[float, float]:
     """Limits of an axis that show all of the later part of the curves, and some of the climb to it.
 
     The lower limit is the lowest value after the first tenth of each curve, less a margin, but no further below the highest one
-    than `MOST_OF_SETTLED` times as far as three quarters of the second halves reach: neither the climb nor a spike takes more of
-    the axis. The upper limit is the highest value.
+    than `MOST_OF_SETTLED` times as far as three quarters of the second halves, and half of each curve's, reach: neither the climb
+    nor a spike takes more of the axis. The upper limit is the highest value.
     """
     whole = np.concatenate(values)
     high = float(whole.max())
     late = np.concatenate([curve[int(len(curve) * EARLY_SHARE) :] for curve in values])
-    settled = np.concatenate([curve[len(curve) // 2 :] for curve in values])
-    usual = float(np.percentile(settled, 25, method="higher"))
+    halves = [curve[len(curve) // 2 :] for curve in values]
+    usual = float(np.percentile(np.concatenate(halves), 25, method="higher"))
+    # Of a few looks a quarter may be none at all; each curve is seen where it usually is.
+    usual = min(usual, *(float(np.median(half)) for half in halves))
     low = min(float(np.percentile(late, 1)), usual)
     low = max(low, high - max(MOST_OF_SETTLED * (high - usual), 1e-6 * abs(high) + 1e-9))
     low = max(low, float(whole.min()))
