@@ -129,9 +129,10 @@ def repetition(name: str, whole: pd.DataFrame, number: int, options: argparse.Na
     target, terms = REGRESSIONS[name]
     vae = VAE(schema=SCHEMAS[name], epochs=options.epochs)
     copies = multiple_imputations(vae, holes, options.copies, num_samples=options.samples, random_state=number)
-    # With weights of 1 the programs are those of the copies.
+    # With weights of 1, and a draw at a time, the programs are those of the copies.
     one = vae.set_params(random_state=number).fit(holes, sample_weight=np.ones(len(holes)))
-    draws = one.impute(holes, n_draws=options.copies, num_samples=options.samples, random_state=number)
+    seeds = range(options.copies)
+    draws = [one.impute(holes, n_draws=1, num_samples=options.samples, random_state=seed)[0] for seed in seeds]
     others = filled_by_others(name, holes, options.copies, number)
     return {
         "whole": intervals_of_one(name, sample),

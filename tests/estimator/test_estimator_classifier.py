@@ -84,7 +84,7 @@ def test_models_without_labels_have_no_predict() -> None:
     ("y", "message"),
     [
         (np.full(240, -1), "y has 0 labels, none at all; expected examples of two classes or more"),
-        (np.where(Y == 0, 0, -1), "y has 3 labels, all of the class 0"),
+        (np.where(Y == 0, 0, -1), "y has 3 labels, all of 1 class, 0"),
         (Y[:5], "y has 5 labels, but X has 240 examples"),
         (Y + 0.5, "the label 'y' is [0-9.]*5 in row 0, which is no class"),
         (

@@ -39,6 +39,8 @@ def test_a_table_with_words_is_trained_scored_filled_and_saved(tmp_path: Path) -
     again = VAE.load(tmp_path / "model")
     assert again.get_params()["mask"] == "self-masking"
     np.testing.assert_array_equal(again.score_samples(X), vae.score_samples(X))
+    drawn = vae.sample(300, random_state=0)
+    assert 0 < drawn["income"].isna().mean() < 1, "by the law of the mask"
     filled, plain = vae.impute(X), VAE(2, **SMALL).fit(X).impute(X)
     hole = X["income"].isna()
     assert not filled.isna().any().any()

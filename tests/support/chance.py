@@ -36,6 +36,7 @@ COMPARISONS = {
     "evaluation/test_intervals.py": 45,
     "evaluation/test_fidelity.py": 20,
     "evaluation/test_pooling.py": 2,
+    "evaluation/test_table_rows.py": 8,
     "networks/test_networks_images.py": 1,
     "networks/test_networks_mlp.py": 8,
     "oracles/test_annealing.py": 60,

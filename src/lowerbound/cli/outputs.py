@@ -207,7 +207,7 @@ def _sample_table(
     found = sample_given(model, spec, given, count, condition=condition, seed=seed)
     rows = found.rows
     if holes:
-        with_any = with_holes(rows, spec, seed=seed)
+        with_any = with_holes(rows, spec, model, seed=seed)
         fixed = [number for number, column in enumerate(spec.columns) if column.name in given]
         with_any[:, fixed] = rows[:, fixed]
         rows = with_any

@@ -52,7 +52,7 @@ def label_values(values: Any, name: str) -> tuple[np.ndarray, np.ndarray]:
         whole = np.where(found, array, UNLABELLED)
         if (odd := np.flatnonzero(whole != np.rint(whole))).size:
             raise DataError(
-                f"the label {name!r} is {whole[odd[0]]:g} in row {odd[0]}, which is no class; expected whole numbers or texts, "
+                f"the label {name!r} is {whole[odd[0]]:g} in row {odd[0]}, which is no class but a continuous number; expected whole numbers or texts, "
                 "and -1, NaN or an empty cell where there is no label."
             )
         array = whole.astype(np.int64)

@@ -7,7 +7,8 @@ from typing import Any, cast
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils import Tags
+from sklearn.utils.validation import _num_samples, check_is_fitted, column_or_1d
 
 from ..data.labels import UNLABELLED, label_values
 from ..errors import ConfigurationError, DataError
@@ -94,13 +95,13 @@ class VAEClassifier(ClassifierMixin, BaseEstimator):
         """
         if self.method not in METHODS:
             raise ConfigurationError(f"method is {self.method!r}; expected one of {', '.join(METHODS)}.")
-        labels, known = label_values(y, "y")
-        if len(labels) != len(X):
-            raise DataError(f"y has {len(labels)} labels, but X has {len(X)} examples; expected one for each, -1 for none.")
+        labels, known = label_values(_as_column(y), "y")
+        if len(labels) != (count := _num_samples(X)):
+            raise DataError(f"y has {len(labels)} labels, but X has {count} examples; expected one for each, -1 for none.")
         _check_categories(y, labels[known])
         classes, numbers = np.unique(labels[known], return_inverse=True)
         if len(classes) < 2:
-            seen = f"all of the class {classes[0]}" if len(classes) else "none at all"
+            seen = f"all of 1 class, {classes[0]}" if len(classes) else "none at all"
             raise DataError(
                 f"y has {known.sum()} labels, {seen}; expected examples of two classes or more, and -1, None or an empty text "
                 "where there is no label."
@@ -129,7 +130,12 @@ class VAEClassifier(ClassifierMixin, BaseEstimator):
                 delattr(self, name)
         vars(self).update(fitted)
         self.classes_ = classes
-        self.n_features_in_ = next(iter(fitted.values())).n_features_in_
+        of_rows: Any = fitted.get("m1_") or fitted["m2_"]
+        self.n_features_in_ = of_rows.n_features_in_
+        if hasattr(of_rows, "feature_names_in_"):
+            self.feature_names_in_ = of_rows.feature_names_in_
+        elif hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -163,6 +169,14 @@ class VAEClassifier(ClassifierMixin, BaseEstimator):
             raise DataError(f"y has the class {unknown[0]!r}; expected classes among {', '.join(map(str, self.classes_))}.")
         drawn = self.m2_.sample(len(wanted), condition=np.concatenate(places), random_state=random_state)
         return drawn if self.method == "m2" else self.m1_.inverse_transform(drawn)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.input_tags.sparse = True
+        # NaN stands for what has no value.
+        tags.input_tags.allow_nan = True
+        return tags
 
 
 def _template(given: Any, default: VAE, name: str) -> VAE:
@@ -199,6 +213,17 @@ def _classifier(given: Any, seed: int) -> Any:
 
 def _named() -> str:
     return f"one of {', '.join(map(repr, _CLASSIFIERS))}"
+
+
+def _as_column(y: Any) -> Any:
+    """The labels as they are; a column of an array as a row of labels, of which scikit-learn warns everywhere."""
+    if y is None:
+        raise DataError("VAEClassifier requires y to be passed, but the target y is None; give -1 where there is no label.")
+    if not isinstance(y, np.ndarray):
+        return y
+    if y.dtype.kind == "c":
+        raise DataError(f"Complex data not supported: y has the type {y.dtype}; expected whole numbers or texts.")
+    return column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
 
 
 def _check_categories(y: Any, labels: np.ndarray) -> None:

@@ -6,6 +6,8 @@ import dataclasses
 from collections.abc import Mapping
 from typing import NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from ..data.columns import Column
@@ -39,7 +41,7 @@ def sample_rows(
     place. Numbers are brought to the digits and into the range of the training rows.
 
     - `condition`: (count, condition_dim), of each row, where the model takes one.
-    - `holes`: cells are missing as they are in training: each row has the holes of a training row, whatever its values.
+    - `holes`: cells are missing as they are in training (`with_holes`).
     """
     rows = np.asarray(spec.to_user(sample(model, count, condition=condition, draw=draw, seed=seed)), np.float64)
     for turn in range(1, _MOST_TURNS):
@@ -50,7 +52,7 @@ def sample_rows(
         rows[again] = spec.to_user(sample(model, len(again), condition=given, draw=draw, seed=seed + 7919 * turn))
     # A row that never has a category of its own stays, rather than none.
     rows = tidied(rows, spec.columns)
-    return with_holes(rows, spec, seed=seed) if holes else rows
+    return with_holes(rows, spec, model, seed=seed) if holes else rows
 
 
 class GivenRows(NamedTuple):
@@ -164,15 +166,27 @@ def tidied(rows: np.ndarray, columns: tuple[Column, ...]) -> np.ndarray:
     return found
 
 
-def with_holes(rows: np.ndarray, spec: DataSpec, *, seed: int = 0) -> np.ndarray:
-    """Rows in which cells are missing as in training rows: each pattern of holes as often as there."""
+def with_holes(rows: np.ndarray, spec: DataSpec, model: AbstractLatentVariableModel, *, seed: int = 0) -> np.ndarray:
+    """Rows in which cells are missing as in training rows.
+
+    Where the model has a law of the mask, s_j ~ p(s_j|x) decides about each cell of the columns that it is of. In the others each
+    row has the holes of a training row, whatever its values: each pattern as often as there.
+    """
+    found, by_law = rows.copy(), np.zeros(rows.shape[1], bool)
+    example = for_device(spec.to_model(rows))
+    if len(rows) and model.log_odds_of_presence(jnp.asarray(example[0])) is not None:
+        log_odds = np.asarray(jax.vmap(model.log_odds_of_presence)(jnp.asarray(example)), np.float64)  # pyright: ignore[reportArgumentType]
+        by_law = np.asarray(np.isfinite(log_odds).all(axis=0))
+        # s = 1 where the log-odds are above a logistic draw.
+        lost = np.random.default_rng([seed, 1]).logistic(size=rows.shape) > log_odds
+        found[lost & by_law] = np.nan
     if not spec.hole_patterns:
-        return rows
+        return found
     counts = np.asarray(spec.pattern_counts, np.float64)
     chosen = np.random.default_rng(seed).choice(len(counts), len(rows), p=counts / counts.sum())
-    found = rows.copy()
     for number, pattern in enumerate(spec.hole_patterns):
-        found[np.ix_(chosen == number, np.asarray(pattern, int))] = np.nan
+        places = [place for place in pattern if not by_law[place]]
+        found[np.ix_(chosen == number, np.asarray(places, int))] = np.nan
     return found
 
 

@@ -182,6 +182,13 @@ class AbstractLatentVariableModel(eqx.Module):
         """Whether hidden elements depend on the observed ones given z too, so that z alone does not tell of them."""
         return False
 
+    def log_odds_of_presence(self, x: Float[Array, "..."]) -> Float[Array, "..."] | None:
+        """log P(s_j=1|x) - log P(s_j=0|x) of each element of an example x, that it has a value, by the law of the mask.
+
+        Infinite for an element that is missing at random; None where the model has no law of the mask.
+        """
+        return None
+
     @property
     def noise_is_joined(self) -> bool:
         """Whether draws given one z are whole examples, so that they and not E[x|z] show what the model has learned."""

@@ -134,6 +134,12 @@ class SingleLayer(AbstractLatentVariableModel):
     def hidden_need_observed(self) -> bool:
         return self.likelihood.hidden_need_observed
 
+    @override
+    def log_odds_of_presence(self, x: Float[Array, "..."]) -> Float[Array, "..."] | None:
+        if self.mask.is_ignorable:
+            return None
+        return jnp.where(self.mask.modelled, self.mask.logit(self.input_transform.forward(x)), jnp.inf)
+
     @property
     @override
     def noise_is_joined(self) -> bool:
