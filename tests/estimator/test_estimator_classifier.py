@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse
 from sklearn.base import clone
 from sklearn.svm import SVC
 
@@ -121,3 +122,14 @@ def test_a_class_that_was_not_seen_cannot_be_sampled(both: VAEClassifier) -> Non
 def test_values_drawn_anew_need_spreads_of_their_shape() -> None:
     with pytest.raises(DataError, match=r"spread has the type float64 and the shape \(4,\); expected finite numbers from 0 up"):
         VAE(2, **_SMALL).fit(X, spread=np.ones(4))
+
+
+@pytest.mark.parametrize("method", ["m1", "m2"])
+def test_sparse_rows_are_taken_as_the_same_dense_ones(method: str) -> None:
+    some: dict[str, Any] = {"m1": VAE(2, **{**_SMALL, "epochs": 2}), "m2": VAE(**{**M2.get_params(), "epochs": 2})}
+    sparse, rows = VAEClassifier(method, **some, random_state=0), scipy.sparse.csr_matrix(X)
+    dense = VAEClassifier(method, **some, random_state=0).fit(X, Y)
+    np.testing.assert_allclose(sparse.fit(rows, Y).predict_proba(rows[:9]), dense.predict_proba(X[:9]), rtol=1e-5)
+    assert sparse.n_features_in_ == 4
+    with pytest.raises(DataError, match="y has 5 labels, but X has 240 examples"):
+        sparse.fit(rows, Y[:5])

@@ -1,4 +1,4 @@
-"""The detector of outliers: what it flags, at which rate, and scikit-learn's own checks of it."""
+"""The detector of outliers: what it flags, and at which rate; scikit-learn's own checks of it are with those of the others."""
 
 from __future__ import annotations
 
@@ -10,12 +10,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.stats
-from sklearn.utils.estimator_checks import (
-    check_outliers_fit_predict,
-    check_outliers_train,
-    check_pipeline_consistency,
-    parametrize_with_checks,
-)
 from support.chance import RATE, is_likely
 
 import lowerbound.estimator.outliers
@@ -179,21 +173,8 @@ def test_too_few_rows_are_refused() -> None:
         tiny().fit(X[:7])
 
 
-@pytest.mark.parametrize("check", [check_outliers_train, check_outliers_fit_predict, check_pipeline_consistency])
-def test_scikit_learn_s_checks_of_detectors(check: Any) -> None:
-    check("VAEOutlierDetector", tiny())
-
-
 @pytest.mark.long
 def test_the_example_of_the_docstring_prints_what_it_says() -> None:
     found = doctest.testmod(lowerbound.estimator.outliers)
     assert found.attempted >= 5
     assert found.failed == 0
-
-
-# Some checks fit few rows, or columns that never change, of which `fit` warns, rightly.
-@pytest.mark.long
-@pytest.mark.filterwarnings("ignore::lowerbound.errors.DataWarning")
-@parametrize_with_checks([tiny(), tiny(n_estimators=2)])
-def test_scikit_learn_check(estimator, check):
-    check(estimator)

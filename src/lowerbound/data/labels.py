@@ -52,8 +52,8 @@ def label_values(values: Any, name: str) -> tuple[np.ndarray, np.ndarray]:
         whole = np.where(found, array, UNLABELLED)
         if (odd := np.flatnonzero(whole != np.rint(whole))).size:
             raise DataError(
-                f"the label {name!r} is {whole[odd[0]]:g} in row {odd[0]}, which is no class but a continuous number; expected whole numbers or texts, "
-                "and -1, NaN or an empty cell where there is no label."
+                f"the label {name!r} is {whole[odd[0]]:g} in row {odd[0]}, which is no class; expected whole numbers or texts, "
+                "and -1, NaN or an empty cell where there is no label. A continuous target has no classes."
             )
         array = whole.astype(np.int64)
     return array, found if array.dtype.kind == "b" else found & (array != UNLABELLED)

@@ -12,7 +12,7 @@ from sklearn.utils.validation import _num_samples, check_is_fitted, column_or_1d
 
 from ..data.labels import UNLABELLED, label_values
 from ..errors import ConfigurationError, DataError
-from .inputs import seed_from
+from .inputs import seed_from, with_examples_tags
 from .labels import infers_labels
 from .vae import VAE
 
@@ -171,12 +171,7 @@ class VAEClassifier(ClassifierMixin, BaseEstimator):
         return drawn if self.method == "m2" else self.m1_.inverse_transform(drawn)
 
     def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
-        tags.input_tags.sparse = True
-        # NaN stands for what has no value.
-        tags.input_tags.allow_nan = True
-        return tags
+        return with_examples_tags(super().__sklearn_tags__())
 
 
 def _template(given: Any, default: VAE, name: str) -> VAE:

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import logsumexp
 from sklearn.base import BaseEstimator, DensityMixin, clone
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from ..config.rules import COUNT
 from ..config.sections import LARGEST_SEED
 from ..errors import ConfigurationError
 from .fitted import EVIDENCE_SAMPLES
-from .inputs import same_seed, seed_from
+from .inputs import same_seed, seed_from, with_examples_tags
 from .vae import VAE
 
 if TYPE_CHECKING:
@@ -130,6 +131,9 @@ class EnsembleVAE(DensityMixin, BaseEstimator):
         # Back to the order in which members were drawn, which is what makes rows independent of each other.
         place = np.argsort(np.argsort(own, kind="stable"), kind="stable")
         return _joined(pieces, place)
+
+    def __sklearn_tags__(self) -> Tags:
+        return with_examples_tags(super().__sklearn_tags__())
 
 
 def _fitted(member: VAE, programs: Programs, X: Any, of_fit: dict[str, Any]) -> VAE:

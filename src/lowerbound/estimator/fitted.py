@@ -30,6 +30,7 @@ from .inputs import (
     numeric_examples,
     seed_from,
     with_condition,
+    with_examples_tags,
 )
 from .result import Fitted
 from .table_inputs import encoded_rows, frame_of_rows
@@ -165,12 +166,7 @@ class AbstractFitted(Examined, ClassNamePrefixFeaturesOutMixin, TransformerMixin
         return float(self.score_samples(X, condition=condition).mean())
 
     def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
-        # NaN stands for what has no value.
-        tags.input_tags.allow_nan = True
-        tags.input_tags.sparse = True
-        # Models compute in float32, whatever the type of the data.
+        tags = with_examples_tags(super().__sklearn_tags__())
         tags.transformer_tags = TransformerTags(preserves_dtype=["float32"])
         return tags
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_random_state
+from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import validate_data
 
 from ..data.checks import check_array, check_no_mask
@@ -108,6 +108,15 @@ def as_numbers(X: Any) -> Any:
     except ValueError:
         # Text, or rows of different lengths: `check_array` says it better.
         return X
+
+
+def with_examples_tags(tags: Tags) -> Tags:
+    """scikit-learn's tags of an estimator that takes what `VAE` takes: pictures and series, sparse rows, holes."""
+    tags.input_tags.three_d_array = True
+    tags.input_tags.sparse = True
+    # NaN stands for what has no value.
+    tags.input_tags.allow_nan = True
+    return tags
 
 
 def weights_of(sample_weight: Any, count: int) -> np.ndarray | None:

@@ -16,7 +16,7 @@ import lowerbound
 from ..config.rules import COUNT, Real
 from ..data.examples import Example
 from ..errors import ConfigurationError, DataError, warn_of_data
-from .inputs import numeric_examples, seed_from
+from .inputs import numeric_examples, seed_from, with_examples_tags
 from .table_inputs import table_of
 from .vae import VAE
 
@@ -267,12 +267,7 @@ class VAEOutlierDetector(OutlierMixin, BaseEstimator):
         return cast(VAE, clone(self.vae))
 
     def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
-        # NaN stands for what has no value.
-        tags.input_tags.allow_nan = True
-        tags.input_tags.sparse = True
-        return tags
+        return with_examples_tags(super().__sklearn_tags__())
 
 
 def _defaults(shape: tuple[int, ...], num_training: int) -> dict[str, Any]:
