@@ -54,6 +54,10 @@ class AbstractAround(AbstractLatentVariableModel):
     def hidden_need_observed(self) -> bool:
         return self.inner.hidden_need_observed
 
+    @override
+    def log_odds_of_presence(self, x: Float[Array, "..."]) -> Float[Array, "..."] | None:
+        return self.inner.log_odds_of_presence(x)
+
     @property
     @override
     def noise_is_joined(self) -> bool:

@@ -106,57 +106,6 @@ class BayesianDecoder(AbstractAround):
 
     @property
     @override
-<<<<<<< HEAD
-=======
-    def event_shape(self) -> tuple[int, ...]:
-        return self.at_mean.event_shape
-
-    @property
-    @override
-    def condition_dim(self) -> int:
-        return self.at_mean.condition_dim
-
-    @property
-    @override
-    def measure(self) -> Measure:
-        return self.at_mean.measure
-
-    @property
-    @override
-    def given(self) -> Given | None:
-        return self.at_mean.given
-
-    @property
-    @override
-    def hidden_need_observed(self) -> bool:
-        return self.at_mean.hidden_need_observed
-
-    @override
-    def log_odds_of_presence(self, x: Float[Array, "..."]) -> Float[Array, "..."] | None:
-        return self.at_mean.log_odds_of_presence(x)
-
-    @property
-    @override
-    def noise_is_joined(self) -> bool:
-        return self.at_mean.noise_is_joined
-
-    @override
-    def element_log_likelihood(self, example: Example, z: Float[Array, " latent"]) -> Float[Array, "..."] | None:
-        return self.at_mean.element_log_likelihood(example, z)
-
-    @property
-    @override
-    def has_density(self) -> bool:
-        return self.at_mean.has_density
-
-    @property
-    @override
-    def space(self) -> Space:
-        return self.at_mean.space
-
-    @property
-    @override
->>>>>>> 499ab68 (Holes of drawn rows come from the law of the mask; VAEClassifier takes sparse rows and scikit-learn's words for y)
     def latent_blocks(self) -> tuple[LatentBlock, ...]:
         return self.at_mean.latent_blocks
 

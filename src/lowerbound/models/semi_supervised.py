@@ -108,57 +108,6 @@ class SemiSupervised(AbstractAround):
 
     @property
     @override
-<<<<<<< HEAD
-=======
-    def event_shape(self) -> tuple[int, ...]:
-        return self.given_class.event_shape
-
-    @property
-    @override
-    def condition_dim(self) -> int:
-        return self.num_classes
-
-    @property
-    @override
-    def measure(self) -> Measure:
-        return self.given_class.measure
-
-    @property
-    @override
-    def given(self) -> Given | None:
-        return self.given_class.given
-
-    @property
-    @override
-    def hidden_need_observed(self) -> bool:
-        return self.given_class.hidden_need_observed
-
-    @override
-    def log_odds_of_presence(self, x: Float[Array, "..."]) -> Float[Array, "..."] | None:
-        return self.given_class.log_odds_of_presence(x)
-
-    @property
-    @override
-    def noise_is_joined(self) -> bool:
-        return self.given_class.noise_is_joined
-
-    @override
-    def element_log_likelihood(self, example: Example, z: Float[Array, " latent"]) -> Float[Array, "..."] | None:
-        return self.given_class.element_log_likelihood(example, z)
-
-    @property
-    @override
-    def has_density(self) -> bool:
-        return self.given_class.has_density
-
-    @property
-    @override
-    def space(self) -> Space:
-        return self.given_class.space
-
-    @property
-    @override
->>>>>>> 499ab68 (Holes of drawn rows come from the law of the mask; VAEClassifier takes sparse rows and scikit-learn's words for y)
     def latent_blocks(self) -> tuple[LatentBlock, ...]:
         (block,) = self.given_class.latent_blocks
         mixed = f"mixture of {self.num_classes} {block.posterior}"
