@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+import scipy.ndimage
 import scipy.special
 import scipy.stats
 from sklearn.datasets import load_digits
@@ -26,6 +27,7 @@ from lowerbound.likelihoods import (
     AbstractLikelihood,
     Bernoulli,
     DiscretizedLogisticMixture,
+    Filter,
     NeighbourBernoulli,
     NeighbourLogistics,
     Neighbours,
@@ -35,18 +37,24 @@ SHAPE, NUM_DRAWS = (3, 3), 20_000
 ALL = np.array(list(itertools.product([0.0, 1.0], repeat=9)), np.float32).reshape(-1, *SHAPE)
 
 
-def neighbours(channels: int, outputs: int, reach: int, spread: float = 1.0) -> Neighbours:
+def neighbours(channels: int, reach: int, spread: float = 1.0) -> Neighbours:
     """With a last layer that is not 0."""
-    made = Neighbours(channels, outputs, units=5, reach=reach, key=jax.random.key(1))
+    made = Neighbours(channels, units=5, reach=reach, key=jax.random.key(1))
     return eqx.tree_at(
         lambda n: (n.outward.weight, n.inward.bias),
         made,
-        (spread * jax.random.normal(jax.random.key(2), (5, outputs)), jnp.linspace(-1.0, 1.0, 5)),
+        (spread * jax.random.normal(jax.random.key(2), (5, channels)), jnp.linspace(-1.0, 1.0, 5)),
     )
 
 
+def random_filter(channels: int, reach: int, spread: float = 1.0) -> Filter:
+    """With weights that are not 0."""
+    made = Filter(channels, reach=reach)
+    return eqx.tree_at(lambda f: f.weight, made, spread * jax.random.normal(jax.random.key(2), made.weight.shape))
+
+
 def binary(reach: int = 1, spread: float = 1.0) -> tuple[NeighbourBernoulli, jax.Array]:
-    return NeighbourBernoulli(SHAPE, neighbours(1, 1, reach, spread)), jax.random.normal(jax.random.key(3), SHAPE)
+    return NeighbourBernoulli(SHAPE, neighbours(1, reach, spread)), jax.random.normal(jax.random.key(3), SHAPE)
 
 
 def by_loops(part: Any, x: np.ndarray) -> np.ndarray:
@@ -85,7 +93,7 @@ def test_probabilities_are_those_of_pixels_in_turn_and_sum_to_one(reach: int) ->
 
 
 def test_a_pixel_depends_on_those_before_it_within_reach_and_on_no_other() -> None:
-    part = NeighbourBernoulli((6, 7), neighbours(1, 1, 2))
+    part = NeighbourBernoulli((6, 7), neighbours(1, 2))
     params, x = jnp.zeros((6, 7)), jnp.zeros((6, 7))
     moved = np.asarray(part.element_log_prob(params, x.at[2, 3].set(1.0)) - part.element_log_prob(params, x)) != 0
     expected = np.zeros((6, 7), bool)
@@ -122,34 +130,73 @@ def test_the_mean_is_that_of_all_pictures_within_the_error_of_its_draws() -> Non
     assert differs(jax.nn.sigmoid(params)[0, 1], truth[0, 1], error[0, 1])
 
 
-def test_levels_take_their_weights_places_and_widths_from_the_pixels_before() -> None:
-    part = NeighbourLogistics((2, 2), 0.0, 1.0, 3, neighbours=neighbours(1, 6, 1), num_components=2, unit=0.5)
+def shifts_by_loops(part: NeighbourLogistics, x: np.ndarray) -> np.ndarray:
+    """How far the pixels before move the places of each pixel of a grey picture, in the picture's scale."""
+    (height, width), reach = x.shape, part.neighbours.reach
+    raw = np.asarray(part.neighbours.weight, np.float64)[:, 0, 0]
+    weights = raw / max(1.0, np.abs(raw).sum())
+    moved = np.zeros(x.shape)
+    for i, j in itertools.product(range(height), range(width)):
+        for number, (down, right) in enumerate(itertools.product(range(-reach, 1), range(-reach, reach + 1))):
+            if (down, right) == (0, 0):
+                break
+            if i + down >= 0 and 0 <= j + right < width:
+                moved[i, j] += weights[number] * (x[i + down, j + right] - (part.low + part.high) / 2)
+    return moved
+
+
+@pytest.mark.parametrize("spread", [0.1, 3.0], ids=["as it is", "held stable"])
+def test_levels_take_their_places_from_the_pixels_before(spread: float) -> None:
+    part = NeighbourLogistics((2, 2), 0.0, 1.0, 3, neighbours=random_filter(1, 1, spread), num_components=2, unit=0.5)
     params = jax.random.normal(jax.random.key(6), part.param_shape)
     pictures = np.array(list(itertools.product([0.0, 0.5, 1.0], repeat=4)), np.float32).reshape(-1, 2, 2)
     found = np.asarray(jax.vmap(lambda x: part.log_prob(params, x))(pictures))
     assert scipy.special.logsumexp(found) == pytest.approx(0, abs=1e-5)
     family = DiscretizedLogisticMixture((2, 2), 0.0, 1.0, 3, 2, unit=0.5)
     for x, log_prob in list(zip(pictures, found, strict=True))[::7]:
-        moved = params + jnp.asarray(by_loops(part, x).transpose(2, 0, 1), jnp.float32)
+        # The numbers of a pixel: two weights, two places in units of 0.5, two widths.
+        moved = params.at[2:4].add(jnp.asarray(shifts_by_loops(part, x) / 0.5, jnp.float32))
         assert log_prob == pytest.approx(float(family.log_prob(moved, jnp.asarray(x))), abs=1e-4)
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_what_is_drawn_wrong_dies_away(channels: int) -> None:
+    # Without noise: a row that is far off at its beginning, and what the filter says of each pixel after it, put in its place.
+    largest = random_filter(channels, 1, 100.0)
+    np.testing.assert_allclose(jnp.abs(largest.bounded).sum(axis=(0, 1)), 1.0, rtol=1e-5)
+    value = np.ones((6, 6, channels), np.float32)
+    for _ in range(36):
+        value = np.maximum(np.abs(np.asarray(largest(largest.before(jnp.asarray(value))))), 0.0)
+        assert value.max() <= 1.0 + 1e-5
+    # Every pixel is less than 1 once the picture's end, where nothing is seen, has been felt everywhere.
+    assert value.max() < 1e-3
+    # The control: without the bound the same weights run away.
+    raw = np.asarray(largest.weight).reshape(-1, channels)
+    wild = np.ones((6, 6, channels), np.float32)
+    for _ in range(6):
+        seen = np.asarray(largest.before(jnp.asarray(wild))).reshape(6, 6, -1, channels + 1)[..., :channels]
+        wild = seen.reshape(6, 6, -1) @ raw
+    assert np.abs(wild).max() > 1e3
+
+
 def test_colours_of_a_pixel_are_joined_and_pictures_drawn_whole() -> None:
-    part = NeighbourLogistics((3, 4, 3), 0.0, 1.0, 256, neighbours=neighbours(3, 21, 1), num_components=2)
+    part = NeighbourLogistics((3, 4, 3), 0.0, 1.0, 256, neighbours=random_filter(3, 1), num_components=2)
     params = jax.random.normal(jax.random.key(7), part.param_shape)
     drawn = part.draw(params, jax.random.key(8))
     family = DiscretizedLogisticMixture((3, 4, 3), 0.0, 1.0, 256, 2, colour=True)
     assert drawn.shape == (3, 4, 3)
-    assert float(part.log_prob(params, drawn)) == pytest.approx(
-        float(family.log_prob(part.shifted(params, drawn), drawn)), abs=1e-3
-    )
+    said = part.neighbours(part.neighbours.before(drawn - 0.5))
+    # One array of weights for two components, then their places.
+    moved = params.at[1:3].add(said)
+    assert float(part.log_prob(params, drawn)) == pytest.approx(float(family.log_prob(moved, drawn)), abs=1e-3)
+    assert float(part.log_prob(params, drawn)) != pytest.approx(float(family.log_prob(params, drawn)), abs=1e-1)
     # The first pixel has none before it.
     other = part.element_log_prob(params, drawn.at[2, 3].set(0.0))
     np.testing.assert_allclose(other[0], part.element_log_prob(params, drawn)[0], atol=1e-5)
 
 
 def test_before_training_pixels_are_independent() -> None:
-    part = NeighbourBernoulli(SHAPE, Neighbours(1, 1, key=jax.random.key(1)))
+    part = NeighbourBernoulli(SHAPE, Neighbours(1, key=jax.random.key(1)))
     params = jax.random.normal(jax.random.key(3), SHAPE)
     np.testing.assert_allclose(log_probs(part, params), log_probs(Bernoulli(SHAPE), params), atol=1e-5)
 
@@ -195,16 +242,16 @@ def grains(pictures: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("kind", ["bits", "levels"])
-def test_draws_have_fewer_grains_and_digits_more_probability_than_with_independent_pixels(kind: str) -> None:
-    digits: Any = load_digits()
-    y = (digits.images[:300] / 16).astype(np.float32)
+def test_draws_have_fewer_grains_and_pictures_more_probability_than_with_independent_pixels(kind: str) -> None:
     if kind == "bits":
-        y = (y > 0.5).astype(np.float32)
-        plain, joined = Bernoulli((8, 8)), NeighbourBernoulli((8, 8), Neighbours(1, 1, units=8, key=jax.random.key(1)))
+        digits: Any = load_digits()
+        y = (digits.images[:300] > 8).astype(np.float32)
+        plain, joined = Bernoulli((8, 8)), NeighbourBernoulli((8, 8), Neighbours(1, units=8, key=jax.random.key(1)))
     else:
+        smooth = scipy.ndimage.gaussian_filter(np.random.default_rng(0).normal(size=(300, 8, 8)), (0, 1, 1))
+        y = np.round(np.clip(0.5 + smooth, 0, 1) * 16).astype(np.float32) / 16
         plain = DiscretizedLogisticMixture((8, 8), 0.0, 1.0, 17, 2, unit=0.3)
-        network = Neighbours(1, 6, units=8, key=jax.random.key(1))
-        joined = NeighbourLogistics((8, 8), 0.0, 1.0, 17, neighbours=network, num_components=2, unit=0.3)
+        joined = NeighbourLogistics((8, 8), 0.0, 1.0, 17, neighbours=Filter(1), num_components=2, unit=0.3)
     (apart, apart_draws), (together, together_draws) = fitted(plain, y), fitted(joined, y)
     gain = together - apart
     assert differs(gain.mean(), 0.0, gain.std() / np.sqrt(len(y)))
@@ -217,10 +264,13 @@ def test_draws_have_fewer_grains_and_digits_more_probability_than_with_independe
     ("call", "text"),
     [
         (
-            lambda: NeighbourBernoulli((4,), neighbours(1, 1, 1)),
+            lambda: NeighbourBernoulli((4,), neighbours(1, 1)),
             r"shape is \(4,\), and NeighbourBernoulli is about pictures",
         ),
-        (lambda: NeighbourBernoulli((4, 4, 2), neighbours(1, 1, 1)), r"neighbours adds 1 numbers .*Neighbours\(2, 2, key=key\)"),
+        (
+            lambda: NeighbourBernoulli((4, 4, 2), neighbours(1, 1)),
+            r"gives 1 numbers .*expected 2 of 12: Neighbours\(2, ",
+        ),
         (
             lambda: binary()[0].log_prob(jnp.zeros(SHAPE), jnp.zeros(SHAPE), observed=jnp.ones(SHAPE, bool)),
             r"each pixel depends on those before it. Use a likelihood of single elements, bernoulli or",

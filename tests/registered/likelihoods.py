@@ -24,6 +24,7 @@ from lowerbound.likelihoods import (
     ContinuousBernoulli,
     DiscretizedLogistic,
     DiscretizedLogisticMixture,
+    Filter,
     Gaussian,
     GaussianFixedScale,
     GaussianLearnedScale,
@@ -52,6 +53,12 @@ from lowerbound.models import split_trained
 
 from .case import EXTREME, Case, numpyro
 
+
+def _filter() -> Filter:
+    """One that says something."""
+    return eqx.tree_at(lambda each: each.weight, Filter(1, reach=1), jnp.full((4, 1, 1), 0.2))
+
+
 # Two elements each, so that a grid holds the whole event and a wrong dependence between elements is seen.
 LIKELIHOODS: dict[str, Callable[[], AbstractLikelihood]] = {
     "gaussian-free": lambda: Gaussian((2,), np.float32(0.01)),
@@ -75,9 +82,14 @@ LIKELIHOODS: dict[str, Callable[[], AbstractLikelihood]] = {
     "discretized-logistic-free": lambda: DiscretizedLogistic((2,), -1.0, 1.0, 17, bounded_mean=False),
     "discretized-logistic-mixture": lambda: DiscretizedLogisticMixture((1, 2), -3.0, 3.0, 17, num_components=2),
     "discretized-logistic-mixture-colour": lambda: DiscretizedLogisticMixture((1, 1, 3), 0.0, 1.0, 7, 2, colour=True, unit=0.5),
-    "neighbour-bernoulli": lambda: NeighbourBernoulli((1, 2), Neighbours(1, 1, units=4, reach=1, key=jax.random.key(0))),
+    "neighbour-bernoulli": lambda: NeighbourBernoulli((1, 2), Neighbours(1, units=4, reach=1, key=jax.random.key(0))),
     "neighbour-logistics": lambda: NeighbourLogistics(
-        (1, 2), -3.0, 3.0, 17, neighbours=Neighbours(1, 6, units=4, reach=1, key=jax.random.key(0)), num_components=2
+        (1, 2),
+        -3.0,
+        3.0,
+        17,
+        neighbours=eqx.tree_at(lambda f: f.weight, Filter(1, reach=1), jnp.full((4, 1, 1), 0.2)),
+        num_components=2,
     ),
     "categorical": lambda: Categorical((1, 2), 5),
     "ordinal": lambda: Ordinal.of_moments((2,), 5, 2.0, 1.5),

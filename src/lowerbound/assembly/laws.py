@@ -88,7 +88,7 @@ def law_of(spec: DataSpec, examples: np.ndarray, *, may_join: bool = True) -> La
     - Tables with columns of several kinds: each column a law of its own (`with_laws`).
     - Zeros and ones: Bernoulli. Levels of known limits (8-bit pixels): a mixture of three discretised logistics, the channels
       of a colour joined. In pictures of zeros and ones without holes each pixel also knows those before it, where it `may_join`
-      them; of levels they do not: on grey MNIST some draws left the data (docs/results.md).
+      them; of levels they do not, because z would say less of what is in a picture (docs/results.md).
     - Counts: multinomial given each example's total for a thousand columns or more; else negative binomial where they scatter
       more than Poisson counts, given the total where there are many columns.
     - Rows of numbers from 0 to 1 that lie near these ends: Beta.

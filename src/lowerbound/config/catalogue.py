@@ -203,7 +203,7 @@ CATALOGUE: dict[str, dict[str, Entry]] = {
         "neighbour-bernoulli": Entry(".likelihoods:NeighbourBernoulli", _NEIGHBOURS, ("gulrajani2017", "vandenoord2016")),
         "neighbour-logistics": Entry(
             ".likelihoods:NeighbourLogistics",
-            {"num_components": Key(3, COUNT, "components of the mixture"), **_NEIGHBOURS},
+            {"num_components": Key(3, COUNT, "components of the mixture"), "reach": _NEIGHBOURS["reach"]},
             ("gulrajani2017", "salimans2017"),
         ),
         "categorical": Entry(".likelihoods:Categorical", papers=("vandenoord2016",)),

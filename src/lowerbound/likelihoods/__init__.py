@@ -16,7 +16,7 @@ from .logistic_mixtures import ColourLogisticMixture, LogisticMixture
 from .low_rank_gaussian import LowRankGaussian, LowRankNormal
 from .mixed import Blocks, Mixed
 from .multinomial import Multinomial
-from .neighbours import NeighbourBernoulli, NeighbourLogistics, Neighbours, PixelByPixel
+from .neighbours import Filter, NeighbourBernoulli, NeighbourLogistics, Neighbours, PixelByPixel
 from .normal_mixtures import GaussianMixture, LogNormalMixture, NormalMixture, ZeroInflatedLogNormal
 from .numpyro_family import NumPyroLikelihood
 from .on_levels import DiscretizedLogistic, QuantizedGaussian
@@ -40,6 +40,7 @@ __all__ = [
     "DiscretizedLogistic",
     "DiscretizedLogisticDistribution",
     "DiscretizedLogisticMixture",
+    "Filter",
     "Gaussian",
     "GaussianFixedScale",
     "GaussianLearnedScale",

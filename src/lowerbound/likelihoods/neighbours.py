@@ -28,28 +28,23 @@ from .on_levels import AbstractLevels
 _MEAN_DRAWS, _WHOLE_DRAWS = 16, 64
 
 
-class Neighbours(eqx.Module):
-    r"""What the pixels before one say of it: g(c) = V gelu(W c + b) + a, the same at every place of the picture.
+class AbstractBefore(eqx.Module):
+    """What the pixels before one say of it, the same at every place of the picture.
 
-    c are the pixels at most `reach` rows above and columns beside it that come before it, row by row from the top; each with a 1,
-    or with zeros where the picture has ended. V and a start at 0: the pixels are independent given z until training finds better.
-
-    - `channels`: numbers of a pixel. `outputs`: numbers that g adds to the decoder's for a pixel. `units`: of its hidden layer.
+    The pixels before one are those at most `reach` rows above and columns beside it that come before it, row by row from the
+    top; each with a 1, or with zeros where the picture has ended.
     """
 
-    inward: Linear
-    outward: Linear
-    reach: int = eqx.field(static=True)
+    reach: eqx.AbstractVar[int]
 
-    def __init__(self, channels: int, outputs: int, *, units: int = 32, reach: int = 2, key: PRNGKeyArray) -> None:
-        seen = _num_before(reach) * (channels + 1)
-        self.inward = Linear(jax.random.normal(key, (seen, units)) / math.sqrt(seen), jnp.zeros(units))
-        self.outward = Linear(jnp.zeros((units, outputs)), jnp.zeros(outputs))
-        self.reach = reach
+    @property
+    @abstractmethod
+    def sizes(self) -> tuple[int, int]:
+        """How many numbers it gives for a pixel, and of how many."""
 
-    def __call__(self, seen: Float[Array, "*places seen"]) -> Float[Array, "*places outputs"]:
+    @abstractmethod
+    def __call__(self, seen: Float[Array, "*places seen"]) -> Float[Array, "*places said"]:
         """g of the pixels before each place."""
-        return self.outward(jax.nn.gelu(self.inward(seen)))
 
     def canvas(self, pixels: Float[Array, "height width channels"]) -> Float[Array, "rows columns features"]:
         """The picture with the 1 of each pixel, and zeros around it."""
@@ -74,12 +69,74 @@ class Neighbours(eqx.Module):
         return patch.reshape(-1, canvas.shape[2])[: _num_before(self.reach)].reshape(-1)
 
 
+class Neighbours(AbstractBefore):
+    r"""g(c) = V gelu(W c + b) + a of the pixels c before one.
+
+    V and a start at 0: the pixels are independent given z until training finds better.
+
+    - `channels`: numbers of a pixel, and those that g gives. `units`: of its hidden layer.
+    """
+
+    inward: Linear
+    outward: Linear
+    reach: int = eqx.field(static=True)
+
+    def __init__(self, channels: int, *, units: int = 32, reach: int = 2, key: PRNGKeyArray) -> None:
+        seen = _num_before(reach) * (channels + 1)
+        self.inward = Linear(jax.random.normal(key, (seen, units)) / math.sqrt(seen), jnp.zeros(units))
+        self.outward = Linear(jnp.zeros((units, channels)), jnp.zeros(channels))
+        self.reach = reach
+
+    @property
+    @override
+    def sizes(self) -> tuple[int, int]:
+        return self.outward.bias.size, self.inward.weight.shape[0]
+
+    @override
+    def __call__(self, seen: Float[Array, "*places seen"]) -> Float[Array, "*places said"]:
+        return self.outward(jax.nn.gelu(self.inward(seen)))
+
+
+class Filter(AbstractBefore):
+    r"""g(c) = sum_j A_j c_j, a stable linear filter of the pixels c_j before one.
+
+    For each number that it gives the absolute values of its weights sum to 1 at most: what is drawn wrong dies away, and does not
+    mislead all that comes after it. A starts at 0.
+
+    - `channels`: numbers of a pixel, and those that g gives.
+    """
+
+    weight: Float[Array, "before channels channels"]
+    reach: int = eqx.field(static=True)
+
+    def __init__(self, channels: int, *, reach: int = 2) -> None:
+        self.weight, self.reach = jnp.zeros((_num_before(reach), channels, channels)), reach
+
+    @property
+    def bounded(self) -> Float[Array, "before channels channels"]:
+        """A: of each pixel before, of each of its numbers, for each number that is given."""
+        return self.weight / jnp.maximum(1.0, jnp.sum(jnp.abs(self.weight), axis=(0, 1)))
+
+    @property
+    @override
+    def sizes(self) -> tuple[int, int]:
+        before, channels, _ = self.weight.shape
+        return channels, before * (channels + 1)
+
+    @override
+    def __call__(self, seen: Float[Array, "*places seen"]) -> Float[Array, "*places said"]:
+        before, channels, _ = self.weight.shape
+        # Where the picture has ended the zeros are the middle of the levels; the decoder knows the places.
+        pixels = seen.reshape(*seen.shape[:-1], before, channels + 1)[..., :channels]
+        return pixels.reshape(*seen.shape[:-1], -1) @ self.bounded.reshape(-1, channels)
+
+
 def _num_before(reach: int) -> int:
     return reach * (2 * reach + 1) + reach
 
 
 class PixelByPixel(dist.Distribution):
-    r"""p(x) = prod_i p(x_i | x_before i), each factor of one family with the numbers params_i + g(the pixels before).
+    r"""p(x) = prod_i p(x_i | x_before i), each factor of one family with the numbers params_i moved by g(the pixels before).
 
     - `likelihood`: whose family it is, and whose g. `params`: of its `param_shape`.
     """
@@ -119,8 +176,9 @@ class PixelByPixel(dist.Distribution):
         def one(canvas: Array, step: tuple[Array, Array, Array]) -> tuple[Array, Array]:
             place, own, own_key = step
             row, column = place // width, place % width
-            params = own + neighbours(neighbours.before_one(canvas, row, column))
-            drawn = jnp.asarray(pixel.draw(part.as_params(params.reshape(1, 1, -1), pixel), own_key), own.dtype)
+            said = neighbours(neighbours.before_one(canvas, row, column)).reshape(pixel.event_shape)
+            params = part.moved(part.as_params(own.reshape(1, 1, -1), pixel), said)
+            drawn = jnp.asarray(pixel.draw(params, own_key), own.dtype)
             seen = part.as_seen(drawn).reshape(1, 1, channels)
             start = (row + neighbours.reach, column + neighbours.reach, jnp.zeros_like(row))
             return jax.lax.dynamic_update_slice(canvas, seen, start), drawn
@@ -149,14 +207,14 @@ class PixelByPixel(dist.Distribution):
 class AbstractNeighbours(AbstractJoint):
     r"""p(x|z) = prod_i p(x_i | x_before i, z): the decoder's numbers for a pixel, moved by what the pixels before it are.
 
-        numbers of pixel i = decoder(z)_i + g(x_j: j before i, at most `reach` rows above and columns beside)
+        numbers of pixel i = decoder(z)_i, moved by g(x_j: j before i, at most `reach` rows above and columns beside)
 
     Where z leaves an edge open, independent pixels fall on either side of it one by one, and samples have grains that no example
     has. Here each pixel knows on which side its neighbours fell. It is the density of a small masked convolution (PixelCNN, van
     den Oord et al. 2016; beside latents: PixelVAE, Gulrajani et al. 2017) and costs no more draws. `neighbours`: g.
     """
 
-    neighbours: eqx.AbstractVar[Neighbours]
+    neighbours: eqx.AbstractVar[AbstractBefore]
     hides: ClassVar[Hides] = "nothing"
     noise_is_joined: ClassVar[bool] = True
     tied: ClassVar[str] = (
@@ -169,7 +227,11 @@ class AbstractNeighbours(AbstractJoint):
 
     @abstractmethod
     def as_seen(self, y: Float[Array, "..."]) -> Float[Array, "..."]:
-        """Pixels as g sees them, from -1 to 1."""
+        """Pixels as g sees them, about 0."""
+
+    def moved(self, params: Float[Array, "..."], said: Float[Array, "..."]) -> Float[Array, "..."]:
+        """The decoder's numbers, of any picture's shape, moved by what the pixels before say, of the picture's shape."""
+        return params + said
 
     @property
     def picture_shape(self) -> tuple[int, int, int]:
@@ -189,7 +251,7 @@ class AbstractNeighbours(AbstractJoint):
     def shifted(self, params: Float[Array, "..."], y: Float[Array, "..."]) -> Float[Array, "..."]:
         """The numbers of all pixels, where the picture is y."""
         pixels = self.as_seen(y).reshape(self.picture_shape)
-        return params + self.as_params(self.neighbours(self.neighbours.before(pixels)), self.of_shape(self.event_shape))
+        return self.moved(params, self.neighbours(self.neighbours.before(pixels)).reshape(self.event_shape))
 
     def by_pixel(self, params: Float[Array, "..."]) -> Float[Array, "height width outputs"]:
         """The decoder's numbers, those of a pixel side by side."""
@@ -220,13 +282,12 @@ def _check(part: AbstractNeighbours) -> None:
             f"the event shape is {shape}, and {type(part).__name__} is about pictures; expected (height, width) or (height, "
             "width, channels). Rows of numbers have no neighbours: use a likelihood of single elements."
         )
-    channels, outputs = part.picture_shape[2], math.prod(part.param_shape) // math.prod(shape[:2])
-    adds, sees = part.neighbours.outward.bias.size, part.neighbours.inward.weight.shape[0]
+    channels, (said, seen) = part.picture_shape[2], part.neighbours.sizes
     expected = _num_before(part.neighbours.reach) * (channels + 1)
-    if (adds, sees) != (outputs, expected):
+    if (said, seen) != (channels, expected):
         raise ConfigurationError(
-            f"neighbours adds {adds} numbers to a pixel, of {sees} that it sees; expected {outputs} of {expected}: "
-            f"Neighbours({channels}, {outputs}, key=key)."
+            f"neighbours gives {said} numbers for a pixel, of {seen} that it sees; expected {channels} of {expected}: "
+            f"{type(part.neighbours).__name__}({channels}, ...)."
         )
 
 
@@ -245,8 +306,7 @@ class NeighbourBernoulli(AbstractNeighbours):
     @override
     def build(cls, config: PartConfig, context: BuildContext) -> NeighbourBernoulli:
         shape = context.spec.event_shape
-        channels = math.prod(shape[2:])
-        return cls(shape, Neighbours(channels, channels, units=config.units, reach=config.reach, key=context.key))
+        return cls(shape, Neighbours(math.prod(shape[2:]), units=config.units, reach=config.reach, key=context.key))
 
     @override
     def of_shape(self, event_shape: tuple[int, ...]) -> Bernoulli:
@@ -258,12 +318,17 @@ class NeighbourBernoulli(AbstractNeighbours):
 
 
 class NeighbourLogistics(AbstractLevels, AbstractNeighbours):
-    """Levels, by a mixture of discretised logistics whose weights, places and widths know the pixels before.
+    """Levels, by a mixture of discretised logistics whose places know the pixels before; its weights and widths are z's alone.
 
-    See `AbstractNeighbours`, and `DiscretizedLogisticMixture` for the other arguments.
+        place of component k of pixel i = decoder(z)_ik + sum_j A_j (x_j - the middle of the levels),   sum_j |A_j| <= 1
+
+    What z leaves open of a picture of levels is smooth, as an autoregressive field is, and not salt and pepper. (Under a network
+    in place of the filter, which moved weights and widths too, a few draws of grey MNIST were noise all over: a width that a
+    strange neighbourhood asked for made the next one stranger.) See `AbstractNeighbours`, and `DiscretizedLogisticMixture` for
+    the other arguments.
     """
 
-    neighbours: Neighbours = eqx.field(kw_only=True)
+    neighbours: Filter = eqx.field(kw_only=True)
     num_components: int = eqx.field(static=True, default=3)
     unit: float = eqx.field(static=True, default=1.0)
 
@@ -273,13 +338,13 @@ class NeighbourLogistics(AbstractLevels, AbstractNeighbours):
     @classmethod
     @override
     def build(cls, config: PartConfig, context: BuildContext) -> NeighbourLogistics:
-        shape = context.spec.event_shape
-        arguments = arguments_of(cls, config, elsewhere=("units", "reach"), **arguments_from_data(config, context))
-        family = cls._family(shape, **{key: value for key, value in arguments.items() if key != "event_shape"})
-        channels = math.prod(shape[2:])
-        outputs = math.prod(family.param_shape) // math.prod(shape[:2])
-        neighbours = Neighbours(channels, outputs, units=config.units, reach=config.reach, key=context.key)
-        return cls(**arguments, neighbours=neighbours)
+        arguments = arguments_of(cls, config, elsewhere=("reach",), **arguments_from_data(config, context))
+        return cls(**arguments, neighbours=Filter(math.prod(context.spec.event_shape[2:]), reach=config.reach))
+
+    @override
+    def moved(self, params: Float[Array, "..."], said: Float[Array, "..."]) -> Float[Array, "..."]:
+        first = self.of_shape(said.shape).num_logit_arrays
+        return params.at[first : first + self.num_components].add(said)
 
     @staticmethod
     def _family(event_shape: tuple[int, ...], **arguments: Any) -> DiscretizedLogisticMixture:
@@ -293,7 +358,7 @@ class NeighbourLogistics(AbstractLevels, AbstractNeighbours):
 
     @override
     def as_seen(self, y: Float[Array, "..."]) -> Float[Array, "..."]:
-        return (2 * y - (self.high + self.low)) / (self.high - self.low)
+        return (y - (self.high + self.low) / 2) / self.unit
 
 
 def _over_batch(function: Any, value: Array, event_dim: int) -> Array:
