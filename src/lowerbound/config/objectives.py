@@ -34,12 +34,31 @@ def _one_weight(values: Mapping[str, Any]) -> str:
     """What to say of a bound of importance weights that has only one."""
     if values.get("alpha") == 1:
         return "objective.alpha is 1, which makes this objective the plain ELBO; set another order, such as objective.alpha=0.5."
+    if values.get("elbo_weight") == 1:
+        return "objective.elbo_weight is 1, which makes this objective the plain ELBO; set objective.elbo_weight=0.5."
     if values["num_samples"] > 1:
-        return ""
+        return _one_group(values)
     return (
         "objective.num_samples is 1, and a single importance weight makes this objective the plain ELBO; set "
         "objective.num_samples=5 or more, or objective.name=elbo."
     )
+
+
+def _one_group(values: Mapping[str, Any]) -> str:
+    """What to say of groups of importance weights of which there is one."""
+    if values.get("num_groups", 2) > 1:
+        return ""
+    return "objective.num_groups is 1, and a single group makes this objective IWAE; set objective.num_groups=5, for example."
+
+
+def _no_penalty(values: Mapping[str, Any]) -> str:
+    """What to say of an objective that adds nothing to the ELBO."""
+    weights = [key for key in ("off_diagonal_weight", "diagonal_weight") if key in values]
+    if weights and not any(values[key] for key in weights):
+        return f"objective.{' and '.join(weights)} are 0, which makes this objective the plain ELBO; set one of them."
+    if not weights and values["alpha"] == 0 and values["mmd_weight"] == 1:
+        return "objective.alpha is 0 and mmd_weight 1, which makes this objective the plain ELBO; set objective.mmd_weight=10."
+    return ""
 
 
 def _equal_weights(values: Mapping[str, Any]) -> str:
@@ -118,12 +137,13 @@ OBJECTIVES: dict[str, Entry] = {
         ("chen2018",),
         remark=_equal_weights,
     ),
-    "dip-i": Entry(".objectives:DIPVAEI", _DIP, ("kumar2018",)),
-    "dip-ii": Entry(".objectives:DIPVAEII", _DIP, ("kumar2018",)),
+    "dip-i": Entry(".objectives:DIPVAEI", _DIP, ("kumar2018",), remark=_no_penalty),
+    "dip-ii": Entry(".objectives:DIPVAEII", _DIP, ("kumar2018",), remark=_no_penalty),
     "info-vae": Entry(
         ".objectives:InfoVAE",
         {"num_samples": _DRAWS, "alpha": Key(1.0, Real(at_most=1.0), "the KL is weighed by 1 - alpha"), **_MMD},
         ("zhao2019", "gretton2012"),
+        remark=_no_penalty,
     ),
     "wae-mmd": Entry(".objectives:WassersteinAutoencoder", {"num_samples": _DRAWS, **_MMD}, ("tolstikhin2018", "gretton2012")),
     "semi-supervised": Entry(
