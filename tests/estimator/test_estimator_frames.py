@@ -100,6 +100,8 @@ def test_columns_of_other_kinds_have_laws_of_their_own_and_come_back_as_they_wer
     assert drawn["day"].min() >= pandas.Timestamp("2020-01-01")
     assert drawn["sunny"].dtype == bool
     under = vae.sample(20, given={"colour": "red"}, random_state=0)
+    with pytest.raises(ConfigurationError, match=r"given is 'red'; expected values of columns by their names"):
+        vae.sample(20, given="red")
     assert (under["colour"] == "red").all()
     assert vae.reconstruct(frame).shape == (40, 6)
     # In another order, with a column more, and with a category that training did not see.

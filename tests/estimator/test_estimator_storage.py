@@ -179,6 +179,13 @@ def test_a_folder_that_is_not_a_model_is_refused(vae, tmp_path):
         VAE.load(tmp_path / "torn")
 
 
+@pytest.mark.parametrize("path", [None, 3, "a\0b", b"a\0b"])
+def test_what_is_no_path_is_refused(vae, path):
+    for use in (vae.save, VAE.load):
+        with pytest.raises(ConfigurationError, match=r"path is .*; expected the path of a folder, such as 'my_model'"):
+            use(path)
+
+
 def test_a_changed_or_newer_estimator_file_is_refused(vae, tmp_path):
     vae.save(tmp_path / "model")
     file = tmp_path / "model" / "estimator.json"

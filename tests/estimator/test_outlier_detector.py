@@ -168,6 +168,12 @@ def test_what_cannot_be_is_refused(parameters: dict[str, Any], message: str) -> 
         tiny(**parameters).fit(X)
 
 
+def test_a_score_that_does_not_exist_is_refused_before_anything_is_trained(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(VAE, "fit", lambda *_, **__: pytest.fail("a model was trained"))
+    with pytest.raises(ConfigurationError, match=r"method is 'best'"):
+        tiny(method="best").fit(X)
+
+
 def test_too_few_rows_are_refused() -> None:
     with pytest.raises(DataError, match=r"X has 7 samples \(rows\); expected 8 at least"):
         tiny().fit(X[:7])

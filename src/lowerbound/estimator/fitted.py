@@ -133,6 +133,8 @@ class AbstractFitted(Examined, ClassNamePrefixFeaturesOutMixin, TransformerMixin
         check_number_fits("n_samples", count, 16 * math.prod(self.spec_.event_shape), "new examples")
         labels = with_condition(np.zeros((count, 1), np.float32), condition, self.spec_).condition
         chosen = None if labels is None else np.asarray(labels)
+        if given is not None and not isinstance(given, Mapping):
+            raise ConfigurationError(f"given is {given!r}; expected values of columns by their names, {{'town': 'Oslo'}}.")
         known = {name: str(value) for name, value in (given or {}).items()}
         if known:
             if mean:

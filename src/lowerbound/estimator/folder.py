@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from ..assembly.automatic import Choice
 from ..assembly.parts import part_from_json, part_to_json
-from ..errors import ModelFolderError
+from ..errors import ConfigurationError, ModelFolderError
 from ..runs.folder import RUN_FILE, RunFolder, load_model
 from ..runs.model_folder import MODEL_DOCUMENTS, check_replaceable, check_sizes, write_model_files
 from ..storage.arrays import arrays_to_bytes
@@ -32,12 +33,19 @@ class _Document:
     choices: tuple[Choice, ...] = ()
 
 
+def _checked(path: Any) -> Path:
+    if not isinstance(path, str | os.PathLike) or "\0" in str(path):
+        raise ConfigurationError(f"path is {path!r}; expected the path of a folder, such as 'my_model'.")
+    return Path(path)
+
+
 def save_estimator(path: str | Path, fitted: Fitted) -> None:
     """Make `path` this estimator's folder, in place of one that was there before, at once.
 
     Raises `ConfigurationError` when anything else is there or a part is of a class that cannot be stored, and `SavingError`;
     what was there is untouched then.
     """
+    path = _checked(path)
     check_replaceable(path, {**MODEL_DOCUMENTS, _FILE: ESTIMATOR})
     fields = {
         "parts": {name: part_to_json(name, part) for name, part in fitted.parts.items()},
@@ -55,7 +63,7 @@ def load_estimator(path: str | Path) -> Fitted:
 
     `path` may also be the folder of a run, or of a model alone. Raises `ModelFolderError`.
     """
-    path = Path(path)
+    path = _checked(path)
     if (path / RUN_FILE).exists():
         run = RunFolder.open(path)
         return Fitted(*run.load_model(), {}, run.metrics.read(), run.choices)

@@ -130,6 +130,8 @@ class VAEOutlierDetector(OutlierMixin, BaseEstimator):
         Raises `ConfigurationError` when a parameter is not possible or a rate takes more rows, `DataError` when `X` cannot be
         used, and what `VAE.fit` raises.
         """
+        # Before models are trained for it.
+        lowerbound.evaluation.check_score(self.method)
         seed, rate = seed_from(self.random_state), self._checked_rate()
         vae = self._unfitted()
         table = table_of(X, vae.schema)

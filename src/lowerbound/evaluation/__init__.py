@@ -1,5 +1,5 @@
 from .annealing import AnnealedEstimate, Annealing, anneal, anneal_back, annealed_estimate
-from .anomaly import SCORES, AnomalyScorer, fit_scorer
+from .anomaly import SCORES, AnomalyScorer, check_score, fit_scorer
 from .bidirectional import Sandwich, sandwich
 from .calibration import Classification, classification
 from .classes import check_infers_labels, class_probabilities, completed
@@ -99,6 +99,7 @@ __all__ = [
     "check_comparable",
     "check_density",
     "check_infers_labels",
+    "check_score",
     "class_probabilities",
     "classification",
     "compare",

@@ -116,6 +116,12 @@ class AnomalyScorer:
         return {name: np.concatenate(values) for name, values in found.items()}
 
 
+def check_score(method: object) -> None:
+    """Raise `ConfigurationError` for a score that does not exist."""
+    if method not in (AUTO, *SCORES):
+        raise ConfigurationError(f"method is {method!r}; expected one of {', '.join((AUTO, *SCORES))}.")
+
+
 def fit_scorer(
     models: Sequence[AbstractLatentVariableModel],
     spec: DataSpec,
@@ -139,8 +145,7 @@ def fit_scorer(
 
     Raises `ConfigurationError` for a score that does not exist, and `DataError` where there are no held-out rows.
     """
-    if method not in (AUTO, *SCORES):
-        raise ConfigurationError(f"method is {method!r}; expected one of {', '.join((AUTO, *SCORES))}.")
+    check_score(method)
     if not all(len(own) for own in held_out):
         raise DataError("there are no held-out rows to choose a score by; expected one at least: hold out rows for validation.")
     models = tuple(models)
