@@ -49,8 +49,13 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-def _begin(folder: Path, data: Path, **training: Any) -> TrainingRun:
-    config = RunConfig().updated(CHANGES).updated({"data": {"name": str(data)}, "training": training})
+# At the largest learning rate a first step makes each layer's numbers a thousand times larger: beyond float32 in the last.
+DEEP = (8,) * 14
+
+
+def _begin(folder: Path, data: Path, network: dict[str, Any] | None = None, **training: Any) -> TrainingRun:
+    changes = {"data": {"name": str(data)}, "network": network or {}, "training": training}
+    config = RunConfig().updated(CHANGES).updated(changes)
     return TrainingRun.begin(folder, config, load_dataset(data), recipe="default", command="")
 
 
@@ -233,7 +238,7 @@ def test_other_data_are_refused(never_stopped: Path, data: Path, tmp_path: Path)
 def test_a_loss_that_is_not_finite_keeps_the_last_good_checkpoint(data: Path, tmp_path: Path) -> None:
     """One step an epoch: the first moves the weights out of all bounds, the second cannot be computed."""
     folder = tmp_path / "run"
-    run = _begin(folder, data, learning_rate=1e30, batch_size=96, validate_every=1)
+    run = _begin(folder, data, {"hidden_widths": DEEP}, learning_rate=1000.0, batch_size=96, validate_every=1)
     with pytest.raises(NonFiniteLossError) as caught:
         run.run()
     pattern = (
@@ -254,9 +259,9 @@ def test_a_loss_that_is_not_finite_keeps_the_last_good_checkpoint(data: Path, tm
 
 def test_a_loss_that_is_not_finite_at_once_leaves_the_untrained_model_for_the_doctor(data: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    settings = ["learning_rate=1e30", "batch_size=20", "epochs=8"]
+    settings = ["learning_rate=1000", "batch_size=20", "epochs=8", "checkpoint_every_seconds=1000"]
     options = [word for setting in settings for word in ("--set", f"training.{setting}")]
-    result = command("train", data, *options, "--set", "network.hidden_widths=[8]", "--out", folder)
+    result = command("train", data, *options, "--set", f"network.hidden_widths={list(DEEP)}", "--out", folder)
     assert result.status == 1
     assert re.search(r"There was no checkpoint yet; the untrained model is kept in .*step-00000000\.$", result.error)
     assert "the loss was not finite" in good("info", folder).stdout
