@@ -1,6 +1,7 @@
 """Splits: disjoint, complete, reproducible, and told apart by their fingerprints."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -84,7 +85,8 @@ def test_a_split_survives_saving(split, tmp_path):
 def test_a_foreign_or_torn_split_is_refused(tmp_path):
     np.savez(tmp_path / "foreign.npz", rows=np.arange(3))
     (tmp_path / "torn.npz").write_bytes(b"PK\x03\x04 torn")
-    for name in ("foreign.npz", "torn.npz", "missing.npz"):
+    os.mkfifo(tmp_path / "pipe.npz")  # which would be waited for without an end
+    for name in ("foreign.npz", "torn.npz", "missing.npz", "pipe.npz"):
         with pytest.raises(
             DataError, match=rf"{name} does not hold a split .*expected the arrays train, validation, test and seed"
         ):
