@@ -20,6 +20,8 @@ from lowerbound.sweep.record import Home
 from lowerbound.sweep.table import Table, tabulate
 
 SMALL = ["network.hidden_widths=[6]", "model.latent_dim=2", "prior.name=standard-normal", "training.batch_size=20"]
+# At the largest learning rate a first step takes so many layers beyond float32.
+DEEP = [f"network.hidden_widths={[6] * 14}", *SMALL[1:]]
 EPOCHS = 4
 
 
@@ -31,8 +33,8 @@ def table_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def call_of(out: Path, data: Path, overrides: Sequence[str], seeds: int = 1) -> Call:
-    return check_call(out, str(data), None, [*SMALL, *overrides], EPOCHS, seeds, 0, None, None, 20)
+def call_of(out: Path, data: Path, overrides: Sequence[str], seeds: int = 1, model: Sequence[str] = SMALL) -> Call:
+    return check_call(out, str(data), None, [*model, *overrides], EPOCHS, seeds, 0, None, None, 20)
 
 
 def do(call: Call, jobs: int = 1, should_stop: Callable[[], str | None] = lambda: None) -> Table:
@@ -98,8 +100,8 @@ def test_a_sweep_that_was_stopped_goes_on_and_ends_with_the_same_numbers(table_f
 
 def test_a_member_that_fails_does_not_end_the_others(table_file: Path, tmp_path: Path):
     # A rate at which nothing stays finite.
-    overrides = ["training.learning_rate=0.01,1e30", "training.skip_spikes=false", "training.gradient_clip=0"]
-    table = do(call_of(tmp_path / "s", table_file, overrides), jobs=2)
+    overrides = ["training.learning_rate=0.01,1000", "training.skip_spikes=false", "training.gradient_clip=0"]
+    table = do(call_of(tmp_path / "s", table_file, overrides, model=DEEP), jobs=2)
     fine, broken = table.rows
     assert fine.log_evidence_nats is not None
     assert broken.models == []
@@ -153,7 +155,7 @@ def test_data_that_cannot_be_read_are_no_members_failure_and_leave_nothing(tmp_p
 
 
 def test_a_sweep_of_which_all_fails_says_so(table_file: Path, tmp_path: Path):
-    overrides = ["training.learning_rate=1e29,1e30", "training.skip_spikes=false", "training.gradient_clip=0"]
-    table = do(call_of(tmp_path / "s", table_file, overrides))
+    overrides = ["training.learning_rate=999,1000", "training.skip_spikes=false", "training.gradient_clip=0"]
+    table = do(call_of(tmp_path / "s", table_file, overrides, model=DEEP))
     assert table.has_failed
     assert "nothing to rank" in table.verdict
