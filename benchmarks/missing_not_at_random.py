@@ -1,7 +1,7 @@
 """Values that are missing because of what they are: how near what fills them is to the truth, with and without a law of the mask.
 
-    nice -n 5 python benchmarks/missing_not_at_random.py [--sets concrete wine] [--seeds 3] [--rows 1000] [--epochs 200]
-        --data-dir DIR --json FILE
+    nice -n 5 python benchmarks/missing_not_at_random.py [--sets concrete wine] [--methods ...] [--seeds 3] [--rows 1000]
+        [--epochs 200] --data-dir DIR --json FILE
 
 Concrete (DIR/uci_regression) and the numbers of Wine (DIR/hivae_uci), `--rows` rows drawn without replacement. In every second
 column, the first among them, a cell is missing with the probability 1 / (1 + exp(-4 u)), u its own value in standard deviations
@@ -92,7 +92,7 @@ def measure(options: argparse.Namespace) -> None:
     for seed in range(1, options.seeds + 1):
         for name in options.sets:
             x, missing = with_holes(table(name, options.data_dir), options.rows, seed)
-            for method in METHODS:
+            for method in options.methods:
                 place = {"set": name, "method": method, "seed": seed, "rows": options.rows, "epochs": options.epochs}
                 if any(all(each[key] == value for key, value in place.items()) for each in done):
                     continue
@@ -120,6 +120,7 @@ def show(path: Path) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sets", nargs="+", default=["concrete", "wine"], choices=["concrete", "wine"])
+    parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=METHODS)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--rows", type=int, default=1000)
     parser.add_argument("--epochs", type=int, default=200)
