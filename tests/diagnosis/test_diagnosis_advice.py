@@ -147,6 +147,16 @@ def test_advice_changes_something_and_is_not_given_again(check: str, config: Run
     assert third is None or settings_of(third) != asked
 
 
+def test_a_table_with_too_few_latents_is_told_the_number_of_the_default() -> None:
+    rows = np.random.default_rng(0).normal(size=(200, 20)).astype(np.float32)
+    arrays = {"samples": rows, "real": rows, "originals": rows[:40], "reconstructions": rows[:40]}
+    few = table(spec=describe(rows), examination=examination(20, num_directions=1, leading_share=0.4), **arrays)
+    finding = finding_of(few, "too-few-latents")
+    assert finding is not None
+    # Four are tripled or become five in pictures.
+    assert settings_of(finding) == ["model.latent_dim=20"]
+
+
 @pytest.mark.parametrize("what", OF_COUNTS)
 def test_advice_stays_in_the_measure_of_the_data(what: str) -> None:
     likelihood, predictive = OF_COUNTS[what]

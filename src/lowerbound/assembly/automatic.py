@@ -104,7 +104,9 @@ def _all(
     if count < _MANY and not is_table:
         yield Choice("network", {"dropout": 0.1}, f"{count:,} training examples are few for a network of this size")
     yield Choice(
-        "model", {"latent_dim": _latents(spec, has_many_rows=has_many_rows)}, "latents that are not needed switch themselves off"
+        "model",
+        {"latent_dim": default_latents(spec, has_many_rows=has_many_rows)},
+        "latents that are not needed switch themselves off",
     )
     if class_of("model", config.model.name).infers_condition:
         plain = {"name": KINDS["prior"].default}
@@ -175,7 +177,8 @@ def _affordable(spec: DataSpec, law: Law, network: str, batch: int) -> int:
     return _MOST_STEPS
 
 
-def _latents(spec: DataSpec, *, has_many_rows: bool) -> int:
+def default_latents(spec: DataSpec, *, has_many_rows: bool = False) -> int:
+    """How many latents are taken for such data: more than they need, by the number of pixels or columns."""
     if spec.is_image:
         return 32 if spec.num_elements <= _SMALL_PICTURE else 64
     return min(32, max(2, spec.num_elements * (2 if has_many_rows else 1)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..assembly.automatic import default_latents
 from ..summaries import RunSummary
 from .collapse import information_text, is_collapsed, kl_nats
 from .finding import Check, Finding, ranges, retrain, short
@@ -18,8 +19,8 @@ FULL_LATENT_NATS = 1.0
 LEADING_SHARE = 0.1
 # Directions of residuals bend in a deep decoder, so far more of them may show than latents are missing.
 MOST_GROWTH = 4
-# Where there are few, one direction hides others: one more than one latent, and two more than two, were still too few
-# (docs/results.md), so up to eight are tripled.
+# Where there are few, one direction hides others: one more than one latent, and two more than two, were still too few, and so
+# were three times as many in tables (docs/results.md). So up to eight are tripled, and tables get the number of the default.
 FEW_LATENTS, LEAST_GROWTH = 8, 3
 
 
@@ -63,6 +64,8 @@ def _too_few(summary: RunSummary) -> Finding | None:
     if predictive.leading_share < LEADING_SHARE:
         return None
     more = min(max(dim + predictive.num_directions, min(LEAST_GROWTH * dim, FEW_LATENTS)), MOST_GROWTH * dim)
+    if not summary.spec.is_image and dim < default_latents(summary.spec):
+        more = max(more, default_latents(summary.spec))
     directions = "one direction" if predictive.num_directions == 1 else f"{predictive.num_directions} directions"
     return Finding(
         "warning",
