@@ -16,7 +16,7 @@ import resource
 from pathlib import Path
 
 from lowerbound.config import parse_overrides
-from lowerbound.config.run import layered
+from lowerbound.config.run import with_changes
 from lowerbound.data.datasets import load_dataset
 from lowerbound.recipes import DEFAULT_RECIPE, resolve_config
 from lowerbound.runs.planning import plan
@@ -39,7 +39,7 @@ def trainer_for(name: str, overrides: list[str], epochs: int, data: Path | None)
     """A fresh trainer of the default recipe with these settings, that trains for so many epochs."""
     dataset = load_dataset(name, data_dir=data)
     ours = {"data": {"name": name}, "training": {"epochs": epochs, "early_stopping_patience": 0}}
-    config, recipe = resolve_config(recipe=DEFAULT_RECIPE, flags=layered(parse_overrides(overrides), ours))
+    config, recipe = resolve_config(recipe=DEFAULT_RECIPE, flags=with_changes(parse_overrides(overrides), ours))
     planned = plan(config, dataset, recipe.given)
     return prepare(planned.config, planned.spec, dataset, planned.split)
 

@@ -62,10 +62,10 @@ def run_one(variant: str, seed: int, epochs: int, num_samples: int, num_images: 
     from lowerbound.data.describe_dataset import describe_dataset
     from lowerbound.data.examples import examples_of
     from lowerbound.evaluation import evaluate
-    from lowerbound.recipes.registry import layered
+    from lowerbound.recipes.registry import with_changes
     from lowerbound.training import Schedule, Trainer
 
-    sections = layered(layered(BASE, VARIANTS[variant]), {"training": {"epochs": epochs, "seed": seed}})
+    sections = with_changes(with_changes(BASE, VARIANTS[variant]), {"training": {"epochs": epochs, "seed": seed}})
     dataset = load_dataset("binarized-mnist", data_dir=data_dir)
     split = dataset.split
     assert split is not None

@@ -101,7 +101,7 @@ def test_columns_of_other_kinds_have_laws_of_their_own_and_come_back_as_they_wer
     assert drawn["sunny"].dtype == bool
     under = vae.sample(20, given={"colour": "red"}, random_state=0)
     with pytest.raises(ConfigurationError, match=r"given is 'red'; expected values of columns by their names"):
-        vae.sample(20, given="red")
+        vae.sample(20, given="red")  # pyright: ignore[reportArgumentType]
     assert (under["colour"] == "red").all()
     assert vae.reconstruct(frame).shape == (40, 6)
     # In another order, with a column more, and with a category that training did not see.
