@@ -287,7 +287,7 @@ def _outside(folder: Path) -> list[object]:
         (["--set", "model.latent_dim=many"], 2, r"model\.latent_dim is 'many' \(text\); expected an integer >= 1"),
         (["--set", "likelihood.name=gausian"], 2, r"'gausian', which does not exist\. Did you mean 'gaussian'\?"),
         (["--epochs", "0"], 2, r"training\.epochs is 0 .*; expected an integer >= 1"),
-        (["--seed", "-1"], 2, r"training\.seed is -1 .*; expected an integer from 0"),
+        (["--seed", "-1"], 2, r"--seed is -1 .*; expected an integer from 0"),
         (["--set", "data.validation=0"], 2, r"early_stopping_patience is \d+ but data\.validation is 0"),
         (_infinite, 1, r"contains 1 infinite of 6 values.* the first is inf at index \(1, 0\)"),
         (_one_row, 1, r"has only one row"),

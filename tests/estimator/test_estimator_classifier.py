@@ -87,7 +87,7 @@ def test_models_without_labels_have_no_predict() -> None:
         (np.full(240, -1), "y has 0 labels, none at all; expected examples of two classes or more"),
         (np.where(Y == 0, 0, -1), "y has 3 labels, all of 1 class, 0"),
         (Y[:5], "y has 5 labels, but X has 240 examples"),
-        (None, "y is None; expected a class for each example, -1 for none"),
+        (None, "the target y is None; give a class for each example, -1 for none"),
         (Y + 0.5, "the label 'y' is [0-9.]*5 in row 0, which is no class"),
         (
             pd.Series(pd.Categorical(np.asarray(["a", "b", "c"])[GROUP], categories=["a", "b", "c", "d"])),

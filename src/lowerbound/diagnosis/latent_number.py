@@ -63,9 +63,9 @@ def _too_few(summary: RunSummary) -> Finding | None:
         return None
     if predictive.leading_share < LEADING_SHARE:
         return None
-    more = min(max(dim + predictive.num_directions, min(LEAST_GROWTH * dim, FEW_LATENTS)), MOST_GROWTH * dim)
-    if not summary.spec.is_image and dim < default_latents(summary.spec):
-        more = max(more, default_latents(summary.spec))
+    more, least_more = min(dim + predictive.num_directions, MOST_GROWTH * dim), min(LEAST_GROWTH * dim, FEW_LATENTS)
+    if more < least_more:
+        more = least_more if summary.spec.is_image else max(least_more, default_latents(summary.spec))
     directions = "one direction" if predictive.num_directions == 1 else f"{predictive.num_directions} directions"
     return Finding(
         "warning",

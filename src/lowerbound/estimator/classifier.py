@@ -96,7 +96,9 @@ class VAEClassifier(ClassifierMixin, BaseEstimator):
         if self.method not in METHODS:
             raise ConfigurationError(f"method is {self.method!r}; expected one of {', '.join(METHODS)}.")
         if y is None:
-            raise DataError("y is None; expected a class for each example, -1 for none.")
+            raise DataError(
+                "VAEClassifier requires y to be passed, but the target y is None; give a class for each example, -1 for none."
+            )
         labels, known = label_values(_as_column(y), "y")
         if len(labels) != (count := _num_samples(X)):
             raise DataError(f"y has {len(labels)} labels, but X has {count} examples; expected one for each, -1 for none.")
