@@ -25,7 +25,7 @@ from lowerbound.config import RunConfig
 from lowerbound.data.describe import describe
 from lowerbound.data.examples import for_device
 from lowerbound.data.splits import shuffled_split
-from lowerbound.errors import DataError
+from lowerbound.errors import DataError, DataWarning
 from lowerbound.estimator.parameters import PARAMETERS
 from lowerbound.evaluation.estimates import mean_and_error
 from lowerbound.likelihoods import Bernoulli
