@@ -53,12 +53,6 @@ from lowerbound.models import split_trained
 
 from .case import EXTREME, Case, numpyro
 
-
-def _filter() -> Filter:
-    """One that says something."""
-    return eqx.tree_at(lambda each: each.weight, Filter(1, reach=1), jnp.full((4, 1, 1), 0.2))
-
-
 # Two elements each, so that a grid holds the whole event and a wrong dependence between elements is seen.
 LIKELIHOODS: dict[str, Callable[[], AbstractLikelihood]] = {
     "gaussian-free": lambda: Gaussian((2,), np.float32(0.01)),
@@ -88,7 +82,7 @@ LIKELIHOODS: dict[str, Callable[[], AbstractLikelihood]] = {
         -3.0,
         3.0,
         17,
-        neighbours=eqx.tree_at(lambda f: f.weight, Filter(1, reach=1), jnp.full((4, 1, 1), 0.2)),
+        neighbours=Filter(1, reach=1),
         num_components=2,
     ),
     "categorical": lambda: Categorical((1, 2), 5),
@@ -160,6 +154,7 @@ EDGES = {
     Support.REAL: (0.0, 1.0),
     Support.POSITIVE: (1e-3, 1e3),
     Support.INTERVAL: (0.0, 1.0),
+    Support.SHARES: (0.0, 1.0),
     Support.NONNEGATIVE: (0.0, 1e3),
     Support.COLUMNS: (0.0, 1.0),
 }
@@ -190,7 +185,7 @@ def grid(part: AbstractLikelihood, distribution: Any) -> tuple[tuple[np.ndarray,
     if support is Support.POSITIVE:
         log_values = np.linspace(-25, 25, 721)
         return (np.exp(log_values),) * 2, (np.exp(log_values) * (log_values[1] - log_values[0]),) * 2
-    if support is Support.INTERVAL:
+    if support in (Support.INTERVAL, Support.SHARES):
         # Takahasi and Mori's double exponential, which needs no condition on the ends.
         values = scipy.special.expit(2 * np.sinh(2.8 * u))
         return (values,) * 2, (values * (1 - values) * 5.6 * np.cosh(2.8 * u) * (u[1] - u[0]),) * 2
