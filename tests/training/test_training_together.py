@@ -109,7 +109,7 @@ def test_each_ends_for_itself_and_the_others_go_on() -> None:
 
 
 def test_each_fails_for_itself() -> None:
-    found, _ = as_one([trainer_of(training={"learning_rate": 1e18}), trainer_of()])
+    found, _ = as_one([trainer_of(training={"learning_rate": 1000}), trainer_of()])
     assert isinstance(found[0], str)
     assert "Training has stopped" in found[0]
     assert isinstance(found[1], Progress)
