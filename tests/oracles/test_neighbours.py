@@ -160,7 +160,7 @@ def test_levels_take_their_places_from_the_pixels_before(spread: float) -> None:
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_what_is_drawn_wrong_dies_away(channels: int) -> None:
+def test_what_is_drawn_wrong_never_grows_and_dies_away(channels: int) -> None:
     # Without noise: a row that is far off at its beginning, and what the filter says of each pixel after it, put in its place.
     largest = random_filter(channels, 1, 100.0)
     np.testing.assert_allclose(jnp.abs(largest.bounded).sum(axis=(0, 1)), 1.0, rtol=1e-5)

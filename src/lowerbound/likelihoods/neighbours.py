@@ -100,8 +100,8 @@ class Neighbours(AbstractBefore):
 class Filter(AbstractBefore):
     r"""g(c) = sum_j A_j c_j, a stable linear filter of the pixels c_j before one.
 
-    For each number that it gives the absolute values of its weights sum to 1 at most: what is drawn wrong dies away, and does not
-    mislead all that comes after it. A starts at 0.
+    For each number that it gives the absolute values of its weights sum to 1 at most: what is drawn wrong never grows, and dies
+    away from the ends of the picture on. A starts at 0.
 
     - `channels`: numbers of a pixel, and those that g gives.
     """
