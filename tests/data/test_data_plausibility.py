@@ -1,5 +1,7 @@
 """Values unlike those that training saw are warned of or refused; fresh rows of the same law are not."""
 
+import dataclasses
+import json
 import re
 import warnings
 from collections.abc import Callable
@@ -12,8 +14,9 @@ from support.chance import is_likely
 from lowerbound.data.dataset import Dataset
 from lowerbound.data.describe import describe
 from lowerbound.data.describe_dataset import describe_dataset
-from lowerbound.data.outliers import find_outliers, plausible_limits
+from lowerbound.data.outliers import Plausible, find_outliers
 from lowerbound.data.plausibility import check_like_training
+from lowerbound.data.spec import DataSpec
 from lowerbound.errors import DataError, DataWarning
 
 RNG = np.random.default_rng(5)
@@ -27,6 +30,7 @@ LAWS: dict[str, Callable[[np.random.Generator, int], np.ndarray]] = {
     "exponential": lambda rng, n: rng.exponential(size=(n, 5)),
     "log-normal": lambda rng, n: np.exp(rng.normal(size=(n, 5)) * [0.5, 1.0, 1.0, 1.5, 2.0]),
     "Student's t, 3 degrees": lambda rng, n: rng.standard_t(3, (n, 5)),
+    "Cauchy": lambda rng, n: rng.standard_cauchy((n, 5)),
     "counts": lambda rng, n: rng.negative_binomial([1, 1, 5, 5, 20], [0.05, 0.3, 0.5, 0.9, 0.5], (n, 5)),
     "few counts": lambda rng, n: rng.poisson(0.05, (n, 5)).astype(float),
     "rare events": lambda rng, n: (rng.random((n, 5)) < [0.001, 0.01, 0.05, 0.5, 0.99]).astype(float),
@@ -35,34 +39,78 @@ LAWS: dict[str, Callable[[np.random.Generator, int], np.ndarray]] = {
 
 
 @pytest.mark.parametrize("law", list(LAWS))
-@pytest.mark.parametrize("num_rows", [50, 300])
-def test_fresh_rows_of_the_same_law_are_not_warned_of(law: str, num_rows: int) -> None:
-    """Warnings, at training and for as many fresh rows of five columns, on far less than 1 % of 300 sets.
+@pytest.mark.parametrize(("num_rows", "times"), [(50, 1), (50, 10), (300, 1)])
+def test_fresh_rows_of_the_same_law_are_not_warned_of(law: str, num_rows: int, times: int) -> None:
+    """Warnings, at training and for as many fresh rows of five columns or ten times as many, on less than 1 % of 300 sets.
 
-    Of 3,000 sets of each law at most 4 were warned of: the rates are taken for 0.2 %.
+    Of the sets of `benchmarks/false_warnings.py` 0.42 % are warned of at most, of Cauchy's law: the rates are taken for that.
     """
     rng, num_sets = np.random.default_rng(12), 300
-    train, fresh = (np.concatenate([LAWS[law](rng, num_rows) for _ in range(num_sets)], axis=1) for _ in range(2))
-    below, above = plausible_limits(train, train.min(axis=0), train.max(axis=0))
-    warned = (fresh.min(axis=0) < below) | (fresh.max(axis=0) > above)
+    train, *fresh = (np.concatenate([LAWS[law](rng, num_rows) for _ in range(num_sets)], axis=1) for _ in range(1 + times))
+    below, above = Plausible.of(train, train.min(axis=0), train.max(axis=0)).limits(5 * num_rows * times)
+    warned = np.any([(each.min(axis=0) < below) | (each.max(axis=0) > above) for each in fresh], axis=0)
     warned |= np.array([find_outliers(column) is not None for column in train.T])
     count = warned.reshape(num_sets, 5).any(axis=1).sum()
-    assert is_likely(float(scipy.stats.binom.sf(count - 1, num_sets, 0.002)))
+    assert is_likely(float(scipy.stats.binom.sf(count - 1, num_sets, 0.0042)))
+
+
+def test_the_range_alone_warns_of_ten_times_as_many_fresh_rows_of_heavy_tails() -> None:
+    """The control of the test above: without the tails a quarter of such sets are warned of."""
+    rng = np.random.default_rng(12)
+    train, fresh = rng.standard_cauchy((50, 1500)), rng.standard_cauchy((500, 1500))
+    low, high, _ = Plausible.of(train, train.min(axis=0), train.max(axis=0))
+    warned = ((fresh.min(axis=0) < low) | (fresh.max(axis=0) > high)).reshape(300, 5).any(axis=1)
+    assert warned.mean() > 0.25
+
+
+@pytest.mark.parametrize("num_rows", [5, 20, 100])
+@pytest.mark.parametrize("num_columns", [1, 20])
+def test_an_absurd_value_is_found_however_few_rows_were_trained_on(num_rows: int, num_columns: int) -> None:
+    rng = np.random.default_rng(3)
+    spec = describe(rng.normal(1, 0.3, (num_rows, num_columns)))
+    fresh = rng.normal(1, 0.3, (num_rows, num_columns))
+    check_like_training(fresh, spec)
+    for value in (1e6, -1e6):
+        fresh[3, -1] = value
+        with pytest.warns(DataWarning, match=rf"row 3, column {num_columns - 1} is {re.escape(f'{value:g}')}, far outside"):
+            check_like_training(fresh, spec)
 
 
 def test_a_value_further_outside_than_the_range_is_wide_is_named() -> None:
-    low, high = TABLE[:, 1].min(), TABLE[:, 1].max()
-    new = TABLE[:20].copy()
+    rng = np.random.default_rng(4)
+    table, names = rng.uniform(size=(600, 3)) * [1.0, 10.0, 0.01] + [0.0, 100.0, 5.0], ["a", "b", "c"]
+    spec, low, high = describe(table, names), table[:, 1].min(), table[:, 1].max()
+    new = table[:20].copy()
     new[7, 1] = high + 1.1 * (high - low)
     with pytest.warns(
         DataWarning, match=rf"T: row 7, column 'b' is {new[7, 1]:g}.*trained on {low:g} to {high:g}\. Is it a mistake"
     ):
-        check_like_training(new, SPEC, name="T")
+        check_like_training(new, spec, name="T")
     new[7, 1] = high + 0.9 * (high - low)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        check_like_training(new, SPEC)
-        check_like_training(new[:1], SPEC)
+    check_like_training(new, spec)
+    check_like_training(new[:1], spec)
+
+
+def test_limits_widen_with_the_number_of_new_cells_as_the_tail_falls() -> None:
+    """Of a normal law hardly, of Cauchy's in proportion at least, as far more cells come further out."""
+    rng = np.random.default_rng(6)
+    for draw, least, most in ((rng.standard_normal, 1, 30), (rng.standard_cauchy, 500, 5000)):
+        column = draw((5000, 1))
+        plausible = Plausible.of(column, column.min(axis=0), column.max(axis=0))
+        few, many = (plausible.limits(cells)[1][0] for cells in (5000, 5_000_000))
+        assert least < many / few < most
+
+
+def test_what_the_tails_are_is_kept_with_the_model_and_told_of_columns_alone() -> None:
+    rng = np.random.default_rng(6)
+    spec = describe(np.column_stack([rng.standard_cauchy(300), rng.uniform(size=300)]))
+    again = DataSpec.from_json(json.loads(json.dumps(spec.to_json())))
+    assert again == spec
+    assert again.plausible.limits(10**6)[1][0] > 10 * spec.plausible_high[0]
+    np.testing.assert_array_equal(spec.of_columns([1]).plausible.limits(9)[1], spec.plausible.limits(9)[1][1:])
+    # An earlier release looked at the range alone.
+    before = dataclasses.replace(spec, tails=())
+    assert before.plausible.limits(10**6)[1].tolist() == list(spec.plausible_high)
 
 
 def test_a_column_in_other_units_is_refused() -> None:

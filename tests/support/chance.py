@@ -22,7 +22,7 @@ MOST_A_RUN = 1e-4
 COMPARISONS = {
     "cli/test_cli_latents.py": 2,
     "cli/test_cli_outputs.py": 2,
-    "data/test_data_plausibility.py": 18,
+    "data/test_data_plausibility.py": 30,
     "estimator/test_estimator_fit.py": 10,
     "estimator/test_estimator_methods.py": 1,
     "estimator/test_estimator_wishes.py": 30,

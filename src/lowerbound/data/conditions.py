@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import DataError, warn_of_data
 from .checks import check_no_mask, check_size_for_float32
-from .outliers import ENOUGH_ROWS, find_outliers, plausible_limits
+from .outliers import ENOUGH_ROWS, Plausible, find_outliers
 
 # More categories than this are more likely a number stored as an integer than a kind of thing.
 MOST_CATEGORIES = 1000
@@ -28,8 +28,8 @@ class ConditionSpec:
     - `counts`: of a category, how many training examples have each value; empty where an earlier release did not count.
     - `is_label`: whether it may be missing, and is then found by the model; what stands for it is 0 everywhere.
     - `columns`: of a condition with columns of several kinds, the description of each; empty for others.
-    - `low`, `high`: of numbers, the training data's own extremes without outliers; `plausible_low`, `plausible_high`: beyond
-      which new ones are warned of. Empty where an earlier release did not find them.
+    - `low`, `high`: of numbers, the training data's own extremes without outliers; `plausible_low`, `plausible_high`, `tails`:
+      beyond which new ones are warned of, as `Plausible` has them. Empty where an earlier release did not find them.
     """
 
     name: str
@@ -42,6 +42,7 @@ class ConditionSpec:
     high: tuple[float, ...] = ()
     plausible_low: tuple[float, ...] = ()
     plausible_high: tuple[float, ...] = ()
+    tails: tuple[tuple[float, ...], ...] = ()
     counts: tuple[int, ...] = ()
 
     @property
@@ -103,7 +104,9 @@ class ConditionSpec:
         array = array[self.name] if array.dtype.names else array
         rows = _as_rows(array)
         is_foreign = ((rows > self.high) | (rows < self.low)).all(axis=0) & (len(rows) >= ENOUGH_ROWS)
-        is_far = (rows < self.plausible_low) | (rows > self.plausible_high) | is_foreign
+        plausible = Plausible(np.asarray(self.plausible_low), np.asarray(self.plausible_high), np.asarray(self.tails))
+        below, above = plausible.limits(rows.size)
+        is_far = (rows < below) | (rows > above) | is_foreign
         if not is_far.any():
             return
         row, column = (int(index) for index in np.unravel_index(int(is_far.argmax()), is_far.shape))
@@ -270,15 +273,16 @@ def _described(array: np.ndarray, name: str, *, is_alone: bool) -> ConditionSpec
     _warn_of_categories(rows, array.dtype, name)
     inner = [_without_outliers(column, name) for column in rows.T]
     std = [float(column.std()) for column in inner]
-    limits = [plausible_limits(column[:, None], column.min(keepdims=True), column.max(keepdims=True)) for column in inner]
+    limits = [Plausible.of(column[:, None], column.min(keepdims=True), column.max(keepdims=True)) for column in inner]
     return ConditionSpec(
         name,
         mean=tuple(float(column.mean()) for column in inner),
         std=tuple(each if each > 0 else 1.0 for each in std),
         low=tuple(float(column.min()) for column in inner),
         high=tuple(float(column.max()) for column in inner),
-        plausible_low=tuple(float(low[0]) for low, _ in limits),
-        plausible_high=tuple(float(high[0]) for _, high in limits),
+        plausible_low=tuple(float(each.low[0]) for each in limits),
+        plausible_high=tuple(float(each.high[0]) for each in limits),
+        tails=tuple(tuple(each.tails[0].tolist()) for each in limits),
     )
 
 

@@ -10,9 +10,9 @@ import numpy as np
 
 from ..errors import DataError, warn_of_data
 from .checks import check_array, chunks_of_rows
-from .layout import Layout, choose_layout
-from .outliers import SHARE_OF_OUTLIERS, find_outliers, plausible_limits
-from .plausibility import as_columns, check_float32
+from .layout import Layout, as_columns, choose_layout
+from .outliers import SHARE_OF_OUTLIERS, Plausible, find_outliers
+from .plausibility import check_float32
 from .spec import DataSpec, Kind
 
 # Enough values to meet every level of a lattice; sorting hundreds of millions of pixels would take minutes.
@@ -100,7 +100,7 @@ def describe(
     is_wide = array.dtype.itemsize >= 4 and array.dtype != np.float32
     origin = _origin(moments, whole) if is_wide else np.zeros(num_elements)
     _warn_constant(moments, label, values, name)
-    plausible_low, plausible_high = _plausible(array, moments, label, low, high)
+    plausible = _plausible(array, moments, label, low, high)
     return dataclasses.replace(
         label,
         kind=values,
@@ -115,8 +115,9 @@ def describe(
         is_whole=whole,
         not_whole=tuple(np.flatnonzero(~whole_elements).tolist()) if whole_elements.any() else (),
         origin=tuple(origin.tolist()) if origin.any() else (),
-        plausible_low=tuple(plausible_low.tolist()),
-        plausible_high=tuple(plausible_high.tolist()),
+        plausible_low=tuple(plausible.low.tolist()),
+        plausible_high=tuple(plausible.high.tolist()),
+        tails=tuple(map(tuple, plausible.tails.tolist())),
         unit=unit,
     )
 
@@ -226,12 +227,12 @@ def _without_outliers(array: np.ndarray, moments: _Moments, label: DataSpec, nam
     return changed
 
 
-def _plausible(array: np.ndarray, moments: _Moments, label: DataSpec, low: float, high: float) -> tuple[np.ndarray, np.ndarray]:
+def _plausible(array: np.ndarray, moments: _Moments, label: DataSpec, low: float, high: float) -> Plausible:
     if label.is_image:
-        return np.array([2 * low - high]), np.array([2 * high - low])
+        return Plausible(np.array([2 * low - high]), np.array([2 * high - low]), np.empty((0, 6)))
     inner = (as_columns(each.reshape(1, *label.event_shape), label.layout) for each in (moments.inner_low, moments.inner_high))
     least, most = inner
-    return plausible_limits(as_columns(array, label.layout), least.min(axis=0), most.max(axis=0))
+    return Plausible.of(as_columns(array, label.layout), least.min(axis=0), most.max(axis=0))
 
 
 def _origin(moments: _Moments, whole: bool) -> np.ndarray:

@@ -46,6 +46,7 @@ def describe_table(dataset: Dataset, rows: np.ndarray) -> DataSpec:
     with np.errstate(over="ignore", invalid="ignore"):
         mean, std, step = whole.mean(axis=0), whole.std(axis=0), np.ones(size)
     low, high, plausible_low, plausible_high = whole.min(axis=0), whole.max(axis=0), np.full(size, -1.0), np.full(size, 1.0)
+    tails = np.zeros((size, 6))
     low[is_coded], high[is_coded] = 0.0, [column.num_codes - 1 for column in columns if column.is_coded]
     plausible_low[is_coded], plausible_high[is_coded] = low[is_coded], high[is_coded]
     origin, is_whole = np.zeros(size), is_coded.copy()
@@ -55,6 +56,7 @@ def describe_table(dataset: Dataset, rows: np.ndarray) -> DataSpec:
         mean[others], std[others], step[others] = of_numbers.mean, of_numbers.std, _each(of_numbers.step, len(others))
         low[others], high[others] = of_numbers.element_low, of_numbers.element_high
         plausible_low[others], plausible_high[others] = of_numbers.plausible_low, of_numbers.plausible_high
+        tails[others] = of_numbers.tails
         is_whole[others] = of_numbers.whole_elements
         if of_numbers.origin:
             origin[others] = of_numbers.origin
@@ -74,6 +76,7 @@ def describe_table(dataset: Dataset, rows: np.ndarray) -> DataSpec:
         origin=tuple(origin.tolist()) if origin.any() else (),
         plausible_low=tuple(plausible_low.tolist()),
         plausible_high=tuple(plausible_high.tolist()),
+        tails=tuple(map(tuple, tails.tolist())),
         columns=columns,
         left_out=tuple(column for column in fitted if column.is_left_out),
         holes=tuple(holes.tolist()) if holes.any() else (),

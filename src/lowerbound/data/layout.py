@@ -87,6 +87,13 @@ def choose_layout(
     return "pictures" if alike and one_scale and has_sides else "series"
 
 
+def as_columns(array: np.ndarray, layout: Layout) -> np.ndarray:
+    """The values of which one range is known: a table's columns, those of a series over all steps, or all pixels together."""
+    if layout == "pictures":
+        return array.reshape(-1, 1)
+    return array.reshape(-1, array.shape[-1] if array.ndim > 2 else 1) if layout == "series" else array.reshape(len(array), -1)
+
+
 def is_picture_shape(event_shape: tuple[int, ...]) -> bool:
     """H x W (grey), or H x W x C with C = 1, 3 or 4 channels."""
     return len(event_shape) == 2 or (len(event_shape) == 3 and event_shape[2] in CHANNELS)

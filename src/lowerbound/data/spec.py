@@ -13,7 +13,8 @@ from ..errors import ModelFolderError, shortened
 from ..storage.schema import checked
 from .columns.column import Column
 from .conditions import ConditionSpec
-from .layout import Layout, layout_in_words
+from .layout import Layout, as_columns, layout_in_words
+from .outliers import Plausible
 
 Kind = Literal["binary", "integer", "continuous"]
 
@@ -42,7 +43,8 @@ class DataSpec:
       could not tell the values apart; empty where it can.
     - `unit`: what the model's 1 is in the user's units: 255 for zeros and ones that are stored as 0 and 255, else 1.
     - `plausible_low`, `plausible_high`: beyond them new values are warned of, for each column (of a table, or of a series), or
-      one for all pixels; empty where an earlier release did not find them.
+      one for all pixels; empty where an earlier release did not find them. `tails`: how far out fresh values of training's own
+      law come, for each column, as `Plausible` has them; empty for pictures, and where an earlier release did not look.
     - `columns`: of a table with columns of several kinds, what each element is; empty for others. `left_out`: columns that are
       no part of an example.
     - `holes`: the share of training examples in which each element (flattened) has no value; empty where none is missing.
@@ -70,6 +72,7 @@ class DataSpec:
     origin: tuple[float, ...] = ()
     plausible_low: tuple[float, ...] = ()
     plausible_high: tuple[float, ...] = ()
+    tails: tuple[tuple[float, ...], ...] = ()
     unit: float = 1.0
     columns: tuple[Column, ...] = ()
     left_out: tuple[Column, ...] = ()
@@ -148,6 +151,15 @@ class DataSpec:
         return low, high
 
     @property
+    def plausible(self) -> Plausible:
+        """Beyond what new values are implausible, in each column of a table or a series, or in any pixel."""
+        if self.plausible_low:
+            return Plausible(np.asarray(self.plausible_low), np.asarray(self.plausible_high), np.asarray(self.tails))
+        least, most = (as_columns(each, self.layout) for each in self.ranges)
+        low, high = (np.array([self.low]), np.array([self.high])) if self.is_image else (least.min(axis=0), most.max(axis=0))
+        return Plausible(2 * low - high, 2 * high - low, np.empty((0, 6)))
+
+    @property
     def words(self) -> str:
         """What one example is, and how it was recorded."""
         if self.columns:
@@ -176,6 +188,7 @@ class DataSpec:
             self,
             **each,
             event_shape=(len(chosen),),
+            tails=tuple(self.tails[place] for place in chosen) if self.tails else (),
             feature_names=tuple(self.feature_names[place] for place in chosen) if self.feature_names else (),
             low=float(min(each["element_low"], default=self.low)),
             high=float(max(each["element_high"], default=self.high)),
@@ -229,6 +242,7 @@ class DataSpec:
             element_high=tuple(high.tolist()),
             feature_names=tuple(names) if self.origin else self.feature_names,
             origin=(),
+            tails=(),
             unit=1.0,
             columns=tuple(column.shifted(less) for column, less in zip(self.columns, origin, strict=False)),
         )

@@ -117,6 +117,7 @@ def row_given(spec: DataSpec, given: Mapping[str, str]) -> np.ndarray:
             "schema (lowerbound schema DATA --out FILE.toml, then lowerbound train DATA --schema FILE.toml)."
         )
     row, names = np.full(len(spec.columns), np.nan), [column.name for column in spec.columns]
+    below, above = spec.plausible.limits(1)
     for name, value in given.items():
         if name not in names:
             raise ConfigurationError(unknown_name_message("the given column", name, names))
@@ -131,7 +132,7 @@ def row_given(spec: DataSpec, given: Mapping[str, str]) -> np.ndarray:
                 f"the given value of {name!r} is {shortened(value, 40)!r}, which training did not see; expected {column.words}."
             )
         # Codes are inside; NaN and infinity are not.
-        if not spec.plausible_low[place] <= code <= spec.plausible_high[place]:
+        if not below[place] <= code <= above[place]:
             low, high = (column.decode(np.asarray([end]))[0] for end in (column.low, column.high))
             raise DataError(
                 f"the given value of {name!r} is {shortened(value, 40)!r}, far outside the training data, which lie from {low} "
