@@ -10,7 +10,7 @@ import pytest
 
 from lowerbound.assembly.automatic import choose, with_choices
 from lowerbound.assembly.build import resolve
-from lowerbound.assembly.laws import law_of
+from lowerbound.assembly.laws import law_of, with_laws
 from lowerbound.config import RunConfig
 from lowerbound.data.columns import RawTable, infer_columns
 from lowerbound.data.dataset import Dataset
@@ -56,6 +56,28 @@ LAWS: dict[str, tuple[np.ndarray, dict[str, Any]]] = {
 def test_the_likelihood_is_of_the_data_s_kind(what: str) -> None:
     array, expected = LAWS[what]
     assert law_of(describe(array), array).likelihood == expected
+
+
+@pytest.mark.parametrize(
+    ("what", "is_real"), [("normal", True), ("heavy", True), ("skewed", True), ("shares", True), ("bits", False)]
+)
+def test_numbers_that_are_missing_because_of_what_they_are_have_one_scale(what: str, is_real: bool) -> None:
+    array, plain = LAWS[what]
+    expected = {"name": "gaussian", "scale": "shared"} if is_real else plain
+    assert law_of(describe(array), array, is_at_random=False).likelihood == expected
+
+
+def test_columns_of_numbers_with_missing_values_are_gaussian_where_that_tells_of_them() -> None:
+    full, holed = RNG.normal(size=(2, 300))
+    holed[:100] = np.nan
+    table = RawTable("t", ("full", "holed"), (full, holed))
+    columns = infer_columns(table)
+    encoded = np.stack([column.encode(table) for column in columns], axis=1)
+    dataset = Dataset("t", encoded, feature_names=table.names, table=table, columns=columns)
+    spec = describe_dataset(dataset, np.arange(300))
+    assert [column.likelihood for column in with_laws(spec).columns] == ["gaussian-mixture"] * 2
+    assert [column.likelihood for column in with_laws(spec, is_at_random=False).columns] == ["gaussian-mixture", "gaussian"]
+    assert law_of(spec, encoded, is_at_random=False).likelihood == {"name": "mixed", "scale": "shared"}
 
 
 def test_pixels_that_may_be_hidden_or_are_all_that_a_code_says_do_not_know_each_other() -> None:

@@ -90,6 +90,15 @@ def test_an_objective_that_is_a_plainer_one_is_remarked_on(values: dict[str, obj
     assert all(found.startswith(str(remark)) for found in remarks)
 
 
+def test_a_law_of_the_mask_with_a_scale_from_z_is_remarked_on() -> None:
+    sections = {"mask": {"name": "self-masking"}, "likelihood": {"name": "gaussian"}}
+    (remark,) = RunConfig.from_dict(sections).remarks
+    assert "mask.name is 'self-masking' and likelihood.scale is from-z" in remark
+    assert remark.endswith("set likelihood.scale=shared.")
+    assert not RunConfig.from_dict({**sections, "likelihood": {"name": "gaussian", "scale": "shared"}}).remarks
+    assert not RunConfig.from_dict({"likelihood": {"name": "gaussian"}}).remarks
+
+
 def test_every_paper_of_a_part_or_a_recipe_is_known() -> None:
     entries = [entry for entries in CATALOGUE.values() for entry in entries.values()]
     named = {paper for entry in entries for paper in entry.papers}

@@ -76,7 +76,8 @@ def choose(
     # Pixels that know each other cannot be hidden, and leave less for a code or a class to say.
     is_plain = posterior.has_density and not class_of("model", config.model.name).infers_condition
     may_join = is_plain and not given.get("training", {}).get("hide_elements")
-    law = law_of(spec, examples, may_join=may_join)
+    is_at_random = class_of("mask", config.mask.name).is_ignorable
+    law = law_of(spec, examples, may_join=may_join, is_at_random=is_at_random)
     choices = _all(config, given, spec, law, len(examples) if count is None else count, posterior)
     return [kept for choice in choices if choice.section not in parts and (kept := _kept(choice, given))]
 

@@ -44,9 +44,18 @@ _LAW_OF_KIND: dict[ColumnKind, str] = {
     "date-time": "gaussian-mixture",
 }
 
+_NUMBERS: tuple[ColumnKind, ...] = ("real", "positive", "zero-inflated", "date-time")
+# Where a value is missing because of what it is, only the law of its column says how far from the others it lies. With a scale
+# from z, or several bumps, it may lie anywhere: the further away, the better that explains why it is missing.
+_ONE_SCALE = {"scale": "shared"}
+_OF_REAL_NUMBERS = ("gaussian", "student-t", "log-normal", "beta")
+_WHY_ONE_SCALE = "with one scale for all rows, values that are missing because of what they are cannot lie far from the others"
 
-def with_laws(spec: DataSpec) -> DataSpec:
+
+def with_laws(spec: DataSpec, *, is_at_random: bool = True) -> DataSpec:
     """The description of a table in which each column has the name of a likelihood: its own, or that of its kind.
+
+    - `is_at_random`: whether the model takes values to be missing at random; else numbers that may be missing are Gaussian.
 
     Raises `ConfigurationError` for a name that does not exist, or that is not for such a column.
     """
@@ -55,11 +64,14 @@ def with_laws(spec: DataSpec) -> DataSpec:
     for column in spec.columns:
         if column.likelihood:
             _check_law(column)
-    return dataclasses.replace(spec, columns=tuple(_with_law(column) for column in spec.columns))
+    may_miss = [False] * len(spec.columns) if is_at_random or not spec.holes else [share > 0 for share in spec.holes]
+    columns = tuple(_with_law(column, tells_mask=each) for column, each in zip(spec.columns, may_miss, strict=True))
+    return dataclasses.replace(spec, columns=columns)
 
 
-def _with_law(column: Column) -> Column:
-    name = column.likelihood or _LAW_OF_KIND[column.kind]
+def _with_law(column: Column, *, tells_mask: bool) -> Column:
+    of_kind = "gaussian" if tells_mask and column.kind in _NUMBERS else _LAW_OF_KIND[column.kind]
+    name = column.likelihood or of_kind
     return dataclasses.replace(column, likelihood=name, is_standardised=class_of("likelihood", name).scaling == "any")
 
 
@@ -82,8 +94,23 @@ class Law:
     reason: str
 
 
-def law_of(spec: DataSpec, examples: np.ndarray, *, may_join: bool = True) -> Law:
+def law_of(spec: DataSpec, examples: np.ndarray, *, may_join: bool = True, is_at_random: bool = True) -> Law:
     """The likelihood that fits what the training examples, (n, *event_shape), are.
+
+    - `is_at_random`: whether the model takes values to be missing at random. Else real numbers are Gaussian with one scale.
+    """
+    law = _law_of(spec, examples, may_join=may_join)
+    if is_at_random:
+        return law
+    if law.likelihood["name"] == "mixed":
+        return Law({**law.likelihood, **_ONE_SCALE}, f"{law.reason}; {_WHY_ONE_SCALE}")
+    if law.likelihood["name"] in _OF_REAL_NUMBERS:
+        return Law({"name": "gaussian", **_ONE_SCALE}, _WHY_ONE_SCALE)
+    return law
+
+
+def _law_of(spec: DataSpec, examples: np.ndarray, *, may_join: bool) -> Law:
+    """By kind, measure and margins.
 
     - Tables with columns of several kinds: each column a law of its own (`with_laws`).
     - Zeros and ones: Bernoulli. Levels of known limits (8-bit pixels): a mixture of three discretised logistics, the channels

@@ -187,7 +187,17 @@ CATALOGUE: dict[str, dict[str, Entry]] = {
             ".likelihoods:ZeroInflatedLogNormal", {"num_components": _BUMPS, "scale_floor": _SCALE_FLOOR}
         ),
         "categories": Entry(".likelihoods:CategoriesLikelihood"),
-        "mixed": Entry(".likelihoods:Mixed", {"num_components": _BUMPS}),
+        "mixed": Entry(
+            ".likelihoods:Mixed",
+            {
+                "num_components": _BUMPS,
+                "scale": Key(
+                    "from-z",
+                    OneOf(("from-z", "per-element", "shared")),
+                    "the scale of columns that are gaussian: a function of z, learned for each, or one for all, in deviations",
+                ),
+            },
+        ),
         "numpyro": Entry(
             ".likelihoods:NumPyroLikelihood",
             {"distribution": Key("", Text(may_be_empty=True), "the class in numpyro.distributions")},

@@ -14,7 +14,7 @@ from .. import __version__
 from ..errors import ConfigurationError, closest_name, unknown_name_message
 from ..storage.regular import MISSING, not_a_file
 from ..storage.upgrades import FIRST_LINE, upgraded_config, writing_release
-from .catalogue import entries_of, keys_of, names_of
+from .catalogue import class_of, entries_of, keys_of, names_of
 from .entry import AUTO, KINDS
 from .keys import Key
 from .part import PartConfig
@@ -82,7 +82,13 @@ class RunConfig:
     @property
     def remarks(self) -> tuple[str, ...]:
         """What a person should read of these choices before training begins."""
-        return tuple(remark for kind in KINDS if (remark := getattr(self, kind).remark))
+        found = tuple(remark for kind in KINDS if (remark := getattr(self, kind).remark))
+        if self.likelihood.get("scale", "") == "from-z" and not class_of("mask", self.mask.name).is_ignorable:
+            found += (
+                f"mask.name is {self.mask.name!r} and likelihood.scale is from-z, so that nothing says how far from the others "
+                "missing values lie, and filled ones may be absurd; set likelihood.scale=shared.",
+            )
+        return found
 
     def updated(self, changes: Mapping[str, Any]) -> RunConfig:
         """This configuration with the keys of the nested dictionary `changes` replaced, checked as a whole."""

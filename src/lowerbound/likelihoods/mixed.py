@@ -235,7 +235,7 @@ def blocks_of(columns: tuple[Column, ...]) -> list[tuple[str, tuple[int, ...]]]:
 def _section_of(name: str, config: PartConfig) -> PartConfig:
     """The block's own configuration: counts have no total here, because other columns are none."""
     keys = keys_of("likelihood", name)
-    given = {"library_size": False, "num_components": config.num_components}
+    given = {"library_size": False, "num_components": config.num_components, "scale": config.scale}
     return PartConfig("likelihood", name, {key: value for key, value in given.items() if key in keys})
 
 

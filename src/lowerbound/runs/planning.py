@@ -92,7 +92,8 @@ def described(config: RunConfig, dataset: Dataset, split: Split) -> DataSpec:
     """The description of the training examples, and of the labels that the model is told where it infers them."""
     if config.likelihood.name == "mixed":
         dataset = with_columns(dataset)
-    return with_laws(describe_dataset(dataset, split.train, config.data.kind, told_labels(config, dataset, split)))
+    spec = describe_dataset(dataset, split.train, config.data.kind, told_labels(config, dataset, split))
+    return with_laws(spec, is_at_random=class_of("mask", config.mask.name).is_ignorable)
 
 
 def check_held_out(dataset: Dataset, split: Split, spec: DataSpec) -> None:
