@@ -1,11 +1,12 @@
 """Holes in tables: how near what fills them is to the truth, and whether intervals hold, beside what is usually done.
 
-    python benchmarks/imputation.py [--sets breast concrete diabetes wine letter adult] [--rates 20 50] [--masks 1 2 3]
-        [--methods ...] [--rows 10000] [--mechanism mcar] [--validate] [--set section.key=value] --data-dir DIR --json FILE
+    python benchmarks/imputation.py [--sets breast cancer concrete diabetes wine letter adult] [--rates 20 50]
+        [--masks 1 2 3] [--methods ...] [--rows 10000] [--mechanism mcar] [--validate] [--set section.key=value]
+        --data-dir DIR --json FILE
 
 Wine, Breast and letter (DIR/hivae_uci) with their own masks, `MissingRATE_MASK` of `masks_packed.npz`; concrete
-(DIR/uci_regression), scikit-learn's diabetes with its target, and Adult (DIR/adult_raw) with cells missing completely at random
-by a rule: cell (i, j) is hidden where
+(DIR/uci_regression), scikit-learn's diabetes with its target, its breast cancer without ("cancer"), and Adult (DIR/adult_raw)
+with cells missing completely at random by a rule: cell (i, j) is hidden where
 `numpy.random.default_rng([MASK, RATE]).random((rows, columns)) < RATE / 100`. Of Adult and letter the first `--rows` rows after
 the shuffle `default_rng(0).permutation`. With `--mechanism mar` cells are missing at random, but not completely: let s be the
 first column that is no category and r_i in (0, 1) the rank of s in row i over n + 1, ties broken at random. Of the columns but s
@@ -81,11 +82,11 @@ def _numbers(path: Path) -> np.ndarray:
 
 def load(name: str, directory: Path, most_rows: int) -> tuple[Table, np.ndarray]:
     """A table, and which rows of the files they are."""
-    if name == "diabetes":
-        from sklearn.datasets import load_diabetes
+    if name in ("diabetes", "cancer"):
+        from sklearn.datasets import load_breast_cancer, load_diabetes
 
-        found: Any = load_diabetes(scaled=False)
-        values = np.column_stack([found.data, found.target])
+        found: Any = load_diabetes(scaled=False) if name == "diabetes" else load_breast_cancer()
+        values = np.column_stack([found.data, found.target]) if name == "diabetes" else found.data
         return Table(values, ("real",) * values.shape[1]), np.arange(len(values))
     if name == "concrete":
         values = np.load(directory / "uci_regression" / "concrete.npz")["data"].astype(np.float64)
@@ -349,7 +350,7 @@ def show(path: Path) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sets", nargs="+", default=["breast", "concrete", "diabetes", "wine", "letter", "adult"])
+    parser.add_argument("--sets", nargs="+", default=["breast", "cancer", "concrete", "diabetes", "wine", "letter", "adult"])
     parser.add_argument("--rates", nargs="+", type=int, default=[20, 50])
     parser.add_argument("--masks", nargs="+", type=int, default=[1, 2, 3])
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS))
