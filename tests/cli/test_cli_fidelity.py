@@ -43,6 +43,11 @@ def test_the_tables_and_every_figure_in_a_file(run: Path, tmp_path: Path) -> Non
     assert found["real_rows"] == "the test split"
 
 
+def test_the_rows_of_training_are_the_run_s_own(run: Path) -> None:
+    result = command("fidelity", run, run.parent / "new.csv", "--training", run.parent / "own.csv")
+    assert (result.status, "knows its own rows of training; leave it out" in result.error) == (2, True)
+
+
 def test_other_real_rows_by_the_names_of_their_columns(run: Path) -> None:
     found = json.loads(good("fidelity", run, run.parent / "new.csv", "-n", 60, "--json").stdout)
     assert found["num_compared"] == 30

@@ -63,6 +63,48 @@ def test_what_needs_the_run_s_own_data_says_so(words: list[str], saved: Path, tm
     assert "doctor, latents, explain, traverse and interpolate; sample needs none" in result.error
 
 
+def test_saved_models_and_runs_are_ranked_on_other_data(saved: Path, tmp_path: Path) -> None:
+    """The numbers are those of `compare_models`; what is about other columns is not ranked."""
+    data, spread = saved.parent / "rows.npy", tmp_path / "spread"
+    VAE(**SMALL, likelihood="laplace").fit(ROWS).save(spread)
+    run = tmp_path / "run"
+    good(
+        "train",
+        data,
+        "--set",
+        "model.latent_dim=2",
+        "--epochs",
+        1,
+        "--no-report",
+        "--out",
+        run,
+        "--recipe",
+        "post-2018",
+        "--set",
+        "likelihood.name=gaussian",
+        "--set",
+        "data.scaling=standard",
+    )
+    found = json.loads(good("compare", saved, spread, run, "--data", data, "--samples", 5, "--json").stdout)
+    assert (found["data"], found["split"], found["num_examples"]) == (str(data), None, 40)
+    expected = compare_models({str(each): each for each in (saved, spread, run)}, ROWS, 5)
+    numbers = {each["name"]: each["log_evidence_nats"] for each in found["contenders"]}
+    assert numbers == pytest.approx({each.name: each.log_evidence_nats for each in expected.contenders}, abs=1e-4)
+    assert "rows.npy, the same 40 examples" in good("compare", saved, spread, "--data", data, "--samples", 5).stdout.replace(
+        "\n", ""
+    )
+
+
+def test_fidelity_of_a_saved_model_takes_its_rows_of_training(saved: Path, tmp_path: Path) -> None:
+    data, fresh = saved.parent / "rows.npy", tmp_path / "fresh.npy"
+    np.save(fresh, np.random.default_rng(1).normal(size=(30, 3)))
+    found = json.loads(good("fidelity", saved, fresh, "--training", data, "-n", 40, "--json").stdout)
+    assert (found["real_rows"], found["num_compared"], found["num_synthetic"]) == (str(fresh), 30, 40)
+    for words in ([], [fresh], ["--training", data]):
+        error = command("fidelity", saved, *words).error
+        assert f"lowerbound fidelity {saved} DATA --training DATA" in error
+
+
 def test_fitted_models_and_folders_are_compared_on_the_same_rows(saved: Path) -> None:
     spread = VAE(**SMALL, likelihood="laplace").fit(ROWS)
     found = compare_models({"here": spread, "there": saved}, ROWS, 5)

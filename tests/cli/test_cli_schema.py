@@ -53,6 +53,22 @@ def test_a_file_is_written_edited_and_taken_back(people: Path, tmp_path: Path) -
     assert command("schema", people, "--out", tmp_path / "x.txt").error.endswith("expected .toml.")
 
 
+@pytest.mark.parametrize(
+    ("likelihood", "message"),
+    [
+        ("gausian", "'gausian', which does not exist. Did you mean 'gaussian'? Available: bernoulli, beta,"),
+        ("categories", "'categories', but the column is real; expected a likelihood of numbers,"),
+    ],
+)
+def test_a_likelihood_that_cannot_be_is_refused_with_the_file_and_the_column(
+    people: Path, tmp_path: Path, likelihood: str, message: str
+) -> None:
+    stated = tmp_path / "people.toml"
+    stated.write_text(f'[columns.height]\nkind = "real"\nlikelihood = "{likelihood}"\n')
+    result = command("schema", people, "--schema", stated)
+    assert (result.status, f"{stated}: the likelihood of the column 'height' is {message}" in result.error) == (2, True)
+
+
 def test_the_keys_of_data_are_heeded(people: Path) -> None:
     found = json.loads(good("schema", people, "--json", "--set", "data.missing=red", "--set", "data.condition=height").stdout)
     assert [(column["name"], column["kind"]) for column in found["columns"]] == [("id", "identifier"), ("colour", "constant")]

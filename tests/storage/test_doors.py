@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import struct
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +141,18 @@ def test_free_memory_is_that_of_the_machine_or_of_the_control_group(tmp_path: Pa
         assert memory.free_bytes() == 3000
         (tmp_path / below / limit).write_text("max\n")
         assert memory.free_bytes() > machine / 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no ulimit")
+def test_free_memory_is_what_ulimit_leaves() -> None:
+    code = "from lowerbound.storage.memory import check_fits; check_fits(2.4e9, 'x', 'make it smaller')"
+    found = subprocess.run(
+        ["/bin/sh", "-c", 'ulimit -v 2000000; exec "$0" -c "$1"', sys.executable, code],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert re.search(r"TooLargeError: x would take 2.4 GB of memory, and [1-2](\.\d)? GB are free; make it smaller", found.stderr)
 
 
 def test_bytes_for_a_person() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +56,10 @@ def test_a_database_that_cannot_be_opened_is_refused():
         open_study("nosuch://here", 0)
 
 
+def _never(page: Path, table: Table) -> None:
+    raise AssertionError("left in the middle")
+
+
 def _tune(out: Path, data: Path, trials: int, stop_after: int = 10**6, jobs: int = 1) -> Table:
     call, space = check_search(out, str(data), None, [*SMALL, RATE], 4, 0, jobs, 10)
     looks = iter(range(10**6))
@@ -61,7 +67,7 @@ def _tune(out: Path, data: Path, trials: int, stop_after: int = 10**6, jobs: int
     def should_stop() -> str | None:
         return "stop" if next(looks) >= stop_after else None
 
-    page, table = search(call, space, None, 10, jobs, 10.0, trials, None, "", should_stop, lambda text: None)
+    page, table = search(call, space, None, 10, jobs, 10.0, trials, None, "", should_stop, lambda text: None, _never)
     assert page.exists()
     return table
 
@@ -81,3 +87,39 @@ def test_a_search_goes_on_after_a_stop_and_finds_what_it_was_told(tmp_path: Path
     assert study.best_value == best.log_evidence_nats
     with pytest.raises(ConfigurationError, match="whose search is over"):
         check_search(out, str(data), None, [*SMALL, "training.learning_rate=1e-3:1e-2"], 4, 0, 1, 10)
+
+
+# Steps that nothing interrupts, as those of an absurdly large model are; some of them after a first checkpoint.
+_ENDLESS = """
+import sys, time
+from pathlib import Path
+from lowerbound.sweep import search, work
+
+def endless(self, member, *_):
+    if STATE == "saved":
+        (self.home.run(member) / "checkpoints" / "step-00000001").mkdir(parents=True)
+    time.sleep(600)
+
+search.GRACE_SECONDS = 0.5
+work.Worker.do = endless
+out = Path(sys.argv[1])
+sys.argv = ["lowerbound", "tune", sys.argv[2], "--minutes", "0.15", "--out", str(out), "--json", "--jobs", "1"]
+from lowerbound.cli.main import main
+main()
+"""
+
+
+@pytest.mark.parametrize("state", ["unsaved", "saved"])
+def test_steps_that_do_not_end_are_left_when_the_minutes_are_over(tmp_path: Path, state: str):
+    data = tmp_path / "rows.npy"
+    np.save(data, np.random.default_rng(0).normal(size=(120, 3)))
+    code = _ENDLESS.replace("STATE", repr(state))
+    found = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "t"), str(data)], capture_output=True, text=True, timeout=120
+    )
+    assert "the time is over, and the running steps were left" in found.stderr, found.stderr
+    (trial,) = open_study(sqlite_in(tmp_path / "t"), 0).get_trials()
+    # What never came to a checkpoint has failed, or it would be begun again for ever; the other one is gone on with.
+    assert trial.state.name == {"unsaved": "FAIL", "saved": "RUNNING"}[state]
+    assert ("its first steps were not done" in found.stderr) == (state == "unsaved") == bool(found.returncode)
+    assert (tmp_path / "t" / "index.html").exists()

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from ..config.catalogue import class_of, entry_of
+from ..config.catalogue import class_of, entries_of
 from ..data.columns.column import Column, ColumnKind
 from ..data.spec import DataSpec
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, unknown_name_message
 
 # Columns of whole numbers are counts where they begin at 0 or 1, scatter as counts do or more, and lean to the left, much or at
 # least half as much as counts of that mean and scatter do, if that can be told from none; whole numbers of other laws (marks from
@@ -62,8 +62,7 @@ def with_laws(spec: DataSpec, *, is_at_random: bool = True) -> DataSpec:
     if not spec.columns:
         return spec
     for column in spec.columns:
-        if column.likelihood:
-            _check_law(column)
+        check_law(column)
     may_miss = [False] * len(spec.columns) if is_at_random or not spec.holes else [share > 0 for share in spec.holes]
     columns = tuple(_with_law(column, tells_mask=each) for column, each in zip(spec.columns, may_miss, strict=True))
     return dataclasses.replace(spec, columns=columns)
@@ -75,10 +74,18 @@ def _with_law(column: Column, *, tells_mask: bool) -> Column:
     return dataclasses.replace(column, likelihood=name, is_standardised=class_of("likelihood", name).scaling == "any")
 
 
-def _check_law(column: Column) -> None:
-    what = f"the likelihood of the column {column.name!r}"
-    entry_of("likelihood", column.likelihood)
-    is_coded = _LAW_OF_KIND[column.kind] == "categories"
+def check_law(column: Column, source: str = "") -> None:
+    """Raise `ConfigurationError` where the likelihood that is stated of a column does not exist, or is not for its kind.
+
+    - `source`: the file that states it.
+    """
+    if not column.likelihood:
+        return
+    what = f"{f'{source}: ' if source else ''}the likelihood of the column {column.name!r}"
+    is_coded = _LAW_OF_KIND.get(column.kind) == "categories"
+    known = [name for name in entries_of("likelihood") if name != "mixed"]
+    if column.likelihood not in (*known, "mixed", "auto"):
+        raise ConfigurationError(unknown_name_message(what, column.likelihood, known))
     if (column.likelihood == "categories") != is_coded or column.likelihood in ("mixed", "auto"):
         raise ConfigurationError(
             f"{what} is {column.likelihood!r}, but the column is {column.kind}; expected "

@@ -8,21 +8,30 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import ConfigurationError
-from .app import DataDir, Json, SampleSeed, Split, app
+from .app import DataDir, Json, Key, SampleSeed, Split, app
 from .console import counting, print_json, show_table, show_text
 from .evaluate import build_proposal, check_options, keeping
 from .opening import OpenRun, open_run
 
 if TYPE_CHECKING:
+    from ..data.examples import Example
     from ..evaluation import Comparison, Subject
 
 
-@app.command(epilog="Example: lowerbound compare runs/faces-1 runs/faces-2 --samples 1000")
+@app.command(
+    epilog="Examples: lowerbound compare runs/faces-1 runs/faces-2 --samples 1000 · "
+    "lowerbound compare model-1 model-2 --data new.csv"
+)
 def compare(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN RUN...", help="The folders of two runs or more.")],
     samples: Annotated[int, typer.Option(help="Importance samples per example, K.")] = 1000,
     split: Split = "test",
+    data: Annotated[
+        str | None,
+        typer.Option(metavar="DATA", help="Examples for all of them, in place of the runs' own; saved models need it."),
+    ] = None,
     proposal: Annotated[str, typer.Option(metavar="NAME", help="As for evaluate: posterior, widened, refined.")] = "posterior",
+    key: Key = "",
     data_dir: DataDir = None,
     seed: SampleSeed = 0,
     json: Json = False,
@@ -37,21 +46,30 @@ def compare(
     from ..evaluation.comparison import Contribution, check_comparable, compare, contribution
 
     # Before anything is computed.
-    subjects = {name: _subject(each, split) for name, each in opened.items()}
-    check_comparable(subjects)
+    if data is None:
+        subjects = {name: _subject(each, split) for name, each in opened.items()}
+        check_comparable(subjects)
+        examples = {name: each.examples(split, data_dir) for name, each in opened.items()}
+    else:
+        subjects, examples = {}, {}
+        for name, each in opened.items():
+            subjects[name], examples[name] = _other(each, data, key, data_dir)
+        check_comparable(subjects)
 
     found: dict[str, Contribution] = {}
     drawn_from = build_proposal(proposal)
     for name, each in opened.items():
-        data, model = each.examples(split, data_dir), each.model
-        with counting(len(data), quiet=json, what=name) as advance:
-            kept = keeping(each.folder, len(data))
-            found[name] = contribution(model, data, samples, seed=seed, proposal=drawn_from, unfinished=kept, on_progress=advance)
+        rows = examples[name]
+        with counting(len(rows), quiet=json, what=name) as advance:
+            kept = keeping(each.folder, len(rows)) if each.has_data else None
+            found[name] = contribution(
+                each.model, rows, samples, seed=seed, proposal=drawn_from, unfinished=kept, on_progress=advance
+            )
     comparison = compare(found, subjects)
     if json:
-        print_json({"split": split, **comparison.to_json()})
+        print_json({"data": data, "split": None if data else split, **comparison.to_json()})
     else:
-        _show(comparison, split)
+        _show(comparison, data or f"{split} split")
 
 
 def _subject(run: OpenRun, split: str) -> Subject:
@@ -65,11 +83,29 @@ def _subject(run: OpenRun, split: str) -> Subject:
     return Subject(model.measure, model.given, record["data_sha256"], split, tuple(rows), record["condition_sha256"])
 
 
-def _show(comparison: Comparison, split: str) -> None:
+def _other(run: OpenRun, data: str, key: str, data_dir: Path | None) -> tuple[Subject, Example]:
+    """What the log-evidence of other data is about, as the model sees them, and these data."""
+    import numpy as np
+
+    from ..data.examples import examples_of
+    from ..data.splits import data_sha256
+    from ..evaluation import Subject
+    from ..evaluation.latents import check_density
+
+    check_density(run.model, "log p(x) to compare", str(run.folder.path))
+    dataset, given = run.other_dataset(data, key, data_dir), run.spec.condition
+    # Of a table another model may take other columns, or take them for others.
+    seen = data_sha256(np.asarray(dataset.examples))
+    told = None if given is None else given.words
+    subject = Subject(run.model.measure, run.model.given, seen, data, condition=told)
+    return subject, examples_of(dataset, np.arange(len(dataset.examples)), run.spec)
+
+
+def _show(comparison: Comparison, whose: str) -> None:
     from ..evaluation.estimates import kind_of_number
 
     kind = kind_of_number(comparison.measure, comparison.given)
-    title = f"{split} split, the same {comparison.num_examples:,} examples, {kind}, {comparison.num_samples:,} importance samples"
+    title = f"{whose}, the same {comparison.num_examples:,} examples, {kind}, {comparison.num_samples:,} importance samples"
     columns = ("run", "log evidence [nats]", "standard error", "behind the best [nats]", "its standard error, paired")
     rows = [
         (

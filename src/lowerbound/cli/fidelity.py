@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import DataError
+from ..errors import ConfigurationError, DataError
 from .app import LARGEST_TREE_SEED, DataDir, Json, Key, Overwrite, Run, Split, app, seed_option
 from .console import print_json, show_table, show_text
 from .opening import open_run
@@ -32,6 +32,9 @@ def fidelity(
         str, typer.Option(metavar="COLUMN", help="A column that trees learn from synthetic rows, and are asked of in real ones.")
     ] = "",
     split: Split = "test",
+    training: Annotated[
+        str, typer.Option(metavar="DATA", help="The rows of training, for a model that was saved without them.")
+    ] = "",
     out: Annotated[Path | None, typer.Option(help="A .csv table: every figure, of each column and pair too.")] = None,
     key: Key = "",
     seed: Annotated[int, seed_option("the draws, folds and trees", largest=LARGEST_TREE_SEED)] = 0,
@@ -54,9 +57,19 @@ def fidelity(
     from ..evaluation.fidelity.of_model import check_is_rows, model_fidelity
 
     check_is_rows(opened.spec)
-    dataset = opened.dataset(data_dir)
-    train = opened.part("train")
-    training = np.asarray(dataset.examples)[train]
+    if opened.has_data and training:
+        raise ConfigurationError(f"--training is {training!r}, but {run} knows its own rows of training; leave it out.")
+    if not opened.has_data and not (training and data):
+        raise ConfigurationError(
+            f"{run} holds a model that was saved without its data; give real rows that it did not see, and its rows of training: "
+            f"lowerbound fidelity {shlex.quote(str(run))} DATA --training DATA."
+        )
+    if opened.has_data:
+        dataset, train = opened.dataset(data_dir), opened.part("train")
+    else:
+        dataset = opened.other_dataset(training, key, data_dir)
+        train = np.arange(len(dataset.examples))
+    training_rows = np.asarray(dataset.examples)[train]
     condition = examples_of(dataset, train, opened.spec).condition if opened.model.condition_dim else None
     if data is None:
         held_out, whose = np.asarray(dataset.examples)[opened.part(split)], f"the {split} split"
@@ -70,7 +83,7 @@ def fidelity(
     found = model_fidelity(
         opened.model,
         opened.spec,
-        training,
+        training_rows,
         held_out,
         condition=None if opened.model.infers_condition or condition is None else np.asarray(condition),
         num_rows=count,

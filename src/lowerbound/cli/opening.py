@@ -41,7 +41,7 @@ class OpenRun(NamedTuple):
             raise DataError(
                 f"{path} holds a model that was saved without its data. Give data: lowerbound evaluate {shlex.quote(str(path))} "
                 "DATA, and so for score, encode, reconstruct, impute, doctor, latents, explain, traverse and interpolate; sample "
-                "needs none. To compare models there is compare_models in Python."
+                "needs none, compare takes --data DATA, fidelity DATA --training DATA."
             )
         return self.folder.split()
 

@@ -40,6 +40,7 @@ def schema(
     """Say of what kind each column of a table is, and which values decided it."""
     if out is not None:
         check_out(out, (".toml",), overwrite=overwrite)
+    from ..assembly.laws import check_law
     from ..recipes import resolve_config
 
     flags = {"data": {key: value for key, value in (("schema", stated), ("query", query)) if value}}
@@ -47,6 +48,8 @@ def schema(
     from ..data.table_sets import table_and_columns
 
     table, columns = table_and_columns(config.data)
+    for column in columns:
+        check_law(column, stated)
     if out is not None:
         from ..data.columns.schema_file import to_toml
         from ..storage.atomic import write_text

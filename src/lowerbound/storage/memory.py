@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -16,8 +17,9 @@ _GROUP_FILES = (("", "memory.max", "memory.current"), ("memory", "memory.limit_i
 
 
 def free_bytes() -> int:
-    """Memory in bytes that this process may still take: what the machine has free, or less where a control group has a limit."""
-    return max(0, min(_free_of_machine(), *_free_of_groups()))
+    """Memory in bytes that this process may still take: what the machine has free, or less where a control group or `ulimit -v`
+    has a limit."""
+    return max(0, min(_free_of_machine(), _free_of_addresses(), *_free_of_groups()))
 
 
 def check_fits(num_bytes: float, what: str, remedy: str) -> None:
@@ -68,6 +70,17 @@ def _free_of_machine() -> int:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (ValueError, OSError, AttributeError):
         return 2**63
+
+
+def _free_of_addresses() -> int:
+    """What `ulimit -v` leaves of the process's addresses, among them some that hold no memory; 2**63 where it sets no limit."""
+    if sys.platform == "win32":
+        return 2**63
+    import resource
+
+    most, _ = resource.getrlimit(resource.RLIMIT_AS)
+    pages = next(iter(_lines(Path("/proc/self/statm"))), "0").split()[0]
+    return 2**63 if most == resource.RLIM_INFINITY else most - int(pages) * resource.getpagesize()
 
 
 def _free_of_groups() -> Iterator[int]:

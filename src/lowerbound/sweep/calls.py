@@ -138,10 +138,14 @@ def search(
     command: str,
     should_stop: Callable[[], str | None],
     say: Callable[[str], None],
+    leave: Callable[[Path, Table], None],
 ) -> tuple[Path, Table]:
-    """As `go_on`, for `lowerbound tune`."""
+    """As `go_on`, for `lowerbound tune`.
+
+    - `leave`: told the page and its table, ends the process: where the time is over, and steps that nothing can interrupt go on.
+    """
     from .page import write_page
-    from .search import Search, clock, open_study, sqlite_in
+    from .search import Search, at_the_end, clock, open_study, sqlite_in
     from .table import tabulate
     from .work import Worker
 
@@ -152,11 +156,22 @@ def search(
         study = None if storage is None else open_study(storage, seed)
         call.home.write_record(call.sweep)
         study = study or open_study(sqlite_in(call.home.path), seed)
-        found = Search(worker, study, space, seed, num_trials, clock(minutes))
-        found.go_on(jobs)
-    members = [trial for trial in found.trials() if found.study_trial(trial).state.name != "PRUNED"]
-    table = tabulate(call.home, members)
-    return write_page(call.home, call.sweep, members, table), table
+        seconds_left = clock(minutes)
+        found = Search(worker, study, space, seed, num_trials, seconds_left)
+
+        def written() -> tuple[Path, Table]:
+            members = [trial for trial in found.trials() if found.study_trial(trial).state.name != "PRUNED"]
+            table = tabulate(call.home, members)
+            return write_page(call.home, call.sweep, members, table), table
+
+        def give_up() -> None:
+            # Half of the minutes, of which there are 60 seconds each.
+            found.give_up(30 * minutes)
+            leave(*written())
+
+        with at_the_end(seconds_left, give_up):
+            found.go_on(jobs)
+    return written()
 
 
 @contextlib.contextmanager

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from ..errors import ConfigurationError
 from ..evaluation import check_comparable
 from ..training.together import Place, side_by_side, trainings_at_once
 from .grid import Member, Setting
+from .record import Result
 from .space import Range, as_text
 from .table import subject_of
 from .work import Worker
@@ -21,6 +23,8 @@ from .work import Worker
 STUDY = "lowerbound"
 # Trials before the search goes by what it was told; before unpromising ones are ended early.
 _FIRST = 10
+# How long steps that have begun, and saving what they did, may take after the end.
+GRACE_SECONDS = 10.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,6 +67,8 @@ class Search:
     num_trials: int | None
     seconds_left: Callable[[], float]
     _lock: threading.Lock = dataclasses.field(default_factory=threading.Lock)
+    # The trials that this process is at, and when it came to each.
+    _at: dict[Trial, float] = dataclasses.field(default_factory=dict)
 
     def go_on(self, jobs: int | None) -> None:
         """Finish what was begun, then ask for more, so many at a time, until the time or the trials are over."""
@@ -76,9 +82,22 @@ class Search:
                     trial = next(waiting, None) or self._asked()
                 if trial is None:
                     return
+                self._at[trial] = time.monotonic()
                 self._do(trial, place)
+                del self._at[trial]
 
         side_by_side([work] * jobs, jobs, self.worker.should_stop)
+
+    def give_up(self, most_seconds: float) -> None:
+        """Leave the running trials: those that took longer without a checkpoint have failed, others are gone on with later."""
+        import optuna
+
+        for trial, begun in list(self._at.items()):
+            if time.monotonic() - begun > most_seconds and not any(self.worker.home.run(trial).glob("checkpoints/step-*")):
+                failure = f"its first steps were not done after {time.monotonic() - begun:.0f} s, when the time was over."
+                self.worker.home.write(trial, Result(dict(trial.setting.values), trial.seed, failure=failure), None)
+                self.study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+                self.worker.say(f"{trial.name}: no model: {failure} ({trial.setting.words})")
 
     def trials(self) -> list[Trial]:
         """All that were ever begun, by their number."""
@@ -150,6 +169,18 @@ class Search:
 def sqlite_in(folder: Path) -> str:
     """The URL of the database in a search's folder."""
     return f"sqlite:///{folder.resolve() / 'study.db'}"
+
+
+@contextlib.contextmanager
+def at_the_end(seconds_left: Callable[[], float], act: Callable[[], None]) -> Iterator[None]:
+    """Call `act` from another thread where the block has not ended some seconds after the time is over."""
+    timer = threading.Timer(max(0.0, seconds_left()) + GRACE_SECONDS, act)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def clock(minutes: float) -> Callable[[], float]:
