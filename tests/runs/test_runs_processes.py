@@ -109,6 +109,29 @@ def test_two_processes_give_the_curve_of_one_and_go_on_anywhere(home: Path) -> N
 
 
 @pytest.mark.long
+def test_streamed_rows_come_in_one_order_on_any_devices(home: Path) -> None:
+    """Three files of rows, read by blocks: one device, eight forced ones and two processes take the same rows at the same steps."""
+    table, folder = np.load(home / "table.npy"), home / "shards"
+    folder.mkdir()
+    for number, rows in enumerate(np.split(table, [40, 90])):
+        np.save(folder / f"{number}.npy", rows)
+    streamed = ["--recipe", home / "plain.toml", "--no-report", "--set", "data.memory=streamed", "--epochs", 3]
+    good("train", folder, *streamed, "--out", home / "streamed")
+    environment = process_environment(home / "cache") | {"XLA_FLAGS": "--xla_force_host_platform_device_count=8"}
+    eight = [sys.executable, "-m", "lowerbound", "train", *map(str, [folder, *streamed, "--out", home / "streamed-8"])]
+    done = subprocess.run(eight, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert RunFolder(home / "streamed-8").info()["machine"]["devices"] == 8
+    for status, _, error in _ends(_started(home, folder, *streamed, "--out", home / "streamed-2"), 300):
+        assert status == 0, error
+    for other in ("streamed-8", "streamed-2"):
+        np.testing.assert_allclose(_curve(home / other), _curve(home / "streamed"), rtol=1e-5)
+    # The negative control: another order of the same rows.
+    good("train", folder, *streamed, "--seed", 1, "--out", home / "streamed-other")
+    assert np.abs(_curve(home / "streamed-other") / _curve(home / "streamed") - 1).max() > 1e-3
+
+
+@pytest.mark.long
 def test_two_processes_score_examples_with_the_numbers_of_one(home: Path) -> None:
     good("train", *_arguments(home, "scored", "--epochs", 2))
     alone = json.loads(good("evaluate", home / "scored", "--samples", 50, "--split", "train", "--json").stdout)
