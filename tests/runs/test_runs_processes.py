@@ -110,7 +110,7 @@ def test_two_processes_give_the_curve_of_one_and_go_on_anywhere(home: Path) -> N
 
 @pytest.mark.long
 def test_streamed_rows_come_in_one_order_on_any_devices(home: Path) -> None:
-    """Three files of rows, read by blocks: one device, eight forced ones and two processes take the same rows at the same steps."""
+    """Three files of rows: one device, eight forced ones and two processes take the same rows at the same steps."""
     table, folder = np.load(home / "table.npy"), home / "shards"
     folder.mkdir()
     for number, rows in enumerate(np.split(table, [40, 90])):

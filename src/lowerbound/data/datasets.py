@@ -27,6 +27,7 @@ from .named import NAMED_SETS, NamedSet, read_original
 from .streams import ArrayRows, rows_of
 from .table_sets import TableOptions, load_table_set, tokens_of
 from .validation import is_file, with_examples, with_marked
+from .zarr_store import is_zarr, zarr_rows
 
 if TYPE_CHECKING:
     from ..config.sections import DataConfig
@@ -286,6 +287,8 @@ def _load(
     path = Path(text).expanduser()
     if text in NAMED_SETS:
         return NAMED_SETS[text].load(data_directory(data_dir))
+    if path.is_dir() and is_zarr(path):
+        return Dataset(text, check_array(zarr_rows(path, key, memory), name=path.name, fewest=fewest))
     if path.is_dir() and (rows := shard_rows(path, key, memory)) is not None:
         return Dataset(text, check_array(rows, name=path.name))
     if path.is_dir():

@@ -20,7 +20,8 @@ _BLOCK_BYTES = 1 << 24
 _IMAGES_A_BLOCK = 256
 
 
-def _even_starts(count: int, bytes_each: float) -> np.ndarray:
+def even_starts(count: int, bytes_each: float) -> np.ndarray:
+    """The first rows of blocks of some 16 MiB, and at the end `count`."""
     step = max(1, int(_BLOCK_BYTES // max(1.0, bytes_each)))
     return np.append(np.arange(0, count, step), count)
 
@@ -43,7 +44,7 @@ class NpyRows(FileRows):
         self._each, self._offset, self.files = math.prod(shape[1:]), offset, Files([path])
         self._stored = dtype
         as_read = np.dtype(np.uint8) if dtype == np.bool_ else dtype
-        super().__init__(str(path), _even_starts(shape[0], self._each * dtype.itemsize), shape[1:], as_read)
+        super().__init__(str(path), even_starts(shape[0], self._each * dtype.itemsize), shape[1:], as_read)
 
     @override
     def read_block(self, number: int) -> np.ndarray:
@@ -102,7 +103,7 @@ class MatrixRows(FileRows):
         ends: np.ndarray | None = None,
     ) -> None:
         bytes_each = dtype.itemsize * shape[1] if ends is None else 12 * ends[-1] / max(1, shape[0])
-        super().__init__(f"{place} of {path}", _even_starts(shape[0], bytes_each), shape[1:], dtype)
+        super().__init__(f"{place} of {path}", even_starts(shape[0], bytes_each), shape[1:], dtype)
         self.files, self._opened, self._place, self._ends = Files([path]), opened, place, ends
 
     @override
