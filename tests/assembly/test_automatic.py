@@ -24,7 +24,9 @@ RATES = RNG.gamma(2.0, 1.0, (400, 30))
 
 # What the data are, and the likelihood that they call for.
 LAWS: dict[str, tuple[np.ndarray, dict[str, Any]]] = {
-    "grey": (PIXELS, {"name": "discretized-logistic-mixture", "num_components": 3}),
+    "photographs": (PIXELS, {"name": "neighbour-logistics", "num_components": 3}),
+    "colours": (PIXELS.reshape(100, 8, 8, 3), {"name": "neighbour-logistics", "num_components": 3}),
+    "digits on a ground": (PIXELS * (PIXELS > 200), {"name": "discretized-logistic-mixture", "num_components": 3}),
     "bits": (PIXELS % 2, {"name": "neighbour-bernoulli"}),
     "levels in rows": (PIXELS.reshape(300, 64), {"name": "discretized-logistic-mixture", "num_components": 3}),
     "bits in rows": (PIXELS[..., 0] % 2, {"name": "bernoulli"}),

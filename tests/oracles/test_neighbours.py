@@ -47,10 +47,13 @@ def neighbours(channels: int, reach: int, spread: float = 1.0) -> Neighbours:
     )
 
 
-def random_filter(channels: int, reach: int, spread: float = 1.0) -> Filter:
-    """With weights that are not 0."""
-    made = Filter(channels, reach=reach)
-    return eqx.tree_at(lambda f: f.weight, made, spread * jax.random.normal(jax.random.key(2), made.weight.shape))
+def random_filter(channels: int, spread: float = 1.0) -> Filter:
+    """With numbers that are not 0."""
+    leaves, structure = jax.tree.flatten(Filter.none(channels))
+    rng = np.random.default_rng(2)
+    scales = (spread, spread, 0.3, 0.3)
+    drawn = [scale * rng.normal(size=each.shape).astype(np.float32) for scale, each in zip(scales, leaves, strict=True)]
+    return jax.tree.unflatten(structure, drawn)
 
 
 def binary(reach: int = 1, spread: float = 1.0) -> tuple[NeighbourBernoulli, jax.Array]:
@@ -130,75 +133,118 @@ def test_the_mean_is_that_of_all_pictures_within_the_error_of_its_draws() -> Non
     assert differs(jax.nn.sigmoid(params)[0, 1], truth[0, 1], error[0, 1])
 
 
-def shifts_by_loops(part: NeighbourLogistics, x: np.ndarray) -> np.ndarray:
-    """How far the pixels before move the places of each pixel of a grey picture, in the picture's scale."""
-    (height, width), reach = x.shape, part.neighbours.reach
-    raw = np.asarray(part.neighbours.weight, np.float64)[:, 0, 0]
-    weights = raw / max(1.0, np.abs(raw).sum())
-    moved = np.zeros(x.shape)
+def bounded(weights: np.ndarray) -> np.ndarray:
+    """Of each number that is given the absolute values of the weights sum to 1 at most."""
+    return weights / np.maximum(1.0, np.abs(weights).sum(axis=(0, 1)))
+
+
+def shifts_by_loops(filtered: Filter, missed: np.ndarray) -> np.ndarray:
+    """How far the pixels before move the places of each, c - (1 - B)(1 - L) c of what each missed its mean by, pixel by pixel."""
+    height, width, channels = missed.shape
+    left, around = bounded(np.asarray(filtered.left, np.float64)[None])[0], bounded(np.asarray(filtered.around, np.float64))
+
+    def at(i: int, j: int) -> np.ndarray:
+        return missed[i, j] if 0 <= i < height and 0 <= j < width else np.zeros(channels)
+
+    def first(i: int, j: int) -> np.ndarray:
+        return at(i, j) - at(i, j - 1) @ left
+
+    moved = np.zeros(missed.shape)
     for i, j in itertools.product(range(height), range(width)):
-        for number, (down, right) in enumerate(itertools.product(range(-reach, 1), range(-reach, reach + 1))):
-            if (down, right) == (0, 0):
-                break
-            if i + down >= 0 and 0 <= j + right < width:
-                moved[i, j] += weights[number] * (x[i + down, j + right] - (part.low + part.high) / 2)
+        before = (-1, -1), (-1, 0), (-1, 1), (0, -1)
+        second = first(i, j) - sum(first(i + down, j + right) @ around[k] for k, (down, right) in enumerate(before))
+        moved[i, j] = missed[i, j] - second
     return moved
 
 
 @pytest.mark.parametrize("spread", [0.1, 3.0], ids=["as it is", "held stable"])
-def test_levels_take_their_places_from_the_pixels_before(spread: float) -> None:
-    part = NeighbourLogistics((2, 2), 0.0, 1.0, 3, neighbours=random_filter(1, 1, spread), num_components=2, unit=0.5)
+def test_levels_take_their_places_from_what_the_pixels_before_missed(spread: float) -> None:
+    filtered = random_filter(1, spread)
+    part = NeighbourLogistics((2, 2), 0.0, 1.0, 3, neighbours=filtered, num_components=2, unit=0.5)
     params = jax.random.normal(jax.random.key(6), part.param_shape)
     pictures = np.array(list(itertools.product([0.0, 0.5, 1.0], repeat=4)), np.float32).reshape(-1, 2, 2)
     found = np.asarray(jax.vmap(lambda x: part.log_prob(params, x))(pictures))
     assert scipy.special.logsumexp(found) == pytest.approx(0, abs=1e-5)
     family = DiscretizedLogisticMixture((2, 2), 0.0, 1.0, 3, 2, unit=0.5)
+    # The mean of a logistic variable that is cut off at 0 and 1, by quadrature.
+    logits, places, widths = np.asarray(params, np.float64).reshape(3, 2, 2, 2)
+    weights = scipy.special.softmax(logits, axis=0)
+    nodes = scipy.special.logit((np.arange(20_000) + 0.5) / 20_000)[:, None, None, None]
+    scales = np.exp(np.maximum(widths, np.log(0.1 * 0.5)))
+    mean = (weights * np.clip(0.5 * places + scales * nodes, 0, 1).mean(axis=0)).sum(axis=0)
+    middle = (weights * places).sum(axis=0)
     for x, log_prob in list(zip(pictures, found, strict=True))[::7]:
-        # The numbers of a pixel: two weights, two places in units of 0.5, two widths.
-        moved = params.at[2:4].add(jnp.asarray(shifts_by_loops(part, x) / 0.5, jnp.float32))
-        assert log_prob == pytest.approx(float(family.log_prob(moved, jnp.asarray(x))), abs=1e-4)
+        said = shifts_by_loops(filtered, ((x - mean) / 0.5)[..., None])[..., 0]
+        new = middle + (places - middle) * np.exp(filtered.log_spread[0]) + said
+        moved = jnp.asarray(np.concatenate([logits, new, widths + filtered.log_width[0]]), jnp.float32)
+        assert log_prob == pytest.approx(float(family.log_prob(moved, jnp.asarray(x))), abs=1e-3)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_what_is_drawn_wrong_never_grows_and_dies_away(channels: int) -> None:
-    # Without noise: a row that is far off at its beginning, and what the filter says of each pixel after it, put in its place.
-    largest = random_filter(channels, 1, 100.0)
-    np.testing.assert_allclose(jnp.abs(largest.bounded).sum(axis=(0, 1)), 1.0, rtol=1e-5)
-    value = np.ones((6, 6, channels), np.float32)
-    for _ in range(36):
-        value = np.maximum(np.abs(np.asarray(largest(largest.before(jnp.asarray(value))))), 0.0)
-        assert value.max() <= 1.0 + 1e-5
-    # Every pixel is less than 1 once the picture's end, where nothing is seen, has been felt everywhere.
-    assert value.max() < 1e-3
-    # The control: without the bound the same weights run away.
-    raw = np.asarray(largest.weight).reshape(-1, channels)
-    wild = np.ones((6, 6, channels), np.float32)
+def test_what_is_drawn_wrong_dies_away(channels: int) -> None:
+    # One pixel that is far off, and after it, row by row, what the filter says of each.
+    largest, value = random_filter(channels, 100.0), np.zeros((40, 6, channels), np.float32)
+    weight = np.asarray(largest.weight)
+    value[0, 0] = 1.0
+    padded = np.pad(value, ((2, 0), (2, 2), (0, 0)))
+    places = [place for place in itertools.product(range(-2, 1), range(-2, 3)) if place < (0, 0)]
+    for i, j in itertools.product(range(40), range(6)):
+        if (i, j) != (0, 0):
+            seen = [padded[i + 2 + down, j + 2 + right] for down, right in places]
+            padded[i + 2, j + 2] = sum(pixel @ each for pixel, each in zip(seen, weight, strict=True))
+    # Along a row of six the sums of both filters are six at most; each row loses some at its ends.
+    assert np.abs(padded).max() <= 6.0
+    assert np.abs(padded[-1]).max() < 0.05
+    # The control: without the bounds the same weights run away.
+    left, around = (np.asarray(each, np.float64) for each in (largest.left, largest.around))
+    wild = np.ones((6, 6, channels))
     for _ in range(6):
-        seen = np.asarray(largest.before(jnp.asarray(wild))).reshape(6, 6, -1, channels + 1)[..., :channels]
-        wild = seen.reshape(6, 6, -1) @ raw
+        padded = np.pad(wild, ((1, 0), (1, 1), (0, 0)))
+        places = padded[:-1, :-2], padded[:-1, 1:-1], padded[:-1, 2:], padded[1:, :-2]
+        wild = padded[1:, :-2] @ left + sum(place @ each for place, each in zip(places, around, strict=True))
     assert np.abs(wild).max() > 1e3
 
 
 def test_colours_of_a_pixel_are_joined_and_pictures_drawn_whole() -> None:
-    part = NeighbourLogistics((3, 4, 3), 0.0, 1.0, 256, neighbours=random_filter(3, 1), num_components=2)
+    filtered = random_filter(3)
+    part = NeighbourLogistics((3, 4, 3), 0.0, 1.0, 256, neighbours=filtered, num_components=2)
     params = jax.random.normal(jax.random.key(7), part.param_shape)
     drawn = part.draw(params, jax.random.key(8))
     family = DiscretizedLogisticMixture((3, 4, 3), 0.0, 1.0, 256, 2, colour=True)
     assert drawn.shape == (3, 4, 3)
-    said = part.neighbours(part.neighbours.before(drawn - 0.5))
-    # One array of weights for two components, then their places.
-    moved = params.at[1:3].add(said)
-    assert float(part.log_prob(params, drawn)) == pytest.approx(float(family.log_prob(moved, drawn)), abs=1e-3)
+    said = shifts_by_loops(filtered, np.asarray(drawn - family.centre(params), np.float64))
+    # One array of weights for two components, then their places and widths.
+    places, middle = params[1:3], family.middle_place(params)
+    new = middle + (places - middle) * np.exp(filtered.log_spread) + jnp.asarray(said, jnp.float32)
+    moved = params.at[1:3].set(new).at[3:5].add(filtered.log_width)
+    assert float(part.log_prob(params, drawn)) == pytest.approx(float(family.log_prob(moved, drawn)), abs=1e-2)
     assert float(part.log_prob(params, drawn)) != pytest.approx(float(family.log_prob(params, drawn)), abs=1e-1)
-    # The first pixel has none before it.
+    # The first pixel has none before it, but is as narrow as all.
     other = part.element_log_prob(params, drawn.at[2, 3].set(0.0))
     np.testing.assert_allclose(other[0], part.element_log_prob(params, drawn)[0], atol=1e-5)
+
+
+def test_the_centre_of_colours_is_about_their_mean() -> None:
+    family = DiscretizedLogisticMixture((2, 2, 3), 0.0, 1.0, 256, 2, colour=True, unit=0.3)
+    params = jax.random.normal(jax.random.key(3), family.param_shape)
+    mean, centre = family.mean_of(params), family.centre(params)
+    # What is cut off of one colour moves the mean of the next a little.
+    np.testing.assert_allclose(centre, mean, atol=0.05)
+    np.testing.assert_allclose(centre[..., 0], mean[..., 0], atol=1 / 255)
 
 
 def test_before_training_pixels_are_independent() -> None:
     part = NeighbourBernoulli(SHAPE, Neighbours(1, key=jax.random.key(1)))
     params = jax.random.normal(jax.random.key(3), SHAPE)
     np.testing.assert_allclose(log_probs(part, params), log_probs(Bernoulli(SHAPE), params), atol=1e-5)
+
+
+def test_levels_are_independent_until_training_has_ended() -> None:
+    part = NeighbourLogistics((2, 3, 3), 0.0, 1.0, 256, neighbours=Filter.none(3), unit=0.2)
+    params = jax.random.normal(jax.random.key(3), part.param_shape)
+    plain = DiscretizedLogisticMixture((2, 3, 3), 0.0, 1.0, 256, 3, colour=True, unit=0.2)
+    drawn = plain.draw(params, jax.random.key(1))
+    assert float(part.log_prob(params, drawn)) == pytest.approx(float(plain.log_prob(params, drawn)), abs=1e-4)
 
 
 def test_shares_of_pixels_sum_to_the_reconstruction_term() -> None:
@@ -209,6 +255,11 @@ def test_shares_of_pixels_sum_to_the_reconstruction_term() -> None:
     for x, share in zip(ALL[:5], shares, strict=True):
         z, _ = model.encode(Example(jnp.asarray(x))).sample_and_log_prob(key)
         assert share.sum() == pytest.approx(float(model.log_likelihood(Example(jnp.asarray(x)), z)), abs=1e-3)
+
+
+def as_trained(numbers: Filter) -> Filter:
+    """The same numbers, which an optimiser may move."""
+    return jax.tree.map(jnp.asarray, numbers)
 
 
 def fitted(part: AbstractLikelihood, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -251,7 +302,7 @@ def test_draws_have_fewer_grains_and_pictures_more_probability_than_with_indepen
         smooth = scipy.ndimage.gaussian_filter(np.random.default_rng(0).normal(size=(300, 8, 8)), (0, 1, 1))
         y = np.round(np.clip(0.5 + smooth, 0, 1) * 16).astype(np.float32) / 16
         plain = DiscretizedLogisticMixture((8, 8), 0.0, 1.0, 17, 2, unit=0.3)
-        joined = NeighbourLogistics((8, 8), 0.0, 1.0, 17, neighbours=Filter(1), num_components=2, unit=0.3)
+        joined = NeighbourLogistics((8, 8), 0.0, 1.0, 17, neighbours=as_trained(Filter.none(1)), num_components=2, unit=0.3)
     (apart, apart_draws), (together, together_draws) = fitted(plain, y), fitted(joined, y)
     gain = together - apart
     assert differs(gain.mean(), 0.0, gain.std() / np.sqrt(len(y)))

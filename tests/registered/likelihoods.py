@@ -82,7 +82,7 @@ LIKELIHOODS: dict[str, Callable[[], AbstractLikelihood]] = {
         -3.0,
         3.0,
         17,
-        neighbours=Filter(1, reach=1),
+        neighbours=Filter.none(1),
         num_components=2,
     ),
     "categorical": lambda: Categorical((1, 2), 5),

@@ -31,6 +31,9 @@ _NEAR_AN_END = 2.5
 _MOST_EXAMPLES = 20_000
 # Pixels of a picture that are drawn one after the other in a second or two.
 _MOST_DRAWN_IN_TURN = 128 * 128
+# What z leaves of a photograph is smooth; of digits on a ground, whose pixels are mostly the lowest or the highest level, it is
+# edges, which a linear filter does not know (docs/results.md).
+_MOST_AT_ENDS = 0.25
 _NO_GRAINS = "pixels know those before them, so that samples have no grains"
 # The law of a column of a table by its kind.
 _LAW_OF_KIND: dict[ColumnKind, str] = {
@@ -121,8 +124,8 @@ def _law_of(spec: DataSpec, examples: np.ndarray, *, may_join: bool) -> Law:
 
     - Tables with columns of several kinds: each column a law of its own (`with_laws`).
     - Zeros and ones: Bernoulli. Levels of known limits (8-bit pixels): a mixture of three discretised logistics, the channels
-      of a colour joined. In pictures of zeros and ones without holes each pixel also knows those before it, where it `may_join`
-      them; of levels they do not, because z would say less of what is in a picture (docs/results.md).
+      of a colour joined. In pictures without holes, of zeros and ones or like photographs, each pixel also knows those before
+      it, where it `may_join` them.
     - Counts: multinomial given each example's total for a thousand columns or more; else negative binomial where they scatter
       more than Poisson counts, given the total where there are many columns.
     - Rows of numbers from 0 to 1 that lie near these ends: Beta.
@@ -136,7 +139,7 @@ def _law_of(spec: DataSpec, examples: np.ndarray, *, may_join: bool) -> Law:
     if spec.kind == "binary":
         return Law({"name": "bernoulli"}, "every value is 0 or 1")
     if spec.kind == "integer":
-        return _levels(spec)
+        return _levels(spec, examples, may_join=may_join)
     flat = examples.reshape(len(examples), -1)[:_MOST_EXAMPLES].astype(np.float64)
     std = flat.std(axis=0)
     varying = std > 0
@@ -179,11 +182,14 @@ def _feels_ends(spec: DataSpec, mean: np.ndarray, std: np.ndarray, varying: np.n
     return float(near.mean()) > 0.5
 
 
-def _levels(spec: DataSpec) -> Law:
+def _levels(spec: DataSpec, examples: np.ndarray, *, may_join: bool) -> Law:
     joined = (
         ", the colours of a pixel joined" if spec.is_image and spec.event_shape[-1] == 3 and len(spec.event_shape) == 3 else ""
     )
     reason = f"{spec.num_levels} levels have probabilities and no density; three bumps draw edges that one blurs{joined}"
+    some = examples[:_MOST_EXAMPLES]
+    if may_join and float(((some == spec.low) | (some == spec.high)).mean()) < _MOST_AT_ENDS:
+        return Law({"name": "neighbour-logistics", "num_components": 3}, f"{reason}; when training has ended, {_NO_GRAINS}")
     return Law({"name": "discretized-logistic-mixture", "num_components": 3}, reason)
 
 

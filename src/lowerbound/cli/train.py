@@ -232,6 +232,11 @@ def _train(run: TrainingRun, devices: int | None, *, report: bool, as_json: bool
         about = {} if diagnosis is None else {"report": str(page), "verdict": diagnosis.verdict}
         scores = {} if evaluation is None else evaluation.to_json()
         return print_json({"event": "finished", "run": str(run.folder.path), **about, **scores}, indent=None)
+    if model.noise is not None:
+        say(
+            "now that training has ended, what a pixel tells of the next was fitted, with all else as it is: the bounds above "
+            "are without it, all figures from here on with it"
+        )
     if evaluation is not None:
         show_evaluation(evaluation)
     if diagnosis is not None:

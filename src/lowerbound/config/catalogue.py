@@ -213,8 +213,8 @@ CATALOGUE: dict[str, dict[str, Entry]] = {
         "neighbour-bernoulli": Entry(".likelihoods:NeighbourBernoulli", _NEIGHBOURS, ("gulrajani2017", "vandenoord2016")),
         "neighbour-logistics": Entry(
             ".likelihoods:NeighbourLogistics",
-            {"num_components": Key(3, COUNT, "components of the mixture"), "reach": _NEIGHBOURS["reach"]},
-            ("gulrajani2017", "salimans2017"),
+            {"num_components": Key(3, COUNT, "components of the mixture")},
+            ("salimans2017",),
         ),
         "categorical": Entry(".likelihoods:Categorical", papers=("vandenoord2016",)),
         "ordinal": Entry(".likelihoods:Ordinal", papers=("mccullagh1980",)),

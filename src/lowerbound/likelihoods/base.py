@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from contextlib import AbstractContextManager
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import equinox as eqx
 import jax
@@ -91,6 +91,18 @@ class AbstractLikelihood(eqx.Module):
     def discrete(self) -> np.ndarray:
         """Which elements have probabilities and not densities, booleans of the event's shape."""
         return np.full(self.event_shape, self.measure == "counting")
+
+    @property
+    def noise(self) -> Any | None:
+        """Numbers that say how what z leaves open hangs together; None where there are none.
+
+        They are constants, and 0, while the model is trained, and are fitted when that has ended (`training.noise`).
+        """
+        return None
+
+    def with_noise(self, noise: Any) -> Self:
+        """The likelihood with other numbers in place of `noise`."""
+        raise NotImplementedError(f"{type(self).__name__} has no numbers that are fitted when training has ended")
 
     @property
     def given(self) -> Given | None:

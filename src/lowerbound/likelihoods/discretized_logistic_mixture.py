@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
@@ -92,6 +93,15 @@ class DiscretizedLogisticMixture(AbstractLevels, AbstractJoint):
         by_pixel = jnp.moveaxis(raw_logits, 0, -1).reshape(*self.event_shape[:2], -1)
         logits = jnp.moveaxis(by_pixel[..., : self.num_components], -1, 0)
         return ColourLogisticMixture(logits, loc, scale, jnp.tanh(coefficients[0]), self.levels)
+
+    def centre(self, params: Float[Array, "heads ..."]) -> Float[Array, "..."]:
+        """About E[x|z] of each element, in closed form, in the model's scale of the data."""
+        return self._blocks(params).centre
+
+    def middle_place(self, params: Float[Array, "heads ..."]) -> Float[Array, "..."]:
+        """sum_k pi_k a_k, the mean of the raw locations of each element."""
+        weights = jax.nn.softmax(self._blocks(params).logits, axis=0)
+        return jnp.sum((weights[..., None] if self.colour else weights) * self._heads(params)[1], axis=0)
 
     def initial_params(self, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
         """Even weights, and locations spread over half the variance, so that the components differ; the rest is their scales'.

@@ -66,6 +66,12 @@ class LogisticMixture(dist.Distribution):
         """sum_k pi_k E_k[x], each summed over the levels exactly."""
         return jnp.sum(jax.nn.softmax(self.logits, axis=0) * self.component.mean, axis=0)
 
+    @property
+    def centre(self) -> Float[Array, "..."]:
+        """E[x] within half a level, in closed form (`clipped_mean`)."""
+        means = clipped_mean(self.component.loc, self.component.scale, self.component.levels)
+        return jnp.sum(jax.nn.softmax(self.logits, axis=0) * means, axis=0)
+
 
 class ColourLogisticMixture(dist.Distribution):
     r"""Independent pixels, each a mixture over its three colours together (Salimans et al. 2017, arXiv 1701.05517, eq. 3).
@@ -172,6 +178,18 @@ class ColourLogisticMixture(dist.Distribution):
         of_red = self._like(self.component.loc[..., 0], scales[0]).mean
         weights = jax.nn.softmax(self.logits, axis=0)[..., None]
         return jnp.sum(weights * jnp.stack([of_red, of_green, of_blue], axis=-1), axis=0)
+
+    @property
+    def centre(self) -> Float[Array, "height width 3"]:
+        """About E[x], in closed form: each colour's mean where the colours before have their own means."""
+        locs, scales = ([array[..., colour] for colour in range(3)] for array in (self.component.loc, self.component.scale))
+        alpha, beta, gamma = (self.coefficients[..., pair] for pair in range(3))
+        red = clipped_mean(locs[0], scales[0], self._levels)
+        green = clipped_mean(locs[1] + alpha * (red - self._middle), scales[1], self._levels)
+        shift = beta * (red - self._middle) + gamma * (green - self._middle)
+        blue = clipped_mean(locs[2] + shift, scales[2], self._levels)
+        weights = jax.nn.softmax(self.logits, axis=0)[..., None]
+        return jnp.sum(weights * jnp.stack([red, green, blue], axis=-1), axis=0)
 
     @property
     def _levels(self) -> Lattice:

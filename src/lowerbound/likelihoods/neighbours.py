@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import math
 from abc import abstractmethod
 from typing import Any, ClassVar
@@ -24,8 +26,10 @@ from .discretized_logistic_mixture import DiscretizedLogisticMixture
 from .location_scale import arguments_from_data
 from .on_levels import AbstractLevels
 
-# Draws of the pixels before, over which a mean is taken, and of whole pictures where the mean given one draw is costly.
-_MEAN_DRAWS, _WHOLE_DRAWS = 16, 64
+# Draws of the pixels before, over which a mean is taken.
+_MEAN_DRAWS = 16
+# From so many levels on, half a level is less than a hundredth of the range.
+_FINE_LEVELS = 64
 
 
 class AbstractBefore(eqx.Module):
@@ -98,37 +102,63 @@ class Neighbours(AbstractBefore):
 
 
 class Filter(AbstractBefore):
-    r"""g(c) = sum_j A_j c_j, a stable linear filter of the pixels c_j before one.
+    r"""A linear filter of what the pixels before one differ by from their means, and how much narrower a pixel is for it.
 
-    For each number that it gives the absolute values of its weights sum to 1 at most: what is drawn wrong never grows, and dies
-    away from the ends of the picture on. A starts at 0.
+        g(c) = sum_j A_j c_j,     c - g(c) = (1 - B)(1 - L) c,   so that   A = L + B - B L
 
-    - `channels`: numbers of a pixel, and those that g gives.
+    L takes the pixel to the left and B the four next to it that come before. Of each, the absolute values of the weights for a
+    number that it gives sum to 1 at most: what is drawn wrong dies away. Together they go on with a slope, as pictures do, which
+    one of them alone cannot. All start at 0, and are fitted when training has ended (`AbstractLikelihood.noise`).
+
+    - `left`, `around`: of each number of a pixel, for each that g gives, L and B before they are held to their bounds.
+    - `log_width`, `log_spread`: of each number of a pixel, the logarithm of what the scales of its components are multiplied by,
+      and their distances from the components' middle.
     """
 
-    weight: Float[Array, "before channels channels"]
-    reach: int = eqx.field(static=True)
+    left: Float[np.ndarray | Array, "channels channels"]
+    around: Float[np.ndarray | Array, "4 channels channels"]
+    log_width: Float[np.ndarray | Array, " channels"]
+    log_spread: Float[np.ndarray | Array, " channels"]
+    reach: ClassVar[int] = 2
 
-    def __init__(self, channels: int, *, reach: int = 2) -> None:
-        self.weight, self.reach = jnp.zeros((_num_before(reach), channels, channels)), reach
+    @classmethod
+    def none(cls, channels: int) -> Filter:
+        """One that leaves all pixels, of so many numbers, independent."""
+        shapes = (channels, channels), (4, channels, channels), (channels,), (channels,)
+        return cls(*(np.zeros(shape, np.float32) for shape in shapes))
 
     @property
-    def bounded(self) -> Float[Array, "before channels channels"]:
+    def weight(self) -> Float[Array, "before channels channels"]:
         """A: of each pixel before, of each of its numbers, for each number that is given."""
-        return self.weight / jnp.maximum(1.0, jnp.sum(jnp.abs(self.weight), axis=(0, 1)))
+        left, around = _bounded(jnp.asarray(self.left)[None])[0], _bounded(jnp.asarray(self.around))
+        places = {place: number for number, place in enumerate(_places_before(self.reach))}
+        found = jnp.zeros((len(places), *left.shape), left.dtype).at[places[0, -1]].add(left)
+        for (down, right), each in zip(_places_before(1), around, strict=True):
+            found = found.at[places[down, right]].add(each).at[places[down, right - 1]].add(-left @ each)
+        return found
 
     @property
     @override
     def sizes(self) -> tuple[int, int]:
-        before, channels, _ = self.weight.shape
-        return channels, before * (channels + 1)
+        channels = len(self.left)
+        return channels, _num_before(self.reach) * (channels + 1)
 
     @override
     def __call__(self, seen: Float[Array, "*places seen"]) -> Float[Array, "*places said"]:
-        before, channels, _ = self.weight.shape
-        # Where the picture has ended the zeros are the middle of the levels; the decoder knows the places.
-        pixels = seen.reshape(*seen.shape[:-1], before, channels + 1)[..., :channels]
-        return pixels.reshape(*seen.shape[:-1], -1) @ self.bounded.reshape(-1, channels)
+        channels = len(self.left)
+        # Where the picture has ended there are zeros, as where a pixel is what z says.
+        pixels = seen.reshape(*seen.shape[:-1], -1, channels + 1)[..., :channels]
+        return pixels.reshape(*seen.shape[:-1], -1) @ self.weight.reshape(-1, channels)
+
+
+def _bounded(weights: Float[Array, "before channels channels"]) -> Float[Array, "before channels channels"]:
+    return weights / jnp.maximum(1.0, jnp.sum(jnp.abs(weights), axis=(0, 1)))
+
+
+def _places_before(reach: int) -> list[tuple[int, int]]:
+    """How far below and to the right of a pixel those before it lie, row by row."""
+    places = itertools.product(range(-reach, 1), range(-reach, reach + 1))
+    return list(itertools.takewhile(lambda place: place != (0, 0), places))
 
 
 def _num_before(reach: int) -> int:
@@ -177,9 +207,9 @@ class PixelByPixel(dist.Distribution):
             place, own, own_key = step
             row, column = place // width, place % width
             said = neighbours(neighbours.before_one(canvas, row, column)).reshape(pixel.event_shape)
-            params = part.moved(part.as_params(own.reshape(1, 1, -1), pixel), said)
-            drawn = jnp.asarray(pixel.draw(params, own_key), own.dtype)
-            seen = part.as_seen(drawn).reshape(1, 1, channels)
+            params = part.as_params(own.reshape(1, 1, -1), pixel)
+            drawn = jnp.asarray(pixel.draw(part.moved(params, said), own_key), own.dtype)
+            seen = part.as_seen(params, drawn).reshape(1, 1, channels)
             start = (row + neighbours.reach, column + neighbours.reach, jnp.zeros_like(row))
             return jax.lax.dynamic_update_slice(canvas, seen, start), drawn
 
@@ -189,16 +219,10 @@ class PixelByPixel(dist.Distribution):
 
     @property
     def mean(self) -> Float[Array, "..."]:
-        """E[x_i], as the average of E[x_i | x_before i] over 16 draws of what is before, always the same ones.
-
-        Of joined colours, whose mean is itself a sum over values of the other colours, it is the average of 64 draws.
-        """
-        family = self.likelihood.of_shape(self.event_shape)
-        if isinstance(family, AbstractJoint) and family.hides == "pixels":
-            return self.sample(jax.random.key(0), (_WHOLE_DRAWS,)).mean(axis=0)
+        """E[x_i], as the average of E[x_i | x_before i] over 16 draws of what is before, always the same ones."""
 
         def given(total: Array, drawn: Array) -> tuple[Array, None]:
-            return total + family.mean_of(self.likelihood.shifted(self.params, drawn)), None
+            return total + self.likelihood.mean_given(self.likelihood.shifted(self.params, drawn)), None
 
         drawn = self.sample(jax.random.key(0), (_MEAN_DRAWS,))
         return jax.lax.scan(given, jnp.zeros(self.event_shape, self.params.dtype), drawn)[0] / _MEAN_DRAWS
@@ -226,12 +250,16 @@ class AbstractNeighbours(AbstractJoint):
         """The likelihood of independent pixels with the same law, for pictures of a shape."""
 
     @abstractmethod
-    def as_seen(self, y: Float[Array, "..."]) -> Float[Array, "..."]:
-        """Pixels as g sees them, about 0."""
+    def as_seen(self, params: Float[Array, "..."], y: Float[Array, "..."]) -> Float[Array, "..."]:
+        """Pixels as g sees them, about 0, where the decoder's numbers for them are params."""
 
     def moved(self, params: Float[Array, "..."], said: Float[Array, "..."]) -> Float[Array, "..."]:
         """The decoder's numbers, of any picture's shape, moved by what the pixels before say, of the picture's shape."""
         return params + said
+
+    def mean_given(self, params: Float[Array, "..."]) -> Float[Array, "..."]:
+        """E[x_i] of each pixel by itself, by its numbers, which those before it have moved."""
+        return self.of_shape(self.event_shape).mean_of(params)
 
     @property
     def picture_shape(self) -> tuple[int, int, int]:
@@ -250,7 +278,7 @@ class AbstractNeighbours(AbstractJoint):
 
     def shifted(self, params: Float[Array, "..."], y: Float[Array, "..."]) -> Float[Array, "..."]:
         """The numbers of all pixels, where the picture is y."""
-        pixels = self.as_seen(y).reshape(self.picture_shape)
+        pixels = self.as_seen(params, y).reshape(self.picture_shape)
         return self.moved(params, self.neighbours(self.neighbours.before(pixels)).reshape(self.event_shape))
 
     def by_pixel(self, params: Float[Array, "..."]) -> Float[Array, "height width outputs"]:
@@ -313,19 +341,20 @@ class NeighbourBernoulli(AbstractNeighbours):
         return Bernoulli(event_shape)
 
     @override
-    def as_seen(self, y: Float[Array, "..."]) -> Float[Array, "..."]:
+    def as_seen(self, params: Float[Array, "..."], y: Float[Array, "..."]) -> Float[Array, "..."]:
         return 2 * y - 1
 
 
 class NeighbourLogistics(AbstractLevels, AbstractNeighbours):
-    """Levels, by a mixture of discretised logistics whose places know the pixels before; its weights and widths are z's alone.
+    r"""Levels, by a mixture of discretised logistics whose places know by how much the pixels before missed their means.
 
-        place of component k of pixel i = decoder(z)_ik + sum_j A_j (x_j - the middle of the levels),   sum_j |A_j| <= 1
+        place of component k of pixel i = m_i + e^u (place_ik - m_i) + sum_j A_j (x_j - E[x_j|z]),     scale = e^w scale_ik
 
-    What z leaves open of a picture of levels is smooth, as an autoregressive field is, and not salt and pepper. (Under a network
-    in place of the filter, which moved weights and widths too, a few draws of grey MNIST were noise all over: a width that a
-    strange neighbourhood asked for made the next one stranger.) See `AbstractNeighbours`, and `DiscretizedLogisticMixture` for
-    the other arguments.
+    place_ik and scale_ik are the decoder's, m_i the mean of its places, and E[x_j|z] that of independent pixels. What z leaves
+    open of a photograph is smooth, and not salt and pepper. The filter A, w and u are 0 while the model is trained and fitted
+    when that has ended, with all else as it is: they explain what training left, and z goes on saying what is in a picture.
+    (Trained together with the rest they explain so much of a photograph that z says little of it: docs/results.md.) See
+    `AbstractNeighbours`, and `DiscretizedLogisticMixture` for the other arguments.
     """
 
     neighbours: Filter = eqx.field(kw_only=True)
@@ -338,13 +367,35 @@ class NeighbourLogistics(AbstractLevels, AbstractNeighbours):
     @classmethod
     @override
     def build(cls, config: PartConfig, context: BuildContext) -> NeighbourLogistics:
-        arguments = arguments_of(cls, config, elsewhere=("reach",), **arguments_from_data(config, context))
-        return cls(**arguments, neighbours=Filter(math.prod(context.spec.event_shape[2:]), reach=config.reach))
+        arguments = arguments_of(cls, config, **arguments_from_data(config, context))
+        return cls(**arguments, neighbours=Filter.none(math.prod(context.spec.event_shape[2:])))
+
+    @property
+    @override
+    def noise(self) -> Filter:
+        return self.neighbours
+
+    @override
+    def with_noise(self, noise: Filter) -> NeighbourLogistics:
+        return dataclasses.replace(self, neighbours=noise)
 
     @override
     def moved(self, params: Float[Array, "..."], said: Float[Array, "..."]) -> Float[Array, "..."]:
-        first = self.of_shape(said.shape).num_logit_arrays
-        return params.at[first : first + self.num_components].add(said)
+        family, count = self.of_shape(said.shape), self.num_components
+        first = family.num_logit_arrays
+        places, widths = params[first : first + count], params[first + count : first + 2 * count]
+        middle = family.middle_place(params)
+        spread, width = (
+            (each if said.ndim == 3 else each[0]) for each in (self.neighbours.log_spread, self.neighbours.log_width)
+        )
+        places = middle + (places - middle) * jnp.exp(spread) + said
+        return params.at[first : first + 2 * count].set(jnp.concatenate([places, widths + width]))
+
+    @override
+    def mean_given(self, params: Float[Array, "..."]) -> Float[Array, "..."]:
+        """Of many levels in closed form, a hundredth of the range off at most, because the sum over all of them takes long."""
+        family = self.of_shape(self.event_shape)
+        return family.centre(params) if self.num_levels >= _FINE_LEVELS else family.mean_of(params)
 
     @staticmethod
     def _family(event_shape: tuple[int, ...], **arguments: Any) -> DiscretizedLogisticMixture:
@@ -357,8 +408,8 @@ class NeighbourLogistics(AbstractLevels, AbstractNeighbours):
         return self._family(event_shape, **{name: getattr(self, name) for name in names})
 
     @override
-    def as_seen(self, y: Float[Array, "..."]) -> Float[Array, "..."]:
-        return (y - (self.high + self.low) / 2) / self.unit
+    def as_seen(self, params: Float[Array, "..."], y: Float[Array, "..."]) -> Float[Array, "..."]:
+        return (y - self.of_shape(y.shape).centre(params)) / self.unit
 
 
 def _over_batch(function: Any, value: Array, event_dim: int) -> Array:

@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from typing import Any
 
+import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 from typing_extensions import override
@@ -57,6 +58,15 @@ class AbstractAround(AbstractLatentVariableModel):
     @override
     def log_odds_of_presence(self, x: Float[Array, "..."]) -> Float[Array, "..."] | None:
         return self.inner.log_odds_of_presence(x)
+
+    @property
+    @override
+    def noise(self) -> Any | None:
+        return self.inner.noise
+
+    @override
+    def with_noise(self, noise: Any) -> "AbstractLatentVariableModel":
+        return eqx.tree_at(lambda model: model.inner, self, self.inner.with_noise(noise))
 
     @property
     @override

@@ -178,6 +178,15 @@ class AbstractLatentVariableModel(eqx.Module):
     # What a model replaces whose likelihood may say so, and no other.
 
     @property
+    def noise(self) -> Any | None:
+        """Numbers of p(x|z) that are 0 while the model is trained and fitted when that has ended; None where there are none."""
+        return None
+
+    def with_noise(self, noise: Any) -> "AbstractLatentVariableModel":
+        """The model with other numbers in place of `noise`."""
+        raise NotImplementedError(f"{type(self).__name__} has no numbers that are fitted when training has ended")
+
+    @property
     def hidden_need_observed(self) -> bool:
         """Whether hidden elements depend on the observed ones given z too, so that z alone does not tell of them."""
         return False
@@ -191,8 +200,16 @@ class AbstractLatentVariableModel(eqx.Module):
 
     @property
     def noise_is_joined(self) -> bool:
-        """Whether draws given one z are whole examples, so that they and not E[x|z] show what the model has learned."""
+        """Whether pixels depend on each other given z, so that draws given one z are whole examples."""
         return False
+
+    @property
+    def shows_draws(self) -> bool:
+        """Whether draws and not E[x|z] show what the model has learned: it was trained with pixels that depend on each other.
+
+        Where they depend on each other only since training has ended, z says all that it would say of independent ones.
+        """
+        return self.noise_is_joined and self.noise is None
 
     def element_log_likelihood(self, example: Example, z: Float[Array, " latent"]) -> Float[Array, "..."] | None:
         """Where `noise_is_joined`, log p of each element given z and the elements before it, in nats; else None."""

@@ -142,6 +142,15 @@ class SingleLayer(AbstractLatentVariableModel):
 
     @property
     @override
+    def noise(self) -> Any | None:
+        return self.likelihood.noise
+
+    @override
+    def with_noise(self, noise: Any) -> SingleLayer:
+        return dataclasses.replace(self, likelihood=self.likelihood.with_noise(noise))
+
+    @property
+    @override
     def noise_is_joined(self) -> bool:
         return self.likelihood.noise_is_joined
 

@@ -83,7 +83,7 @@ class TrainingLog:
         model = run.trainer.current_model(run.progress)
         condition = self._shown.condition
         for_samples = None if condition is None else np.resize(np.asarray(condition), (NUM_SAMPLES, condition.shape[1]))
-        samples = sample(model, NUM_SAMPLES, condition=for_samples, draw=model.noise_is_joined, seed=run.config.training.seed)
+        samples = sample(model, NUM_SAMPLES, condition=for_samples, draw=model.shows_draws, seed=run.config.training.seed)
         reconstructions = decode(model, posterior_means(model, self._shown), condition=condition)
         pictures = {
             "samples": sample_picture(samples, run.spec),

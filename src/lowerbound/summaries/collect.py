@@ -141,7 +141,7 @@ def _of_data(
     train = completed(model, examples_of(dataset, split.train[:NUM_LATENT_POINTS], spec))
     return {
         "samples": sample(model, number, condition=condition, draw=True, seed=seed),
-        "sample_means": None if model.noise_is_joined else sample(model, number, condition=condition, draw=False, seed=seed),
+        "sample_means": None if model.shows_draws else sample(model, number, condition=condition, draw=False, seed=seed),
         "real": spec.to_model(dataset.examples[real]),
         "originals": examples[:num_pairs],
         "reconstructions": decode(model, means[:num_pairs], condition=shown_data[:num_pairs].condition),
@@ -161,10 +161,10 @@ def _without_data(model: AbstractLatentVariableModel, spec: DataSpec, config: Ru
     nothing = np.empty((0, *spec.event_shape), np.float32)
     can_sample = model.condition_dim == 0
     seed = config.training.seed
-    means = sample(model, NUM_SAMPLES, draw=False, seed=seed) if can_sample and not model.noise_is_joined else nothing
+    means = sample(model, NUM_SAMPLES, draw=False, seed=seed) if can_sample and not model.shows_draws else nothing
     return {
         "samples": sample(model, NUM_SAMPLES, seed=seed) if can_sample else nothing,
-        "sample_means": None if model.noise_is_joined else means,
+        "sample_means": None if model.shows_draws else means,
         "real": nothing,
         "originals": nothing,
         "reconstructions": nothing,

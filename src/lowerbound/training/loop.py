@@ -26,6 +26,7 @@ from ..storage.memory import check_fits, in_memory
 from . import program
 from .feed import AbstractFeed
 from .feeding import feed_of
+from .noise import MOST_EXAMPLES, with_fitted_noise, without_noise
 from .numbers import Numbers, as_inputs
 from .optimizer import learning_rate
 from .programs import ALONE, Programs
@@ -85,7 +86,7 @@ class Trainer:
         # What decides which weights early stopping keeps, for people.
         self.kept_by = f"validation {objective.bound_name if self._keeps_by_bound else 'loss'}"
         self._patience = config.early_stopping_patience
-        model = model.trained_on(number)
+        model = without_noise(model.trained_on(number))
         if config.weight_prior and model.weights_kl is not None:
             raise ConfigurationError(
                 f"training.weight_prior is {config.weight_prior:g}, but the weights of this model's decoder are random, and "
@@ -118,9 +119,15 @@ class Trainer:
             return Progress(state, jax.tree.map(jnp.copy, self._params))
 
     def model_of(self, progress: Progress) -> AbstractLatentVariableModel:
-        """The model to keep: the best validated weights under early stopping, otherwise the newest (averaged) ones."""
+        """The model to keep: the best validated weights under early stopping, otherwise the newest (averaged) ones.
+
+        What waits for the end of training is fitted.
+        """
         keep_best = self._patience > 0 and math.isfinite(progress.best_bound)
-        return self._model(progress.best_params if keep_best else program.averaged(progress.state))
+        model = self._model(progress.best_params if keep_best else program.averaged(progress.state))
+        if model.noise is None:
+            return model
+        return with_fitted_noise(model, on_one(self.feed.first(MOST_EXAMPLES), self.mesh))
 
     def current_model(self, progress: Progress) -> AbstractLatentVariableModel:
         """The model as it stands now, for pictures while training."""
