@@ -105,6 +105,12 @@ def test_fidelity_of_a_saved_model_takes_its_rows_of_training(saved: Path, tmp_p
         assert f"lowerbound fidelity {saved} DATA --training DATA" in error
 
 
+def test_fidelity_refuses_rows_of_training_that_never_change(saved: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "same.npy", np.zeros((30, 3)))
+    result = command("fidelity", saved, saved.parent / "rows.npy", "--training", tmp_path / "same.npy")
+    assert (result.status, "no column changes in the 30 rows of training" in result.error) == (1, True)
+
+
 def test_fitted_models_and_folders_are_compared_on_the_same_rows(saved: Path) -> None:
     spread = VAE(**SMALL, likelihood="laplace").fit(ROWS)
     found = compare_models({"here": spread, "there": saved}, ROWS, 5)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ import pytest
 
 from lowerbound.errors import ConfigurationError
 from lowerbound.sweep.calls import check_search, search
-from lowerbound.sweep.search import open_study, sqlite_in
+from lowerbound.sweep.search import at_the_end, clock, open_study, sqlite_in
 from lowerbound.sweep.space import USUAL, Range, parse_space
 from lowerbound.sweep.table import Table
 
@@ -87,6 +89,14 @@ def test_a_search_goes_on_after_a_stop_and_finds_what_it_was_told(tmp_path: Path
     assert study.best_value == best.log_evidence_nats
     with pytest.raises(ConfigurationError, match="whose search is over"):
         check_search(out, str(data), None, [*SMALL, "training.learning_rate=1e-3:1e-2"], 4, 0, 1, 10)
+
+
+def test_minutes_beyond_any_clock_are_waited_for_without_an_error():
+    before = threading.active_count()
+    with at_the_end(clock(1e300), lambda: None):
+        time.sleep(0.1)
+        # The clock's thread has not ended with an error.
+        assert threading.active_count() == before + 1
 
 
 # Steps that nothing interrupts, as those of an absurdly large model are; some of them after a first checkpoint.

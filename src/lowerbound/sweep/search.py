@@ -174,7 +174,7 @@ def sqlite_in(folder: Path) -> str:
 @contextlib.contextmanager
 def at_the_end(seconds_left: Callable[[], float], act: Callable[[], None]) -> Iterator[None]:
     """Call `act` from another thread where the block has not ended some seconds after the time is over."""
-    timer = threading.Timer(max(0.0, seconds_left()) + GRACE_SECONDS, act)
+    timer = threading.Timer(min(max(0.0, seconds_left()) + GRACE_SECONDS, threading.TIMEOUT_MAX), act)
     timer.daemon = True
     timer.start()
     try:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ...data.columns import Column, RawTable, infer_columns
 from ...data.spec import DataSpec
-from ...errors import ConfigurationError
+from ...errors import ConfigurationError, DataError
 from ...models import AbstractLatentVariableModel
 from ..latents import sample
 from ..table_rows import sample_rows
@@ -51,7 +51,7 @@ def model_fidelity(
     - `condition`: (n, condition_dim) of the rows of training, where the model takes one: that of each new row is one of these.
     - `num_rows`: how many are drawn; 0 for as many as there are of training, up to 20,000.
 
-    Raises `ConfigurationError` for pictures and series, and `DataError` as `fidelity` does.
+    Raises `ConfigurationError` for pictures and series, and `DataError` as `fidelity` does and where no column changes.
     """
     check_is_rows(spec)
     count = num_rows or min(len(training), MOST_DRAWN)
@@ -66,6 +66,11 @@ def model_fidelity(
     if not columns:
         own = _table_of(training, spec)
         columns = tuple(column for column in infer_columns(own) if not column.is_left_out)
+        if not columns:
+            raise DataError(
+                f"no column changes in the {len(training):,} rows of training; expected rows of a table, of which new ones can "
+                "be told apart."
+            )
         kept = [own.names.index(column.name) for column in columns]
         training, held_out = (_encoded(rows, columns, spec) for rows in (training, held_out))
         recorded = np.stack([_nearest(recorded[:, place], each) for place, each in zip(kept, columns, strict=True)], axis=1)
