@@ -7,7 +7,7 @@
 Wine, Breast and letter (DIR/hivae_uci) with their own masks, `MissingRATE_MASK` of `masks_packed.npz`; concrete
 (DIR/uci_regression), scikit-learn's diabetes with its target, its breast cancer without ("cancer"), and Adult (DIR/adult_raw)
 with cells missing completely at random by a rule: cell (i, j) is hidden where
-`numpy.random.default_rng([MASK, RATE]).random((rows, columns)) < RATE / 100`. Of Adult and letter the first `--rows` rows after
+`numpy.random.default_rng([MASK, RATE]).random((rows, columns)) < RATE / 100`. Of larger tables the first `--rows` rows after
 the shuffle `default_rng(0).permutation`. With `--mechanism mar` cells are missing at random, but not completely: let s be the
 first column that is no category and r_i in (0, 1) the rank of s in row i over n + 1, ties broken at random. Of the columns but s
 every second one loses cell (i, j) with the probability 1 / (1 + exp(-a - 3 (2 r_i - 1))), a such that the mean is RATE / 100; s
@@ -111,7 +111,7 @@ def load(name: str, directory: Path, most_rows: int) -> tuple[Table, np.ndarray]
             for row, column in np.atleast_2d(_numbers(folder / "MissingTrue.csv")).astype(int) - 1:
                 values[row, column] = np.nan
     rows = np.arange(len(values))
-    if name in ("adult", "letter") and len(rows) > most_rows:
+    if len(rows) > most_rows:
         rows = np.sort(np.random.default_rng(0).permutation(len(rows))[:most_rows])
     return Table(values[rows], sorts), rows
 
@@ -354,7 +354,7 @@ if __name__ == "__main__":
     parser.add_argument("--rates", nargs="+", type=int, default=[20, 50])
     parser.add_argument("--masks", nargs="+", type=int, default=[1, 2, 3])
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS))
-    parser.add_argument("--rows", type=int, default=10_000, help="of letter and Adult")
+    parser.add_argument("--rows", type=int, default=10_000, help="of larger tables")
     parser.add_argument("--mechanism", default="mcar", choices=["mcar", "mar"])
     parser.add_argument("--validate", action="store_true", help="judge by known cells that are hidden besides")
     parser.add_argument("--set", action="append", default=[], help="of the estimator's configuration; the value is JSON")
