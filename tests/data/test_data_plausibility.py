@@ -76,6 +76,15 @@ def test_an_absurd_value_is_found_however_few_rows_were_trained_on(num_rows: int
             check_like_training(fresh, spec)
 
 
+@pytest.mark.parametrize("num_rows", [100, 600, 5000])
+def test_light_tails_have_near_limits(num_rows: int) -> None:
+    """A hundred deviations out, a value of a normal column is found among as many fresh rows of five columns."""
+    column = np.random.default_rng(9).normal(size=(num_rows, 100))
+    below, above = Plausible.of(column, column.min(axis=0), column.max(axis=0)).limits(5 * num_rows)
+    # Some columns of few rows look as if their tails were heavy.
+    assert (np.maximum(above, -below) < 100).mean() > 0.75
+
+
 def test_a_value_further_outside_than_the_range_is_wide_is_named() -> None:
     rng = np.random.default_rng(4)
     table, names = rng.uniform(size=(600, 3)) * [1.0, 10.0, 0.01] + [0.0, 100.0, 5.0], ["a", "b", "c"]

@@ -19,6 +19,10 @@ _EXPECTED_BEYOND = 0.005
 # likely than the likeliest by this much in log p(data) at most, some three standard errors, is taken.
 _SHAPES = np.linspace(0.02, 1.1, 28)[:, None]
 _LOG_LIKELIHOOD_RATIO = 5.5
+# A column that a normal law describes better than Student's t with three degrees of freedom by this much in log p(data) has light
+# tails, and no shape above this one.
+_EVIDENCE_FOR_LIGHT_TAILS, _LARGEST_LIGHT_SHAPE = 2.0, 0.34
+_T_ITERATIONS = 15
 # shape / scale of the law, in units of 1 / (mean distance beyond the threshold); the first is an exponential law's, nearly.
 _RATIOS = np.concatenate([[1e-6], np.geomspace(0.02, 2000, 40)])
 # So few cells of a column, no share of its rows, may hold nearly all of its variance before they are taken for mistakes.
@@ -54,9 +58,10 @@ class Plausible(NamedTuple):
         for first in range(0, len(low), _COLUMNS_AT_ONCE):
             which = slice(first, first + _COLUMNS_AT_ONCE)
             block = np.clip(some[:, which].astype(np.float64), low[which], high[which])
-            quarter, three_quarters = np.quantile(block, (0.25, 0.75), axis=0)
+            quarter, middle, three_quarters = np.quantile(block, (0.25, 0.5, 0.75), axis=0)
+            shapes = np.where(_light_tails(block - middle), _LARGEST_LIGHT_SHAPE, _SHAPES[-1, 0])
             allowance[which] = np.where(quarter == three_quarters, allowance[which], 0.0)
-            tails[which] = [(*_tail(column), *_tail(-column)) for column in block.T]
+            tails[which] = [(*_tail(column, most), *_tail(-column, most)) for column, most in zip(block.T, shapes, strict=True)]
         return cls(low - np.maximum(width, allowance), high + np.maximum(width, allowance), tails)
 
     def limits(self, cells: int) -> tuple[np.ndarray, np.ndarray]:
@@ -71,11 +76,24 @@ class Plausible(NamedTuple):
         return np.minimum(self.low, -below), np.maximum(self.high, above)
 
 
-def _tail(values: np.ndarray) -> tuple[float, float, float]:
+def _light_tails(centred: np.ndarray) -> np.ndarray:
+    """Which columns a normal law describes clearly better than Student's t with three degrees of freedom."""
+    square, count = centred**2, len(centred)
+    variance = np.maximum(square.mean(axis=0), np.finfo(np.float64).tiny)
+    scale = variance / 2
+    for _ in range(_T_ITERATIONS):
+        scale = np.maximum((4 / (3 + square / scale) * square).mean(axis=0), np.finfo(np.float64).tiny)
+    log_normal = -0.5 * count * (np.log(2 * np.pi * variance) + 1)
+    log_t = count * np.log(2 / (3**0.5 * np.pi)) - 0.5 * count * np.log(scale) - 2 * np.log1p(square / (3 * scale)).sum(axis=0)
+    return log_normal - log_t > _EVIDENCE_FOR_LIGHT_TAILS
+
+
+def _tail(values: np.ndarray, largest_shape: float) -> tuple[float, float, float]:
     """(start, scale, power) of the value that 0.005 of so many new cells exceed, start + scale * cells ** power.
 
     What lies beyond a high quantile follows a generalised Pareto law (Pickands, 1975), p(Y > y) = (1 + shape * y / scale) **
-    (-1 / shape). Its shape, the tail index, is not the likeliest one but the largest that the values allow.
+    (-1 / shape). Its shape, the tail index, is not the likeliest one but the largest that the values allow, up to
+    `largest_shape`.
     """
     count, middle = len(values), float(np.median(values))
     wanted = min(_MOST_IN_TAIL, max(_FEWEST_IN_TAIL, count // _SHARE_OF_TAIL), count // 2)
@@ -92,7 +110,8 @@ def _tail(values: np.ndarray) -> tuple[float, float, float]:
     # (shapes, ratios)
     log_likelihood = len(beyond) * (np.log(_RATIOS / _SHAPES) - (1 / _SHAPES + 1) * log_distance)
     of_shape = log_likelihood.max(axis=1)
-    heaviest = int(np.flatnonzero(of_shape >= of_shape.max() - _LOG_LIKELIHOOD_RATIO)[-1])
+    allowed = (of_shape >= of_shape.max() - _LOG_LIKELIHOOD_RATIO) & (_SHAPES[:, 0] <= largest_shape)
+    heaviest = int(np.flatnonzero(allowed)[-1]) if allowed.any() else int((_SHAPES[:, 0] <= largest_shape).sum()) - 1
     shape = float(_SHAPES[heaviest, 0])
     unit = mean / float(_RATIOS[log_likelihood[heaviest].argmax()])
     return threshold - unit, unit * (len(beyond) / count / _EXPECTED_BEYOND) ** shape, shape
