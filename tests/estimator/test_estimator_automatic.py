@@ -94,7 +94,7 @@ def test_a_part_that_lacks_what_was_given_is_not_chosen() -> None:
     assert "network: name=mlp (because hidden_widths was set, which conv does not have)" in words
     # The negative control: where nothing was given, both are others.
     free = _command_line(large).config
-    assert (free.network.name, free.likelihood.name) == ("conv", "discretized-logistic-mixture")
+    assert (free.network.name, free.likelihood.name) == ("conv", "neighbour-logistics")
 
 
 def test_a_recipe_and_automatic_false_choose_nothing() -> None:
