@@ -33,7 +33,9 @@ _OPTIMIZER = "adamw"
 # `benchmarks/equal_time.py` says what a step takes.
 _CONVOLVED_NUMBERS, _CONVOLVED_BATCH = {"conv": 180_000_000, "resnet": 80_000_000}, 32
 _BUMPS = 1_500_000_000
-_FEWEST_STEPS, _MOST_STEPS, _FEWEST_EPOCHS = 4_000, 15_000, 10
+_FEWEST_STEPS, _MOST_STEPS, _STEPS_AN_EXAMPLE, _FEWEST_EPOCHS = 4_000, 15_000, 3, 10
+# Rows of numbers are quick, and go on learning: so many times as many steps (docs/results.md).
+_LONGER_FOR_ROWS = 3
 # Numbers in a picture, and in a row.
 _SMALL_PICTURE, _FEW_COLUMNS = 1024, 100
 
@@ -119,7 +121,8 @@ def _all(
     name = _name_of(network, given)
     convolves = name in _CONVOLVED_NUMBERS and jax.default_backend() == "cpu"
     batch = min(asked or (_CONVOLVED_BATCH if convolves else 100 if count < _MANY else 200), max(count, 1))
-    wanted = int(min(_MOST_STEPS, max(_FEWEST_STEPS, 3 * count)))
+    longer = _LONGER_FOR_ROWS if is_table and not spec.columns else 1
+    wanted = int(min(longer * _MOST_STEPS, max(_FEWEST_STEPS, longer * _STEPS_AN_EXAMPLE * count)))
     steps = min(wanted, _affordable(spec, law, name, batch))
     # What does not fill a batch waits for another epoch.
     each = max(count, 1) // batch

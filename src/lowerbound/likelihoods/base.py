@@ -53,6 +53,7 @@ class AbstractLikelihood(eqx.Module):
     - `has_that_total`: whether such a density is normalised over the x with that sum, and not over all x.
     - `noise_is_joined`: whether draws given one z are whole examples, each another, of which E[x|z] is only the average: then
       pictures of draws say what the model has learned, where else they hide it behind the noise of single elements.
+    - `has_late_noise`: whether `noise` says more than None, so that the bounds of training are without what it explains.
     - `tied`: where nothing may be hidden, why, and what to do.
     - `hidden_need_observed`: whether z does not tell all of what may be hidden, because it depends on the rest given z too.
     """
@@ -66,6 +67,7 @@ class AbstractLikelihood(eqx.Module):
     has_that_total: ClassVar[bool] = False
     hidden_need_observed: ClassVar[bool] = False
     noise_is_joined: ClassVar[bool] = False
+    has_late_noise: ClassVar[bool] = False
     tied: ClassVar[str] = (
         "it is about all the counts given their sum. Use a likelihood of single elements, such as poisson with "
         "likelihood.library_size=false"

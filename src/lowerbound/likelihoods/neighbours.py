@@ -358,6 +358,7 @@ class NeighbourLogistics(AbstractLevels, AbstractNeighbours):
     """
 
     neighbours: Filter = eqx.field(kw_only=True)
+    has_late_noise: ClassVar[bool] = True
     num_components: int = eqx.field(static=True, default=3)
     unit: float = eqx.field(static=True, default=1.0)
 

@@ -193,7 +193,10 @@ def _training(summary: RunSummary) -> str:
     if len(speeds):
         facts.append(f"{np.median(speeds):,.0f} examples a second")
     facts += monitor_texts(summary)
-    return f'<p class="intro">{_escape("; ".join(facts))}.</p>{_two(charts(summary))}'
+    text = f"{'; '.join(facts)}."
+    if summary.has_late_noise:
+        text += " These bounds are without what a pixel tells of the next, which was fitted at the end; the scores are with it."
+    return f'<p class="intro">{_escape(text)}</p>{_two(charts(summary))}'
 
 
 def _two(pieces: Sequence[str]) -> str:

@@ -176,6 +176,11 @@ class RunSummary:
         return class_of("model", self.config.model.name).weights_are_random
 
     @property
+    def has_late_noise(self) -> bool:
+        """Whether the likelihood was fitted further when training had ended: bounds while it trained are lower."""
+        return class_of("likelihood", self.config.likelihood.name).has_late_noise
+
+    @property
     def latent_dim(self) -> int:
         """The number of latent variables."""
         return self.latent_means.shape[1]
