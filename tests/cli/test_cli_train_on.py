@@ -134,7 +134,7 @@ def test_the_first_checkpoint_is_the_other_runs_model(run: Path, tmp_path: Path)
             r"data.scaling is 'unit', but the model to go on from has 'standard'; model.latent_dim is 3, but the model to go on "
             r"from has 2; network.hidden_widths is \[9\], .*; expected the same. Leave it as it was, or train from the start",
         ),
-        (("--recipe", "post-2018"), r"model.latent_dim is \d+, but the model to go on from has 2.*network.hidden_widths is"),
+        (("--recipe", "beta-vae"), r"model.latent_dim is \d+, but the model to go on from has 2.*network.hidden_widths is"),
         (("--set", "data.condition="), r"was trained with the condition 'kind'; expected the same"),
         (("--resume", "x"), r"--from cannot be given with it"),
     ],
