@@ -128,6 +128,12 @@ def test_as_many_steps_as_the_network_affords_that_is_trained() -> None:
     assert full.training.epochs == named.training.epochs > _chosen(large, "likelihood.name=gaussian").training.epochs
 
 
+def test_rows_of_numbers_train_three_times_as_long_as_others() -> None:
+    rows, pictures = RNG.normal(size=(6000, 4)), RNG.integers(0, 2, (6000, 4, 4)).astype(np.uint8)
+    steps = [chosen.training.epochs * (6000 // chosen.training.batch_size) for chosen in (_chosen(rows), _chosen(pictures))]
+    assert steps == [45_000, 15_000]
+
+
 @pytest.mark.parametrize(
     ("override", "section", "key", "value"),
     [

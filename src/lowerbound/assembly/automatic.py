@@ -171,14 +171,14 @@ def _prior(posterior: Any, count: int, most: int, *, is_wanted: bool) -> Choice:
 
 
 def _affordable(spec: DataSpec, law: Law, network: str, batch: int) -> int:
-    """Steps in some ten minutes of two cores, where a step is slow."""
+    """Steps in some ten minutes of two cores, where a step is slow; else more than are ever wanted."""
     if jax.default_backend() != "cpu":
-        return _MOST_STEPS
+        return _LONGER_FOR_ROWS * _MOST_STEPS
     if network in _CONVOLVED_NUMBERS:
         return max(1, _CONVOLVED_NUMBERS[network] // (batch * spec.num_elements))
     if components := law.likelihood.get("num_components"):
         return _BUMPS // (batch * spec.num_elements * components)
-    return _MOST_STEPS
+    return _LONGER_FOR_ROWS * _MOST_STEPS
 
 
 def default_latents(spec: DataSpec, *, has_many_rows: bool = False) -> int:
