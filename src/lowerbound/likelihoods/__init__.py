@@ -1,4 +1,5 @@
 from .base import AbstractElementwise, AbstractJoint, AbstractLikelihood, Given, Measure, Scaling, Support
+from .before import Filter, Neighbours
 from .bernoulli import Bernoulli
 from .beta import Beta, BetaDistribution
 from .categorical import Categorical, CategoricalLevels
@@ -16,7 +17,7 @@ from .logistic_mixtures import ColourLogisticMixture, LogisticMixture
 from .low_rank_gaussian import LowRankGaussian, LowRankNormal
 from .mixed import Blocks, Mixed
 from .multinomial import Multinomial
-from .neighbours import Filter, NeighbourBernoulli, NeighbourLogistics, Neighbours, PixelByPixel
+from .neighbours import NeighbourBernoulli, NeighbourLogistics, PixelByPixel
 from .normal_mixtures import GaussianMixture, LogNormalMixture, NormalMixture, ZeroInflatedLogNormal
 from .numpyro_family import NumPyroLikelihood
 from .on_levels import DiscretizedLogistic, QuantizedGaussian
