@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from typing import Any
 
@@ -245,6 +246,9 @@ def test_levels_are_independent_until_training_has_ended() -> None:
     plain = DiscretizedLogisticMixture((2, 3, 3), 0.0, 1.0, 256, 3, colour=True, unit=0.2)
     drawn = plain.draw(params, jax.random.key(1))
     assert float(part.log_prob(params, drawn)) == pytest.approx(float(plain.log_prob(params, drawn)), abs=1e-4)
+    while_training = dataclasses.replace(part, neighbours=random_filter(3)).with_noise(None)
+    assert float(while_training.log_prob(params, drawn)) == float(plain.log_prob(params, drawn))
+    assert while_training.with_noise(part.noise).is_plain is False
 
 
 def test_shares_of_pixels_sum_to_the_reconstruction_term() -> None:

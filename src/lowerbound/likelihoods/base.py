@@ -102,8 +102,8 @@ class AbstractLikelihood(eqx.Module):
         """
         return None
 
-    def with_noise(self, noise: Any) -> Self:
-        """The likelihood with other numbers in place of `noise`."""
+    def with_noise(self, noise: Any | None) -> Self:
+        """The likelihood with other numbers in place of `noise`; None is as 0, and costs nothing."""
         raise NotImplementedError(f"{type(self).__name__} has no numbers that are fitted when training has ended")
 
     @property

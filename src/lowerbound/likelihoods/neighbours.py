@@ -220,13 +220,15 @@ class NeighbourLogistics(AbstractLevels, AbstractNeighbours):
     open of a photograph is smooth, and not salt and pepper. The filter A, w and u are 0 while the model is trained and fitted
     when that has ended, with all else as it is: they explain what training left, and z goes on saying what is in a picture.
     (Trained together with the rest they explain so much of a photograph that z says little of it: docs/results.md.) See
-    `AbstractNeighbours`, and `DiscretizedLogisticMixture` for the other arguments.
+    `AbstractNeighbours`, and `DiscretizedLogisticMixture` for the other arguments. `is_plain`: for
+    independent pixels, of which nothing is computed that is 0.
     """
 
     neighbours: Filter = eqx.field(kw_only=True)
     has_late_noise: ClassVar[bool] = True
     num_components: int = eqx.field(static=True, default=3)
     unit: float = eqx.field(static=True, default=1.0)
+    is_plain: bool = eqx.field(static=True, default=False, kw_only=True)
 
     def __check_init__(self) -> None:
         _check(self)
@@ -243,8 +245,14 @@ class NeighbourLogistics(AbstractLevels, AbstractNeighbours):
         return self.neighbours
 
     @override
-    def with_noise(self, noise: Filter) -> NeighbourLogistics:
-        return dataclasses.replace(self, neighbours=noise)
+    def with_noise(self, noise: Filter | None) -> NeighbourLogistics:
+        if noise is None:
+            return dataclasses.replace(self, is_plain=True)
+        return dataclasses.replace(self, neighbours=noise, is_plain=False)
+
+    @override
+    def shifted(self, params: Float[Array, "..."], y: Float[Array, "..."]) -> Float[Array, "..."]:
+        return params if self.is_plain else super().shifted(params, y)
 
     @override
     def moved(self, params: Float[Array, "..."], said: Float[Array, "..."]) -> Float[Array, "..."]:

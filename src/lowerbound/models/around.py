@@ -65,7 +65,7 @@ class AbstractAround(AbstractLatentVariableModel):
         return self.inner.noise
 
     @override
-    def with_noise(self, noise: Any) -> "AbstractLatentVariableModel":
+    def with_noise(self, noise: Any | None) -> "AbstractLatentVariableModel":
         return eqx.tree_at(lambda model: model.inner, self, self.inner.with_noise(noise))
 
     @property

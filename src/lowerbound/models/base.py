@@ -182,8 +182,8 @@ class AbstractLatentVariableModel(eqx.Module):
         """Numbers of p(x|z) that are 0 while the model is trained and fitted when that has ended; None where there are none."""
         return None
 
-    def with_noise(self, noise: Any) -> "AbstractLatentVariableModel":
-        """The model with other numbers in place of `noise`."""
+    def with_noise(self, noise: Any | None) -> "AbstractLatentVariableModel":
+        """The model with other numbers in place of `noise`; None is as 0, and costs nothing."""
         raise NotImplementedError(f"{type(self).__name__} has no numbers that are fitted when training has ended")
 
     @property

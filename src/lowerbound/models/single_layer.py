@@ -146,7 +146,7 @@ class SingleLayer(AbstractLatentVariableModel):
         return self.likelihood.noise
 
     @override
-    def with_noise(self, noise: Any) -> SingleLayer:
+    def with_noise(self, noise: Any | None) -> SingleLayer:
         return dataclasses.replace(self, likelihood=self.likelihood.with_noise(noise))
 
     @property

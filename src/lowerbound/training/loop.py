@@ -87,6 +87,8 @@ class Trainer:
         self.kept_by = f"validation {objective.bound_name if self._keeps_by_bound else 'loss'}"
         self._patience = config.early_stopping_patience
         model = without_noise(model.trained_on(number))
+        # What is 0 until training has ended costs no step anything.
+        model = model if model.noise is None else model.with_noise(None)
         if config.weight_prior and model.weights_kl is not None:
             raise ConfigurationError(
                 f"training.weight_prior is {config.weight_prior:g}, but the weights of this model's decoder are random, and "
@@ -207,7 +209,8 @@ class Trainer:
 
     def _model(self, params: Any) -> AbstractLatentVariableModel:
         # A copy, because the next chunk takes the memory of the state that it is given.
-        return eqx.combine(jax.tree.map(jnp.copy, on_one(params, self.mesh)), self._rest)
+        model = eqx.combine(jax.tree.map(jnp.copy, on_one(params, self.mesh)), self._rest)
+        return model if model.noise is None else model.with_noise(model.noise)
 
     def _record(self, progress: Progress, gradient_norm: float, epoch: float, programs: Programs) -> Record:
         num_steps, *sums = progress.since_record
