@@ -110,7 +110,7 @@ def measure(options: argparse.Namespace) -> None:
             for method in options.methods:
                 place = {"set": name, "method": method, "seed": seed, "rows": options.rows, "epochs": options.epochs}
                 place["at random"] = options.at_random
-                if any(all(each[key] == value for key, value in place.items()) for each in done):
+                if any(all(each.get(key, False) == value for key, value in place.items()) for each in done):
                     continue
                 start = time.perf_counter()
                 error = error_of(method, x, missing, seed, options.epochs)
@@ -121,7 +121,9 @@ def measure(options: argparse.Namespace) -> None:
 
 def show(path: Path) -> None:
     """Means over the seeds with their standard errors."""
-    done = [each | {"set": each["set"] + (", at random" if each["at random"] else "")} for each in json.loads(path.read_text())]
+    done = [
+        each | {"set": each["set"] + (", at random" if each.get("at random") else "")} for each in json.loads(path.read_text())
+    ]
     sets = list(dict.fromkeys(each["set"] for each in done))
     print("| method | " + " | ".join(sets) + " |\n|" + " --- |" * (len(sets) + 1))
     for method in METHODS:

@@ -85,6 +85,14 @@ def test_light_tails_have_near_limits(num_rows: int) -> None:
     assert (np.maximum(above, -below) < 100).mean() > 0.75
 
 
+@pytest.mark.parametrize("share", [0.01, 0.5])
+def test_marks_of_yes_and_no_have_near_limits_and_rare_counts_room(share: float) -> None:
+    marks = (np.random.default_rng(0).random((500, 1)) < share).astype(np.float64)
+    low, high = Plausible.of(marks, marks.min(axis=0), marks.max(axis=0)).limits(5_000)
+    assert 5 < high[0] < 20
+    assert -20 < low[0] < 0
+
+
 def test_a_value_further_outside_than_the_range_is_wide_is_named() -> None:
     rng = np.random.default_rng(4)
     table, names = rng.uniform(size=(600, 3)) * [1.0, 10.0, 0.01] + [0.0, 100.0, 5.0], ["a", "b", "c"]

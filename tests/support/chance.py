@@ -66,7 +66,7 @@ COMPARISONS = {
     "oracles/test_semi_supervised.py": 40,
     "oracles/test_wake_sleep.py": 40,
     "test_another_model.py": 10,
-    "training/test_noise.py": 1,
+    "training/test_noise.py": 101,
     "training/test_training_holes.py": 4,
     "training/test_training_losses.py": 4,
     "training/test_training_schedule.py": 2,

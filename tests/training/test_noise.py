@@ -10,14 +10,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from support.built import build_model
-from support.chance import differs
+from support.chance import agrees, differs
 
 from lowerbound import VAE
 from lowerbound.config import RunConfig
 from lowerbound.data.describe import describe
 from lowerbound.data.examples import Example
 from lowerbound.models import split_trained
-from lowerbound.training.noise import with_fitted_noise, without_noise
+from lowerbound.training.feed import spread
+from lowerbound.training.noise import has_noise, with_fitted_noise, without_noise
 
 SETTINGS: dict[str, Any] = {
     "model": {"latent_dim": 2},
@@ -92,13 +93,49 @@ def test_training_ends_with_it_and_begins_without_it() -> None:
     gain = bounds(vae.model_, x) - bounds(plain, x)
     assert gain.mean() > 0
     assert differs(gain.mean(), 0.0, gain.std() / np.sqrt(len(x)))
-    # Weights that go on being trained do so without it, as those of a fresh model do.
-    again = VAE(**{**settings, "epochs": 1}, warm_start=True)
-    again.fit(x)
-    assert np.abs(again.fit(x).model_.noise.weight).max() > 0.0
+    # Weights that go on being trained do so without it: as those of a model do that has none.
+    gone_on = []
+    for model in (vae.model_, plain):
+        again = VAE(**{**settings, "epochs": 1}, warm_start=True).fit(x)
+        again.model_ = model
+        gone_on.append(split_trained(again.fit(x).model_)[0])
+    assert eqx.tree_equal(*gone_on)
+    assert not eqx.tree_equal(gone_on[0], split_trained(vae.model_)[0])
+    # And a fresh model's weights are those that independent pixels give.
     apart = VAE(**settings, likelihood="discretized-logistic-mixture", config={"likelihood": {"num_components": 3}}).fit(x)
     for ours, theirs in zip(*(jax.tree.leaves(split_trained(each.model_)[0]) for each in (vae, apart)), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-4)
+
+
+def test_examples_that_were_not_trained_on_refuse_it() -> None:
+    x = pictures(60, smooth=True)
+    model = model_of(x)
+    assert has_noise(with_fitted_noise(model, Example(x), Example(pictures(40, smooth=True, seed=1))))
+    # Every other column mirrored: what each pixel told of the next is the contrary there.
+    other = pictures(40, smooth=True, seed=1)
+    other[:, :, ::2] = 255 - other[:, :, ::2]
+    refused = with_fitted_noise(model, Example(x), Example(other))
+    assert not has_noise(refused)
+    assert refused.noise is not None
+
+
+def test_rows_that_are_sorted_are_all_seen() -> None:
+    rows = spread(40, 440)
+    assert (len(rows), rows[0], rows[-1]) == (40, 0, 439)
+    assert np.ptp(np.diff(rows)) <= 1
+    assert spread(5, 3).tolist() == [0, 1, 2]
+
+
+def test_means_have_no_noise() -> None:
+    x = pictures(300, smooth=True)
+    fitted = with_fitted_noise(model_of(x), Example(x))
+    z = jnp.zeros(2)
+    mean = np.asarray(fitted.decode_mean(z))
+    drawn = np.stack([np.asarray(fitted.decode_draw(z, key)) for key in jax.random.split(jax.random.key(0), 400)])
+    error = drawn.std(axis=0) / np.sqrt(len(drawn))
+    assert agrees(drawn.mean(axis=0), mean, error)
+    # The control: an average of sixteen draws is off by many such errors.
+    assert not agrees(drawn[:16].mean(axis=0), mean, error)
 
 
 def test_a_model_without_such_numbers_is_itself() -> None:

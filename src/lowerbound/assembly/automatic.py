@@ -121,7 +121,7 @@ def _all(
     name = _name_of(network, given)
     convolves = name in _CONVOLVED_NUMBERS and jax.default_backend() == "cpu"
     batch = min(asked or (_CONVOLVED_BATCH if convolves else 100 if count < _MANY else 200), max(count, 1))
-    longer = _LONGER_FOR_ROWS if is_table and not spec.columns else 1
+    longer = _LONGER_FOR_ROWS if is_table and not (spec.columns or spec.holes) else 1
     wanted = int(min(longer * _MOST_STEPS, max(_FEWEST_STEPS, longer * _STEPS_AN_EXAMPLE * count)))
     steps = min(wanted, _affordable(spec, law, name, batch))
     # What does not fill a batch waits for another epoch.

@@ -184,6 +184,7 @@ def _resume(path: Path, epochs: int | None, data_dir: Path | None, devices: int 
 
 def _train(run: TrainingRun, devices: int | None, *, report: bool, as_json: bool, resumed: bool) -> None:
     from ..report.training_log import TrainingLog
+    from ..training.noise import has_noise
     from .progress import display
 
     if not run.writes:
@@ -232,7 +233,7 @@ def _train(run: TrainingRun, devices: int | None, *, report: bool, as_json: bool
         about = {} if diagnosis is None else {"report": str(page), "verdict": diagnosis.verdict}
         scores = {} if evaluation is None else evaluation.to_json()
         return print_json({"event": "finished", "run": str(run.folder.path), **about, **scores}, indent=None)
-    if model.noise is not None:
+    if has_noise(model):
         say(
             "now that training has ended, what a pixel tells of the next was fitted, with all else as it is: the bounds above "
             "are without it, all figures from here on with it"

@@ -60,6 +60,7 @@ class Plausible(NamedTuple):
             block = np.clip(some[:, which].astype(np.float64), low[which], high[which])
             quarter, middle, three_quarters = np.quantile(block, (0.25, 0.5, 0.75), axis=0)
             shapes = np.where(_light_tails(block - middle), _LARGEST_LIGHT_SHAPE, _SHAPES[-1, 0])
+            shapes = np.where(_are_two_whole_numbers(block), _SHAPES[0, 0], shapes)
             allowance[which] = np.where(quarter == three_quarters, allowance[which], 0.0)
             tails[which] = [(*_tail(column, most), *_tail(-column, most)) for column, most in zip(block.T, shapes, strict=True)]
         return cls(low - np.maximum(width, allowance), high + np.maximum(width, allowance), tails)
@@ -74,6 +75,13 @@ class Plausible(NamedTuple):
         (start, scale, power), (start_below, scale_below, power_below) = self.tails.T.reshape(2, 3, -1)
         above, below = start + scale * cells**power, start_below + scale_below * cells**power_below
         return np.minimum(self.low, -below), np.maximum(self.high, above)
+
+
+def _are_two_whole_numbers(columns: np.ndarray) -> np.ndarray:
+    """Which columns hold two whole numbers and nothing else: yes and no, or rare counts, of which few lie much higher."""
+    low, high = columns.min(axis=0), columns.max(axis=0)
+    are_ends = ((columns == low) | (columns == high)).all(axis=0)
+    return are_ends & (low < high) & (low == np.rint(low)) & (high == np.rint(high))
 
 
 def _light_tails(centred: np.ndarray) -> np.ndarray:

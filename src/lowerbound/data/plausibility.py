@@ -27,7 +27,8 @@ def check_like_training(
     range is wide, and than the tails of the training rows make likely for so many new cells (`Plausible`). Fresh rows of the
     law of 50, 500 or 5,000 training rows, as many, 10 or 100 times as many, of 1 and of 20 columns, are warned of in 0.44 % of
     the sets at most, those of Cauchy's law; of laws that have a mean in less than 0.1 % (`benchmarks/false_warnings.py`). Of a
-    normal column a value is named from 26 to 44 deviations on, of 20 training rows or fewer from some thousand on.
+    normal column a value is named from 26 to 44 deviations on, of 20 training rows or fewer from some thousand on; of a skewed
+    one, whose tail is not known, later still; of a column of 0 and 1 from about ten on.
 
     - `rows`: the numbers that a person knows the rows by; None for their places.
 

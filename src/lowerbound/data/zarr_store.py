@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import math
 from collections.abc import Iterator
@@ -72,7 +73,7 @@ def _array(folder: Path, found: Any, key: str) -> Any:
         if key:
             raise DataError(f"data.key is {key!r}, but {folder} is a Zarr store of one array without a name; leave the key out.")
         return found
-    arrays = dict(found.arrays())
+    arrays = {name: each for name, each in found.members(max_depth=None) if isinstance(each, zarr.Array)}
     if not key and len(arrays) != 1:
         there = ", ".join(f"{name} {array.shape} {array.dtype}" for name, array in arrays.items())
         raise DataError(
@@ -108,6 +109,7 @@ class ZarrRows(FileRows):
     """The rows of an array in a store, in blocks of whole chunks (or of whole shards)."""
 
     def __init__(self, folder: Path, array: Any) -> None:
+        self._folder = folder
         shape, grid = tuple(array.shape), tuple(array.shards or array.chunks)
         dtype = np.dtype(np.uint8) if array.dtype == np.bool_ else np.dtype(array.dtype).newbyteorder("=")
         bytes_each = math.prod(shape[1:]) * dtype.itemsize
@@ -130,8 +132,15 @@ class ZarrRows(FileRows):
         if there < expected:
             warn_of_data(
                 f"{folder}: {expected - there:,} of {expected:,} chunks are not stored, which Zarr takes for {array.fill_value} "
-                "in every element. If the store was copied in part, copy it again."
+                "in every element, and leaves out where they are nothing else. If the store was copied in part, copy it again."
             )
+
+    @property
+    @override
+    def fingerprint(self) -> str:
+        """Of the files and of their places: the same bytes are other rows in another chunk."""
+        places = [path.relative_to(self._folder).as_posix() for path in self.files.paths]
+        return hashlib.sha256(f"{places} {super().fingerprint}".encode()).hexdigest()
 
     @override
     def read_block(self, number: int) -> np.ndarray:

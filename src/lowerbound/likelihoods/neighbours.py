@@ -27,8 +27,6 @@ from .on_levels import AbstractLevels
 
 # Draws of the pixels before, over which a mean is taken.
 _MEAN_DRAWS = 16
-# From so many levels on, half a level is less than a hundredth of the range.
-_FINE_LEVELS = 64
 
 
 class PixelByPixel(dist.Distribution):
@@ -85,13 +83,8 @@ class PixelByPixel(dist.Distribution):
 
     @property
     def mean(self) -> Float[Array, "..."]:
-        """E[x_i], as the average of E[x_i | x_before i] over 16 draws of what is before, always the same ones."""
-
-        def given(total: Array, drawn: Array) -> tuple[Array, None]:
-            return total + self.likelihood.mean_given(self.likelihood.shifted(self.params, drawn)), None
-
-        drawn = self.sample(jax.random.key(0), (_MEAN_DRAWS,))
-        return jax.lax.scan(given, jnp.zeros(self.event_shape, self.params.dtype), drawn)[0] / _MEAN_DRAWS
+        """E[x_i], as the likelihood says it."""
+        return self.likelihood.mean_over_before(self.params)
 
 
 class AbstractNeighbours(AbstractJoint):
@@ -123,9 +116,15 @@ class AbstractNeighbours(AbstractJoint):
         """The decoder's numbers, of any picture's shape, moved by what the pixels before say, of the picture's shape."""
         return params + said
 
-    def mean_given(self, params: Float[Array, "..."]) -> Float[Array, "..."]:
-        """E[x_i] of each pixel by itself, by its numbers, which those before it have moved."""
-        return self.of_shape(self.event_shape).mean_of(params)
+    def mean_over_before(self, params: Float[Array, "..."]) -> Float[Array, "..."]:
+        """E[x_i], as the average of E[x_i | x_before i] over 16 draws of what is before, always the same ones."""
+        family = self.of_shape(self.event_shape)
+
+        def given(total: Array, drawn: Array) -> tuple[Array, None]:
+            return total + family.mean_of(self.shifted(params, drawn)), None
+
+        drawn = self.distribution(params).sample(jax.random.key(0), (_MEAN_DRAWS,))
+        return jax.lax.scan(given, jnp.zeros(self.event_shape, params.dtype), drawn)[0] / _MEAN_DRAWS
 
     @property
     def picture_shape(self) -> tuple[int, int, int]:
@@ -247,7 +246,7 @@ class NeighbourLogistics(AbstractLevels, AbstractNeighbours):
     @override
     def with_noise(self, noise: Filter | None) -> NeighbourLogistics:
         if noise is None:
-            return dataclasses.replace(self, is_plain=True)
+            return dataclasses.replace(self, neighbours=Filter.none(self.picture_shape[2]), is_plain=True)
         return dataclasses.replace(self, neighbours=noise, is_plain=False)
 
     @override
@@ -267,10 +266,14 @@ class NeighbourLogistics(AbstractLevels, AbstractNeighbours):
         return params.at[first : first + 2 * count].set(jnp.concatenate([places, widths + width]))
 
     @override
-    def mean_given(self, params: Float[Array, "..."]) -> Float[Array, "..."]:
-        """Of many levels in closed form, a hundredth of the range off at most, because the sum over all of them takes long."""
-        family = self.of_shape(self.event_shape)
-        return family.centre(params) if self.num_levels >= _FINE_LEVELS else family.mean_of(params)
+    def mean_over_before(self, params: Float[Array, "..."]) -> Float[Array, "..."]:
+        """E[x_i] where no pixel before has missed its mean, which all do by 0 on average.
+
+        So it is without noise. Near the ends of the range, where draws are cut off, the mean of many draws lies a hundredth or
+        two of the range off.
+        """
+        unmoved = self.moved(params, jnp.zeros(self.event_shape, params.dtype))
+        return self.of_shape(self.event_shape).mean_of(params if self.is_plain else unmoved)
 
     @staticmethod
     def _family(event_shape: tuple[int, ...], **arguments: Any) -> DiscretizedLogisticMixture:

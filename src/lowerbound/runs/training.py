@@ -254,9 +254,9 @@ class TrainingRun:
                 f"{error} All that was learned is kept in {place}; go on with: lowerbound train --resume {self.folder.path}"
             ) from error
         if not self.writes:
-            return self.trainer.model_of(self.progress)
+            return self.trainer.model_of(self.progress, has_ended=self.is_finished)
         self.save_checkpoint()
-        model = self.trainer.model_of(self.progress)
+        model = self.trainer.model_of(self.progress, has_ended=self.is_finished)
         if self.is_finished:
             save_model_folder(self.folder.model, self.config.to_dict(), self.spec, model)
         self._note_end(self.progress.stop_reason)

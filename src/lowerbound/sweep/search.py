@@ -95,8 +95,12 @@ class Search:
         for trial, begun in list(self._at.items()):
             if time.monotonic() - begun > most_seconds and not any(self.worker.home.run(trial).glob("checkpoints/step-*")):
                 failure = f"its first steps were not done after {time.monotonic() - begun:.0f} s, when the time was over."
+                try:
+                    self.study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+                except (ValueError, RuntimeError):
+                    # It has ended at this very moment.
+                    continue
                 self.worker.home.write(trial, Result(dict(trial.setting.values), trial.seed, failure=failure), None)
-                self.study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
                 self.worker.say(f"{trial.name}: no model: {failure} ({trial.setting.words})")
 
     def trials(self) -> list[Trial]:

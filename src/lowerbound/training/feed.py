@@ -26,6 +26,11 @@ _HIDING = 5
 _LABELLED = 2**31 - 1
 
 
+def spread(count: int, among: int) -> np.ndarray:
+    """The numbers of so many rows, or of all where they are fewer, evenly spread."""
+    return np.unique(np.linspace(0, among - 1, min(count, among)).astype(int))
+
+
 class AbstractBatches(eqx.Module):
     """What the program of one chunk is given: examples, and which of them each step sees."""
 
@@ -53,6 +58,10 @@ class AbstractFeed(eqx.Module):
     @abstractmethod
     def first(self, count: int) -> Example:
         """The first of them, `count` at most."""
+
+    def some(self, count: int) -> Example:
+        """As many of them, spread evenly: a person's order may be by kind."""
+        return self.first(count)
 
     @abstractmethod
     def fetch(self, key: PRNGKeyArray, first_step: int, schedule: Schedule) -> AbstractBatches:
@@ -82,6 +91,10 @@ class AbstractResident(AbstractFeed, AbstractBatches):
     @override
     def first(self, count: int) -> Example:
         return self.data[:count]
+
+    @override
+    def some(self, count: int) -> Example:
+        return self.data[spread(count, len(self.data))]
 
     @override
     def fetch(self, key: PRNGKeyArray, first_step: int, schedule: Schedule) -> AbstractBatches:
@@ -241,6 +254,10 @@ class Streamed(AbstractFeed):
     @override
     def first(self, count: int) -> Example:
         return jax.tree.map(jnp.asarray, self.read(np.arange(min(count, self.count))))
+
+    @override
+    def some(self, count: int) -> Example:
+        return jax.tree.map(jnp.asarray, self.read(spread(count, self.count)))
 
     @override
     def fetch(self, key: PRNGKeyArray, first_step: int, schedule: Schedule) -> AbstractBatches:

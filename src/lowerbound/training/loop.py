@@ -26,7 +26,7 @@ from ..storage.memory import check_fits, in_memory
 from . import program
 from .feed import AbstractFeed
 from .feeding import feed_of
-from .noise import MOST_EXAMPLES, with_fitted_noise, without_noise
+from .noise import BATCH_SIZE, MOST_EXAMPLES, MOST_NUMBERS, with_fitted_noise, without_noise
 from .numbers import Numbers, as_inputs
 from .optimizer import learning_rate
 from .programs import ALONE, Programs
@@ -100,6 +100,7 @@ class Trainer:
         self.fixed = program.Fixed(self._rest, as_inputs(objective), numbers, self.schedule, mesh)
         self.has_validation = len(validation) > 0
         self._compiling = (0, 0.0)
+        self._fitted: tuple[tuple[int, float], AbstractLatentVariableModel] | None = None
         # Without validation data the monitors are still looked at, on some of the training data.
         if self.has_validation:
             self._watched = validation if validation.is_streamed else place(validation, mesh)
@@ -120,16 +121,32 @@ class Trainer:
             state = program.initial_state(self.fixed, self._params, self.feed.num_examples)
             return Progress(state, jax.tree.map(jnp.copy, self._params))
 
-    def model_of(self, progress: Progress) -> AbstractLatentVariableModel:
+    def model_of(self, progress: Progress, *, has_ended: bool = True) -> AbstractLatentVariableModel:
         """The model to keep: the best validated weights under early stopping, otherwise the newest (averaged) ones.
 
-        What waits for the end of training is fitted.
+        What waits for the end of training is fitted where it `has_ended`.
         """
         keep_best = self._patience > 0 and math.isfinite(progress.best_bound)
         model = self._model(progress.best_params if keep_best else program.averaged(progress.state))
-        if model.noise is None:
+        if model.noise is None or not has_ended:
             return model
-        return with_fitted_noise(model, on_one(self.feed.first(MOST_EXAMPLES), self.mesh))
+        moment = int(progress.state.step), progress.best_epoch
+        if self._fitted is None or self._fitted[0] != moment:
+            self._fitted = moment, self._with_noise(model)
+        return self._fitted[1]
+
+    def _with_noise(self, model: AbstractLatentVariableModel) -> AbstractLatentVariableModel:
+        """The model with what waits for the end of training; validation examples say whether it is kept."""
+        batch = min(self.schedule.batch_size, BATCH_SIZE)
+        most = max(batch, min(MOST_EXAMPLES, MOST_NUMBERS // math.prod(model.event_shape)))
+        held = self._watched[: MOST_EXAMPLES // 4] if self.has_validation and not self._watched.is_streamed else None
+        with in_memory("what is fitted at the end does not fit into memory; make training.batch_size smaller, and resume."):
+            return with_fitted_noise(
+                model,
+                on_one(self.feed.some(most), self.mesh),
+                None if held is None else on_one(held, self.mesh),
+                batch_size=batch,
+            )
 
     def current_model(self, progress: Progress) -> AbstractLatentVariableModel:
         """The model as it stands now, for pictures while training."""

@@ -15,7 +15,7 @@ from typing_extensions import override
 
 from ..data.examples import Example
 from ..storage.memory import readable
-from .feed import AbstractBatches, AbstractFeed, Fetched, Hiding, permuted_batches
+from .feed import AbstractBatches, AbstractFeed, Fetched, Hiding, permuted_batches, spread
 from .schedule import MAX_STEPS_PER_CHUNK, Schedule
 
 # Bytes of the examples that one call of the program is given, and of a window, within which rows are shuffled.
@@ -192,6 +192,10 @@ class Stream(AbstractFeed):
     @override
     def first(self, count: int) -> Example:
         return jax.tree.map(np.asarray, self.reader.data[:count])
+
+    @override
+    def some(self, count: int) -> Example:
+        return jax.tree.map(np.asarray, self.reader.data[spread(count, self.num_examples)])
 
     @override
     def fetch(self, key: PRNGKeyArray, first_step: int, schedule: Schedule) -> AbstractBatches:
