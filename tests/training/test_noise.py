@@ -131,7 +131,8 @@ def test_means_have_no_noise() -> None:
     fitted = with_fitted_noise(model_of(x), Example(x))
     z = jnp.zeros(2)
     mean = np.asarray(fitted.decode_mean(z))
-    drawn = np.stack([np.asarray(fitted.decode_draw(z, key)) for key in jax.random.split(jax.random.key(0), 400)])
+    draw = jax.jit(jax.vmap(lambda key: fitted.decode_draw(z, key)))
+    drawn = np.asarray(draw(jax.random.split(jax.random.key(0), 400)))
     error = drawn.std(axis=0) / np.sqrt(len(drawn))
     assert agrees(drawn.mean(axis=0), mean, error)
     # The control: an average of sixteen draws is off by many such errors.
