@@ -32,7 +32,7 @@ _MOST_EXAMPLES = 20_000
 # Pixels of a picture that are drawn one after the other in a second or two.
 _MOST_DRAWN_IN_TURN = 128 * 128
 # What z leaves of a photograph is smooth; of digits on a ground, whose pixels are mostly the lowest or the highest level, it is
-# edges, which a linear filter does not know (docs/results.md).
+# edges, which a linear filter does not know.
 _MOST_AT_ENDS = 0.25
 _NO_GRAINS = "pixels know those before them, so that samples have no grains"
 # The law of a column of a table by its kind.

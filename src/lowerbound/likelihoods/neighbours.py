@@ -218,7 +218,7 @@ class NeighbourLogistics(AbstractLevels, AbstractNeighbours):
     place_ik and scale_ik are the decoder's, m_i the mean of its places, and E[x_j|z] that of independent pixels. What z leaves
     open of a photograph is smooth, and not salt and pepper. The filter A, w and u are 0 while the model is trained and fitted
     when that has ended, with all else as it is: they explain what training left, and z goes on saying what is in a picture.
-    (Trained together with the rest they explain so much of a photograph that z says little of it: docs/results.md.) See
+    (Trained together with the rest they would explain so much of a photograph that z says little of it.) See
     `AbstractNeighbours`, and `DiscretizedLogisticMixture` for the other arguments. `is_plain`: for
     independent pixels, of which nothing is computed that is 0.
     """
