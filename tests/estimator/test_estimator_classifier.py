@@ -125,6 +125,17 @@ def test_values_drawn_anew_need_spreads_of_their_shape() -> None:
         VAE(2, **_SMALL).fit(X, spread=np.ones(4))
 
 
+def test_values_drawn_anew_are_scaled_by_the_deviation_of_their_draws() -> None:
+    x, spread = np.column_stack([X[:, 0], 1e-3 * X[:, 1]]), np.tile(np.asarray([0.5, 2.0], np.float32), (len(X), 1))
+    vae = VAE(1, **{**_SMALL, "epochs": 1}, likelihood="gaussian", validation=0).fit(x, spread=spread)
+    drawn = x.repeat(200, axis=0) + spread.repeat(200, axis=0) * np.random.default_rng(1).normal(size=(len(x) * 200, 2))
+    # A standard deviation of 48,000 draws is known to a third of a percent.
+    np.testing.assert_allclose(vae.spec_.std, drawn.std(axis=0), rtol=0.02)
+    np.testing.assert_allclose(vae.spec_.mean, x.mean(axis=0), rtol=1e-5)
+    # Of the values themselves the second would be a two-thousandth.
+    assert x.std(axis=0)[1] < 0.01
+
+
 @pytest.mark.parametrize("method", ["m1", "m2"])
 def test_sparse_rows_are_taken_as_the_same_dense_ones(method: str) -> None:
     some: dict[str, Any] = {"m1": VAE(2, **{**_SMALL, "epochs": 2}), "m2": VAE(**{**M2.get_params(), "epochs": 2})}

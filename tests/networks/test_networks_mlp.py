@@ -78,6 +78,21 @@ def test_both_together() -> None:
     np.testing.assert_allclose(network(X, condition=C), expected, rtol=1e-4, atol=1e-5)
 
 
+def test_of_one_example_with_many_conditions_the_first_product_is_taken_once() -> None:
+    network = MLP((500,), (1,), hidden_widths=(40,), condition_dim=10, key=jax.random.key(0))
+
+    def cost(num_conditions: int, num_examples: int) -> float:
+        def of(x: jax.Array) -> jax.Array:
+            return jax.vmap(lambda condition: network(x, condition=condition))(jnp.eye(10)[:num_conditions])
+
+        compiled: Any = jax.jit(jax.vmap(of)).lower(jnp.ones((num_examples, 500))).compile()
+        return compiled.cost_analysis()["flops"]
+
+    assert cost(10, 20) < 1.5 * cost(1, 20)
+    # The control: other examples are so many products.
+    assert cost(1, 200) > 8 * cost(1, 20)
+
+
 def test_all_weights_may_start_from_one_scale_and_biases_stay_at_zero() -> None:
     network = MLP((50,), (2, 30), hidden_widths=(100,), initial_scale=0.02, key=jax.random.key(0))
     for layer in network.layers:

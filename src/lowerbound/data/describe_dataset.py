@@ -50,4 +50,8 @@ def _described(dataset: Dataset, rows: np.ndarray, kind: str) -> DataSpec:
         # Pictures of bytes, which holes have made floating-point numbers.
         whole = whole.astype(np.uint8)
     spec = describe(whole, names, num_levels=dataset.num_levels, kind=kind, name=dataset.name, rows=rows)
+    if dataset.spread is not None:
+        # Of the values that training draws: a code of M1 that says nothing has means near 0, and draws of variance 1.
+        own = np.sqrt(np.square(dataset.spread[rows], dtype=np.float64).mean(axis=0)).reshape(-1)
+        spec = dataclasses.replace(spec, std=tuple(np.hypot(spec.std, own).tolist()))
     return dataclasses.replace(spec, holes=tuple(holes.tolist())) if holes.any() else spec

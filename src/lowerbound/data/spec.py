@@ -32,7 +32,8 @@ class DataSpec:
       data where no such limit is known, the training data's own minimum and maximum.
     - `step`: the data's precision in the user's units: one number for all elements, or one per element (flattened). 1 for
       binary and integer data; for continuous data the smallest gap between two distinct recorded values.
-    - `mean`, `std`: of the training data, per element (flattened), in the user's units.
+    - `mean`, `std`: of the training data, per element (flattened), in the user's units; where each step draws values anew, those
+      of its draws.
     - `feature_names`: names of the columns of a table, else empty.
     - `element_low`, `element_high`: the training data's own extremes, per element (flattened). `is_whole`: every value is a whole
       number. `not_whole`: which elements hold one that is not, by their numbers in the flattened example; empty where that

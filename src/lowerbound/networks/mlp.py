@@ -50,16 +50,29 @@ class AbstractPerceptron(AbstractNetwork):
         condition: Float[Array, " condition"] | None = None,
         key: PRNGKeyArray | None = None,
     ) -> Float[Array, "..."]:
-        hidden = with_condition(x.reshape(-1), condition, self.condition_dim)
         num_hidden = len(self.layers) - 1
         keys = [None] * num_hidden if key is None else jax.random.split(key, num_hidden)
-        for number, (layer, layer_key) in enumerate(zip(self.layers[:-1], keys, strict=True)):
-            after = self.units(number, layer(hidden))
+        hidden, sums = None, self._first_sums(x.reshape(-1), condition)
+        for number, (layer, layer_key) in enumerate(zip(self.layers[1:], keys, strict=True)):
+            after = self.units(number, sums)
             if self.dropout.p > 0:
                 after = self.dropout(after, key=layer_key, inference=layer_key is None)
             # Never around the first: the input is data, not a hidden layer, even where it has as many numbers.
-            hidden = hidden + after if self.residual and number > 0 and hidden.shape == after.shape else after
-        return self.layers[-1](hidden).reshape(self.out_shape)
+            if self.residual and hidden is not None and hidden.shape == after.shape:
+                after = hidden + after
+            hidden, sums = after, layer(after)
+        return sums.reshape(self.out_shape)
+
+    def _first_sums(self, x: Float[Array, " features"], condition: Float[Array, " condition"] | None) -> Float[Array, " sums"]:
+        """W (x, condition) + b of the first layer.
+
+        As two products, so that one x with many conditions (`jax.vmap` over these alone) is multiplied once.
+        """
+        first = self.layers[0]
+        if self.condition_dim == 0:
+            return first(x)
+        given = with_condition(x[:0], condition, self.condition_dim)
+        return x @ first.weight[: len(x)] + (given @ first.weight[len(x) :] + first.bias)
 
     @override
     def with_output_bias(self, bias: np.ndarray) -> "AbstractPerceptron":
