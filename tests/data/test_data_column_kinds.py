@@ -184,3 +184,19 @@ def test_a_column_given_as_a_category_stays_one() -> None:
     (column,) = infer_columns(table(zip=np.array([1010.0, 1020.0, 1010.0, 8001.0])), known)
     assert column.categories == (1010.0, 1020.0, 8001.0)
     np.testing.assert_array_equal(column.encode(table(zip=np.array([8001.0, 5.0, np.nan, 1010.0]))), [2, 3, np.nan, 0])
+
+
+@pytest.mark.parametrize("text", ["1_0", "inf", "-Infinity", "1e999"])
+def test_what_only_python_takes_for_a_number_is_none(text: str) -> None:
+    table = RawTable("X", ("a",), (np.asarray(["1.5", text], object),))
+    with pytest.raises(DataError, match=re.escape(f"X: row 1, column 'a' is the text {text!r}; expected a number")):
+        Column("a", "real").encode(table)
+
+
+@pytest.mark.parametrize("categories", [("false", "true"), ("False", "True"), ("FALSE", "TRUE")])
+def test_yes_and_no_have_the_same_codes_however_they_are_written(categories: tuple[str, ...]) -> None:
+    column = Column("a", "binary", categories=categories, counts=(1, 1))
+    for no, yes in (("false", "true"), ("FALSE", "True"), ("0", "1"), (0.0, 1.0)):
+        cells = np.asarray([no, yes], float if no == 0.0 else object)
+        assert column.encode(RawTable("X", ("a",), (cells,))).tolist() == [0, 1]
+    assert column.encode(RawTable("X", ("a",), (np.asarray(["yes", None], object),))).tolist()[0] == 2

@@ -11,7 +11,7 @@ import pytest
 
 from lowerbound.data import load_dataset
 from lowerbound.data.dataset import Dataset
-from lowerbound.data.labels import label_values, told_rows
+from lowerbound.data.labels import label_column, label_values, told_rows
 from lowerbound.data.splits import consecutive_split, shuffled_split
 from lowerbound.errors import ConfigurationError, DataError
 
@@ -27,6 +27,8 @@ from lowerbound.errors import ConfigurationError, DataError
         (np.array([True, False, True]), [True, False, True]),
         (pd.Series(["a", None, "b"], dtype="category"), ["a", None, "b"]),
         (pd.Series(["a", pd.NA, "b"], dtype="string"), ["a", None, "b"]),
+        (["a", np.nan, "b"], ["a", None, "b"]),
+        (pd.Series([3, None, 5], dtype="category"), [3, None, 5]),
         (np.array([[2], [-1], [0]]), [2, None, 0]),
     ],
 )
@@ -105,3 +107,17 @@ def test_a_table_may_lack_labels_where_they_are_asked_for_as_labels(tmp_path: Pa
     np.testing.assert_array_equal(numbers, [1, np.nan, 0])
     with pytest.raises(DataError, match="line 3, column 'kind' has no value"):
         load_dataset(path, condition="kind")
+
+
+@pytest.mark.parametrize(
+    ("values", "column"),
+    [
+        (["a", None, "b"], ["a", "", "b"]),
+        (pd.Series(["a", None, "b"], dtype="category"), ["a", "", "b"]),
+        ([1.0, np.nan, 0.0], [1, -1, 0]),
+        ([True, None, False], [1, -1, 0]),
+        ([True, False], [True, False]),
+    ],
+)
+def test_labels_of_a_data_set_say_where_there_is_none(values: Any, column: list[Any]) -> None:
+    assert label_column(values, "y").tolist() == column

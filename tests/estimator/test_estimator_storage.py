@@ -15,7 +15,7 @@ from lowerbound import VAE
 from lowerbound.assembly.parts import part_from_json, part_to_json
 from lowerbound.config import RunConfig
 from lowerbound.data.dataset import Dataset
-from lowerbound.errors import ConfigurationError, ModelFolderError
+from lowerbound.errors import ConfigurationError, ModelFolderError, SavingError
 from lowerbound.likelihoods import AbstractElementwise, Bernoulli, DiscretizedLogistic, Gaussian, Measure, Scaling, Support
 from lowerbound.objectives import ELBO
 from lowerbound.posteriors import DiagonalGaussian
@@ -254,3 +254,10 @@ def test_saving_replaces_a_damaged_model_of_ours_but_no_link_and_no_second_docum
     (tmp_path / "model" / "estimator.json").write_text('{"format": "theirs"}')
     with pytest.raises(ConfigurationError, match=r"other files than a saved model's \(estimator.json\)"):
         vae.save(tmp_path / "model")
+
+
+def test_a_name_that_is_too_long_is_said(vae, tmp_path):
+    with pytest.raises(SavingError, match=r"File name too long.*Save to a shorter path"):
+        vae.save(tmp_path / ("n" * 300))
+    with pytest.raises(ModelFolderError, match="does not exist"):
+        VAE.load(tmp_path / ("n" * 300))

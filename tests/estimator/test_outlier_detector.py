@@ -161,6 +161,10 @@ def test_a_frame_with_texts_and_holes_is_a_table_like_any() -> None:
         ({"n_estimators": 300}, "n_estimators is 300, but each model holds out rows of its own, and 288 are left beside"),
         ({"method": "best"}, "method is 'best'; expected one of auto, joined"),
         ({"vae": "a model"}, "vae is 'a model'; expected an unfitted VAE, or None"),
+        (
+            {"calibration": 0.999},
+            r"calibration is 0.999, which takes \d+ of \d+ rows; expected a share that leaves 4 rows or more",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused(parameters: dict[str, Any], message: str) -> None:

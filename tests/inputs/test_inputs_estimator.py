@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import decimal
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,13 +15,30 @@ import scipy.sparse
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from judging import answered, generated
+from judging import answered, few_generated, generated
 
-from lowerbound import VAE
+from lowerbound import VAE, EnsembleVAE
+from lowerbound.errors import DataError, TooLargeError
 
 # One shape of what is accepted, so that most fits share a program.
 _ROWS, _COLUMNS = 24, 3
 _GOOD = np.random.default_rng(0).normal(size=(_ROWS, _COLUMNS))
+
+_FRAME = pd.DataFrame(_GOOD)
+
+
+class _Columns:
+    """As a frame whose rows lie in a cluster."""
+
+    columns = ("a", "b", "c")
+
+
+class _Elsewhere:
+    """As an array on another device."""
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+        raise RuntimeError("the values are not here")
+
 
 _CELLS = st.sampled_from(
     [
@@ -101,6 +119,25 @@ _WHATEVER = st.one_of(
             *(scipy.sparse.csr_matrix(_GOOD), np.ma.masked_array(_GOOD, mask=_GOOD > 1), np.matrix(_GOOD), _GOOD.tolist()),
             *(_GOOD[:1], _GOOD[:0], _GOOD[:2], np.full((_ROWS, _COLUMNS), 7.0), np.round(_GOOD), np.ones((5, 2, 2, 2, 2))),
             *(_GOOD * 1e38, _GOOD * 1e-40, _GOOD + 1e12),
+            *(
+                _Columns(),
+                _Elsewhere(),
+                Path("x.csv"),
+                {"a": _GOOD[:, 0]},
+                {1.0, 2.0},
+                (row for row in _GOOD),
+                range(3),
+                memoryview(_GOOD.tobytes()),
+            ),
+            *(scipy.sparse.coo_array(np.arange(3.0)), scipy.sparse.csr_matrix(_GOOD * 1j), scipy.sparse.dok_array(_GOOD > 0)),
+            np.array([(1.0, "x")] * _ROWS, dtype=[("a", "f8"), ("b", "U1")]),
+            *(_FRAME.astype("Float64").mask(_GOOD > 1), _FRAME.astype(object).mask(_GOOD > 1, pd.NA), _FRAME.groupby(0)),
+            *(
+                _GOOD.astype(">f8"),
+                np.broadcast_to(_GOOD[0], _GOOD.shape),
+                np.asfortranarray(_GOOD)[::-1],
+                _GOOD.astype(np.longdouble),
+            ),
         ]
     ),
 )
@@ -161,3 +198,53 @@ def test_samples_are_drawn_or_refused(count: Any, seed: Any, fitted: VAE) -> Non
     if count == 10**9:
         return
     answered(lambda: fitted.sample(count, random_state=seed))
+
+
+_LABELS = st.one_of(
+    st.sampled_from(
+        ["a", 3, None, iter("ab"), [["a"], ["a", "b"]], {}, [b"x"] * _ROWS, [{}] * _ROWS, [[1, 2]] * _ROWS, ["a"] * 5]
+    ),
+    st.lists(st.sampled_from(["a", "b", "", None, np.nan, pd.NA]), min_size=_ROWS, max_size=_ROWS),
+    st.lists(st.sampled_from([0, 1, -1, 1.5, True, None, np.nan]), min_size=_ROWS, max_size=_ROWS),
+    st.lists(st.sampled_from(["a", "b", None]), min_size=_ROWS, max_size=_ROWS).map(
+        lambda labels: pd.Series(labels, dtype="category")
+    ),
+    st.lists(st.sampled_from([1, 2, None]), min_size=_ROWS, max_size=_ROWS).map(lambda labels: pd.Series(labels, dtype="Int64")),
+    st.lists(st.sampled_from(["a", "b", None]), min_size=_ROWS, max_size=_ROWS).map(pl.Series),
+)
+
+
+@generated
+@given(labels=_LABELS)
+def test_labels_of_any_type_are_told_or_refused(labels: Any, fitted: VAE) -> None:
+    answered(lambda: fitted.explain(_GOOD, labels))
+
+
+@few_generated
+@given(labels=_LABELS)
+def test_a_model_of_labels_is_fitted_or_refused(labels: Any) -> None:
+    model: Any = answered(lambda: _vae(model="semi-supervised", objective="semi-supervised").fit(_GOOD, condition=labels))
+    assert model is None or "nan" not in map(str, model.spec_.condition.categories)
+
+
+@pytest.mark.parametrize("labels", [["a", np.nan] * 12, pd.Series(["a", None] * 12, dtype="category")], ids=["list", "category"])
+def test_a_condition_that_a_row_lacks_is_no_category(labels: Any) -> None:
+    with pytest.raises(DataError, match=r"condition' is nan in row 1; expected a number or a text in each row"):
+        _vae().fit(_GOOD, condition=labels)
+
+
+@pytest.fixture(scope="module")
+def ensemble() -> EnsembleVAE:
+    return EnsembleVAE(_vae(), n_members=2, random_state=0).fit(_GOOD, condition=["a", "b"] * (_ROWS // 2))
+
+
+@generated
+@given(
+    given_with=st.one_of(
+        _LABELS, st.sampled_from([["a"] * 3, ["a"] * 2, pl.Series(["a", "b", "a"]), pd.DataFrame({"c": ["a"] * 3})])
+    )
+)
+def test_an_ensemble_draws_under_any_condition(given_with: Any, ensemble: EnsembleVAE) -> None:
+    answered(lambda: ensemble.sample(3, condition=given_with, random_state=0))
+    with pytest.raises(TooLargeError, match=r"n_samples is 1,000,000,000,000"):
+        ensemble.sample(10**12)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DataError
+from ..errors import DataError, shortened
 from .streams import AbstractRows, rows_of
 
 # Rows looked at in one go: bounds the temporary memory on large sets.
@@ -57,9 +57,16 @@ def chunks_of_rows(array: np.ndarray | AbstractRows) -> range:
     return range(0, len(array), max(1, _CHUNK_ELEMENTS // row))
 
 
+def _variable(name: str) -> str:
+    """What a line of Python calls the array: its name, but for that of a file."""
+    return name if name.isidentifier() else "x"
+
+
 def _as_numeric(x: Any, name: str) -> np.ndarray:
     if hasattr(x, "toarray") and not isinstance(x, np.ndarray):
-        raise DataError(f"{name} is a sparse matrix ({type(x).__name__}); expected a dense array: pass {name}.toarray().")
+        raise DataError(
+            f"{name} is a sparse matrix ({type(x).__name__}); expected a dense array: pass {_variable(name)}.toarray()."
+        )
     check_no_mask(x, name)
     try:
         array = np.asarray(x)
@@ -71,6 +78,11 @@ def _as_numeric(x: Any, name: str) -> np.ndarray:
         raise DataError(
             f"{name} has dtype {array.dtype}. Complex data not supported: expected real numbers; "
             "real and imaginary parts can be two columns, numpy.concatenate([x.real, x.imag], axis=1)."
+        )
+    if array.dtype.names:
+        raise DataError(
+            f"{name} is a structured array with the fields {shortened(', '.join(array.dtype.names))}; expected plain numbers, "
+            "or a data frame, of which each field is a column: pandas.DataFrame(x)."
         )
     if array.dtype.kind not in "iuf":
         raise DataError(
@@ -96,8 +108,8 @@ def _check_shape_for_fitting(array: np.ndarray | AbstractRows, name: str, fewest
     if array.ndim < 2:
         raise DataError(
             f"{name} has shape {array.shape}; expected (examples, features) or (examples, height, width[, channels]). "
-            f"Reshape your data: {name}.reshape(-1, 1) if it is one feature of many examples, "
-            f"{name}.reshape(1, -1) if it is one example."
+            f"Reshape your data: {_variable(name)}.reshape(-1, 1) if it is one feature of many examples, "
+            f"{_variable(name)}.reshape(1, -1) if it is one example."
         )
     if len(array) and array.size == 0:
         raise DataError(
@@ -109,7 +121,7 @@ def _check_shape_for_fitting(array: np.ndarray | AbstractRows, name: str, fewest
     if len(array) == 1 < fewest:
         raise DataError(
             f"{name} has only one row (1 sample, shape={array.shape}) while a minimum of 2 is required: one example says "
-            f"nothing about how examples differ. If {array.shape[1:]} is really many examples, pass {name}[0]."
+            f"nothing about how examples differ. If {array.shape[1:]} is really many examples, pass {_variable(name)}[0]."
         )
 
 
@@ -123,17 +135,17 @@ def _check_event_shape(array: np.ndarray | AbstractRows, name: str, event_shape:
         return
     num_elements = int(np.prod(event_shape, dtype=int))
     if array.shape == event_shape:
-        advice = f"This is one example without its axis of examples. Reshape your data: pass {name}[None]."
+        advice = f"This is one example without its axis of examples. Reshape your data: pass {_variable(name)}[None]."
     elif array.ndim >= 2 and len(array) and array[0].size == num_elements:
         shape = ", ".join(str(size) for size in event_shape)
-        advice = f"The number of elements fits; if their order does too, pass {name}.reshape(-1, {shape})."
+        advice = f"The number of elements fits; if their order does too, pass {_variable(name)}.reshape(-1, {shape})."
     elif array.ndim == 2 and len(event_shape) == 1:
         advice = (
             f"{name} has {array.shape[1]} features, but VAE is expecting {event_shape[0]} features as input: "
             "give the same columns as in fit, in the same order."
         )
     elif array.ndim == 1:
-        advice = f"Reshape your data: {name}.reshape(-1, 1) or {name}.reshape(1, -1)."
+        advice = f"Reshape your data: {_variable(name)}.reshape(-1, 1) or {_variable(name)}.reshape(1, -1)."
     else:
         advice = "Give examples of the same size as those that the model was fitted to."
     raise DataError(f"{name} has shape {array.shape}; expected {expected}, as in fit. {advice}")
@@ -156,11 +168,12 @@ def _check_finite(array: np.ndarray | AbstractRows, name: str, may_have_holes: b
         num_nan += nan_here
         num_inf += int(bad.sum()) - nan_here
     if first is not None:
+        x = _variable(name)
         counts = [f"{count} {what}" for count, what in ((num_nan, "NaN"), (num_inf, "infinite")) if count]
         raise DataError(
             f"Input {name} contains {' and '.join(counts)} of {array.size} values (NaN or infinity); the first is "
             f"{array[first]} at index {first}. Expected finite numbers: drop or fill those rows, "
-            f"for example {name}[numpy.isfinite({name}).all(axis=tuple(range(1, {name}.ndim)))]."
+            f"for example {x}[numpy.isfinite({x}).all(axis=tuple(range(1, {x}.ndim)))]."
         )
 
 

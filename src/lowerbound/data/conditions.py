@@ -190,6 +190,9 @@ def condition_array(values: Any, name: str) -> np.ndarray:
     check_no_mask(values, f"the condition {name!r}")
     try:
         array = np.asarray(values)
+        if array.dtype.kind == "U" and not hasattr(values, "dtype"):
+            # NaN among the texts of a list is no text.
+            array = np.asarray(values, object)
     except Exception as error:
         # Rows of different lengths, or what a library of frames cannot give to NumPy, for which each has errors of its own.
         raise DataError(
@@ -228,8 +231,8 @@ def _plain(array: np.ndarray, name: str, *, as_text: bool) -> np.ndarray:
     """Python's objects as numbers where all are, else as texts."""
     flat = array.reshape(-1).tolist()
     for row, value in enumerate(flat):
-        # NaN is not itself.
-        if value is None or value is not value or not isinstance(value, str | bool | int | float | np.generic):
+        # NaN does not equal itself.
+        if (isinstance(value, float) and value != value) or not isinstance(value, str | bool | int | float | np.generic):
             raise DataError(
                 f"the condition {name!r} is {value!r} in row {row // max(1, array[:1].size)}; expected a number or a text in "
                 "each row."

@@ -27,7 +27,14 @@ def label_values(values: Any, name: str) -> tuple[np.ndarray, np.ndarray]:
     if hasattr(values, "columns"):
         columns = values.columns
         values = values[columns[0]] if len(columns) == 1 else condition_array(values, name)
-    raw = np.asarray(values)
+    try:
+        raw = np.asarray(values)
+    except ValueError:
+        raw = condition_array(values, name)
+    if raw.dtype.kind == "U" and not hasattr(values, "dtype"):
+        raw = np.asarray(values, object)
+    if str(getattr(values, "dtype", "")) == "category":
+        raw = raw.astype(object)
     if raw.dtype.kind == "O":
         # NaN is not itself; pandas' own missing value cannot be compared.
         missing = np.asarray([each is None or _is_missing(each) for each in raw.reshape(-1).tolist()]).reshape(raw.shape)
@@ -57,6 +64,17 @@ def label_values(values: Any, name: str) -> tuple[np.ndarray, np.ndarray]:
             )
         array = whole.astype(np.int64)
     return array, found if array.dtype.kind == "b" else found & (array != UNLABELLED)
+
+
+def label_column(values: Any, name: str) -> np.ndarray:
+    """(n,) labels as a data set holds them: "" among texts and -1 among whole numbers where an example has none.
+
+    - `values`: as `label_values` takes them.
+    """
+    labels, found = label_values(values, name)
+    if labels.dtype.kind == "U":
+        return np.where(found, labels, "")
+    return labels if labels.dtype.kind == "b" and found.all() else np.where(found, labels.astype(np.int64), UNLABELLED)
 
 
 def told_rows(dataset: Dataset, split: Split, count: int, seed: int) -> np.ndarray:

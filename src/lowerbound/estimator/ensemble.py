@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import typing
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +15,9 @@ from sklearn.utils.validation import check_is_fitted
 from ..config.rules import COUNT
 from ..config.sections import LARGEST_SEED
 from ..errors import ConfigurationError
+from ..storage.memory import check_number_fits
 from .fitted import EVIDENCE_SAMPLES
-from .inputs import same_seed, seed_from, with_examples_tags
+from .inputs import condition_values, same_seed, seed_from, with_examples_tags
 from .vae import VAE
 
 if TYPE_CHECKING:
@@ -117,10 +119,11 @@ class EnsembleVAE(DensityMixin, BaseEstimator):
         """New examples, each of a member drawn at random: draws of the mean density. A data frame where `fit` had one."""
         check_is_fitted(self)
         count = COUNT.convert("n_samples", n_samples)
+        check_number_fits("n_samples", count, 24 * math.prod(self.members_[0].spec_.event_shape), "new examples")
         rng = np.random.default_rng(seed_from(random_state))
         own = rng.integers(len(self.members_), size=count)
         seeds = rng.integers(LARGEST_SEED, size=len(self.members_))
-        labels = None if condition is None else np.asarray(condition)
+        labels = None if condition is None else condition_values(condition, count)
         pieces = [
             member.sample(
                 int(np.sum(own == m)), condition=None if labels is None else labels[own == m], random_state=int(seeds[m])

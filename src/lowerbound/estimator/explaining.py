@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..data.checks import check_no_mask
 from ..data.examples import Example
+from ..data.labels import label_values
 from ..errors import ConfigurationError, DataError, unknown_name_message
 from ..evaluation.effects import LatentEffects, latent_effects
 from ..evaluation.probe import MOST_ROWS, LabelledRows, Probe, has_classes, probe_codes
@@ -41,8 +41,10 @@ def explain(
     effects = latent_effects(model, spec, data, num_latents=num_latents, seed=seed)
     if labels is None:
         return Explanation(effects, None)
-    missing = np.isnan(labels) if labels.dtype.kind == "f" else np.zeros(len(labels), bool)
-    order = np.random.default_rng(seed).permutation(np.flatnonzero(~missing))
+    known = np.flatnonzero(~np.isnan(labels))
+    if len(known) < 2:
+        raise DataError(f"{name} has a class in {len(known)} of {len(labels)} rows; expected two rows or more with one.")
+    order = np.random.default_rng(seed).permutation(known)
     halves = (np.sort(half[:MOST_ROWS]) for half in np.array_split(order, 2))
     fitted, asked = (LabelledRows(data[half], rows[half], labels[half]) for half in halves)
     return Explanation(effects, probe_codes(model, spec, fitted, asked, label=name, place=place, seed=seed))
@@ -52,11 +54,12 @@ def _labels(estimator: FillsHoles, rows: np.ndarray, y: Any, target: str | None)
     """The labels, their name, and which element of a row they are."""
     spec = estimator.spec_
     if target is None:
-        check_no_mask(y, "y")
-        labels = None if y is None else np.asarray(y)
-        if labels is not None and labels.shape != (len(rows),):
-            raise DataError(f"y has shape {labels.shape}; expected ({len(rows)},), a class for each row of X.")
-        return labels, "y", None
+        if y is None:
+            return None, "y", None
+        values, known = label_values(y, "y")
+        if values.shape != (len(rows),):
+            raise DataError(f"y has shape {values.shape}; expected ({len(rows)},), a class for each row of X.")
+        return np.where(known, np.unique(values, return_inverse=True)[1], np.nan), "y", None
     if y is not None:
         raise ConfigurationError("y and target are both given, and each is a label to tell; expected one of them.")
     if target not in spec.feature_names:

@@ -20,19 +20,21 @@ def dataset_for_fit(
     validation: Any,
     memory: str,
     condition: Any,
+    are_labels: bool,
     sample_weight: Any,
     spread: Any,
 ) -> Dataset:
     """The examples of a fit, with a split where `validation` names rows or is rows of its own; as `VAE` takes its arguments.
 
     - `estimator`: one that is not fitted, which notes the names of the columns.
+    - `are_labels`: whether the condition is a label, which examples may lack.
 
     Raises `DataError` and `ConfigurationError`.
     """
     table = table_of(X, schema)
     dataset = Dataset("X", examples_for_fit(X, estimator, memory)) if table is None else dataset_of_table(table, schema)
     array = dataset.examples
-    given = None if condition is None else condition_values(condition, len(array))
+    given = None if condition is None else condition_values(condition, len(array), are_labels=are_labels)
     weight = weights_of(sample_weight, len(array))
     std = None if spread is None else spread_of(spread, array.shape)
     if table is not None and hasattr(validation, "columns"):

@@ -23,10 +23,9 @@ from ..errors import ConfigurationError
 from ..storage.memory import check_number_fits
 from .examined import Examined
 from .forked import check_not_forked
+from .frames import as_frame, module_of_frame, with_index_of
 from .inputs import (
-    as_frame,
     as_numbers,
-    module_of_frame,
     numeric_examples,
     seed_from,
     with_condition,
@@ -97,7 +96,7 @@ class AbstractFitted(Examined, ClassNamePrefixFeaturesOutMixin, TransformerMixin
         latents = check_array(as_numbers(X), event_shape=(self.model_.latent_dim,), may_have_holes=False)
         check_size_for_float32(latents, "X")
         means = self._decoder_means(with_condition(np.asarray(latents, np.float32), condition, self.spec_))
-        return self._as_given(means, module_of_frame(X) or self._frame)
+        return with_index_of(self._as_given(means, module_of_frame(X) or self._frame), X)
 
     def reconstruct(self, X: Any, *, condition: Any = None) -> Any:
         """Each example as the model sees it: E[x|z] at z = E_q[z|x]; in the shape and the units of the data.
@@ -107,7 +106,7 @@ class AbstractFitted(Examined, ClassNamePrefixFeaturesOutMixin, TransformerMixin
         examples = self._checked(X, condition)
         examples = lowerbound.evaluation.completed(self.model_, examples)
         means = self._decoder_means(Example(self._posterior_means(examples), examples.condition))
-        return self._as_given(means, module_of_frame(X))
+        return with_index_of(self._as_given(means, module_of_frame(X)), X)
 
     def sample(
         self,
@@ -135,7 +134,7 @@ class AbstractFitted(Examined, ClassNamePrefixFeaturesOutMixin, TransformerMixin
         chosen = None if labels is None else np.asarray(labels)
         if given is not None and not isinstance(given, Mapping):
             raise ConfigurationError(f"given is {given!r}; expected values of columns by their names, {{'town': 'Oslo'}}.")
-        known = {name: str(value) for name, value in (given or {}).items()}
+        known = {str(name): _as_typed(value) for name, value in (given or {}).items()}
         if known:
             if mean:
                 raise ConfigurationError("mean=True cannot be given with given, whose rows are draws; leave one of them out.")
@@ -224,3 +223,8 @@ class AbstractFitted(Examined, ClassNamePrefixFeaturesOutMixin, TransformerMixin
             return lowerbound.evaluation.decode(self.model_, np.asarray(block.x), condition=condition)
 
         return self.spec_.to_user(lowerbound.evaluation.in_blocks(self.model_, means, latents))
+
+
+def _as_typed(value: Any) -> str:
+    """A value as `--given` takes it: 1 and 1.0 are one number."""
+    return str(int(value)) if isinstance(value, float | np.floating) and float(value).is_integer() else str(value)

@@ -64,13 +64,13 @@ def load_estimator(path: str | Path) -> Fitted:
     `path` may also be the folder of a run, or of a model alone. Raises `ModelFolderError`.
     """
     path = _checked(path)
-    if (path / RUN_FILE).exists():
+    if os.path.exists(path / RUN_FILE):
         run = RunFolder.open(path)
         return Fitted(*run.load_model(), {}, run.metrics.read(), run.choices)
     parts: dict[str, Any] = {}
     history: dict[str, np.ndarray] = {}
     choices: tuple[Choice, ...] = ()
-    if (path / _FILE).exists():
+    if os.path.exists(path / _FILE):
         document = read_document(path / _FILE, ESTIMATOR, _Document)
         check_sizes(path, document.parts)
         parts = {name: part_from_json(name, stored) for name, stored in document.parts.items()}

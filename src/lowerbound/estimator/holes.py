@@ -30,7 +30,8 @@ class FillsHoles(PredictsLabels):
         num_samples: int = IMPUTATION_SAMPLES,
         random_state: Any = 0,
     ) -> Any:
-        """`X` with its holes filled (NaN, or cells of a frame without a value), all else as it was; a frame where `X` is one.
+        """`X` with its holes filled (NaN, or cells of a frame without a value), all else as it was: a frame, with its index and
+        the types of its columns, where `X` is one.
 
         Real numbers are filled with their mean given what is observed, categories with the most probable one, numbers of few
         values and counts with their median: by importance sampling, with `num_samples` draws of z for each example.

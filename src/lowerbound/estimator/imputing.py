@@ -11,13 +11,15 @@ import lowerbound
 from ..config.rules import Integer
 from ..data.columns.column import whole_columns
 from ..data.columns.filled import ends_of_column, filled_table
-from ..data.columns.frames import from_frame, to_frame
+from ..data.columns.frames import from_frame, names_of_frame, to_frame
+from ..data.columns.raw import is_missing
 from ..data.dataset import Dataset
 from ..data.describe_table import encoded_for
 from ..data.examples import Example, for_device
 from ..data.spec import DataSpec
 from ..errors import ConfigurationError, DataError
-from .inputs import as_frame, module_of_frame, with_condition
+from .frames import as_frame, filled_frame, module_of_frame, with_index_of
+from .inputs import with_condition
 
 if TYPE_CHECKING:
     from .holes import FillsHoles
@@ -71,29 +73,34 @@ def impute(
         num_samples=num_samples,
         seed=seed,
     )
-    values = [_in_form_of(X, array, spec) for array in found.draws] if n_draws else _in_form_of(X, found.values, spec)
+    filled = [_in_form_of(X, array, found.is_hole, spec) for array in (found.draws if n_draws else (found.values,))]
+    values = filled if n_draws else filled[0]
     if interval is None or found.low is None or found.high is None:
         return values
     return Imputed(values, *_ends_in_form_of(X, found.low, found.high, spec), found.columns)
 
 
-def _in_form_of(X: Any, array: np.ndarray, spec: DataSpec) -> Any:
+def _in_form_of(X: Any, array: np.ndarray, is_hole: np.ndarray, spec: DataSpec) -> Any:
     module = module_of_frame(X)
     if not spec.columns:
-        return as_frame(array, spec.feature_names, module) if module and spec.feature_names else array
-    table = filled_table(from_frame(X), spec.columns, array)
-    return to_frame(table.names, table.columns, module, whole=whole_columns(spec.columns))
+        named = as_frame(array, names_of_frame(X), module) if module else array
+        return filled_frame(X, named, list(is_hole.T)) if module else named
+    raw = from_frame(X)
+    table = filled_table(raw, spec.columns, array)
+    modelled = {column.name for column in spec.columns}
+    holes = [is_missing(cells) & (name in modelled) for name, cells in zip(raw.names, raw.columns, strict=True)]
+    return filled_frame(X, to_frame(table.names, table.columns, module, whole=whole_columns(spec.columns)), holes)
 
 
 def _ends_in_form_of(X: Any, low: np.ndarray, high: np.ndarray, spec: DataSpec) -> tuple[Any, Any]:
     module = module_of_frame(X)
     if not spec.columns:
-        low, high = (as_frame(end, spec.feature_names, module) if module and spec.feature_names else end for end in (low, high))
-        return low, high
-    ends = [ends_of_column(column, low[:, place], high[:, place]) for place, column in enumerate(spec.columns)]
-    names = [column.name for column, pair in zip(spec.columns, ends, strict=True) if pair is not None]
-    pairs = [pair for pair in ends if pair is not None]
-    first, last = (to_frame(names, [pair[number] for pair in pairs], module) for number in (0, 1))
+        ends = [with_index_of(as_frame(end, names_of_frame(X), module), X) if module else end for end in (low, high)]
+        return ends[0], ends[1]
+    pairs = [ends_of_column(column, low[:, place], high[:, place]) for place, column in enumerate(spec.columns)]
+    names = [column.name for column, pair in zip(spec.columns, pairs, strict=True) if pair is not None]
+    known = [pair for pair in pairs if pair is not None]
+    first, last = (with_index_of(to_frame(names, [pair[side] for pair in known], module), X) for side in (0, 1))
     return first, last
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,12 +12,13 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import validate_data
 
-from ..data.checks import check_array, check_no_mask
-from ..data.columns.frames import names_of_frame
+from ..data.checks import check_array, check_no_mask, check_size_for_float32
+from ..data.columns.frames import check_is_frame, names_of_frame
 from ..data.conditions import condition_array
 from ..data.counts.sparse import Memory, rows_of_matrix
 from ..data.examples import Example, mask_of
 from ..data.holes import observed_in
+from ..data.labels import label_column
 from ..data.spec import DataSpec
 from ..data.splits import Split, split_around
 from ..data.streams import ArrayRows, rows_of
@@ -44,9 +45,12 @@ def numeric_examples(
         try:
             validate_data(estimator, X=X, reset=event_shape is None, skip_check_array=True)
         except ValueError as error:
-            raise DataError(f"{error} Give the columns that `fit` was given, in their order.") from error
+            raise DataError(
+                f"{str(error).strip()} Give the columns that `fit` was given, in their order: X[list(model.feature_names_in_)]."
+            ) from error
 
     if is_frame:
+        check_is_frame(X)
         names = names_of_frame(X)
         # Names come first: a column that is missing explains a number of columns that is wrong.
         compare(X)
@@ -89,25 +93,59 @@ def _check_columns(frame: Any, names: Sequence[Any]) -> None:
 
 def _is_number_or_hole(value: Any) -> bool:
     try:
-        return not bool(np.isinf(float(value)))
+        return _is_na(value) or not bool(np.isinf(float(value)))
     except (TypeError, ValueError):
         return False
 
 
+def _is_na(value: Any) -> bool:
+    """pandas' word for no value, which is no number of Python's."""
+    return type(value).__name__ == "NAType"
+
+
 def as_numbers(X: Any) -> Any:
-    """Object arrays as float64, as everywhere in scikit-learn; everything else as it is."""
+    """Object arrays as float64, as everywhere in scikit-learn; everything else as it is.
+
+    Raises `DataError` for what is no array at all, as a file's path, a dictionary or a generator.
+    """
     check_no_mask(X, "X")
+    if hasattr(X, "toarray"):
+        return X
     try:
-        is_object = not hasattr(X, "toarray") and np.asarray(X).dtype == object
-        return np.asarray(X).astype(np.float64) if is_object else X
+        array = np.asarray(X)
+    except ValueError:
+        # Rows of different lengths: `check_array` says it better.
+        return X
+    except Exception as error:
+        # Each library of arrays has errors of its own: for those on another device, or that carry gradients.
+        raise NotNumberError(
+            f"X, a {type(X).__name__}, cannot become an array of NumPy's ({error}); give a NumPy array, or a data frame."
+        ) from error
+    if array.ndim == 0:
+        raise NotNumberError(
+            f"X is a {type(X).__name__}; expected examples: an array, (examples, features), a data frame or a sparse matrix."
+            f"{_what_to_do_with(X)}"
+        )
+    if array.dtype != object:
+        return X
+    try:
+        return np.where(np.asarray(np.frompyfunc(_is_na, 1, 1)(array), bool), np.nan, array).astype(np.float64)
     except TypeError as error:
         raise NotNumberError(
             f"X has an element that is no number: {error}. Encode text and categories as numbers, fill missing cells, or drop "
             "those columns."
         ) from error
     except ValueError:
-        # Text, or rows of different lengths: `check_array` says it better.
+        # Text: `check_array` says where.
         return X
+
+
+def _what_to_do_with(X: Any) -> str:
+    if isinstance(X, str | Path):
+        return " A file is read by lowerbound.data.load_dataset(path).examples."
+    if isinstance(X, Mapping):
+        return " Columns by name become a data frame: pandas.DataFrame(X)."
+    return " Make a list of it first: list(X)." if isinstance(X, Iterable) else ""
 
 
 def with_examples_tags(tags: Tags) -> Tags:
@@ -125,7 +163,8 @@ def weights_of(sample_weight: Any, count: int) -> np.ndarray | None:
         return None
     check_no_mask(sample_weight, "sample_weight")
     try:
-        weight = np.asarray(sample_weight, np.float64)
+        weight = np.asarray(sample_weight)
+        weight = weight.astype(object if np.iscomplexobj(weight) else np.float64).astype(np.float64)
     except (TypeError, ValueError) as error:
         raise DataError(f"sample_weight holds what is no number ({error}); expected a number for each example.") from error
     if weight.shape != (count,):
@@ -147,12 +186,16 @@ def weights_of(sample_weight: Any, count: int) -> np.ndarray | None:
 def spread_of(spread: Any, shape: tuple[int, ...]) -> np.ndarray:
     """The standard deviations with which examples of this shape are drawn anew."""
     check_no_mask(spread, "spread")
-    std = np.asarray(spread)
+    try:
+        std = np.asarray(spread)
+    except ValueError as error:
+        raise DataError(f"spread is not a rectangle of numbers ({error}); expected one for each of X, {shape}.") from error
     if std.shape != shape or std.dtype.kind not in "iuf" or not (np.isfinite(std) & (std >= 0)).all():
         raise DataError(
             f"spread has the type {std.dtype} and the shape {std.shape}; expected finite numbers from 0 up, of the shape of X, "
             f"{shape}."
         )
+    check_size_for_float32(std, "spread")
     return std.astype(np.float32)
 
 
@@ -207,19 +250,6 @@ def _chosen_rows(values: np.ndarray, count: int) -> np.ndarray:
     return rows
 
 
-def as_frame(array: np.ndarray, names: Sequence[Any], module: str) -> Any:
-    """Rows as a data frame of the library `module` ("pandas", "polars") with these column names; as they are for no module."""
-    if module not in ("pandas", "polars") or array.ndim != 2:
-        return array
-    library = importlib.import_module(module)
-    return library.DataFrame(array, columns=list(names)) if module == "pandas" else library.DataFrame(array, schema=list(names))
-
-
-def module_of_frame(X: Any) -> str:
-    """The library of a data frame ("pandas"); empty for what is none."""
-    return type(X).__module__.partition(".")[0] if hasattr(X, "columns") else ""
-
-
 def seed_from(random_state: Any) -> int:
     """A seed from whatever scikit-learn takes for `random_state`."""
     try:
@@ -237,9 +267,12 @@ def same_seed(random_state: Any) -> int:
     return seed_from(random_state)
 
 
-def condition_values(condition: Any, count: int) -> np.ndarray:
-    """A row for each of `count` examples, whatever the values."""
-    values = condition_array(condition, "condition")
+def condition_values(condition: Any, count: int, *, are_labels: bool = False) -> np.ndarray:
+    """A row for each of `count` examples, whatever the values.
+
+    - `are_labels`: whether it is a label, which examples may lack.
+    """
+    values = (label_column if are_labels else condition_array)(condition, "condition")
     if len(values) != count:
         raise DataError(f"condition has shape {values.shape}; expected a row for each of the {count} examples.")
     return values

@@ -24,7 +24,7 @@ _AUTO, _USUAL_RATE = "auto", 0.05
 # Shares of the rows: held out to calibrate at least, at most, and at most for a rate that was asked for; held out to stop the
 # training of a single model by and to choose a score by, and at most for that.
 _CALIBRATION, _MOST_CALIBRATION, _MOST_FOR_A_RATE, _VALIDATION, _MOST_VALIDATION = 0.1, 0.25, 0.5, 0.1, 0.2
-_FEWEST_VALIDATION, _FEWEST_ROWS = 12, 8
+_FEWEST_VALIDATION, _FEWEST_ROWS, _FEWEST_LEARNT = 12, 8, 4
 # Where rows are few, one model is a matter of luck, and the rows that it does not learn from are missed.
 _MODELS, _FEW_ROWS = 5, 5000
 # In standard deviations of each column; docs/results.md ("Anomalies") says how these were looked at.
@@ -226,7 +226,8 @@ class VAEOutlierDetector(OutlierMixin, BaseEstimator):
             number = COUNT.convert("n_estimators", self.n_estimators)
         size = len(order) // number
         if number == 1:
-            size = min(max(round(_VALIDATION * count), _FEWEST_VALIDATION), max(1, int(_MOST_VALIDATION * count)))
+            most = min(max(1, int(_MOST_VALIDATION * count)), len(order) // 2)
+            size = min(max(round(_VALIDATION * count), _FEWEST_VALIDATION), most)
         if size == 0:
             raise ConfigurationError(
                 f"n_estimators is {number}, but each model holds out rows of its own, and {len(order)} are left beside those "
@@ -252,7 +253,12 @@ class VAEOutlierDetector(OutlierMixin, BaseEstimator):
         """How many rows are held out to calibrate; raises `ConfigurationError` where they are too few for the rate."""
         if self.calibration != _AUTO:
             share = _SHARE.convert("calibration", self.calibration)
-            number, most = max(1, round(share * count)), count
+            number = max(1, round(share * count))
+            if number > count - _FEWEST_LEARNT:
+                raise ConfigurationError(
+                    f"calibration is {share:g}, which takes {number} of {count} rows; expected a share that leaves "
+                    f"{_FEWEST_LEARNT} rows or more to learn from."
+                )
         else:
             most = int((_MOST_CALIBRATION if rate is None else _MOST_FOR_A_RATE) * count)
             needed = lowerbound.evaluation.rows_needed(_USUAL_RATE if rate is None else rate)

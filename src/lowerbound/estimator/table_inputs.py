@@ -10,7 +10,7 @@ import numpy as np
 
 from ..data.columns import RawTable, infer_columns
 from ..data.columns.column import whole_columns
-from ..data.columns.frames import from_frame, to_frame
+from ..data.columns.frames import check_is_frame, from_frame, to_frame
 from ..data.columns.left_out import kept_columns, reason_of, say_left_out
 from ..data.columns.schema_file import Stated, columns_by, read_schema
 from ..data.dataset import Dataset
@@ -28,7 +28,8 @@ def table_of(X: Any, schema: Any = None) -> RawTable | None:
         if schema is not None:
             raise ConfigurationError(f"schema is given, but X is a {type(X).__name__} without column names; give a data frame.")
         return None
-    if schema is None and not hasattr(X, "collect") and all(_is_plain(X[name]) for name in getattr(X, "column_names", X.columns)):
+    check_is_frame(X)
+    if schema is None and all(_is_plain(X[name]) for name in getattr(X, "column_names", X.columns)):
         return None
     table = from_frame(X)
     plain = all(column.dtype.kind == "f" and not np.isnan(column).any() for column in table.columns)

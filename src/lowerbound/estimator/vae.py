@@ -26,7 +26,9 @@ from ..errors import ConfigurationError, ConfigurationWarning
 from .fit_data import dataset_for_fit
 from .fitted import AbstractFitted
 from .forked import check_not_forked
-from .inputs import module_of_frame, seed_from
+from .frames import module_of_frame
+from .inputs import seed_from
+from .labels import infers_labels
 from .result import Fitted
 
 if TYPE_CHECKING:
@@ -274,6 +276,7 @@ class VAE(AbstractFitted):
             validation=self.validation,
             memory=_memory(self.config),
             condition=condition,
+            are_labels=infers_labels(type(self)(model=self.model)),
             sample_weight=sample_weight,
             spread=spread,
         )

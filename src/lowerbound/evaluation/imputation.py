@@ -98,8 +98,9 @@ def impute(
             "a likelihood whose elements are independent given z, as most are (lowerbound parts likelihood)."
         )
     num_samples, num_draws = COUNT.convert("num_samples", num_samples), num_draws and COUNT.convert("num_draws", num_draws)
-    numbers = int(np.prod(model.event_shape)) * (num_draws + len(levels) + 2)
-    check_number_fits("the number of examples", len(data), 8 * numbers, "rows with their draws")
+    size = 8 * int(np.prod(model.event_shape))
+    check_number_fits("the number of draws", num_draws, size * len(data), f"draws of {len(data):,} rows")
+    check_number_fits("the number of rows", len(data), size * (num_draws + len(levels) + 2), "rows with their draws")
     plan = _Plan(num_samples, num_draws)
     found = _in_blocks(model, proposal or PROPOSAL, data, np.arange(len(data)), plan, levels, seed)
     poor = np.asarray(found.effective_sample_size) < FEW_EFFECTIVE_SAMPLES

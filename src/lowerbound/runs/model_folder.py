@@ -48,10 +48,10 @@ def check_replaceable(path: str | Path, documents: Mapping[str, str] = MODEL_DOC
     - `documents`: the documents that such a folder may hold, by name, and their formats. A name alone proves nothing.
     """
     path = Path(path)
-    if os.path.islink(path) or (os.path.lexists(path) and not path.is_dir()):
+    if os.path.islink(path) or (os.path.lexists(path) and not os.path.isdir(path)):
         what = "a link" if os.path.islink(path) else "a file"
     else:
-        names = {entry.name for entry in path.iterdir()} if path.is_dir() else set()
+        names = {entry.name for entry in path.iterdir()} if os.path.isdir(path) else set()
         foreign = names - {WEIGHTS_FILE, *documents} if CONFIG_FILE in names else names
         foreign |= {name for name in names & set(documents) if not is_document(path / name, documents[name])}
         if not foreign:

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from ...errors import DataError, shortened
+from .cells import with_point
 from .raw import RawTable, is_missing
 
 ColumnKind = Literal[
@@ -123,7 +124,12 @@ class Column:
             return _as_numbers(cells, missing, table, self.name)
         values = _as_texts(cells) if self.has_texts else _as_numbers(cells, missing, table, self.name).tolist()
         place: dict[float | str | None, int] = {category: code for code, category in enumerate(self.categories)}
-        codes = np.asarray([place.get(value, len(place)) for value in values], np.float64)
+        if {str(category).lower() for category in self.categories} <= _BOOLEANS.keys():
+            # Yes and no, however they are written: true, True, 1, 1.0.
+            words = {str(text).lower(): code for text, code in place.items()}
+            place |= words | {_BOOLEANS[word]: code for word, code in words.items()}
+            values = [value if value in place else str(value).lower() for value in values]
+        codes = np.asarray([place.get(value, len(self.categories)) for value in values], np.float64)
         return np.where(missing, np.nan, codes)
 
     def decode(self, values: np.ndarray) -> np.ndarray:
@@ -226,7 +232,9 @@ def _as_numbers(cells: np.ndarray, missing: np.ndarray, table: RawTable, name: s
         if cell is None:
             continue
         try:
-            values[row] = float(str(_BOOLEANS.get(cell.lower(), cell)))
+            (values[row],) = with_point([_BOOLEANS.get(str(cell).lower(), str(cell))])
+            if np.isinf(values[row]):
+                raise ValueError(cell)
         except ValueError as error:
             raise DataError(
                 f"{table.where(row, name)} is the text {shortened(cell, 40)!r}; expected a number. {table.instead_of(cell, name)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..tables import is_number
 from .as_written import shortest
 from .column import Column
 from .raw import RawTable, is_missing
@@ -29,9 +30,15 @@ def _filled(cells: np.ndarray, column: Column, values: np.ndarray) -> np.ndarray
     if not missing.any():
         return cells
     decoded = column.decode(np.where(missing, values, np.nan))[missing]
+    if missing.all():
+        return decoded
     if cells.dtype.kind == "f" and decoded.dtype.kind == "O":
-        # Numbers that are categories by name.
-        decoded = np.asarray([float(text) for text in decoded.tolist()])
+        # Numbers that are categories by name, and 1 and 0 for yes and no; texts beside numbers make all of them texts.
+        numbers = [{"true": "1", "false": "0"}.get(str(text), str(text)) for text in decoded.tolist()]
+        if all(map(is_number, numbers)):
+            decoded = np.asarray(list(map(float, numbers)))
+        else:
+            cells = as_texts(cells)
     if cells.dtype.kind == "O" and decoded.dtype.kind != "O":
         decoded = as_texts(decoded, column.decimals)
     whole = cells.copy()

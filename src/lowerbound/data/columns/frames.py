@@ -31,6 +31,22 @@ def names_of_frame(frame: Any, source: str = "X") -> list[Any]:
     return names
 
 
+def check_is_frame(frame: Any, source: str = "X") -> Any:
+    """The frame as narwhals has it; raises `DataError` for what is none, for names twice, and where rows are not there yet."""
+    import narwhals.stable.v2 as nw
+
+    # Asking a lazy frame for its columns would compute it.
+    if not hasattr(frame, "collect") and hasattr(frame, "columns"):
+        names_of_frame(frame, source)
+    try:
+        return nw.from_native(frame, eager_only=True)
+    except TypeError as error:
+        raise DataError(
+            f"{source} is of the type {type(frame).__name__}; expected a data frame, of pandas or Polars, whose rows are there "
+            f"(a lazy frame is collected first: {source}.collect())."
+        ) from error
+
+
 def from_frame(frame: Any, source: str = "X", *, missing: Collection[str] = ()) -> RawTable:
     """The table in a data frame, of any library that narwhals knows.
 
@@ -41,20 +57,12 @@ def from_frame(frame: Any, source: str = "X", *, missing: Collection[str] = ()) 
 
     Raises `DataError`, with the column and the row, for what is none of these.
     """
-    import narwhals.stable.v2 as nw
-
-    # Asking a lazy frame for its columns would compute it.
-    names = names_of_frame(frame, source) if not hasattr(frame, "collect") and hasattr(frame, "columns") else []
+    check_is_frame(frame, source)
+    names = names_of_frame(frame, source)
     if not all(isinstance(name, str) for name in names):
         names = [str(name) for name in names]
         frame = frame.set_axis(names, axis=1)
-    try:
-        known = nw.from_native(frame, eager_only=True)
-    except TypeError as error:
-        raise DataError(
-            f"{source} is of the type {type(frame).__name__}; expected a data frame, of pandas or Polars, whose rows are there "
-            "(a lazy frame is collected first: X.collect())."
-        ) from error
+    known = check_is_frame(frame, source)
     columns = tuple(_column(known[name], source, name, missing) for name in names)
     table = RawTable(source, tuple(names), columns, is_frame=True)
     if not len(table):

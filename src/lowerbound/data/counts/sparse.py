@@ -48,6 +48,8 @@ def rows_of_matrix(matrix: Any, what: str, memory: Memory = "auto") -> np.ndarra
 
 def _checked(matrix: Any, what: str) -> Any:
     """The matrix by rows, with each index in its range and each place once."""
+    if matrix.ndim != 2:
+        raise DataError(f"{what} is a sparse array of shape {matrix.shape}; expected (examples, features).")
     try:
         if hasattr(matrix, "check_format"):
             # Otherwise SciPy would write where the file says.
