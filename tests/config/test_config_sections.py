@@ -109,6 +109,7 @@ REFUSED = [
     ("objective", "classification_weight", -1.0, "objective.classification_weight is -1.0 (a number)"),
     ("objective", "labelled_batch", 0, POSITIVE),
     ("objective", "labelled_weight", "none", "objective.labelled_weight is 'none' (text)"),
+    ("objective", "labelled_epochs", -1, "objective.labelled_epochs is -1"),
     ("objective", "acceptance", 1.0, "objective.acceptance is 1.0 (a number); expected a number > 0 and < 1."),
     *[
         ("objective", key, -1, f"objective.{key} is -1 (an integer); expected a number >= 0.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -155,6 +156,12 @@ def test_batches_have_labelled_examples_behind_them() -> None:
     assert len(np.unique(rows[:, 10:])) > 1
     batch = batches.batch(jnp.asarray(rows[0]), jax.random.key(0), jnp.int32(0))
     np.testing.assert_array_equal(np.asarray(batch.weight), [1.0] * 10 + [0.5] * 4)
+    # The weight falls by the same factor in each step, to a twentieth.
+    objective = SemiSupervisedELBO(labelled_batch=4, labelled_weight=0.5, labelled_steps=2)
+    falling: Any = Trainer(TRUTH.model(), Example(x, label), Example(x[:0]), objective, options).feed
+    for step, expected in ((0, 0.5), (1, 0.5 * 0.05**0.5), (2, 0.025), (9, 0.025)):
+        weights = np.asarray(falling.batch(jnp.asarray(rows[0]), jax.random.key(0), jnp.int32(step)).weight)
+        np.testing.assert_allclose(weights, [1.0] * 10 + [expected] * 4, rtol=1e-6)
     # A chunk that starts later draws those that one from the start would have come to.
     later = np.asarray(batches.rows(jax.random.key(0), jnp.int32(2), trainer.schedule))
     np.testing.assert_array_equal(later[:2, 10:], rows[2:, 10:])

@@ -153,6 +153,7 @@ OBJECTIVES: dict[str, Entry] = {
             "classification_weight": Key(1.0, _WEIGHT, "a, the weight of -log q(y|x), a mean over labelled examples"),
             "labelled_batch": Key(50, COUNT, "labelled examples that each step looks at besides its batch"),
             "labelled_weight": Key(1.0, _WEIGHT, "the weight of each of these in the bound; with 0 they count for a alone"),
+            "labelled_epochs": Key(0, Integer(0), "epochs over which that weight falls to a twentieth; 0 for a constant one"),
         },
         ("kingma2014semi",),
     ),

@@ -60,7 +60,7 @@ class AbstractObjective(eqx.Module):
     - `made_for`: how many training examples it was made for, a row of weight 2 counted twice; None where that does not matter.
     - `steps_per_batch`: how many steps in a row see one batch.
     - `labelled_batch`: how many examples with a label training adds to each batch, drawn anew each time. `labelled_weight`: what
-      each of these weighs in the batch's means.
+      each of these weighs in the batch's means, at first. `labelled_steps`: in how many steps that falls to a twentieth, or 0.
     - `remembers_examples`: whether its state holds something of each training example; a batch then says by `index` which it has.
     """
 
@@ -71,6 +71,7 @@ class AbstractObjective(eqx.Module):
     steps_per_batch: ClassVar[int] = 1
     labelled_batch: ClassVar[int] = 0
     labelled_weight: ClassVar[float] = 0.0
+    labelled_steps: ClassVar[int] = 0
     remembers_examples: ClassVar[bool] = False
 
     def __check_init__(self) -> None:

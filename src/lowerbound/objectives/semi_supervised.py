@@ -26,15 +26,19 @@ class SemiSupervisedELBO(AbstractObjective):
     The sum over the classes is exact: each is decoded in every step, so a step costs as many decodings as there are classes. The
     second mean is over labelled examples alone. As few have a label, training adds `labelled_batch` of them to each batch, drawn
     anew each time, each with `labelled_weight` in the first mean. With 0 the loss is the paper's, whose alpha, 0.1 N, is N times
-    a; there the few labels hardly reach the decoder. docs/results.md says what the weight changes.
+    a; there the few labels hardly reach the decoder. In `labelled_steps` the weight falls to a twentieth, by the same factor in
+    each step: once the classes have their meaning, examples that come in every step would only be learned by heart.
+    docs/results.md says what both change.
 
     - `num_samples`: draws of z for each example and class. `classification_weight`: a; with 0 the loss is a bound.
+    - `labelled_steps`: 0 leaves the weight as it is.
     """
 
     num_samples: int = eqx.field(static=True, default=1)
     classification_weight: float = eqx.field(converter=float, default=1.0)
     labelled_batch: int = eqx.field(static=True, default=50)
     labelled_weight: float = eqx.field(converter=float, default=1.0)
+    labelled_steps: int = eqx.field(static=True, default=0)
     needs: ClassVar[tuple[Need, ...]] = ("density", "classes")
     bound_name: ClassVar[str] = "ELBO"
 

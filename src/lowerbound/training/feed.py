@@ -22,6 +22,8 @@ Order = Int[Array, "epoch_steps batch"]
 REDRAWING = 3
 # That of objectives is 4.
 _HIDING = 5
+# What the weight of added examples with a label falls to.
+LAST_SHARE = 0.05
 # No epoch has this number, by which an epoch's permutation is drawn.
 _LABELLED = 2**31 - 1
 
@@ -180,7 +182,8 @@ class WithLabelled(AbstractResident):
     """Another's batches, each with labelled examples behind it.
 
     - `inner`: whose batches; its examples are `data`. `labelled`: which examples have one.
-    - `count`: how many are added to a batch, drawn anew at each step. `added_weight`: of each in the batch's means.
+    - `count`: how many are added to a batch, drawn anew at each step. `added_weight`: of each in the batch's means, at first.
+    - `fall_steps`: in how many steps this falls to `LAST_SHARE` of itself, where it stays; None where it does not.
     """
 
     data: Example
@@ -188,6 +191,7 @@ class WithLabelled(AbstractResident):
     labelled: Int[Array, " labelled"]
     count: int = eqx.field(static=True)
     added_weight: Float[Array, ""]
+    fall_steps: Float[Array, ""] | None = None
 
     @override
     def rows(
@@ -203,7 +207,10 @@ class WithLabelled(AbstractResident):
     def batch(self, rows: Int[Array, " batch"], key: PRNGKeyArray, step: Int[Array, ""]) -> Example:
         batch = self.inner.batch(rows, key, step)
         weight = jnp.ones(len(rows), jnp.float32) if batch.weight is None else batch.weight
-        return dataclasses.replace(batch, weight=weight.at[-self.count :].set(self.added_weight))
+        added = self.added_weight
+        if self.fall_steps is not None:
+            added = added * LAST_SHARE ** jnp.minimum(step.astype(jnp.float32) / self.fall_steps, 1.0)
+        return dataclasses.replace(batch, weight=weight.at[-self.count :].set(added))
 
 
 class Hiding(AbstractResident):

@@ -91,7 +91,9 @@ def _resident(
         return feed
     rows = place(jnp.asarray(labelled, jnp.int32), mesh)
     weight = place(jnp.asarray(objective.labelled_weight, jnp.float32), mesh)
-    return WithLabelled(data, feed, rows, objective.labelled_batch, weight)
+    steps = objective.labelled_steps
+    fall = place(jnp.asarray(steps, jnp.float32), mesh) if steps else None
+    return WithLabelled(data, feed, rows, objective.labelled_batch, weight, fall)
 
 
 def _check_hiding(model: AbstractLatentVariableModel, data: Example) -> None:
