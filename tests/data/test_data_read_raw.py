@@ -191,7 +191,7 @@ def test_a_column_that_turns_out_to_be_texts_is_read_as_texts_from_its_begin(
     ("text", "message"),
     [
         ("a,b\n1,x\n3,4,5\n", r"t.csv: line 3 has 3 cells; expected 2, as in the lines before it"),
-        ("a,b\n1,x\n\n3\n", r"t.csv: line 4 has 1 cells; expected 2"),
+        ("a,b\n1,x\n\n3\n", r"t.csv: line 4 has 1 cell; expected 2"),
         ("a,b,a\nx,2,3\n", r"2 columns are named 'a'; expected a name of its own for each"),
         ("a,b\n", r"t.csv holds no rows of numbers or texts"),
         ("", r"t.csv holds no rows of numbers or texts"),

@@ -20,7 +20,7 @@ from . import fidelity, effects, doctor, tables, verify, sweep, tune, reproduce 
 
 # isort: on
 from .app import app
-from .runtime import say, warnings_as_sentences
+from .runtime import interrupts_heard, say, warnings_as_sentences
 
 
 def _show_version(wanted: bool) -> bool:
@@ -56,7 +56,7 @@ def main() -> None:
 def _run() -> None:
     try:
         try:
-            with warnings_as_sentences(say):
+            with interrupts_heard(), warnings_as_sentences(say):
                 app()
         finally:
             if sys.stdout is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -15,6 +16,9 @@ import typer
 
 from ..errors import ConfigurationWarning, DataWarning
 from .console import visible
+
+# Seconds.
+_UNTIL_AGAIN = 0.05
 
 
 def prepare_jax() -> None:
@@ -41,6 +45,29 @@ def warnings_as_sentences(say: Callable[[str], None]) -> Iterator[None]:
         for category in (DataWarning, ConfigurationWarning):
             warnings.simplefilter("always", category)
         yield
+
+
+@contextlib.contextmanager
+def interrupts_heard() -> Iterator[None]:
+    """Repeat an interrupt that was lost, because it came while a callback ran whose errors nobody is told.
+
+    Python's collector of garbage calls such ones, JAX's among them: a command would go on as if nothing had been typed.
+    """
+    before = sys.unraisablehook
+
+    def hear(lost: sys.UnraisableHookArgs) -> None:
+        if not issubclass(lost.exc_type, KeyboardInterrupt):
+            return before(lost)
+        # Once the callback is over.
+        again = threading.Timer(_UNTIL_AGAIN, os.kill, (os.getpid(), signal.SIGINT))
+        again.daemon = True
+        again.start()
+
+    sys.unraisablehook = hear
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
 
 
 class StopRequest:

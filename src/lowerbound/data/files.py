@@ -17,10 +17,12 @@ from .endings import ENDINGS, FILES_IN_WORDS, IDX, ending_of
 from .idx import read_idx
 from .images import IMAGE_ENDINGS
 from .matlab import read_mat
+from .signatures import begins_as
 from .streams import AbstractRows
 from .streams.arrays import NpyRows, ShardRows
 from .streams.files import Files, is_streamed
 
+_AGAIN = " Write or copy it again."
 # A variable's shape and the name of its type.
 _Form = tuple[tuple[int, ...], str]
 
@@ -54,13 +56,13 @@ def load_rows_file(path: Path, key: str = "", memory: Memory = "auto") -> np.nda
     }
     reader = readers.get(ending_of(path))
     if reader is None:
-        hint = ""
+        hint = begins_as(path)
         if path.suffix.lower() in (".txt", ".dat"):
             hint = f" A table of numbers separated by commas, semicolons or tabs is read from {path.stem}.csv."
         elif path.suffix.lower() in IMAGE_ENDINGS:
             hint = f" For images give the folder that holds them, {path.parent}."
         elif path.suffix.lower() == ".gz":
-            hint = " Of compressed files .csv.gz, .tsv.gz and idx are read; unpack others first."
+            hint = " Of compressed files .csv.gz, .tsv.gz, .mtx.gz and idx are read; unpack others first."
         raise DataError(
             f"{path} has the ending {path.suffix or '(none)'!r}, which is not known; expected "
             f"{', '.join(ENDINGS)}, or a folder of images.{hint}"
@@ -255,9 +257,11 @@ def _choose_key(path: Path, key: str, forms: Mapping[str, _Form]) -> str:
 
 
 def _unreadable(path: Path, error: Exception) -> DataError:
-    if "allow_pickle" in str(error) or "pickled" in str(error).lower():
+    if "Object arrays" in str(error):
         return DataError(
             f"{path} holds Python objects (a pickle), which are never loaded, because loading one can run any code; "
             "save a plain numeric array with numpy.save or numpy.savez."
         )
-    return DataError(f"{path} could not be read ({error}); it may be torn or of another form. Write or copy it again.")
+    # NumPy takes whatever is none of its own for a pickle.
+    reason = "no such file" if "pickled" in str(error) else str(error)
+    return DataError(f"{path} could not be read ({reason}); it may be torn or of another form.{begins_as(path) or _AGAIN}")

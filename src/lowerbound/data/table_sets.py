@@ -91,7 +91,8 @@ def load_table_set(
     _require(raw, aside)
     rest = raw.without(tuple(aside))
     if not rest.names:
-        raise DataError(f"{raw.source} has no columns besides {', '.join(map(repr, aside))}; expected those of the examples too.")
+        others = f" besides {', '.join(map(repr, aside))}" if aside else ""
+        raise DataError(f"{raw.source} has no columns{others}; expected those of the examples{' too' if aside else ''}.")
     given = {each: _apart(raw, each, may_lack=are_labels and each in condition) for each in aside}
     values = numbers_of(rest) if options.is_plain or (options.query and not options.schema and not options.columns) else None
     dataset = _of_numbers(name, rest, values, options) if values is not None else _of_columns(name, rest, options, tuple(aside))

@@ -101,6 +101,9 @@ def impute(
     size = 8 * int(np.prod(model.event_shape))
     check_number_fits("the number of draws", num_draws, size * len(data), f"draws of {len(data):,} rows")
     check_number_fits("the number of rows", len(data), size * (num_draws + len(levels) + 2), "rows with their draws")
+    of_sample = 4 * (2 * int(np.prod(model.event_shape)) + model.outputs_per_example + model.latent_dim)
+    conditions = model.condition_dim if model.infers_condition else 1
+    check_number_fits("the number of samples", num_samples, 2 * of_sample * conditions, "samples of one row")
     plan = _Plan(num_samples, num_draws)
     found = _in_blocks(model, proposal or PROPOSAL, data, np.arange(len(data)), plan, levels, seed)
     poor = np.asarray(found.effective_sample_size) < FEW_EFFECTIVE_SAMPLES

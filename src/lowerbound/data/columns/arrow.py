@@ -11,6 +11,7 @@ import numpy as np
 from ...errors import DataError, LowerboundError, warn_of_data
 from ...storage.memory import check_fits
 from ..endings import ending_of
+from ..signatures import begins_as
 from ..tables import check_different
 from .cells import column_of
 from .raw import RawTable
@@ -47,7 +48,9 @@ def read_arrow(path: Path, declared: Collection[str] = ()) -> RawTable:
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
         if isinstance(error, LowerboundError):
             raise
-        raise DataError(f"{path} could not be read ({error}); it may be torn or no {form}. Write or copy it again.") from error
+        raise DataError(
+            f"{path} could not be read ({error}); it may be torn or no {form}.{begins_as(path) or ' Write or copy it again.'}"
+        ) from error
     check_different(str(path), names)
     index = [name for name in names if name.startswith("__index_level_")]
     if index:

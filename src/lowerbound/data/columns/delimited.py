@@ -16,6 +16,7 @@ import numpy as np
 
 from ...errors import DataError, shortened, warn_of_data
 from ..endings import ending_of
+from ..signatures import begins_as, is_no_text
 from ..tables import check_size, first_line, is_number, names_in, opened
 from .cells import ColumnReader, NumberForm, stands_for_nothing, unguarded, with_comma, with_point, with_thousands
 from .raw import RawTable
@@ -121,6 +122,8 @@ def _refuse_encoding(path: Path, encoding: str, error: UnicodeDecodeError) -> No
                     around = shortened(line[max(0, wrong.start - 10) : wrong.start + 10].decode("latin-1").strip(), 24)
                     place = f" (line {number}: the byte 0x{line[wrong.start]:02x}, which is {around!r} in Latin-1)"
                     break
+    if (what := begins_as(path)) and "as text" not in what:
+        raise DataError(f"{path} is no text in which a table could be.{what}") from error
     name = "UTF-8" if encoding == "utf-8-sig" else encoding.upper()
     raise DataError(f"{path} is not text in {name}{place}; save the table again as CSV in UTF-8.") from error
 
@@ -128,6 +131,9 @@ def _refuse_encoding(path: Path, encoding: str, error: UnicodeDecodeError) -> No
 def _text_of(path: Path, encoding: str) -> _Text:
     with opened(path, encoding) as file:
         first, above = first_line(path, file)
+    if is_no_text(first):
+        marks = " Perhaps it is UTF-16 without its mark: save it as CSV in UTF-8." if "\0" in first else ""
+        raise DataError(f"{path} is no table: its first line is {shortened(first.strip(), 40)!a}.{marks or begins_as(path)}")
     if (directive := _DIRECTIVE.fullmatch(first)) is not None:
         return _Text(path, encoding, directive[1], above + 1)
     if ending_of(path).startswith(".tsv"):
@@ -283,5 +289,6 @@ def _of_width(path: Path, cells: list[str], line: int, width: int) -> list[str]:
     if len(cells) == width + 1 and not cells[-1].strip():
         return cells[:-1]
     if len(cells) != width:
-        raise DataError(f"{path}: line {line} has {len(cells)} cells; expected {width}, as in the lines before it.")
+        cell = "cell" if len(cells) == 1 else "cells"
+        raise DataError(f"{path}: line {line} has {len(cells)} {cell}; expected {width}, as in the lines before it.")
     return cells

@@ -77,6 +77,9 @@ class RawTable:
         )
 
 
+_NO_TEXT = "no Unicode text that a table could hold"
+
+
 def is_missing(column: np.ndarray) -> np.ndarray:
     """(n,) booleans: which cells of a raw column have no value."""
     if column.dtype.kind == "O":
@@ -88,12 +91,10 @@ def check_cells(table: RawTable) -> None:
     """Raise `DataError`, with the line and the column, for a number that is infinite and a text that no file can hold."""
     for name, column in zip(table.names, table.columns, strict=True):
         if not _is_unicode(name):
-            raise DataError(f"{table.source} has a column named {name!a}, which is no Unicode text; give it another name.")
+            raise DataError(f"{table.source} has a column named {name!a}, which is {_NO_TEXT}; give it another name.")
         if column.dtype.kind == "O" and not _is_unicode("".join(cell for cell in set(column.tolist()) if cell is not None)):
             row = next(row for row, cell in enumerate(column.tolist()) if cell is not None and not _is_unicode(cell))
-            raise DataError(
-                f"{table.where(row, name)} is {column[row]!a}, which is no Unicode text; correct it, or leave it empty."
-            )
+            raise DataError(f"{table.where(row, name)} is {column[row]!a}, which is {_NO_TEXT}; correct it, or leave it empty.")
         if column.dtype.kind == "f" and np.isinf(column).any():
             row = int(np.argmax(np.isinf(column)))
             raise DataError(
@@ -103,7 +104,9 @@ def check_cells(table: RawTable) -> None:
 
 
 def _is_unicode(text: str) -> bool:
-    """False where half of a pair of UTF-16 stands alone."""
+    """False where half of a pair of UTF-16 stands alone, and for the character NUL."""
+    if "\0" in text:
+        return False
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -8,6 +8,7 @@ from pathlib import Path
 from ...errors import DataError, MissingDataError
 from ...storage.regular import MISSING, not_a_file
 from ..endings import TABLE_ENDINGS, TEXT_ENDINGS, ending_of
+from ..signatures import begins_as
 from ..tables import is_row_number, say_row_numbers
 from .arrow import read_arrow
 from .delimited import read_delimited
@@ -56,7 +57,10 @@ def _read_file(path: Path, missing: Collection[str], apart: Collection[str]) -> 
     if reason == MISSING:
         raise MissingDataError(f"there is no file {path}; expected a table, {' or '.join(TABLE_ENDINGS)}.")
     if reason is not None or ending_of(path) not in TABLE_ENDINGS:
-        raise DataError(f"{path} {reason or 'is no table'}; expected a file that ends in {', '.join(TABLE_ENDINGS)}.")
+        raise DataError(
+            f"{path} {reason or 'is no table'}; expected a file that ends in {', '.join(TABLE_ENDINGS)}."
+            f"{'' if reason else begins_as(path)}"
+        )
     if ending_of(path) not in TEXT_ENDINGS:
         return read_arrow(path, missing)
     table = read_delimited(path, missing, apart)

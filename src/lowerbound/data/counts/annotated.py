@@ -12,6 +12,7 @@ import numpy as np
 from ...errors import DataError, LowerboundError, unknown_name_message
 from ...storage.memory import check_fits
 from ..endings import ending_of
+from ..signatures import begins_as
 from ..streams.arrays import MatrixRows
 from ..streams.files import is_streamed
 
@@ -75,7 +76,8 @@ def _opened(path: Path) -> Iterator[Any]:
         raise
     except (OSError, KeyError, ValueError, RuntimeError, TypeError, AttributeError, IndexError) as error:
         raise DataError(
-            f"{path} could not be read as {ending_of(path)} ({error}); it may be torn or of another form. Write or copy it again."
+            f"{path} could not be read as {ending_of(path)} ({error}); it may be torn or of another form."
+            f"{begins_as(path) or ' Write or copy it again.'}"
         ) from error
 
 
