@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from commands import SMALL, process_environment, run, started
+from commands import SMALL, command, process_environment, run, started
 
 from lowerbound.runs.folder import RunFolder
 
@@ -147,3 +147,44 @@ def test_a_stdout_that_takes_nothing_is_said_in_a_sentence() -> None:
     assert (done.returncode, done.stderr) == (1, expected)
     closed = subprocess.run(["/bin/sh", "-c", 'exec "$@" >&-', "sh", *words], capture_output=True, text=True)
     assert (closed.returncode, closed.stderr) == (0, "")
+
+
+def test_an_interrupt_while_the_command_line_is_loaded_has_no_traceback() -> None:
+    program = """
+import signal, sys
+
+class Hit:
+    def find_spec(self, name, *_):
+        if name == "typer":
+            signal.raise_signal(signal.SIGINT)
+
+sys.meta_path.insert(0, Hit())
+signal.signal(signal.SIGINT, signal.default_int_handler)
+import lowerbound.__main__
+lowerbound.__main__.main()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (130, "stopped\n")
+
+
+def test_an_interrupt_after_training_says_how_the_report_is_made(
+    files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def hit(*_: object) -> None:
+        # The first one: no program of training is waited for.
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr("lowerbound.report.run.write_report", hit)
+    try:
+        result = command("train", files / "table.npy", *SMALL, "--epochs", 1, "--out", tmp_path / "run")
+    finally:
+        signal.signal(signal.SIGINT, own)
+    assert result.status == 130
+    assert (
+        f"the model is saved; its scores, pictures and page are not. Make them with: lowerbound train --resume {tmp_path}"
+        in result.stderr
+    )
+    assert "stopping after the running steps" not in result.stderr
+    assert (tmp_path / "run" / "model").exists()

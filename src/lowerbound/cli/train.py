@@ -214,20 +214,27 @@ def _train(run: TrainingRun, devices: int | None, *, report: bool, as_json: bool
                 show(record, run)
 
             model = run.run(on_record=on_record, should_stop=stop_request)
-        if not run.is_finished:
-            step, reason, path = int(run.progress.state.step), run.progress.stop_reason, str(run.folder.path)
-            if as_json:
-                print_json({"event": "stopped", "run": path, "reason": reason, "step": step}, indent=None)
-            say(f"{reason} after step {step:,}; all is saved. Continue with: lowerbound train --resume {shlex.quote(path)}")
-            ended()
-            raise typer.Exit(1)
-        page, evaluation, diagnosis = run.folder.path / REPORT, None, None
-        if report:
-            from ..report.run import write_report
+    again = f"lowerbound train --resume {shlex.quote(str(run.folder.path))}"
+    if not run.is_finished:
+        step, reason = int(run.progress.state.step), run.progress.stop_reason
+        if as_json:
+            print_json({"event": "stopped", "run": str(run.folder.path), "reason": reason, "step": step}, indent=None)
+        say(f"{reason} after step {step:,}; all is saved. Continue with: {again}")
+        ended()
+        raise typer.Exit(1)
+    page, evaluation, diagnosis = run.folder.path / REPORT, None, None
+    if report:
+        from ..report.run import write_report
 
+        try:
+            if stop_request.reason:
+                raise KeyboardInterrupt
             evaluation, diagnosis = write_report(
                 run.folder, model, run.spec, run.config, run.dataset, run.split, own_devices(devices)
             )
+        except KeyboardInterrupt:
+            say(f"training has ended, and the model is saved; its scores, pictures and page are not. Make them with: {again}")
+            raise
     ended()
     if as_json:
         about = {} if diagnosis is None else {"report": str(page), "verdict": diagnosis.verdict}
@@ -242,10 +249,11 @@ def _train(run: TrainingRun, devices: int | None, *, report: bool, as_json: bool
         show_evaluation(evaluation)
     if diagnosis is not None:
         say_verdict(diagnosis, run.folder.path)
-    again = f"For its report: lowerbound train --resume {shlex.quote(str(run.folder.path))}"
     waited = run.trainer.feed.waited
     share = f" ({waited / max(run.progress.seconds, waited, 1e-9):.0%} of it waiting for data)" if waited else ""
-    say(f"{_how_it_ended(run)} in {run.progress.seconds:.1f} s of training{share}. {f'Open {page}' if report else again}")
+    say(
+        f"{_how_it_ended(run)} in {run.progress.seconds:.1f} s of training{share}. {f'Open {page}' if report else f'For its report: {again}'}"
+    )
 
 
 def _shared_by(run: TrainingRun) -> str:
