@@ -206,14 +206,17 @@ def _train(run: TrainingRun, devices: int | None, *, report: bool, as_json: bool
             say(choice.words)
         if how := run.trainer.how_fed:
             say(how)
-    with StopRequest() as stop_request, TrainingLog(run, resume_step=step if resumed else None) as log:
-        with display(as_json=as_json, is_terminal=is_terminal(sys.stderr)) as show:
+    with (
+        StopRequest() as stop_request,
+        TrainingLog(run, resume_step=step if resumed else None) as log,
+        display(as_json=as_json, is_terminal=is_terminal(sys.stderr)) as show,
+    ):
 
-            def on_record(record: Any, run: TrainingRun) -> None:
-                log.record(record, run)
-                show(record, run)
+        def on_record(record: Any, run: TrainingRun) -> None:
+            log.record(record, run)
+            show(record, run)
 
-            model = run.run(on_record=on_record, should_stop=stop_request)
+        model = run.run(on_record=on_record, should_stop=stop_request)
     again = f"lowerbound train --resume {shlex.quote(str(run.folder.path))}"
     if not run.is_finished:
         step, reason = int(run.progress.state.step), run.progress.stop_reason
@@ -251,9 +254,8 @@ def _train(run: TrainingRun, devices: int | None, *, report: bool, as_json: bool
         say_verdict(diagnosis, run.folder.path)
     waited = run.trainer.feed.waited
     share = f" ({waited / max(run.progress.seconds, waited, 1e-9):.0%} of it waiting for data)" if waited else ""
-    say(
-        f"{_how_it_ended(run)} in {run.progress.seconds:.1f} s of training{share}. {f'Open {page}' if report else f'For its report: {again}'}"
-    )
+    last = f"Open {page}" if report else f"For its report: {again}"
+    say(f"{_how_it_ended(run)} in {run.progress.seconds:.1f} s of training{share}. {last}")
 
 
 def _shared_by(run: TrainingRun) -> str:
