@@ -9,7 +9,15 @@ import numpy as np
 import scipy.special
 import scipy.stats
 
-from lowerbound.likelihoods import CategoriesLikelihood, GaussianMixture, LogNormalMixture, Mixed, ZeroInflatedLogNormal
+from lowerbound.likelihoods import (
+    CategoriesLikelihood,
+    GaussianMixture,
+    InflatedGaussianMixture,
+    InflatedLogNormalMixture,
+    LogNormalMixture,
+    Mixed,
+    ZeroInflatedLogNormal,
+)
 from lowerbound.likelihoods.log_normal import LARGEST_LOG_SIGMA
 from lowerbound.likelihoods.normal_mixtures import AbstractNormalMixture
 
@@ -24,11 +32,17 @@ def _components(part: AbstractNormalMixture, params: np.ndarray, u: np.ndarray) 
 
 def _of_logs(part: AbstractNormalMixture, params: np.ndarray, x: np.ndarray) -> np.ndarray:
     logs = np.log(np.where(x > 0, x, 1.0))
-    above = _components(part, params, logs) - logs
-    if not part.has_zero:
-        return above
-    zero = params[-1]
-    return np.where(x > 0, above + scipy.special.log_expit(-zero), scipy.special.log_expit(zero))
+    return _components(part, params, logs) - logs
+
+
+def _inflated(part: AbstractNormalMixture, params: np.ndarray, x: np.ndarray) -> np.ndarray:
+    assert part.atoms is not None
+    logits = np.where(np.isnan(part.atoms), -np.inf, params[3 * part.num_components :])
+    log_masses = scipy.special.log_softmax(np.concatenate([logits, np.zeros_like(logits[:1])]), axis=0)
+    found = (_of_logs if part.is_log else _components)(part, params, x) + log_masses[-1]
+    for atom, log_mass in zip(part.atoms, log_masses[:-1], strict=True):
+        found = np.where(x == atom, log_mass, found)
+    return found
 
 
 def _categories(part: CategoriesLikelihood, params: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -52,7 +66,9 @@ def _mixed(part: Mixed, params: np.ndarray, x: np.ndarray) -> np.ndarray:
 SCIPY_TABLES: dict[type, Callable[..., np.ndarray]] = {
     GaussianMixture: _components,
     LogNormalMixture: _of_logs,
-    ZeroInflatedLogNormal: _of_logs,
+    InflatedGaussianMixture: _inflated,
+    InflatedLogNormalMixture: _inflated,
+    ZeroInflatedLogNormal: _inflated,
     CategoriesLikelihood: _categories,
     Mixed: _mixed,
 }

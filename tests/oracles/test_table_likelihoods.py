@@ -15,7 +15,13 @@ from support.chance import is_likely
 
 from lowerbound.data.columns import Column
 from lowerbound.errors import ConfigurationError
-from lowerbound.likelihoods import CategoriesLikelihood, GaussianMixture, LogNormalMixture, Mixed, ZeroInflatedLogNormal
+from lowerbound.likelihoods import (
+    CategoriesLikelihood,
+    GaussianMixture,
+    LogNormalMixture,
+    Mixed,
+    ZeroInflatedLogNormal,
+)
 from lowerbound.likelihoods.mixed import blocks_of
 
 WEIGHTS, LOCS, LOG_SCALES = np.array([0.3, -0.4]), np.array([-1.0, 0.8]), np.array([-0.5, 0.2])

@@ -30,6 +30,8 @@ from lowerbound.likelihoods import (
     GaussianLearnedScale,
     GaussianMixture,
     GaussianOptimalScale,
+    InflatedGaussianMixture,
+    InflatedLogNormalMixture,
     Laplace,
     LogNormal,
     LogNormalMixture,
@@ -54,6 +56,8 @@ from lowerbound.models import split_trained
 from .case import EXTREME, Case, numpyro
 
 # Two elements each, so that a grid holds the whole event and a wrong dependence between elements is seen.
+# The second element has one value that recurs, the first two.
+ATOMS, SHARES = np.array([[1.0, 0.5], [2.0, np.nan]]), np.array([[0.3, 0.6], [0.2, 0.0]])
 LIKELIHOODS: dict[str, Callable[[], AbstractLikelihood]] = {
     "gaussian-free": lambda: Gaussian((2,), np.float32(0.01)),
     "gaussian-sigmoid": lambda: Gaussian((1, 2), np.float32(0.01), np.array([[[0.0, -1.0]], [[1.0, 3.0]]])),
@@ -99,6 +103,8 @@ LIKELIHOODS: dict[str, Callable[[], AbstractLikelihood]] = {
     "gaussian-mixture": lambda: GaussianMixture((1, 2), np.float32(0.01), num_components=2),
     "log-normal-mixture": lambda: LogNormalMixture((2,), np.array([0.01, 0.02]), num_components=2),
     "zero-inflated-log-normal": lambda: ZeroInflatedLogNormal((2,), np.float32(0.01), num_components=2),
+    "inflated-gaussian-mixture": lambda: InflatedGaussianMixture((2,), 0.01, num_components=2, atoms=ATOMS, shares=SHARES),
+    "inflated-log-normal-mixture": lambda: InflatedLogNormalMixture((2,), 0.01, num_components=2, atoms=ATOMS, shares=SHARES),
     "categories": lambda: CategoriesLikelihood((1, 2), 4, np.array([[0.1, 0.02]])),
     "mixed": lambda: Mixed(
         (CategoriesLikelihood((1,), 3, 0.1), GaussianMixture((1,), np.float32(0.01), num_components=2)), ((1,), (0,))
@@ -152,6 +158,8 @@ TYPICAL: dict[type, tuple[Any, float]] = {
 # Values at the edge of each support.
 EDGES = {
     Support.REAL: (0.0, 1.0),
+    Support.RECURRING: (0.0, 1.0),
+    Support.POSITIVE_RECURRING: (1e-3, 1e3),
     Support.POSITIVE: (1e-3, 1e3),
     Support.INTERVAL: (0.0, 1.0),
     Support.SHARES: (0.0, 1.0),
@@ -159,7 +167,7 @@ EDGES = {
     Support.COLUMNS: (0.0, 1.0),
 }
 # Part of whose mass lies at points, and part between them, which no grid holds: `oracles/test_table_likelihoods.py` has theirs.
-OF_TWO_KINDS = (Mixed, ZeroInflatedLogNormal)
+OF_TWO_KINDS = (Mixed, InflatedGaussianMixture, InflatedLogNormalMixture, ZeroInflatedLogNormal)
 
 
 def _support_of(part: AbstractLikelihood) -> Support:

@@ -47,11 +47,19 @@ _LAW_OF_KIND: dict[ColumnKind, str] = {
     "date-time": "gaussian-mixture",
 }
 
+# That of a column some of whose values recur.
+_LAW_WITH_ATOMS: dict[ColumnKind, str] = {
+    "real": "inflated-gaussian-mixture",
+    "positive": "inflated-log-normal-mixture",
+    "date-time": "inflated-gaussian-mixture",
+}
 _NUMBERS: tuple[ColumnKind, ...] = ("real", "positive", "zero-inflated", "date-time")
 # Where a value is missing because of what it is, only the law of its column says how far from the others it lies. With a scale
 # from z, or several bumps, it may lie anywhere: the further away, the better that explains why it is missing.
+# Bumps of what lies between the values that recur.
+_BUMPS_BESIDE_ATOMS = 3
 _ONE_SCALE = {"scale": "shared"}
-_OF_REAL_NUMBERS = ("gaussian", "student-t", "log-normal", "beta")
+_OF_REAL_NUMBERS = ("gaussian", "inflated-gaussian-mixture", "student-t", "log-normal", "beta")
 _WHY_ONE_SCALE = "with one scale for all rows, values that are missing because of what they are cannot lie far from the others"
 
 
@@ -67,12 +75,15 @@ def with_laws(spec: DataSpec, *, is_at_random: bool = True) -> DataSpec:
     for column in spec.columns:
         check_law(column)
     may_miss = [False] * len(spec.columns) if is_at_random or not spec.holes else [share > 0 for share in spec.holes]
-    columns = tuple(_with_law(column, tells_mask=each) for column, each in zip(spec.columns, may_miss, strict=True))
+    recurs = [bool(values) for values in spec.atoms] or [False] * len(spec.columns)
+    each = zip(spec.columns, may_miss, recurs, strict=True)
+    columns = tuple(_with_law(column, tells_mask=tells, has_atoms=atoms) for column, tells, atoms in each)
     return dataclasses.replace(spec, columns=columns)
 
 
-def _with_law(column: Column, *, tells_mask: bool) -> Column:
-    of_kind = "gaussian" if tells_mask and column.kind in _NUMBERS else _LAW_OF_KIND[column.kind]
+def _with_law(column: Column, *, tells_mask: bool, has_atoms: bool) -> Column:
+    of_kind = (_LAW_OF_KIND | _LAW_WITH_ATOMS if has_atoms else _LAW_OF_KIND)[column.kind]
+    of_kind = "gaussian" if tells_mask and column.kind in _NUMBERS else of_kind
     name = column.likelihood or of_kind
     return dataclasses.replace(column, likelihood=name, is_standardised=class_of("likelihood", name).scaling == "any")
 
@@ -159,12 +170,32 @@ def _law_of(spec: DataSpec, examples: np.ndarray, *, may_join: bool) -> Law:
     if _feels_ends(spec, flat.mean(axis=0), std, varying):
         return Law({"name": "beta"}, "all numbers are shares from 0 to 1, and most columns lie near one of these ends")
     if flat.min() > 0 and skewness > _STRONG_SKEWNESS and all(low > 0 for low in spec.element_low):
-        return Law({"name": "log-normal"}, f"all numbers are positive and most columns strongly skewed (median {skewness:.1f})")
+        skewed = f"all numbers are positive and most columns strongly skewed (median {skewness:.1f})"
+        return (
+            _with_atoms(spec, "inflated-log-normal-mixture", f"{skewed}; ")
+            if any(spec.atoms)
+            else Law({"name": "log-normal"}, skewed)
+        )
+    if any(spec.atoms):
+        return _with_atoms(spec, "inflated-gaussian-mixture")
     if kurtosis > _HEAVY_TAILS:
         return Law({"name": "student-t"}, f"most columns have heavy tails (median excess kurtosis {kurtosis:.1f})")
     if largest > _EXTREME_TAILS:
         return Law({"name": "student-t"}, f"a column has values far out (excess kurtosis {largest:.0f})")
     return Law({"name": "gaussian"}, "the columns are real numbers without heavy tails")
+
+
+def _with_atoms(spec: DataSpec, name: str, why: str = "") -> Law:
+    place, value, share = max(
+        ((place, own[0], parts[0]) for place, (own, parts) in enumerate(zip(spec.atoms, spec.atom_shares, strict=True)) if own),
+        key=lambda found: found[2],
+    )
+    count = sum(bool(own) for own in spec.atoms)
+    return Law(
+        {"name": name, "num_components": _BUMPS_BESIDE_ATOMS},
+        f"{why}{count} of {spec.num_elements} columns repeat single values, as {spec.element_name(place)} does {value:g} in "
+        f"{share:.0%} of the rows; these have probabilities, and what lies between them a density",
+    )
 
 
 def _least_skewness(mean: np.ndarray, std: np.ndarray, count: int) -> float:

@@ -74,13 +74,14 @@ def compare(
 
 def _subject(run: OpenRun, split: str) -> Subject:
     """What the run's log-evidence is about."""
-    from ..evaluation import Subject
+    from ..evaluation import Subject, masses_of
     from ..evaluation.latents import check_density
 
     rows = getattr(run.rows(), split).tolist()
     model, record = run.model, run.folder.info()["data"]
     check_density(model, "log p(x) to compare", str(run.folder.path))
-    return Subject(model.measure, model.given, record["data_sha256"], split, tuple(rows), record["condition_sha256"])
+    about = record["data_sha256"], split, tuple(rows), record["condition_sha256"]
+    return Subject(model.measure, model.given, *about, masses_of(model, run.spec))
 
 
 def _other(run: OpenRun, data: str, key: str, data_dir: Path | None) -> tuple[Subject, Example]:
@@ -89,7 +90,7 @@ def _other(run: OpenRun, data: str, key: str, data_dir: Path | None) -> tuple[Su
 
     from ..data.examples import examples_of
     from ..data.splits import data_sha256
-    from ..evaluation import Subject
+    from ..evaluation import Subject, masses_of
     from ..evaluation.latents import check_density
 
     check_density(run.model, "log p(x) to compare", str(run.folder.path))
@@ -97,7 +98,8 @@ def _other(run: OpenRun, data: str, key: str, data_dir: Path | None) -> tuple[Su
     # Of a table another model may take other columns, or take them for others.
     seen = data_sha256(np.asarray(dataset.examples))
     told = None if given is None else given.words
-    subject = Subject(run.model.measure, run.model.given, seen, data, condition=told)
+    masses = masses_of(run.model, run.spec)
+    subject = Subject(run.model.measure, run.model.given, seen, data, condition=told, masses=masses)
     return subject, examples_of(dataset, np.arange(len(dataset.examples)), run.spec)
 
 

@@ -183,6 +183,12 @@ CATALOGUE: dict[str, dict[str, Entry]] = {
         "quantized-gaussian": Entry(".likelihoods:QuantizedGaussian", {"mean": _MEAN}, ("ho2020",)),
         "gaussian-mixture": Entry(".likelihoods:GaussianMixture", {"num_components": _BUMPS, "scale_floor": _SCALE_FLOOR}),
         "log-normal-mixture": Entry(".likelihoods:LogNormalMixture", {"num_components": _BUMPS, "scale_floor": _SCALE_FLOOR}),
+        "inflated-gaussian-mixture": Entry(
+            ".likelihoods:InflatedGaussianMixture", {"num_components": _BUMPS, "scale_floor": _SCALE_FLOOR}
+        ),
+        "inflated-log-normal-mixture": Entry(
+            ".likelihoods:InflatedLogNormalMixture", {"num_components": _BUMPS, "scale_floor": _SCALE_FLOOR}
+        ),
         "zero-inflated-log-normal": Entry(
             ".likelihoods:ZeroInflatedLogNormal", {"num_components": _BUMPS, "scale_floor": _SCALE_FLOOR}
         ),

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError, warn_of_data
+from .atoms import find_atoms
 from .checks import check_array, chunks_of_rows
 from .layout import Layout, as_columns, choose_layout
 from .outliers import SHARE_OF_OUTLIERS, Plausible, find_outliers
@@ -119,6 +120,7 @@ def describe(
         plausible_high=tuple(plausible.high.tolist()),
         tails=tuple(map(tuple, plausible.tails.tolist())),
         unit=unit,
+        **(_atoms(array) if values == "continuous" and layout == "rows" else {}),
     )
 
 
@@ -233,6 +235,14 @@ def _plausible(array: np.ndarray, moments: _Moments, label: DataSpec, low: float
     inner = (as_columns(each.reshape(1, *label.event_shape), label.layout) for each in (moments.inner_low, moments.inner_high))
     least, most = inner
     return Plausible.of(as_columns(array, label.layout), least.min(axis=0), most.max(axis=0))
+
+
+def _atoms(array: np.ndarray) -> dict[str, tuple[tuple[float, ...], ...]]:
+    """`atoms` and `atom_shares`; empty where no element has any."""
+    found = [find_atoms(values) for values in array.reshape(len(array), -1).T]
+    if not any(own for own, _ in found):
+        return {}
+    return {"atoms": tuple(own for own, _ in found), "atom_shares": tuple(shares for _, shares in found)}
 
 
 def _origin(moments: _Moments, whole: bool) -> np.ndarray:

@@ -50,6 +50,7 @@ def describe_table(dataset: Dataset, rows: np.ndarray) -> DataSpec:
     low[is_coded], high[is_coded] = 0.0, [column.num_codes - 1 for column in columns if column.is_coded]
     plausible_low[is_coded], plausible_high[is_coded] = low[is_coded], high[is_coded]
     origin, is_whole = np.zeros(size), is_coded.copy()
+    atoms: dict[str, list[tuple[float, ...]]] = {}
     if not is_coded.all():
         others = np.flatnonzero(~is_coded)
         of_numbers = describe(whole[:, others], [names[element] for element in others], kind="rows", name=dataset.name, rows=rows)
@@ -58,6 +59,10 @@ def describe_table(dataset: Dataset, rows: np.ndarray) -> DataSpec:
         plausible_low[others], plausible_high[others] = of_numbers.plausible_low, of_numbers.plausible_high
         tails[others] = of_numbers.tails
         is_whole[others] = of_numbers.whole_elements
+        if of_numbers.atoms:
+            atoms = {"atoms": [()] * size, "atom_shares": [()] * size}
+            for place, *own in zip(others, of_numbers.atoms, of_numbers.atom_shares, strict=True):
+                atoms["atoms"][place], atoms["atom_shares"][place] = own
         if of_numbers.origin:
             origin[others] = of_numbers.origin
     return DataSpec(
@@ -80,6 +85,7 @@ def describe_table(dataset: Dataset, rows: np.ndarray) -> DataSpec:
         columns=columns,
         left_out=tuple(column for column in fitted if column.is_left_out),
         holes=tuple(holes.tolist()) if holes.any() else (),
+        **{name: tuple(values) for name, values in atoms.items()},
         **_patterns(encoded),
     )
 

@@ -51,6 +51,8 @@ class DataSpec:
     - `holes`: the share of training examples in which each element (flattened) has no value; empty where none is missing.
     - `hole_patterns`: which elements have no value together in a training row, the most frequent patterns first, and
       `pattern_counts`, how many rows have each; a row without holes has the empty pattern. Of a table only.
+    - `atoms`: of rows of numbers, the values of each element that recur so often that they have a probability of their own, and
+      `atom_shares`, which part of the training values they are; empty for others, and where an earlier release did not look.
     - `limits_known`: True when `low` and `high` are limits of the format (0 and 1 for floating-point pixels), False when they
       are only the extremes of the training data.
     """
@@ -80,6 +82,8 @@ class DataSpec:
     holes: tuple[float, ...] = ()
     hole_patterns: tuple[tuple[int, ...], ...] = ()
     pattern_counts: tuple[int, ...] = ()
+    atoms: tuple[tuple[float, ...], ...] = ()
+    atom_shares: tuple[tuple[float, ...], ...] = ()
 
     @property
     def is_of_shares(self) -> bool:
@@ -189,7 +193,7 @@ class DataSpec:
             self,
             **each,
             event_shape=(len(chosen),),
-            tails=tuple(self.tails[place] for place in chosen) if self.tails else (),
+            **{name: tuple(values[place] for place in chosen) if values else () for name, values in self._ragged.items()},
             feature_names=tuple(self.feature_names[place] for place in chosen) if self.feature_names else (),
             low=float(min(each["element_low"], default=self.low)),
             high=float(max(each["element_high"], default=self.high)),
@@ -200,6 +204,11 @@ class DataSpec:
             hole_patterns=(),
             pattern_counts=(),
         )
+
+    @property
+    def _ragged(self) -> dict[str, tuple[tuple[float, ...], ...]]:
+        """What has several numbers for each element."""
+        return {"tails": self.tails, "atoms": self.atoms, "atom_shares": self.atom_shares}
 
     def to_model(self, array: np.ndarray) -> np.ndarray:
         """Examples as the model gets them, (x - `origin`) / `unit`, in double precision; unchanged where that is x."""
@@ -216,9 +225,18 @@ class DataSpec:
         return array / self.unit if rest.any() else whole
 
     def to_user(self, array: np.ndarray) -> np.ndarray:
-        """The inverse of `to_model`."""
+        """The inverse of `to_model`; a number that is a value that recurs but for rounding becomes that value."""
         array = array if self.unit == 1 else array * self.unit
-        return array + np.asarray(self.origin, np.float64).reshape(self.event_shape) if self.origin else array
+        array = array + np.asarray(self.origin, np.float64).reshape(self.event_shape) if self.origin else array
+        return self._at_atoms(array) if any(self.atoms) else array
+
+    def _at_atoms(self, array: np.ndarray) -> np.ndarray:
+        flat = array.reshape(-1, self.num_elements).copy()
+        for element, values in enumerate(self.atoms):
+            for value in values:
+                near = _ROUNDING * max(abs(value), self.std[element])
+                flat[np.abs(flat[:, element] - value) <= near, element] = value
+        return flat.reshape(array.shape)
 
     @property
     def of_model(self) -> DataSpec:
@@ -244,6 +262,9 @@ class DataSpec:
             feature_names=tuple(names) if self.origin else self.feature_names,
             origin=(),
             tails=(),
+            atoms=tuple(
+                tuple((value - less) / self.unit for value in own) for own, less in zip(self.atoms, origin, strict=False)
+            ),
             unit=1.0,
             columns=tuple(column.shifted(less) for column, less in zip(self.columns, origin, strict=False)),
         )
@@ -279,6 +300,8 @@ class DataSpec:
         return spec
 
 
+# What float32 rounds away of a number, and of one that was scaled, many times over.
+_ROUNDING = 4e-6
 _BY_ELEMENT = ("step", "mean", "std", "element_low", "element_high", "origin", "plausible_low", "plausible_high", "holes")
 # How many entries are right besides one for each element.
 _LENGTHS: dict[str, tuple[int, ...]] = {
@@ -291,4 +314,6 @@ _LENGTHS: dict[str, tuple[int, ...]] = {
     "element_low": (0,),
     "element_high": (0,),
     "origin": (0,),
+    "atoms": (0,),
+    "atom_shares": (0,),
 }

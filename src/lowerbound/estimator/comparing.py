@@ -8,7 +8,7 @@ from typing import Any
 
 from ..config.rules import COUNT
 from ..errors import ConfigurationError, DataError
-from ..evaluation import AbstractProposal, Comparison, Subject, check_comparable, compare, contribution
+from ..evaluation import AbstractProposal, Comparison, Subject, check_comparable, compare, contribution, masses_of
 from ..evaluation.latents import check_density
 from .vae import VAE
 
@@ -53,7 +53,8 @@ def compare_models(
             raise DataError(f"models[{name!r}] is not fitted; call its fit first.")
         check_density(vae.model_, "log p(x) to compare", name)
         given = vae.spec_.condition
-        subjects[name] = Subject(vae.model_.measure, vae.model_.given, split="", condition=None if given is None else given.words)
+        told, masses = None if given is None else given.words, masses_of(vae.model_, vae.spec_)
+        subjects[name] = Subject(vae.model_.measure, vae.model_.given, split="", condition=told, masses=masses)
     check_comparable(subjects)
     return compare(
         {name: contribution(vae.model_, vae.examples_of(X, condition), count, proposal=proposal) for name, vae in fitted.items()},

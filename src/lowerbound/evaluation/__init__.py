@@ -3,7 +3,7 @@ from .anomaly import SCORES, AnomalyScorer, check_score, fit_scorer
 from .bidirectional import Sandwich, sandwich
 from .calibration import Classification, classification
 from .classes import check_infers_labels, class_probabilities, completed
-from .comparison import Comparison, Contender, Contribution, Subject, check_comparable, compare, contribution
+from .comparison import Comparison, Contender, Contribution, Subject, check_comparable, compare, contribution, masses_of
 from .completion import Completion, completion
 from .conformal import (
     RATE,
@@ -131,6 +131,7 @@ __all__ = [
     "latent_table",
     "levels_of",
     "lost_nats",
+    "masses_of",
     "numbers_of_labels",
     "own_streams",
     "p_values",

@@ -6,9 +6,11 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 
 from ..data.examples import Example
+from ..data.spec import DataSpec
 from ..errors import ConfigurationError, DataError
 from ..likelihoods import Given, Measure
 from ..models import AbstractLatentVariableModel
@@ -25,8 +27,9 @@ CLEAR_STANDARD_ERRORS = 2.0
 class Subject:
     """What a log-evidence is about: two models are ranked only where all of it agrees.
 
-    - `measure`, `given`: of the model. `data`: a name or digest of the data and their units; `split`, `rows`: which of them, in
-      order; `condition`: a digest of the conditions, None where there is none.
+    - `measure`, `given`: of the model. `masses`: which values of which elements have probabilities, as `masses_of` says it.
+      `data`: a name or digest of the data and their units; `split`, `rows`: which of them, in order; `condition`: a digest of the
+      conditions, None where there is none.
     """
 
     measure: Measure
@@ -35,6 +38,18 @@ class Subject:
     split: str = "test"
     rows: tuple[int, ...] = ()
     condition: str | None = None
+    masses: tuple[tuple[float, ...] | None, ...] = ()
+
+
+def masses_of(model: AbstractLatentVariableModel, spec: DataSpec) -> tuple[tuple[float, ...] | None, ...]:
+    """Of each element (flattened) the values that have a probability under the model, not a density; None for all of them."""
+    atoms = spec.atoms or ((),) * spec.num_elements
+    # Of an element without any 0 is asked, which has a mass of its own where zeros are in excess.
+    asked = np.asarray([own[0] if own else 0.0 for own in atoms], np.float64).reshape(spec.event_shape)
+    found = model.has_mass(jnp.asarray(spec.to_model(asked[None])[0], jnp.float32))
+    at_atoms = np.zeros(spec.num_elements, bool) if found is None else np.asarray(found).ravel()
+    each = zip(np.broadcast_to(model.discrete_elements, spec.event_shape).ravel(), at_atoms, atoms, strict=True)
+    return tuple(None if is_discrete else tuple(sorted(own or (0.0,))) if has else () for is_discrete, has, own in each)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,6 +156,11 @@ def _difference(a: Subject, b: Subject) -> str:
         return (
             f"one gives {kinds[a.measure]}, the other {kinds[b.measure]}, and neither is larger for being better. Train both "
             "with likelihoods of one kind; data with levels have likelihoods of each kind (lowerbound parts likelihood)."
+        )
+    if a.masses != b.masses:
+        return (
+            "they give probabilities to different values and densities to the others (laws of their columns are of different "
+            "kinds), and neither sum is larger for being better. Train both with the same schema and likelihood."
         )
     if a.given != b.given:
         return _difference_of_given(a.given, b.given)

@@ -172,7 +172,7 @@ def kind_of_number(measure: str, given: Given | None) -> str:
     kind = {
         "counting": "log-probabilities",
         "lebesgue": "log-densities in your units",
-        "mixed": "log-densities of the numbers in your units and log-probabilities of the other columns, in sum",
+        "mixed": "log-densities of numbers in your units and log-probabilities of other values, in sum",
     }[measure]
     return kind + beside(given)
 

@@ -9,6 +9,7 @@ from .count_distributions import MultinomialCounts, NegativeBinomialCounts, Pois
 from .count_likelihoods import NegativeBinomial, Poisson, ZeroInflatedNegativeBinomial
 from .discretized_logistic_mixture import DiscretizedLogisticMixture
 from .gaussian import Gaussian, GaussianFixedScale, GaussianLearnedScale, GaussianOptimalScale
+from .inflated import InflatedGaussianMixture, InflatedLogNormalMixture, ZeroInflatedLogNormal
 from .lattice import Lattice
 from .level_distributions import DiscretizedLogisticDistribution, QuantizedGaussianDistribution
 from .location_scale_family import Laplace, StudentT
@@ -16,9 +17,10 @@ from .log_normal import LogNormal
 from .logistic_mixtures import ColourLogisticMixture, LogisticMixture
 from .low_rank_gaussian import LowRankGaussian, LowRankNormal
 from .mixed import Blocks, Mixed
+from .mixture_distributions import NormalMixture
 from .multinomial import Multinomial
 from .neighbours import NeighbourBernoulli, NeighbourLogistics, PixelByPixel
-from .normal_mixtures import GaussianMixture, LogNormalMixture, NormalMixture, ZeroInflatedLogNormal
+from .normal_mixtures import GaussianMixture, LogNormalMixture
 from .numpyro_family import NumPyroLikelihood
 from .on_levels import DiscretizedLogistic, QuantizedGaussian
 from .ordinal import OrderedLevels, Ordinal
@@ -48,6 +50,8 @@ __all__ = [
     "GaussianMixture",
     "GaussianOptimalScale",
     "Given",
+    "InflatedGaussianMixture",
+    "InflatedLogNormalMixture",
     "Laplace",
     "Lattice",
     "LogNormal",

@@ -94,6 +94,10 @@ class AbstractLikelihood(eqx.Module):
         """Which elements have probabilities and not densities, booleans of the event's shape."""
         return np.full(self.event_shape, self.measure == "counting")
 
+    def has_mass(self, y: Float[Array, "..."]) -> Bool[Array, "..."] | None:
+        """Which elements of y have a probability and not a density, where their values decide; None where `discrete` says it."""
+        return None
+
     @property
     def noise(self) -> Any | None:
         """Numbers that say how what z leaves open hangs together; None where there are none.

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
 from numpyro.distributions import constraints
 from typing_extensions import override
 
@@ -176,6 +176,14 @@ class Mixed(AbstractElementwise):
         for block, place in zip(self.blocks, self.places, strict=True):
             counting[list(place)] = block.measure == "counting"
         return counting
+
+    @override
+    def has_mass(self, y: Float[Array, "..."]) -> Bool[Array, "..."] | None:
+        found = [block.has_mass(y[..., np.asarray(place)]) for block, place in zip(self.blocks, self.places, strict=True)]
+        if all(each is None for each in found):
+            return None
+        discrete = [jnp.asarray(block.discrete) for block in self.blocks]
+        return _joined([known if each is None else each for each, known in zip(found, discrete, strict=True)], self.places)
 
     @property
     @override

@@ -1,18 +1,16 @@
-"""Mixtures of normal laws for each element: of the numbers, of their logarithms, and of those with a mass at 0 besides."""
+"""Likelihoods of single elements by mixtures: of the numbers, of their logarithms, and with masses at values that recur."""
 
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import numpyro.distributions as dist
 import scipy.special
-from jaxtyping import Array, Float, PRNGKeyArray
-from numpyro.distributions import constraints
+from jaxtyping import Array, Bool, Float
 from typing_extensions import override
 
 from ..config.context import BuildContext
@@ -20,130 +18,37 @@ from ..config.part import PartConfig
 from .base import AbstractElementwise, Measure, Scaling, Support
 from .location_scale import LARGEST_LOG_SCALE, as_float32, scale_floor
 from .log_normal import LARGEST_LOG_MEDIAN, LARGEST_LOG_SIGMA
-from .nodes import Nodes, joined, of_normal, of_values
+from .mixture_distributions import NormalMixture, is_atom
 
-_HALF_LOG_TWO_PI = 0.5 * math.log(2 * math.pi)
 # Components start with this part of the variance within each at least.
 _LEAST_WITHIN = 0.05
-
-
-class NormalMixture(dist.Distribution):
-    """Independent mixtures of K normal laws, components first: of y, or of log y where `is_log`.
-
-    - `logits`, `loc`, `log_scale`: (K, *shape). `zero_logit`: of `shape`, the logit of P(y = 0); None where 0 has no mass.
-    """
-
-    arg_constraints: ClassVar[dict[str, Any]] = {}
-    pytree_data_fields = ("logits", "loc", "log_scale", "zero_logit")
-    pytree_aux_fields = ("is_log",)
-
-    def __init__(
-        self,
-        logits: Float[Array, "components ..."],
-        loc: Float[Array, "components ..."],
-        log_scale: Float[Array, "components ..."],
-        zero_logit: Float[Array, "..."] | None = None,
-        *,
-        is_log: bool = False,
-    ) -> None:
-        self.logits, self.loc, self.log_scale, self.zero_logit, self.is_log = logits, loc, log_scale, zero_logit, is_log
-        super().__init__(batch_shape=loc.shape[1:])
-
-    @property
-    def support(self) -> Any:
-        """Any number; numbers above 0 where their logarithms are normal, and 0 where it has a mass."""
-        if self.zero_logit is not None:
-            return constraints.nonnegative
-        return constraints.positive if self.is_log else constraints.real
-
-    def log_prob(self, value: Any, intermediates: Any = None) -> Array:
-        """log p(y) in nats, of each element; at y = 0 the logarithm of its mass, where it has one."""
-        if not self.is_log:
-            return self._of_normal(value)
-        is_above = value > 0
-        logs = jnp.log(jnp.where(is_above, value, 1.0))
-        density = self._of_normal(logs) - logs
-        if self.zero_logit is None:
-            return jnp.where(is_above, density, -jnp.inf)
-        zero = jnp.where(value == 0, jax.nn.log_sigmoid(self.zero_logit), -jnp.inf)
-        return jnp.where(is_above, density + jax.nn.log_sigmoid(-self.zero_logit), zero)
-
-    def _of_normal(self, u: Array) -> Array:
-        # Components first, then whatever axes the values have before the batch's.
-        before = (1,) * (u.ndim - len(self.batch_shape))
-        logits, loc, log_scale = (
-            each.reshape(len(each), *before, *each.shape[1:]) for each in (self.logits, self.loc, self.log_scale)
-        )
-        each = logits - 0.5 * jnp.square((u - loc) * jnp.exp(-log_scale)) - log_scale
-        log_weights = jax.nn.logsumexp(self.logits, axis=0)
-        return jax.nn.logsumexp(each, axis=0) - log_weights - _HALF_LOG_TWO_PI
-
-    def sample(self, key: PRNGKeyArray, sample_shape: tuple[int, ...] = ()) -> Float[Array, "..."]:
-        """Draws; no gradient flows through the choice of a component."""
-        component_key, normal_key, zero_key = jax.random.split(key, 3)
-        shape = (*sample_shape, *self.batch_shape)
-        chosen = jax.random.categorical(component_key, jax.lax.stop_gradient(self.logits), axis=0, shape=shape)
-        flat = chosen.reshape(-1, *self.batch_shape)
-        loc, scale = (jnp.take_along_axis(each, flat, axis=0).reshape(shape) for each in (self.loc, jnp.exp(self.log_scale)))
-        drawn = loc + scale * jax.random.normal(normal_key, shape, loc.dtype)
-        drawn = jnp.exp(drawn) if self.is_log else drawn
-        if self.zero_logit is None:
-            return drawn
-        is_zero = jax.random.uniform(zero_key, shape, loc.dtype) < jax.nn.sigmoid(self.zero_logit)
-        return jnp.where(is_zero, 0.0, drawn)
-
-    @property
-    def mean(self) -> Float[Array, "..."]:
-        """E[y]."""
-        return self._moments[0]
-
-    @property
-    def variance(self) -> Float[Array, "..."]:
-        """Var[y]."""
-        first, second = self._moments
-        return second - jnp.square(first)
-
-    @property
-    def nodes(self) -> Nodes:
-        """Values and their probabilities, in place of the density: those of each component, and 0 where it has a mass."""
-        found = of_normal(self.loc, self.log_scale)
-        log_mass = found.log_mass + jax.nn.log_softmax(self.logits, axis=0)
-        found = Nodes(*(each.reshape(-1, *self.batch_shape) for each in (found.value, log_mass, found.low, found.high)))
-        if self.is_log:
-            found = Nodes(jnp.exp(found.value), found.log_mass, jnp.exp(found.low), jnp.exp(found.high))
-        if self.zero_logit is None:
-            return found
-        above = found._replace(log_mass=found.log_mass + jax.nn.log_sigmoid(-self.zero_logit))
-        zero = jax.nn.log_sigmoid(self.zero_logit)[None]
-        return joined([above, of_values(jnp.zeros_like(zero), zero)], axis=0)
-
-    @property
-    def _moments(self) -> tuple[Array, Array]:
-        """E[y] and E[y^2]."""
-        weights, variance = jax.nn.softmax(self.logits, axis=0), jnp.exp(2 * self.log_scale)
-        if self.is_log:
-            first, second = jnp.exp(self.loc + variance / 2), jnp.exp(2 * self.loc + 2 * variance)
-        else:
-            first, second = self.loc, jnp.square(self.loc) + variance
-        first, second = (jnp.sum(weights * each, axis=0) for each in (first, second))
-        if self.zero_logit is None:
-            return first, second
-        above = jax.nn.sigmoid(-self.zero_logit)
-        return above * first, above * second
+# What is rarer starts as if it were no rarer; of fewer values the moments are not known from those of all.
+_LEAST_SHARE = 0.02
 
 
 class AbstractNormalMixture(AbstractElementwise):
-    """What mixtures share: heads (logits, locations, logarithms of scales, and perhaps the logit of 0), floors, and a start."""
+    """What mixtures share: heads (logits, locations, logarithms of scales, and logits of atoms), floors, and a start.
+
+    - `atoms`: (J, *event_shape), in the scale that the likelihood sees, NaN where an element has fewer; None for none.
+      `shares`: of the same shape, which part of the training values they are.
+    """
 
     scale_floor: eqx.AbstractVar[np.ndarray]
     num_components: eqx.AbstractVar[int]
     is_log: eqx.AbstractClassVar[bool]
-    has_zero: ClassVar[bool] = False
+    atoms: eqx.AbstractVar[np.ndarray | None]
+    shares: eqx.AbstractVar[np.ndarray | None]
 
     @property
     @override
     def heads(self) -> int:
-        return 3 * self.num_components + self.has_zero
+        return 3 * self.num_components + (0 if self.atoms is None else len(self.atoms))
+
+    @override
+    def has_mass(self, y: Float[Array, "..."]) -> Bool[Array, "..."] | None:
+        if self.atoms is None:
+            return None
+        return is_atom(y, jnp.asarray(self.atoms), is_log=self.is_log).any(axis=0)
 
     @override
     def elements(self, params: Float[Array, "heads ..."], total: Float[Array, ""] | None = None) -> NormalMixture:
@@ -153,12 +58,16 @@ class AbstractNormalMixture(AbstractElementwise):
         # The floor of an element may lie above the largest scale of a logarithm.
         log_scale = jax.lax.clamp(jnp.minimum(lowest, highest), raw, highest)
         loc = jnp.clip(loc, -LARGEST_LOG_MEDIAN, LARGEST_LOG_MEDIAN) if self.is_log else loc
-        return NormalMixture(logits, loc, log_scale, params[-1] if self.has_zero else None, is_log=self.is_log)
+        if self.atoms is None:
+            return NormalMixture(logits, loc, log_scale, is_log=self.is_log)
+        atom_logits = params[3 * self.num_components :]
+        return NormalMixture(logits, loc, log_scale, jnp.asarray(self.atoms), atom_logits, is_log=self.is_log)
 
     @override
     def initial_params(self, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
-        """Components at the quantiles of a normal law with the data's moments, each as wide as leaves their variance."""
-        mean, std = np.asarray(mean, np.float64), np.asarray(std, np.float64)
+        """Components at the quantiles of a normal law with the moments of the data that are no atoms, each as wide as leaves
+        their variance; atoms with their shares."""
+        mean, std = self._moments_of_rest(np.asarray(mean, np.float64), np.asarray(std, np.float64))
         wanted = mean
         if self.is_log:
             mean = wanted = np.maximum(mean, np.finfo(np.float32).tiny)
@@ -171,16 +80,29 @@ class AbstractNormalMixture(AbstractElementwise):
         loc = mean + places.reshape(-1, *[1] * len(self.event_shape)) * std
         scale = np.broadcast_to(np.maximum(within * std, self.scale_floor), shape)
         if self.is_log:
-            # The components' mean is the wanted one: half of all numbers are zeros, where zeros have a mass.
-            found = np.exp(loc + scale**2 / 2).mean(axis=0) * (0.5 if self.has_zero else 1.0)
-            loc = loc + np.log(wanted / found)
-        zero = [np.zeros((1, *self.event_shape))] if self.has_zero else []
-        return np.concatenate([np.zeros(shape), np.broadcast_to(loc, shape), np.log(scale), *zero]).astype(np.float32)
+            # The components' mean is the wanted one.
+            loc = loc + np.log(wanted / np.exp(loc + scale**2 / 2).mean(axis=0))
+        of_components = [np.zeros(shape), np.broadcast_to(loc, shape), np.log(scale)]
+        of_atoms = [] if self.shares is None else [np.log(np.maximum(self.shares, _LEAST_SHARE) / _rest(self.shares))]
+        return np.concatenate([*of_components, *of_atoms]).astype(np.float32)
+
+    def _moments_of_rest(self, mean: np.ndarray, std: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The mean and the deviation of the values that are no atoms; of all values where nearly all are atoms."""
+        if self.atoms is None or self.shares is None:
+            return mean, std
+        atoms, rest = np.nan_to_num(self.atoms.astype(np.float64)), _rest(self.shares)
+        first = (mean - (self.shares * atoms).sum(axis=0)) / rest
+        second = (std**2 + mean**2 - (self.shares * atoms**2).sum(axis=0)) / rest
+        is_known = rest > _LEAST_SHARE
+        deviation = np.sqrt(np.maximum(second - first**2, 0.0))
+        return np.where(is_known, first, mean), np.where(is_known & (deviation > 0), deviation, std)
 
     @override
     def monitors(self, params: Float[Array, "heads ..."]) -> dict[str, Float[Array, ""]]:
-        """`fraction_at_floor`: the part of the components' weight whose scale is held up by the floor."""
+        """`fraction_at_floor`: the part of the law that is of components whose scale is held up by the floor."""
         weights = jax.nn.softmax(params[: self.num_components], axis=0)
+        if self.atoms is not None:
+            weights = weights * jnp.exp(self.elements(params).log_masses[1])
         raw = params[2 * self.num_components : 3 * self.num_components]
         held = jnp.where(raw <= jnp.log(self.scale_floor), weights, 0.0)
         return {"fraction_at_floor": held.sum(axis=0).mean(dtype=jnp.float32)}
@@ -198,6 +120,8 @@ class GaussianMixture(AbstractNormalMixture):
     scale_floor: np.ndarray = eqx.field(converter=as_float32)
     num_components: int = eqx.field(static=True, default=5)
     is_log: ClassVar[bool] = False
+    atoms: ClassVar[None] = None
+    shares: ClassVar[None] = None
     measure: ClassVar[Measure] = "lebesgue"
     support: ClassVar[Support] = Support.REAL
     scaling: ClassVar[Scaling] = "any"
@@ -215,6 +139,8 @@ class LogNormalMixture(AbstractNormalMixture):
     scale_floor: np.ndarray = eqx.field(converter=as_float32)
     num_components: int = eqx.field(static=True, default=5)
     is_log: ClassVar[bool] = True
+    atoms: ClassVar[None] = None
+    shares: ClassVar[None] = None
     measure: ClassVar[Measure] = "lebesgue"
     support: ClassVar[Support] = Support.POSITIVE
     scaling: ClassVar[Scaling] = "none"
@@ -222,35 +148,15 @@ class LogNormalMixture(AbstractNormalMixture):
     @classmethod
     @override
     def build(cls, config: PartConfig, context: BuildContext) -> LogNormalMixture:
-        return cls(context.spec.event_shape, num_components=config.num_components, scale_floor=_relative_floor(config, context))
+        return cls(context.spec.event_shape, num_components=config.num_components, scale_floor=relative_floor(config, context))
 
 
-class ZeroInflatedLogNormal(AbstractNormalMixture):
-    r"""Numbers that are exactly 0 with probability pi_d(z), and otherwise follow a mixture of K log-normal laws.
-
-        P(y_d = 0|z) = pi_d,     p(y_d|z) = (1 - pi_d) (1 / y_d) sum_k w_{k, d} N(log y_d; mu_{k, d}, sigma_{k, d}^2) for y_d > 0
-
-    Its measure is a point mass at 0 beside Lebesgue's: log p is a log-probability at 0 and a log-density above it.
-
-    - `event_shape`: shape of one example. `scale_floor`: smallest sigma, which is relative.
-    - `num_components`: K. Decoder outputs: K logits, K means, K logarithms of sigma, and the logit of pi.
-    """
-
-    scale_floor: np.ndarray = eqx.field(converter=as_float32)
-    num_components: int = eqx.field(static=True, default=5)
-    is_log: ClassVar[bool] = True
-    has_zero: ClassVar[bool] = True
-    measure: ClassVar[Measure] = "mixed"
-    support: ClassVar[Support] = Support.NONNEGATIVE
-    scaling: ClassVar[Scaling] = "none"
-
-    @classmethod
-    @override
-    def build(cls, config: PartConfig, context: BuildContext) -> ZeroInflatedLogNormal:
-        return cls(context.spec.event_shape, num_components=config.num_components, scale_floor=_relative_floor(config, context))
+def _rest(shares: np.ndarray) -> np.ndarray:
+    """The part of each element's values that are no atoms."""
+    return np.maximum(1 - shares.sum(axis=0, dtype=np.float64), _LEAST_SHARE)
 
 
-def _relative_floor(config: PartConfig, context: BuildContext) -> np.ndarray:
+def relative_floor(config: PartConfig, context: BuildContext) -> np.ndarray:
     """The floor of a Gaussian for the data, relative to each element's mean."""
     mean = np.maximum(np.asarray(context.spec.mean).reshape(context.spec.event_shape), np.finfo(np.float32).tiny)
     return np.minimum(scale_floor(config, context) / mean, 0.5)

@@ -53,6 +53,8 @@ class Support(Enum):
         self.words, self._wrong = words, wrong
 
     REAL = "any number", lambda _: False
+    RECURRING = "any number, where some recur", lambda s: not any(s.atoms)
+    POSITIVE_RECURRING = "numbers above 0, where some recur", lambda s: (np.asarray(s.element_low) <= 0) | (not any(s.atoms))
     POSITIVE = "numbers above 0", lambda s: np.asarray(s.element_low) <= 0
     # With or without its ends.
     INTERVAL = "an interval with known limits", lambda s: not (s.limits_known or s.is_discrete) or s.high <= s.low
@@ -178,7 +180,7 @@ def check_values(
 
     Raises `DataError` that says how many, where the first one is, and which likelihood takes such values.
     """
-    if likelihood.support is Support.REAL:
+    if likelihood.support in (Support.REAL, Support.RECURRING):
         return
     rows = np.arange(len(array)) if rows is None else rows
     # One row, or a block that the last row fills up: two programs serve any number of rows.

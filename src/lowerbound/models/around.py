@@ -5,7 +5,7 @@ from typing import Any
 
 import equinox as eqx
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 from typing_extensions import override
 
 from ..data.examples import Example
@@ -44,6 +44,10 @@ class AbstractAround(AbstractLatentVariableModel):
     @override
     def discrete_elements(self) -> np.ndarray:
         return self.inner.discrete_elements
+
+    @override
+    def has_mass(self, x: Float[Array, "..."]) -> Bool[Array, "..."] | None:
+        return self.inner.has_mass(x)
 
     @property
     @override

@@ -8,7 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Key, Num, PRNGKeyArray, PyTree
+from jaxtyping import Array, Bool, Float, Key, Num, PRNGKeyArray, PyTree
 
 from ..config import RunConfig
 from ..config.context import BuildContext
@@ -234,6 +234,10 @@ class AbstractLatentVariableModel(eqx.Module):
     def discrete_elements(self) -> np.ndarray:
         """Which elements have probabilities and not densities, booleans of the event's shape; none where that is not known."""
         return np.full(self.event_shape, self.measure == "counting")
+
+    def has_mass(self, x: Float[Array, "..."]) -> Bool[Array, "..."] | None:
+        """Which elements of x have a probability and not a density, where their values decide; None where they do not."""
+        return None
 
     @property
     @abstractmethod

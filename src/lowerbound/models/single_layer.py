@@ -124,6 +124,10 @@ class SingleLayer(AbstractLatentVariableModel):
     def discrete_elements(self) -> np.ndarray:
         return self.likelihood.discrete
 
+    @override
+    def has_mass(self, x: Float[Array, "..."]) -> Bool[Array, "..."] | None:
+        return self.likelihood.has_mass(self.transform.forward(x))
+
     @property
     @override
     def given(self) -> Given | None:
@@ -349,7 +353,7 @@ class SingleLayer(AbstractLatentVariableModel):
         log_prob = self.likelihood.log_prob(params, y, observed=observed, total=self._total(y, observed))
         if not self.mask.is_ignorable:
             log_prob = log_prob + self._of_mask.log_prob(params, y, example)
-        return log_prob + self._log_jacobian(observed)
+        return log_prob + self._log_jacobian(y, observed)
 
     @property
     def _of_mask(self) -> MaskTerms:
@@ -379,12 +383,17 @@ class SingleLayer(AbstractLatentVariableModel):
         keys = jax.random.split(key, 2 * num_samples + 1)
         return keys[:num_samples], keys[-1], keys[num_samples:-1]
 
-    def _log_jacobian(self, observed: Bool[Any, "..."] | None) -> Float[Array, ""] | float:
+    def _log_jacobian(self, y: Float[Array, "..."], observed: Bool[Any, "..."] | None) -> Float[Array, ""] | float:
         if self.measure == "counting":
             return 0.0
-        if observed is None:
+        has_mass = self.likelihood.has_mass(y)
+        if observed is None and has_mass is None:
             return self.transform.log_abs_det_jacobian(self.event_shape)
-        return -jnp.sum(jnp.where(observed, jnp.log(jnp.abs(jnp.asarray(self.transform.scale))), 0.0))
+        # A mass is the same in every unit.
+        has_density = True if has_mass is None else ~has_mass
+        if observed is not None:
+            has_density = has_density & observed
+        return -jnp.sum(jnp.where(has_density, jnp.log(jnp.abs(jnp.asarray(self.transform.scale))), 0.0))
 
 
 def _with_codes(mean: Float[Array, "..."], masses: dict[int, Float[Array, " codes"]]) -> Float[Array, "..."]:

@@ -121,10 +121,10 @@ def measure_note(summary: RunSummary) -> str:
         )
     if summary.measure == "mixed":
         return (
-            "Some columns are numbers and have densities, others are categories or counts and have probabilities: each number is "
-            "a log-density of the ones and a log-probability of the others, in sum. It depends on the units of the numbers, may "
-            "be above zero, and has no bits per dimension. Compare it only with models of the same table with the same kinds of "
-            "columns. Where a row has cells without a value, it is about the others."
+            "Numbers have densities; categories, counts, and values that a column of numbers repeats have probabilities. Each "
+            "score is a log-density of the ones and a log-probability of the others, in sum. It depends on the units of the "
+            "numbers, may be above zero, and has no bits per dimension. Compare it only with models of the same table that give "
+            "probabilities to the same values. Where a row has cells without a value, it is about the others."
         )
     return (
         "The likelihood is continuous, so these are logarithms of densities, not of probabilities. A density may exceed 1, so a "
