@@ -23,6 +23,9 @@ RNG = np.random.default_rng(0)
         # Rounded numbers recur as often as their neighbours, and no number of a smooth law does.
         (np.round(RNG.normal(size=5000), 1), ()),
         (RNG.normal(size=5000), ()),
+        # Marks, each of which some rows have by chance more often than others.
+        (RNG.integers(0, 101, 400).astype(float), ()),
+        (RNG.integers(0, 31, 400).astype(float), ()),
         # Once or twice is chance.
         (np.concatenate([np.zeros(4), RNG.normal(size=60)]), ()),
         (np.full(100, 3.0), ()),

@@ -37,7 +37,7 @@ def _of_logs(part: AbstractNormalMixture, params: np.ndarray, x: np.ndarray) -> 
 
 def _inflated(part: AbstractNormalMixture, params: np.ndarray, x: np.ndarray) -> np.ndarray:
     assert part.atoms is not None
-    logits = np.where(np.isnan(part.atoms), -np.inf, params[3 * part.num_components :])
+    logits = np.where(np.isinf(part.atoms), -np.inf, params[3 * part.num_components :])
     log_masses = scipy.special.log_softmax(np.concatenate([logits, np.zeros_like(logits[:1])]), axis=0)
     found = (_of_logs if part.is_log else _components)(part, params, x) + log_masses[-1]
     for atom, log_mass in zip(part.atoms, log_masses[:-1], strict=True):

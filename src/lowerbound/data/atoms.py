@@ -6,9 +6,9 @@ import numpy as np
 
 # A column of so few different numbers has levels, each of which recurs; of so many values at least for each of them.
 _MOST_LEVELS, _FEWEST_PER_LEVEL = 20, 10
-# Else a value recurs that is so large a part of all, and so many times as frequent as those next to it: rounded numbers recur
-# too, but as often as their neighbours.
-_LEAST_SHARE, _TIMES_ITS_NEIGHBOURS = 0.03, 4
+# Else a value recurs that is so large a part of all, and so many times as frequent as most of so many next to it on each side:
+# rounded numbers recur too, but as often as their neighbours.
+_LEAST_SHARE, _TIMES_ITS_NEIGHBOURS, _NEIGHBOURS = 0.03, 4, 3
 _FEWEST = 5
 _MOST_LOOKED_AT = 100_000
 
@@ -28,9 +28,11 @@ def find_atoms(values: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]
     if len(distinct) <= _MOST_LEVELS and len(values) >= _FEWEST_PER_LEVEL * len(distinct):
         recurs = counts >= _FEWEST
     else:
-        around = np.pad(counts, 1)
-        neighbours = np.maximum(around[:-2], around[2:])
-        recurs = (counts >= np.maximum(_FEWEST, _LEAST_SHARE * len(values))) & (counts > _TIMES_ITS_NEIGHBOURS * neighbours)
+        around = np.pad(counts.astype(float), _NEIGHBOURS, constant_values=np.nan)
+        windows = np.lib.stride_tricks.sliding_window_view(around, 2 * _NEIGHBOURS + 1)
+        # A high quantile, because numbers that are rounded in two ways recur in turns; one more, because few counts scatter.
+        usual = np.nanquantile(np.delete(windows, _NEIGHBOURS, axis=1), 0.75, axis=1) + 1
+        recurs = (counts >= max(_FEWEST, _LEAST_SHARE * len(values))) & (counts > _TIMES_ITS_NEIGHBOURS * usual)
     places = np.flatnonzero(recurs)
     places = places[np.argsort(-counts[places], kind="stable")][:_MOST_LEVELS]
     return tuple(distinct[places].astype(float).tolist()), tuple((counts[places] / len(values)).tolist())

@@ -25,8 +25,8 @@ class InflatedGaussianMixture(AbstractNormalMixture):
     elsewhere. A density alone would grow without a bound where a value recurs exactly.
 
     - `event_shape`: shape of one example. `scale_floor`: smallest sigma; a number or one for each element.
-    - `atoms`: (J, *event_shape), the values, NaN where an element has fewer. `shares`: which part of the data they are, where the
-      decoder starts.
+    - `atoms`: (J, *event_shape), the values, infinite where an element has fewer. `shares`: which part of the data they are,
+      where the decoder starts.
     - `num_components`: K. Decoder outputs: K logits, K means, K logarithms of sigma, and J logits, of pi_j / (1 - sum pi).
     """
 
@@ -118,10 +118,10 @@ class ZeroInflatedLogNormal(AbstractNormalMixture):
 
 
 def _atoms(context: BuildContext) -> dict[str, np.ndarray]:
-    """The values that recur, as the likelihood sees them, and their shares: NaN and 0 of elements that have fewer."""
+    """The values that recur, as the likelihood sees them, and their shares: infinite and 0 of elements that have fewer."""
     spec = context.spec
     most = max(map(len, spec.atoms))
-    values, shares = np.full((most, spec.num_elements), np.nan), np.zeros((most, spec.num_elements))
+    values, shares = np.full((most, spec.num_elements), np.inf), np.zeros((most, spec.num_elements))
     for element, (own, parts) in enumerate(zip(spec.atoms, spec.atom_shares, strict=True)):
         values[: len(own), element], shares[: len(own), element] = own, parts
     shape = (most, *spec.event_shape)
@@ -133,7 +133,7 @@ def _zero_first(atoms: np.ndarray, shares: np.ndarray) -> dict[str, np.ndarray]:
     """0 before the other atoms, with its share, of every element."""
     is_zero = atoms == 0
     of_zero = np.where(is_zero, shares, 0.0).sum(axis=0, keepdims=True)
-    others, of_others = np.where(is_zero, np.nan, atoms), np.where(is_zero, 0.0, shares)
+    others, of_others = np.where(is_zero, np.inf, atoms), np.where(is_zero, 0.0, shares)
     return {
         "atoms": np.concatenate([np.zeros_like(atoms[:1]), others]),
         "shares": np.concatenate([of_zero, of_others]),

@@ -24,7 +24,7 @@ class NormalMixture(dist.Distribution):
         P(y = a_j) = pi_j,     p(y) = (1 - sum_j pi_j) sum_k w_k N(y; loc_k, scale_k^2) elsewhere
 
     - `logits`, `loc`, `log_scale`: (K, *shape).
-    - `atoms`: (J, *shape), values with a mass of their own, NaN where an element has fewer; None where none has any.
+    - `atoms`: (J, *shape), values with a mass of their own, infinite where an element has fewer; None where none has any.
       `atom_logits`: (J, *shape), log(pi_j / (1 - sum pi)).
     """
 
@@ -75,7 +75,7 @@ class NormalMixture(dist.Distribution):
         """log P(y = a_j), and that of y being none of them."""
         assert self.atoms is not None
         assert self.atom_logits is not None
-        logits = jnp.where(jnp.isnan(self.atoms), -jnp.inf, self.atom_logits)
+        logits = jnp.where(jnp.isfinite(self.atoms), self.atom_logits, -jnp.inf)
         joined_logits = jnp.concatenate([logits, jnp.zeros_like(logits[:1])])
         log_masses = jax.nn.log_softmax(joined_logits, axis=0)
         return log_masses[:-1], log_masses[-1]
@@ -127,7 +127,7 @@ class NormalMixture(dist.Distribution):
             return found
         log_masses, log_rest = self.log_masses
         rest = found._replace(log_mass=found.log_mass + log_rest)
-        return joined([rest, of_values(jnp.nan_to_num(self.atoms), log_masses)], axis=0)
+        return joined([rest, of_values(_finite(self.atoms), log_masses)], axis=0)
 
     @property
     def _moments(self) -> tuple[Array, Array]:
@@ -141,7 +141,7 @@ class NormalMixture(dist.Distribution):
         if self.atoms is None:
             return first, second
         log_masses, log_rest = self.log_masses
-        masses, atoms, rest = jnp.exp(log_masses), jnp.nan_to_num(self.atoms), jnp.exp(log_rest)
+        masses, atoms, rest = jnp.exp(log_masses), _finite(self.atoms), jnp.exp(log_rest)
         return rest * first + jnp.sum(masses * atoms, axis=0), rest * second + jnp.sum(masses * jnp.square(atoms), axis=0)
 
 
@@ -155,4 +155,9 @@ def is_atom(value: Any, atoms: Float[Array, "atoms ..."], *, is_log: bool) -> Bo
     atoms = _before(atoms, value, atoms.ndim - 1)
     # Scaled numbers are as large as 1; others have the size that they have, and 0 is exact.
     size = jnp.abs(atoms) if is_log else jnp.maximum(jnp.abs(atoms), 1.0)
-    return jnp.abs(value - atoms) <= _SAME * size
+    return (jnp.abs(value - atoms) <= _SAME * size) & jnp.isfinite(atoms)
+
+
+def _finite(atoms: Array) -> Array:
+    """Numbers in place of the atoms that an element lacks, which have no mass."""
+    return jnp.where(jnp.isfinite(atoms), atoms, 0.0)

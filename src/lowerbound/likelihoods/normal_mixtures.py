@@ -29,7 +29,7 @@ _LEAST_SHARE = 0.02
 class AbstractNormalMixture(AbstractElementwise):
     """What mixtures share: heads (logits, locations, logarithms of scales, and logits of atoms), floors, and a start.
 
-    - `atoms`: (J, *event_shape), in the scale that the likelihood sees, NaN where an element has fewer; None for none.
+    - `atoms`: (J, *event_shape), in the scale that the likelihood sees, infinite where an element has fewer; None for none.
       `shares`: of the same shape, which part of the training values they are.
     """
 
@@ -90,7 +90,7 @@ class AbstractNormalMixture(AbstractElementwise):
         """The mean and the deviation of the values that are no atoms; of all values where nearly all are atoms."""
         if self.atoms is None or self.shares is None:
             return mean, std
-        atoms, rest = np.nan_to_num(self.atoms.astype(np.float64)), _rest(self.shares)
+        atoms, rest = np.where(np.isfinite(self.atoms), self.atoms.astype(np.float64), 0.0), _rest(self.shares)
         first = (mean - (self.shares * atoms).sum(axis=0)) / rest
         second = (std**2 + mean**2 - (self.shares * atoms**2).sum(axis=0)) / rest
         is_known = rest > _LEAST_SHARE
