@@ -149,6 +149,19 @@ def test_scales_at_their_floor(share: float, severity: str | None) -> None:
     assert found(summary, "scales lie at their floor") == expected
 
 
+def test_where_values_recur_a_floor_has_a_likelihood_without_one() -> None:
+    summary = table(history=watching("fraction_at_floor", 0.5))
+    low, high = (tuple(end(summary.real, axis=0).tolist()) for end in (np.min, np.max))
+    summary = dataclasses.replace(summary, spec=dataclasses.replace(summary.spec, element_low=low, element_high=high))
+    plain = [each.advice for each in findings(summary) if "lie at their floor" in each.sentence]
+    assert len(plain) == 1
+    assert "inflated" not in plain[0]
+    spec = dataclasses.replace(summary.spec, atoms=((0.0,), *((),) * (summary.spec.num_elements - 1)))
+    [found_here] = [each for each in findings(dataclasses.replace(summary, spec=spec)) if "lie at their floor" in each.sentence]
+    assert f"In 1 of {spec.num_elements} columns single values recur; inflated-gaussian-mixture" in found_here.advice
+    assert "likelihood.name=inflated-gaussian-mixture" in found_here.command
+
+
 def test_a_probability_at_its_floor_is_no_fault() -> None:
     """Whatever the share: what a lower floor would give is bounded, as it is not for a density."""
     summary = dataclasses.replace(healthy_faces(history=watching("fraction_at_floor", 0.9)), measure="counting")

@@ -27,6 +27,7 @@ _FEWEST_FOR_LEARNED_PRIOR = 200
 _LARGEST_PRIOR_OF_MANY, _BUMPS_OF_MANY = 200, 20
 # Examples, below which weights decay most, and from which neither decay nor dropout is needed.
 _FEW, _MANY = 5_000, 20_000
+_FEW_ROWS = 2_500
 _OPTIMIZER = "adamw"
 # What two cores do in less than ten minutes: numbers that pass through a network of convolutions, of which many small steps learn
 # more than few large ones, and bumps of a mixture that are evaluated.
@@ -104,8 +105,11 @@ def _all(
     yield network
     # Tables do far better without dropout, at a higher rate and with less decay, all changed together (docs/results.md).
     is_table = not spec.is_image and spec.num_elements <= _FEW_COLUMNS
-    if count < _MANY and not is_table:
-        yield Choice("network", {"dropout": 0.1}, f"{count:,} training examples are few for a network of this size")
+    # Of few rows probabilities of values that recur are learned by heart; with a little dropout they are not, in more steps.
+    has_few_rows = is_table and count < _FEW_ROWS and class_of("likelihood", law.likelihood["name"]).measure == "mixed"
+    if has_few_rows or (count < _MANY and not is_table):
+        dropout = {"dropout": 0.05 if has_few_rows else 0.1}
+        yield Choice("network", dropout, f"{count:,} training examples are few for a network of this size")
     yield Choice(
         "model",
         {"latent_dim": default_latents(spec, has_many_rows=has_many_rows)},
@@ -122,13 +126,14 @@ def _all(
     convolves = name in _CONVOLVED_NUMBERS and jax.default_backend() == "cpu"
     batch = min(asked or (_CONVOLVED_BATCH if convolves else 100 if count < _MANY else 200), max(count, 1))
     longer = _LONGER_FOR_ROWS if is_table and not (spec.columns or spec.holes) else 1
-    wanted = int(min(longer * _MOST_STEPS, max(_FEWEST_STEPS, longer * _STEPS_AN_EXAMPLE * count)))
+    least, most = (longer * _MOST_STEPS if has_few_rows else _FEWEST_STEPS), longer * _MOST_STEPS
+    wanted = int(min(most, max(least, longer * _STEPS_AN_EXAMPLE * count)))
     steps = min(wanted, _affordable(spec, law, name, batch))
     # What does not fill a batch waits for another epoch.
     each = max(count, 1) // batch
     epochs = max(_FEWEST_EPOCHS, math.ceil(steps / each))
-    least = "" if steps == wanted else ", as many as two cores take in some minutes; more would be better"
-    yield Choice("training", {"batch_size": batch, "epochs": epochs}, f"that is {epochs * each:,} steps of the optimiser{least}")
+    why = "" if steps == wanted else ", as many as two cores take in some minutes; more would be better"
+    yield Choice("training", {"batch_size": batch, "epochs": epochs}, f"that is {epochs * each:,} steps of the optimiser{why}")
     yield Choice(
         "training",
         {"learning_rate": 0.003 if is_table else 0.001, "learning_rate_schedule": "cosine", "ema_decay": 0.995},

@@ -59,6 +59,12 @@ def _floor(summary: RunSummary) -> Finding | None:
         better = better_likelihoods("levels", summary.spec)[0]
         advice += f" The data have levels, so a likelihood without a floor exists: {better}."
         command = _with_likelihood(summary, better)
+    elif summary.measure == "lebesgue" and (recurring := better_likelihoods("recurring", summary.spec)):
+        count = sum(bool(values) for values in summary.spec.atoms)
+        advice += (
+            f" In {count} of {summary.spec.num_elements} columns single values recur; {recurring[0]} gives them probabilities."
+        )
+        command = _with_likelihood(summary, recurring[0])
     return Finding(
         "serious" if share > SERIOUS_FLOOR_SHARE else "warning",
         "Some of the decoder's scales lie at their floor: there the bound is set by the floor rather than by the data, "

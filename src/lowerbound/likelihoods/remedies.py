@@ -10,21 +10,46 @@ from ..data.spec import DataSpec
 from .base import Measure
 from .support import Support, fitting_likelihoods
 
-Misfit = Literal["levels", "overdispersed", "more-zeros", "positive-skew", "heavy-tails", "other-shape"]
+Misfit = Literal["levels", "recurring", "overdispersed", "more-zeros", "positive-skew", "heavy-tails", "other-shape"]
 
 REMEDIES: dict[Misfit, tuple[str, ...]] = {
     "levels": ("bernoulli", "discretized-logistic"),
+    "recurring": ("inflated-gaussian-mixture",),
     "overdispersed": ("negative-binomial", "zero-inflated-negative-binomial"),
     "more-zeros": ("zero-inflated-negative-binomial",),
-    "positive-skew": ("log-normal", "student-t", "laplace", "negative-binomial", "discretized-logistic-mixture", "categorical"),
-    "heavy-tails": ("student-t", "laplace", "negative-binomial", "discretized-logistic-mixture", "categorical"),
-    "other-shape": ("student-t", "discretized-logistic-mixture", "categorical", "negative-binomial"),
+    "positive-skew": (
+        "log-normal",
+        "student-t",
+        "laplace",
+        "inflated-log-normal-mixture",
+        "inflated-gaussian-mixture",
+        "negative-binomial",
+        "discretized-logistic-mixture",
+        "categorical",
+    ),
+    "heavy-tails": (
+        "student-t",
+        "laplace",
+        "inflated-gaussian-mixture",
+        "negative-binomial",
+        "discretized-logistic-mixture",
+        "categorical",
+    ),
+    "other-shape": (
+        "student-t",
+        "inflated-gaussian-mixture",
+        "discretized-logistic-mixture",
+        "categorical",
+        "negative-binomial",
+    ),
 }
 
 
 def data_measure(spec: DataSpec) -> Measure:
-    """The measure of log p(x) that data of this kind have: whole numbers have probabilities, others densities."""
-    return "counting" if spec.is_whole or spec.is_discrete else "lebesgue"
+    """The measure of log p(x) that such data have: probabilities of whole numbers, else densities, or both where some recur."""
+    if spec.is_whole or spec.is_discrete:
+        return "counting"
+    return "mixed" if any(spec.atoms) else "lebesgue"
 
 
 def better_likelihoods(misfit: Misfit, spec: DataSpec, tried: Collection[str] = ()) -> list[str]:
