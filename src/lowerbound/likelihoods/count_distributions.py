@@ -104,8 +104,10 @@ class ZeroInflatedCounts(dist.Distribution):
 
     def log_prob(self, value: Float[Array, "..."]) -> Float[Array, "..."]:
         """log P(x = value) in nats."""
-        from_base = jax.nn.log_sigmoid(-self.zero_logits) + self.base.log_prob(value)
-        return jnp.where(value == 0, jnp.logaddexp(jax.nn.log_sigmoid(self.zero_logits), from_base), from_base)
+        from_base = jnp.asarray(self.base.log_prob(value))
+        # Both sums less log(1 + e^logit), which is -log(1 - pi): one logarithm in place of two.
+        either = jnp.where(value == 0, jnp.logaddexp(self.zero_logits, from_base), from_base)
+        return either - jax.nn.softplus(self.zero_logits)
 
     def sample(self, key: PRNGKeyArray, sample_shape: tuple[int, ...] = ()) -> Float[Array, "..."]:
         """A draw of the base, or 0."""
