@@ -59,6 +59,10 @@ def test_values_that_recur_come_back_exactly_from_float32() -> None:
     back = spec.to_user((rows.astype(np.float32) * np.float32(3.0) / np.float32(3.0)).astype(np.float64))
     assert (back[:80, 1] == 0.3).all()
     assert np.abs(back - rows).max() < 1e-6
+    single = spec.to_user(rows.astype(np.float32))
+    assert single.dtype == np.float64
+    assert (single[:80, 1] == 0.3).all()
+    assert repr(float(single[0, 0])) == str(np.float32(rows[0, 0])), "no digits that it did not have"
     # Times in seconds: their mean is subtracted before float32.
     spec, rows = _spec(1.7e9)
     assert spec.origin

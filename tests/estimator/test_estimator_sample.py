@@ -53,6 +53,7 @@ def test_values_that_recur_come_back_exactly() -> None:
     vae = VAE(epochs=60, random_state=0).fit(rows)
     assert vae.config_.likelihood.name == "inflated-gaussian-mixture"
     drawn = vae.sample(300)
+    assert drawn.dtype == np.float64
     for end in (0.1, 0.7):
         # A share of 0.27 and more of the rows, in training and, roughly, in draws.
         assert 0.1 < np.mean(drawn[:, 0] == end) < 0.6

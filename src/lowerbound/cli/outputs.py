@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from ..data.spec import DataSpec
     from ..models import AbstractLatentVariableModel
 
+# Enough for numbers of double precision, nearly always.
+_DIGITS = 15
 # Of tables; those with columns of several kinds may be written as any of them.
 _TABLES = (".csv", ".tsv", ".parquet", ".feather")
 
@@ -334,9 +336,14 @@ def write_table(path: Path, rows: np.ndarray, names: Sequence[str]) -> None:
     """Write rows of numbers below their names, or leave the file as it was."""
     from ..data.columns.cells import guarded
 
-    # All the digits of the type, and a whole number keeps its form.
-    digits = 9 if rows.dtype == "float32" else 15
-    write_csv(path, list(map(guarded, names)), ([f"{value:.{digits}g}" for value in row] for row in rows.tolist()))
+    digits = 9 if rows.dtype == "float32" else _DIGITS
+    write_csv(path, list(map(guarded, names)), ([_in_digits(value, digits) for value in row] for row in rows.tolist()))
+
+
+def _in_digits(value: float, digits: int) -> str:
+    """A number as it is read back, in so many digits where they are enough; a whole one keeps its form."""
+    short = f"{value:.{digits}g}"
+    return short if digits < _DIGITS or float(short) == value else repr(value)
 
 
 def write_csv(path: Path, names: Sequence[str], rows: Iterable[Iterable[Any]]) -> None:

@@ -232,6 +232,9 @@ class DataSpec:
 
     def _at_atoms(self, array: np.ndarray) -> np.ndarray:
         flat = array.reshape(-1, self.num_elements).copy()
+        if array.dtype == np.float32 and any(float(np.float32(value)) != value for own in self.atoms for value in own):
+            # Values of double precision need it to come back; other numbers keep the digits that they have.
+            flat = flat.astype(str).astype(np.float64)
         for element, values in enumerate(self.atoms):
             for value in values:
                 near = _ROUNDING * max(abs(value), self.std[element])
