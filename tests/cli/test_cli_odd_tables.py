@@ -174,3 +174,34 @@ def test_a_given_column_is_the_longest_name_that_fits() -> None:
     assert _pairs_of(["a=b=c", "a=d", "x=1=2", "y=3"], names) == {"a=b": "c", "a": "d", "x": "1=2", "y": "3"}
     with pytest.raises(ConfigurationError, match=r"--given is 'a=b=d'; expected COLUMN=VALUE, each column once"):
         _pairs_of(["a=b=c", "a=b=d"], names)
+
+
+def test_what_is_filled_leaves_every_other_cell_to_the_letter(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    rows = [
+        [
+            f"{rng.normal():.3f}",
+            ("TRUE", "FALSE")[row % 2],
+            ("True", "False")[row % 3 > 0],
+            ("yes", "no")[row % 2],
+            f"00{row % 5}.50",
+        ]
+        for row in range(60)
+    ]
+    rows[3][1] = rows[4][2] = rows[5][0] = ""
+    data = _write(tmp_path / "t.csv", rows, ("a", "b", "c", "d", "e"))
+    good("train", data, *SMALL_ALONE, "--epochs", 1, "--out", tmp_path / "run")
+    good("impute", tmp_path / "run", data, "--samples", 5, "--out", tmp_path / "filled.csv")
+    filled = _read(tmp_path / "filled.csv")[1:]
+    assert [row for number, row in enumerate(filled) if number not in (3, 4, 5)] == rows[:3] + rows[6:]
+    assert filled[3][1] in ("TRUE", "FALSE")
+    assert filled[4][2] in ("True", "False")
+
+
+@pytest.mark.parametrize("name", ["t.csv/x.csv", "t.csv/deeper/x.csv", "run/run.json/x.csv"])
+def test_a_place_that_cannot_be_written_to_is_refused_before_the_work(name: str, run: Path, table: Path, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("x")
+    out = (run.parent if name.startswith("run") else tmp_path) / name
+    error = command("score", run, table, "--samples", 10**8, "--out", out).error
+    assert f"--out is {out}, but" in error
+    assert "is no folder; nothing was touched. Give another place." in error

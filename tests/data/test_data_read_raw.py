@@ -12,6 +12,7 @@ import pytest
 
 from lowerbound.data.columns import RawTable, read_raw
 from lowerbound.data.columns import delimited as module
+from lowerbound.data.tables import load_table
 from lowerbound.errors import DataError, DataWarning, MissingDataError
 
 
@@ -228,3 +229,24 @@ def test_a_million_cells_take_a_second_or_so(tmp_path: Path) -> None:
     assert time.process_time() - begin < 5
     assert len(table) == 100_000
     np.testing.assert_array_equal(table.column("g"), -3.0)
+
+
+@pytest.mark.parametrize("cells", [("1.5", "2.5", "0.5"), ("red", "blue", "red")])
+def test_empty_lines_of_a_table_of_one_column_are_said(cells: tuple[str, ...], tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("a\n" + "\n\n".join(cells) + "\n\n\n")
+    with pytest.warns(DataWarning, match=r"2 empty lines \(the first is line 3\) are passed over, and are no rows.*write NA"):
+        assert len(read_raw(path)) == 3
+    path.write_text("a\n" + "\n".join(cells) + "\n\n")
+    assert len(read_raw(path)) == 3
+    path.write_text("a\n" + '\n""\n'.join(cells) + "\n")
+    assert len(read_raw(path)) == 5
+
+
+def test_empty_lines_of_a_column_of_numbers_are_said_by_the_faster_reader_too(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("a\n1.5\n\n2.5\n")
+    with pytest.warns(DataWarning, match="1 empty lines"):
+        table = load_table(path)
+    assert table is not None
+    assert len(table.values) == 2

@@ -293,6 +293,11 @@ def check_out(out: Path, allowed: tuple[str, ...], *, overwrite: bool, option: s
         remedy = "Give another name." if out.is_dir() else "Give another name, or add --overwrite to replace it."
         what = "a folder" if out.is_dir() else "there already"
         raise ConfigurationError(f"{option} is {out}, which is {what}; nothing was touched. {remedy}")
+    folder = next(each for each in (out.absolute(), *out.absolute().parents)[1:] if os.path.lexists(each))
+    # Before hours of work, and not after them; a full disk shows at the end alone.
+    if not os.path.isdir(folder) or not os.access(folder, os.W_OK):
+        why = "may not be written to, or lies on a read-only disk" if os.path.isdir(folder) else "is no folder"
+        raise ConfigurationError(f"{option} is {out}, but {folder} {why}; nothing was touched. Give another place.")
 
 
 def require_kind(spec: DataSpec, out: Path, *, takes_tables: bool = True) -> None:

@@ -68,6 +68,8 @@ def load_table(path: Path) -> Table | None:
         return None
     if values is None or not values.size or not np.isfinite(values).all() or (form.names and values.shape[1] != len(form.names)):
         return None
+    if values.shape[1] == 1:
+        say_empty_lines(path)
     names = form.names
     if not names and _count_up(cells, values):
         warn_of_data(
@@ -92,6 +94,17 @@ def say_row_numbers(path: Path | str, name: str) -> None:
     else:
         warn_of_data(
             f"{path}: the first column has no name; it is taken for row numbers or names and left out. Name it to keep it."
+        )
+
+
+def say_empty_lines(path: Path, encoding: str = "utf-8-sig") -> None:
+    """Warn of empty lines between the rows of a table of one column, where each may have been meant as a cell without a value."""
+    with opened(path, encoding) as file:
+        is_empty = [not line.strip() for line in file.read().strip().splitlines()]
+    if count := sum(is_empty):
+        warn_of_data(
+            f"{path}: {count} empty lines (the first is line {is_empty.index(True) + 1}) are passed over, and are no rows. "
+            "In a table of one column write NA in a cell without a value."
         )
 
 

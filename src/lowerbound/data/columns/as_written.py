@@ -1,8 +1,9 @@
-"""Numbers of a text file as the texts that stand there, so that what is written again is the same to the digit."""
+"""Numbers, and yes and no, of a text file as the texts that stand there: what is written again is the same to the letter."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,13 @@ from .column import in_words
 from .delimited import cells_of
 from .raw import RawTable, is_missing
 
+_BOOLEANS = ("true", "false")
+
 
 def as_written(table: RawTable, decimals: dict[str, int]) -> RawTable:
     """The table with its numbers as texts: those of its file where it has one, else the shortest that mean the same number.
+
+    Yes and no, which are read as "true" and "false", have the file's letters again.
 
     - `decimals`: of a column by its name, the digits behind the point of numbers that do not stand in the file; -1 for any.
 
@@ -26,11 +31,11 @@ def as_written(table: RawTable, decimals: dict[str, int]) -> RawTable:
     ahead = max(0, len(found) - len(table.names))
     columns = []
     for number, (name, values) in enumerate(zip(table.names, table.columns, strict=True)):
-        if values.dtype.kind != "f":
-            columns.append(values)
-            continue
         texts = found[number + ahead] if number + ahead < len(found) else [""] * len(values)
-        columns.append(_texts(values, texts, decimals.get(name, -1)))
+        if values.dtype.kind == "f":
+            columns.append(_texts(values, texts, decimals.get(name, -1)))
+        else:
+            columns.append(with_letters_of(values, texts) if values.dtype.kind == "O" else values)
     return dataclasses.replace(table, columns=tuple(columns))
 
 
@@ -45,6 +50,15 @@ def _texts(values: np.ndarray, written: list[str], decimals: int) -> np.ndarray:
         else:
             texts.append(shortest(value, decimals))
     return np.asarray(texts, object)
+
+
+def with_letters_of(values: np.ndarray, written: Iterable[str | None]) -> np.ndarray:
+    """Yes and no, "true" and "false", as those that are written have them, TRUE or True; other texts as they are."""
+    if not set(values.tolist()) <= {*_BOOLEANS, None}:
+        return values
+    words = [text for text in written if text is not None and text.lower() in _BOOLEANS]
+    letters = str.upper if any(map(str.isupper, words)) else str.title if any(map(str.istitle, words)) else str.lower
+    return np.asarray([None if value is None else letters(value) for value in values.tolist()], object)
 
 
 def _is(text: str, value: float) -> bool:

@@ -17,7 +17,7 @@ import numpy as np
 from ...errors import DataError, shortened, warn_of_data
 from ..endings import ending_of
 from ..signatures import begins_as, is_no_text
-from ..tables import check_size, first_line, is_number, names_in, opened
+from ..tables import check_size, first_line, is_number, names_in, opened, say_empty_lines
 from .cells import ColumnReader, NumberForm, stands_for_nothing, unguarded, with_comma, with_point, with_thousands
 from .raw import RawTable
 
@@ -170,6 +170,8 @@ def _read(text: _Text, declared: frozenset[str], apart: Collection[str]) -> RawT
     columns, lines = _columns(text, names, has_names, declared, apart)
     if not len(lines):
         raise DataError(f"{text.path} holds no rows of numbers or texts; expected one line for each example.")
+    if len(names) == 1:
+        say_empty_lines(text.path, text.encoding)
     return RawTable(str(text.path), names, tuple(columns), lines, has_names)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..tables import is_number
-from .as_written import shortest
+from .as_written import shortest, with_letters_of
 from .column import Column
 from .raw import RawTable, is_missing
 
@@ -42,6 +42,8 @@ def _filled(cells: np.ndarray, column: Column, values: np.ndarray) -> np.ndarray
     if cells.dtype.kind == "O" and decoded.dtype.kind != "O":
         decoded = as_texts(decoded, column.decimals)
     whole = cells.copy()
+    if cells.dtype.kind == "O":
+        decoded = with_letters_of(decoded, cells.tolist())
     whole[missing] = decoded
     return whole
 
