@@ -80,8 +80,8 @@ def shortened(text: str, most: int = 80) -> str:
 def closest_name(name: str, choices: Iterable[str]) -> str | None:
     """The one of `choices` that `name` most resembles, or None when nothing is close."""
     # Whatever the letters' case.
-    known = {choice.lower(): choice for choice in choices}
-    matches = difflib.get_close_matches(name.lower(), list(known), n=1, cutoff=0.5)
+    known = {str(choice).lower(): choice for choice in choices}
+    matches = difflib.get_close_matches(str(name).lower(), list(known), n=1, cutoff=0.5)
     return known[matches[0]] if matches else None
 
 

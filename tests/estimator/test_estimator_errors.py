@@ -151,6 +151,8 @@ def test_a_column_that_never_changes_is_warned_of_and_handled():
         ({"config": {"model": {"latent_dim": 3}}}, r"which is the parameter latent_dim; expected it there: VAE\(latent_dim=3\)"),
         ({"config": {"training": {"seed": 3}}}, r"training.seed, which is the parameter random_state"),
         ({"config": {"data": {"test": 0.2}}}, r"data.test, which an estimator has no use for: .*train_test_split"),
+        ({"config": {1: {}}}, r"config: configuration section is 1, which does not exist"),
+        ({"config": {"training": {1: 2}}}, r"is 1, which does not exist"),
         ({"config": {"training": {"gradient_clp": 1}}}, r"config: .*Did you mean 'gradient_clip'"),
     ],
 )

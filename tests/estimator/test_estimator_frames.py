@@ -167,3 +167,16 @@ def test_two_compiled_shapes_serve_any_number_of_rows_of_a_table():
         assert not programs
     finally:
         jax.monitoring.unregister_event_duration_listener(count)
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("reel", r"schema\['age'\].kind is 'reel', which does not exist. Did you mean 'real'\?"),
+        (None, r"schema\['age'\].kind is None; expected one of real, positive"),
+        (3, r"schema\['age'\].kind is 3; expected one of real, positive"),
+    ],
+)
+def test_a_kind_that_does_not_exist_is_refused(kind: Any, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        VAE(**SMALL, schema={"age": kind}).fit(FRAME)

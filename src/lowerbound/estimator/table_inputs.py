@@ -12,7 +12,7 @@ from ..data.columns import RawTable, infer_columns
 from ..data.columns.column import whole_columns
 from ..data.columns.frames import check_is_frame, from_frame, to_frame
 from ..data.columns.left_out import kept_columns, reason_of, say_left_out
-from ..data.columns.schema_file import Stated, columns_by, read_schema
+from ..data.columns.schema_file import Stated, columns_by, read_schema, stated_of
 from ..data.dataset import Dataset
 from ..data.describe_table import encoded_for
 from ..data.spec import DataSpec
@@ -66,7 +66,10 @@ def _stated(schema: Any) -> Mapping[str, Stated]:
     if isinstance(schema, str | Path):
         return read_schema(schema)
     if isinstance(schema, Mapping):
-        return {str(name): kind if isinstance(kind, Stated) else Stated(kind) for name, kind in schema.items()}
+        return {
+            str(name): kind if isinstance(kind, Stated) else stated_of(f"schema[{str(name)!r}]", {"kind": kind})
+            for name, kind in schema.items()
+        }
     raise ConfigurationError(
         f"schema is {schema!r}; expected the path of a schema that `lowerbound schema` wrote, or the kinds of some columns by "
         "name: {'zip': 'categorical'}."

@@ -98,10 +98,11 @@ def read_schema(path: str | Path) -> dict[str, Stated]:
     if unknown or not isinstance(columns, dict) or not columns:
         what = f"has {unknown[0]!r}" if unknown else "has no section of a column"
         raise DataError(f'the schema {path} {what}; expected sections such as [columns.age] with kind = "count".')
-    return {name: _stated(f"{path}: columns.{_key(name)}", values) for name, values in columns.items()}
+    return {name: stated_of(f"{path}: columns.{_key(name)}", values) for name, values in columns.items()}
 
 
-def _stated(where: str, values: Any) -> Stated:
+def stated_of(where: str, values: Any) -> Stated:
+    """What a section says of a column; raises `DataError`, with `where`, for what is none."""
     if not isinstance(values, dict):
         raise DataError(f'{where} is {shortened(repr(values))}; expected a section with kind = "count" or another kind.')
     for key in values:
