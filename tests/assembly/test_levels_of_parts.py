@@ -14,11 +14,13 @@ from lowerbound.likelihoods import (
     Categorical,
     ContinuousBernoulli,
     DiscretizedLogisticMixture,
+    NeighbourLogistics,
     NumPyroLikelihood,
     Ordinal,
     Poisson,
     QuantizedGaussian,
 )
+from lowerbound.likelihoods.neighbours import Filter
 from lowerbound.likelihoods.support import check_values
 
 DIGITS = np.random.default_rng(0).integers(0, 17, (40, 8, 8)).astype(np.uint8)
@@ -34,6 +36,12 @@ PIXELS = DIGITS * np.uint8(15)
         (QuantizedGaussian((8, 8), 0.0, 255.0, 256), "auto", PIXELS, "whole numbers from 0 to 240, scaled to 0 to 1; expected"),
         (QuantizedGaussian((8, 8), 0.0, 1.0, 256), "none", PIXELS, "expected QuantizedGaussian((8, 8), 0, 255, 256), or the"),
         (DiscretizedLogisticMixture((8, 8), -1.0, 1.0, 256), "auto", PIXELS, "DiscretizedLogisticMixture((8, 8), 0, 1, 256)"),
+        (
+            NeighbourLogistics((8, 8), 0.0, 1.0, 2, neighbours=Filter.none(1)),
+            "auto",
+            PIXELS,
+            "expected the name 'neighbour-logistics', which finds them",
+        ),
         (Categorical((8, 8), 2), "auto", DIGITS, "support is 2 levels from 0 to 1, but every pixel holds whole numbers from 0"),
         (Categorical((8, 8), 5), "auto", PIXELS, "expected Categorical((8, 8), 256), or the name 'categorical'"),
         (Ordinal.of_moments((8, 8), 5, 2.0, 1.0), "auto", DIGITS, "expected Ordinal.of_moments((8, 8), 256, mean, std), or the"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -132,6 +133,10 @@ def _fitting(likelihood: AbstractLikelihood, spec: DataSpec, scaled: np.ndarray 
         return f"one of the likelihoods that fit these data: {', '.join(fitting_likelihoods(spec))}"
     if not cls.code:
         return f"data.scaling={cls.scaling!r}{by_name.replace('them', 'it')}"
+    own = inspect.signature(cls).parameters.values()
+    if any(each.kind is each.KEYWORD_ONLY and each.default is each.empty for each in own):
+        # What such an argument is, the data do not say.
+        return by_name.removeprefix(", or ")
     is_unscaled = scaled is not None and scaled.tolist() == [spec.low, spec.high]
     takes_scaled = scaled is not None and "{low" in cls.code
     low, high = scaled.tolist() if scaled is not None and takes_scaled else (spec.low, spec.high)
