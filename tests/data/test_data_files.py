@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.io
+import scipy.sparse
 
 from lowerbound.data.datasets import load_dataset
 from lowerbound.errors import ConfigurationError, DataError, MissingDataError, TooLargeError
@@ -315,3 +316,17 @@ def test_a_large_header_is_read_too(tmp_path):
     with pytest.raises(DataError, match=r"a \(6, 4\) float32, b \(6, 4\) float32"):
         load_dataset(tmp_path / "x.npz")
     np.testing.assert_array_equal(load_dataset(tmp_path / "x.npz", key="a").examples, X)
+
+
+def test_a_sparse_matrix_of_matlab_is_read(tmp_path):
+    scipy.io.savemat(tmp_path / "x.mat", {"x": scipy.sparse.csr_matrix(np.eye(5))})
+    np.testing.assert_array_equal(load_dataset(tmp_path / "x.mat").examples, np.eye(5))
+    scipy.io.savemat(tmp_path / "y.mat", {"x": scipy.sparse.csr_matrix(np.eye(5) * 1j)})
+    with pytest.raises(DataError, match=r"y\.mat: x holds complex128; expected real numbers"):
+        load_dataset(tmp_path / "y.mat")
+
+
+@pytest.mark.parametrize("name", [None, 3, b"x.csv", ["x.csv"]])
+def test_what_is_no_name_of_data_is_refused(name):
+    with pytest.raises(ConfigurationError, match=r"data is .*; expected a named data set or a path"):
+        load_dataset(name)

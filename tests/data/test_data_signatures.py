@@ -108,3 +108,13 @@ def test_lines_of_spaces_are_no_table(tmp_path: Path) -> None:
         pytest.raises(DataError, match="has no columns; expected those"),
     ):
         load_dataset(path)
+
+
+def test_a_torn_file_is_not_advised_to_have_the_name_that_it_has(tmp_path: Path) -> None:
+    for kind in ("npy", "parquet"):
+        content, ending, _ = _KINDS[kind]
+        path = tmp_path / f"t{ending}"
+        path.write_bytes(content[: len(content) // 2])
+        with pytest.raises(DataError, match=r"t\.") as caught:
+            load_dataset(path)
+        assert "end its name" not in str(caught.value)

@@ -75,6 +75,8 @@ def load_dataset(
     >>> load_dataset("digits").examples.shape
     (1797, 8, 8)
     """
+    if not isinstance(name_or_path, str | Path):
+        raise ConfigurationError(f"data is {shortened(repr(name_or_path), 40)}; expected a named data set or a path.")
     if not str(name_or_path).strip():
         # The path "" is that of the working directory.
         raise MissingDataError("the name of the data is empty; expected a named data set or a path. Is a variable unset?")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 
@@ -51,7 +51,7 @@ def load_rows_file(path: Path, key: str = "", memory: Memory = "auto") -> np.nda
     readers: dict[str, Callable[[Path, str], np.ndarray | AbstractRows]] = {
         ".npy": lambda path, key: _load_numpy(path, key, memory),
         ".npz": lambda path, key: _load_numpy(path, key, memory),
-        ".mat": _load_mat,
+        ".mat": lambda path, key: _load_mat(path, key, memory),
         IDX: _load_idx,
     }
     reader = readers.get(ending_of(path))
@@ -225,8 +225,9 @@ def _form_of_member(archive: np.lib.npyio.NpzFile, name: str) -> _Form:
         return (), "not an array"
 
 
-def _load_mat(path: Path, key: str) -> np.ndarray:
+def _load_mat(path: Path, key: str, memory: Memory) -> np.ndarray | AbstractRows:
     import scipy.io
+    import scipy.sparse
 
     try:
         forms = {name: (tuple(shape), kind) for name, shape, kind in scipy.io.whosmat(path)}
@@ -236,7 +237,8 @@ def _load_mat(path: Path, key: str) -> np.ndarray:
         ) from error
     name = _choose_key(path, key, forms)
     _check_size(path, *forms[name], name)
-    return read_mat(path, name)
+    value: Any = read_mat(path, name)
+    return rows_of_matrix(value, f"{path}: {name}", memory) if scipy.sparse.issparse(value) else value
 
 
 def _choose_key(path: Path, key: str, forms: Mapping[str, _Form]) -> str:

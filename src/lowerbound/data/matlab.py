@@ -22,7 +22,7 @@ def read_mat(path: Path, name: str) -> Any:
     value = scipy.io.loadmat(path, variable_names=[name]).get(name)
     where = f"{path}: {name}"
     if not isinstance(value, np.ndarray) or value.dtype.names:
-        # A sparse matrix is refused with all others.
+        # A sparse matrix goes on as it is.
         if hasattr(value, "toarray"):
             return value
         fields = value.dtype.names if isinstance(value, np.ndarray) else None

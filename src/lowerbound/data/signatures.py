@@ -28,6 +28,15 @@ _SIGNATURES = (
     (rb"(\xef\xbb\xbf)?\s*[\[{]", "JSON or text like it", "save it as CSV"),
 )
 
+_OWN_ENDINGS = {
+    "a file compressed by gzip": (".gz",),
+    "a zip archive or a spreadsheet": (".npz",),
+    "a Parquet file": (".parquet",),
+    "a Feather file": (".feather",),
+    "an array of NumPy's": (".npy",),
+    "an HDF5 file": (".h5ad", ".loom", ".mat"),
+}
+
 
 def begins_as(path: Path) -> str:
     """A sentence about what the file begins as and what to do then, with a space before it; empty where that is not known."""
@@ -43,7 +52,9 @@ def begins_as(path: Path) -> str:
         return " It is empty."
     for signature, what, remedy in _SIGNATURES:
         if re.match(signature, begin):
-            return f" It begins as {what}; {remedy}."
+            # What it is called so already says more by itself.
+            is_so_called = path.name.lower().endswith(_OWN_ENDINGS.get(what, ()))
+            return "" if is_so_called else f" It begins as {what}; {remedy}."
     if _is_text(begin):
         return " It begins as text; end its name in .csv if it is a table."
     return ""
