@@ -20,7 +20,7 @@ def dataset_for_fit(
     validation: Any,
     memory: str,
     condition: Any,
-    are_labels: bool,
+    are_labels: bool = False,
     sample_weight: Any,
     spread: Any,
 ) -> Dataset:
