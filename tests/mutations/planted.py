@@ -113,7 +113,7 @@ MUTATIONS = (
     Mutation(
         "the units' Jacobian dropped",
         "models/single_layer.py",
-        "return log_prob + self._log_jacobian(observed)",
+        "return log_prob + self._log_jacobian(y, observed)",
         "return log_prob",
         "oracles/test_units.py::test_change_of_units_when_the_model_is_built_anew",
         "units",
