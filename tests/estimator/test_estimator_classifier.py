@@ -136,6 +136,11 @@ def test_values_drawn_anew_are_scaled_by_the_deviation_of_their_draws() -> None:
     assert x.std(axis=0)[1] < 0.01
 
 
+def test_labelled_examples_lose_their_weight_in_the_first_quarter_of_the_epochs_that_are_asked_for() -> None:
+    fitted = VAE(2, model="semi-supervised", objective="semi-supervised", hidden_widths=(8,), epochs=8).fit(X, condition=Y)
+    assert fitted.config_.objective.labelled_epochs == 2
+
+
 @pytest.mark.parametrize("method", ["m1", "m2"])
 def test_sparse_rows_are_taken_as_the_same_dense_ones(method: str) -> None:
     some: dict[str, Any] = {"m1": VAE(2, **{**_SMALL, "epochs": 2}), "m2": VAE(**{**M2.get_params(), "epochs": 2})}

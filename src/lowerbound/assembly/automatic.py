@@ -153,8 +153,8 @@ def _all(
     yield Choice(
         "objective", {"warmup_epochs": max(1, epochs // 20)}, "a KL term that rises slowly does not switch latents off early"
     )
-    if class_of("model", config.model.name).infers_condition:
-        fall = {"labelled_epochs": max(1, epochs // 4)}
+    if "labelled_epochs" in keys_of("objective", config.objective.name):
+        fall = {"labelled_epochs": max(1, given.get("training", {}).get("epochs", epochs) // 4)}
         yield Choice("objective", fall, "the labels give the classes their meaning, and are then in too many batches")
     has_joined_colours = spec.is_image and len(spec.event_shape) == 3
     # Where it matters why a value is missing, one that is merely hidden would mislead the encoder.
