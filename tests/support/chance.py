@@ -61,6 +61,7 @@ COMPARISONS = {
     "oracles/test_posterior_density.py": 10,
     "oracles/test_priors.py": 4,
     "oracles/test_proposals.py": 80,
+    "oracles/test_inflated.py": 2,
     "oracles/test_table_likelihoods.py": 3,
     "oracles/test_von_mises_fisher.py": 40,
     "oracles/test_semi_supervised.py": 40,
