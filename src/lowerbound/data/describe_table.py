@@ -183,7 +183,7 @@ def _say_unseen(examples: np.ndarray, table: RawTable, spec: DataSpec, name: str
                 f"is {shown}, expected {column.words}. Give the data in the units of the training data; or, if they are right, "
                 "train on rows like these too."
             )
-        found.append(f"{column.name!r} ({int(unseen.sum()):,} cells, {shown} for one)")
+        found.append(f"{column.name!r} ({int(unseen.sum()):,} cell{'' if unseen.sum() == 1 else 's'}, {shown} for one)")
     if found:
         more = f" and {len(found) - _MOST_SHOWN} more columns" if len(found) > _MOST_SHOWN else ""
         warn_of_data(

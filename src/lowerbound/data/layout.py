@@ -116,6 +116,6 @@ def _stated(kind: str, event_shape: tuple[int, ...], name: str) -> Layout:
     if kind == "pictures" and not is_picture_shape(event_shape):
         raise DataError(
             f"kind is 'pictures', but one example of {name} has shape {event_shape}; expected (height, width) or (height, width, "
-            f"channels) with 1, 3 or 4 channels: {name}.reshape(-1, height, width)."
+            "channels) with 1, 3 or 4 channels: an array after reshape(-1, height, width)."
         )
     return next(layout for layout in LAYOUTS if layout == kind)
