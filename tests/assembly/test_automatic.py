@@ -128,6 +128,24 @@ def test_as_many_steps_as_the_network_affords_that_is_trained() -> None:
     assert full.training.epochs == named.training.epochs > _chosen(large, "likelihood.name=gaussian").training.epochs
 
 
+def test_a_warm_up_is_a_part_of_the_epochs_that_were_asked_for() -> None:
+    """Else twelve epochs of rows, which take thousands by default, end before the KL term counts."""
+    asked, free = _chosen(RNG.normal(size=(300, 4)), "training.epochs=40"), _chosen(RNG.normal(size=(300, 4)))
+    assert (asked.training.epochs, asked.objective.warmup_epochs) == (40, 2)
+    assert free.objective.warmup_epochs == free.training.epochs // 20 > 40
+    assert asked.training.early_stopping_patience < free.training.early_stopping_patience
+
+
+def test_few_rows_whose_values_recur_have_a_little_dropout_and_all_the_steps() -> None:
+    plain = RNG.normal(size=(600, 4))
+    recurring = np.where(RNG.random((600, 4)) < 0.3, 0.0, plain)
+    assert _chosen(plain).network.dropout == 0
+    chosen = _chosen(recurring)
+    assert (chosen.likelihood.name, chosen.network.dropout) == ("inflated-gaussian-mixture", 0.05)
+    assert chosen.training.epochs * (600 // chosen.training.batch_size) == 45_000
+    assert _chosen(np.tile(recurring, (5, 1))).network.dropout == 0
+
+
 def test_rows_of_numbers_train_three_times_as_long_as_others() -> None:
     rows, pictures = RNG.normal(size=(6000, 4)), RNG.integers(0, 2, (6000, 4, 4)).astype(np.uint8)
     steps = [chosen.training.epochs * (6000 // chosen.training.batch_size) for chosen in (_chosen(rows), _chosen(pictures))]

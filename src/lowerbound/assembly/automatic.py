@@ -139,6 +139,8 @@ def _all(
         {"learning_rate": 0.003 if is_table else 0.001, "learning_rate_schedule": "cosine", "ema_decay": 0.995},
         "a rate that falls to 0 and averaged weights end with less noise",
     )
+    # What follows is a part of the epochs that are trained, whoever chose their number.
+    epochs = given.get("training", {}).get("epochs", epochs)
     # Random weights have a prior, which decay would be another of.
     are_random = class_of("model", config.model.name).weights_are_random
     if not are_random and given.get("training", {}).get("optimizer", _OPTIMIZER) == _OPTIMIZER:
@@ -154,7 +156,7 @@ def _all(
         "objective", {"warmup_epochs": max(1, epochs // 20)}, "a KL term that rises slowly does not switch latents off early"
     )
     if "labelled_epochs" in keys_of("objective", config.objective.name):
-        fall = {"labelled_epochs": max(1, given.get("training", {}).get("epochs", epochs) // 4)}
+        fall = {"labelled_epochs": max(1, epochs // 4)}
         yield Choice("objective", fall, "the labels give the classes their meaning, and are then in too many batches")
     has_joined_colours = spec.is_image and len(spec.event_shape) == 3
     # Where it matters why a value is missing, one that is merely hidden would mislead the encoder.
