@@ -15,7 +15,7 @@ from lowerbound.likelihoods.support import Support
 Choice = Mapping[str, str]
 KINDS = ("objective", "posterior", "prior", "likelihood", "network")
 # Those of the columns of a table meet neither pictures nor what is made for them, and have tests of their own.
-_OF_TABLES = (Support.COLUMNS, Support.CODES)
+_OF_TABLES = (Support.COLUMNS, Support.CODES, Support.RECURRING, Support.POSITIVE_RECURRING)
 NAMES: dict[str, tuple[str, ...]] = {
     kind: tuple(n for n in CATALOGUE[kind] if kind != "likelihood" or class_of(kind, n).support not in _OF_TABLES)
     for kind in KINDS

@@ -60,3 +60,17 @@ def test_what_cannot_be_is_refused(rows: np.ndarray):
         EnsembleVAE("vae").fit(rows)
     with pytest.raises(ConfigurationError, match="latent_dim"):
         EnsembleVAE(VAE(latent_dim=-1), n_members=2, n_jobs=2).fit(rows)
+
+
+def test_members_that_give_probabilities_to_other_values_have_no_mean_density() -> None:
+    rows = np.random.default_rng(0).normal(size=(120, 2))
+    often, rarely = rows.copy(), rows.copy()
+    often[:40, 0] = 0.5
+    small = {"epochs": 1, "hidden_widths": (4,), "random_state": 0}
+    both = EnsembleVAE(VAE(2, **small), n_members=2, random_state=0).fit(often)
+    assert np.isfinite(both.score_samples(often[:3], 10)).all()
+    both.members_[1] = VAE(2, **small).fit(rarely)
+    with pytest.raises(
+        ConfigurationError, match="the members give probabilities to different values, because other values recur"
+    ):
+        both.score_samples(often[:3], 10)

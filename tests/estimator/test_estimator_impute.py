@@ -134,7 +134,7 @@ def test_what_cannot_be_predicted_is_refused(fitted: VAE) -> None:
 def test_arrays_with_nan_and_a_model_that_was_loaded(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     X = rng.normal(size=(200, 1)) @ np.ones((1, 3)) + 0.1 * rng.normal(size=(200, 3))
-    vae = VAE(1, hidden_widths=(8,), epochs=60, batch_size=50, prior="standard-normal", random_state=0).fit(X)
+    vae = VAE(1, hidden_widths=(8,), epochs=300, batch_size=50, prior="standard-normal", random_state=0).fit(X)
     holes = X[:40].copy()
     holes[::2, 1] = np.nan
     filled = vae.impute(holes, num_samples=100)

@@ -52,7 +52,7 @@ def test_chance_is_not_ranked_and_loose_bounds_are_named() -> None:
         ({"rows": (2, 3)}, "their test examples are not the same ones. Train both with the same data.split_seed"),
         ({"rows": (2, 1)}, "their test examples come in another order"),
         ({"condition": "2"}, "one is told a condition that the other is not"),
-        ({"masses": ((0.5,), ())}, "they give probabilities to different values and densities to the others"),
+        ({"masses": "1f"}, "they give probabilities to different values and densities to the others"),
         ({"data": "2"}, "they are about other data, or the same data in other units"),
         (
             {"given": "total"},

@@ -57,7 +57,7 @@ from .case import EXTREME, Case, numpyro
 
 # Two elements each, so that a grid holds the whole event and a wrong dependence between elements is seen.
 # The second element has one value that recurs, the first two.
-ATOMS, SHARES = np.array([[1.0, 0.5], [2.0, np.inf]]), np.array([[0.3, 0.6], [0.2, 0.0]])
+ATOMS, SHARES = np.array([[0.1, 0.2], [0.25, np.inf]]), np.array([[0.2, 0.3], [0.1, 0.0]])
 LIKELIHOODS: dict[str, Callable[[], AbstractLikelihood]] = {
     "gaussian-free": lambda: Gaussian((2,), np.float32(0.01)),
     "gaussian-sigmoid": lambda: Gaussian((1, 2), np.float32(0.01), np.array([[[0.0, -1.0]], [[1.0, 3.0]]])),

@@ -17,6 +17,7 @@ from lowerbound.errors import ConfigurationError, ModelFolderError
 from lowerbound.runs.model_folder import load_arrays_into, read_config, save_model_folder
 from lowerbound.storage.arrays import arrays_from_bytes
 from lowerbound.storage.documents import document_bytes
+from lowerbound.storage.upgrades import CURRENT, MODEL
 
 
 @pytest.fixture
@@ -87,7 +88,7 @@ def test_the_folder_is_two_files_and_states_its_checksum(folder):
     assert sorted(path.name for path in folder.iterdir()) == ["config.json", "weights.safetensors"]
     document = json.loads((folder / "config.json").read_text())
     assert document["format"] == "lowerbound-model"
-    assert document["format_version"] == 2
+    assert document["format_version"] == CURRENT[MODEL]
     assert document["weights_sha256"] == hashlib.sha256((folder / "weights.safetensors").read_bytes()).hexdigest()
     assert [path.name for path in folder.parent.iterdir()] == ["model"]
 
@@ -171,7 +172,7 @@ def test_an_edited_configuration_is_refused(folder):
     [
         ('{"model_name": "VAE", "latent_dim": 16}', "is not one of ours: its format is None; expected 'lowerbound-model'."),
         ("[1, 2]", "is not one of ours: it holds a list; expected an object with fields."),
-        ('{"format": "lowerbound-model"}', "has the format version None; expected an integer from 1 to 2."),
+        ('{"format": "lowerbound-model"}', f"has the format version None; expected an integer from 1 to {CURRENT[MODEL]}."),
         ("\x80\x04\x95", "is not readable JSON"),
     ],
 )
@@ -188,10 +189,12 @@ def test_a_document_without_a_description_is_refused(folder):
 
 def test_a_newer_format_asks_for_an_upgrade(folder):
     document = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps({**document, "format_version": 3, "package_version": "9.1.0"}))
+    (folder / "config.json").write_text(
+        json.dumps({**document, "format_version": CURRENT[MODEL] + 1, "package_version": "9.1.0"})
+    )
     message = refusal(folder)
-    assert "was made by a newer lowerbound (9.1.0): its format version is 3, and lowerbound" in message
-    assert "reads up to 2. Upgrade with: pip install --upgrade lowerbound" in message
+    assert f"was made by a newer lowerbound (9.1.0): its format version is {CURRENT[MODEL] + 1}, and lowerbound" in message
+    assert f"reads up to {CURRENT[MODEL]}. Upgrade with: pip install --upgrade lowerbound" in message
 
 
 def test_a_leaf_of_another_shape_is_named_with_both_shapes(folder):

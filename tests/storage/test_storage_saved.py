@@ -103,3 +103,12 @@ def test_a_stored_run_that_ended_loads_and_an_evaluation_that_was_killed_begins_
     assert found == []
     for name, value in RUNS["train, 1000 samples"].items():
         assert_close(again[name], value)
+
+
+def test_a_law_with_a_mass_at_zero_from_before_other_values_had_masses() -> None:
+    """Saved without the leaves of values that recur; its scores are what they were."""
+    import pandas as pd
+
+    vae = VAE.load(SAVED.parent / "v0.2.0-dev" / "zero-inflated")
+    scores = vae.score_samples(pd.DataFrame({"rain": [0.0, 1.5, 0.2], "town": ["a", "b", "a"]}))
+    assert_close(scores, [-1.4199507, -2.8860683, -1.5398366])

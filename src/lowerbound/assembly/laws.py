@@ -54,12 +54,20 @@ _LAW_WITH_ATOMS: dict[ColumnKind, str] = {
     "date-time": "inflated-gaussian-mixture",
 }
 _NUMBERS: tuple[ColumnKind, ...] = ("real", "positive", "zero-inflated", "date-time")
-# Where a value is missing because of what it is, only the law of its column says how far from the others it lies. With a scale
-# from z, or several bumps, it may lie anywhere: the further away, the better that explains why it is missing.
 # Bumps of what lies between the values that recur.
 _BUMPS_BESIDE_ATOMS = 3
+# Where a value is missing because of what it is, only the law of its column says how far from the others it lies. With a scale
+# from z, or several bumps, it may lie anywhere: the further away, the better that explains why it is missing.
 _ONE_SCALE = {"scale": "shared"}
-_OF_REAL_NUMBERS = ("gaussian", "inflated-gaussian-mixture", "student-t", "log-normal", "beta")
+_OF_REAL_NUMBERS = (
+    "gaussian",
+    "inflated-gaussian-mixture",
+    "inflated-log-normal-mixture",
+    "zero-inflated-log-normal",
+    "student-t",
+    "log-normal",
+    "beta",
+)
 _WHY_ONE_SCALE = "with one scale for all rows, values that are missing because of what they are cannot lie far from the others"
 
 
@@ -140,6 +148,7 @@ def _law_of(spec: DataSpec, examples: np.ndarray, *, may_join: bool) -> Law:
     - Counts: multinomial given each example's total for a thousand columns or more; else negative binomial where they scatter
       more than Poisson counts, given the total where there are many columns.
     - Rows of numbers from 0 to 1 that lie near these ends: Beta.
+    - Rows some of whose numbers recur: probabilities for these, and a mixture for those between.
     - Other numbers: log-normal where all are positive and strongly skewed, Student's t where tails are heavy, else Gaussian.
     """
     if spec.columns:
@@ -169,13 +178,12 @@ def _law_of(spec: DataSpec, examples: np.ndarray, *, may_join: bool) -> Law:
         return Law({"name": "gaussian"}, "pixels are real numbers")
     if _feels_ends(spec, flat.mean(axis=0), std, varying):
         return Law({"name": "beta"}, "all numbers are shares from 0 to 1, and most columns lie near one of these ends")
+    if flat.min() >= 0 and skewness > _STRONG_SKEWNESS and any(spec.atoms):
+        # Scaled to a deviation of 1, small numbers of a law that spans orders of magnitude would be zeros.
+        name = "inflated-log-normal-mixture" if all(low > 0 for low in spec.element_low) else "zero-inflated-log-normal"
+        return _with_atoms(spec, name, f"most columns are strongly skewed (median {skewness:.1f}), and none is below 0; ")
     if flat.min() > 0 and skewness > _STRONG_SKEWNESS and all(low > 0 for low in spec.element_low):
-        skewed = f"all numbers are positive and most columns strongly skewed (median {skewness:.1f})"
-        return (
-            _with_atoms(spec, "inflated-log-normal-mixture", f"{skewed}; ")
-            if any(spec.atoms)
-            else Law({"name": "log-normal"}, skewed)
-        )
+        return Law({"name": "log-normal"}, f"all numbers are positive and most columns strongly skewed (median {skewness:.1f})")
     if any(spec.atoms):
         return _with_atoms(spec, "inflated-gaussian-mixture")
     if kurtosis > _HEAVY_TAILS:

@@ -258,7 +258,7 @@ def show_evaluation(evaluation: Evaluation) -> None:
         ("ELBO [nats]", evaluation.elbo_nats, elbo_error, what),
         ("log evidence [nats]", evaluation.log_evidence_nats, error, f"{evidence.method}, {evaluation.num_samples:,} samples"),
         ("log probability [nats]", evaluation.discrete_log_evidence_nats, None, "of the categories and counts alone"),
-        ("log density [nats]", _of_numbers(evaluation), None, "of the numbers, given the categories and counts"),
+        ("log density [nats]", _of_numbers(evaluation), None, "of the rest: numbers, given the categories and counts"),
         ("ELBO on [0, 1] [nats]", evaluation.unit_scale_elbo_nats, elbo_error, unit),
         ("log evidence on [0, 1] [nats]", evaluation.unit_scale_log_evidence_nats, error, unit),
         ("Monte Carlo error [nats]", evidence.monte_carlo_error, None, "of the log evidence, from the noise of its draws alone"),

@@ -7,6 +7,7 @@ import io
 import math
 import os
 import shlex
+import struct
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
     from ..data.spec import DataSpec
     from ..models import AbstractLatentVariableModel
 
-# Enough for numbers of double precision, nearly always.
-_DIGITS = 15
+# Of float32.
+_LARGEST = 3.4e38
 # Of tables; those with columns of several kinds may be written as any of them.
 _TABLES = (".csv", ".tsv", ".parquet", ".feather")
 
@@ -341,14 +342,19 @@ def write_table(path: Path, rows: np.ndarray, names: Sequence[str]) -> None:
     """Write rows of numbers below their names, or leave the file as it was."""
     from ..data.columns.cells import guarded
 
-    digits = 9 if rows.dtype == "float32" else _DIGITS
-    write_csv(path, list(map(guarded, names)), ([_in_digits(value, digits) for value in row] for row in rows.tolist()))
+    words = _in_nine if rows.dtype == "float32" else _as_read
+    write_csv(path, list(map(guarded, names)), ([words(value) for value in row] for row in rows.tolist()))
 
 
-def _in_digits(value: float, digits: int) -> str:
-    """A number as it is read back, in so many digits where they are enough; a whole one keeps its form."""
-    short = f"{value:.{digits}g}"
-    return short if digits < _DIGITS or float(short) == value else repr(value)
+def _as_read(value: float) -> str:
+    """A number in so many digits that it is read back, but those that float32 has not; a whole one keeps its form."""
+    short = f"{value:.15g}"
+    is_single = abs(value) < _LARGEST and struct.unpack("f", struct.pack("f", value))[0] == value
+    return short if is_single or float(short) == value else repr(value)
+
+
+def _in_nine(value: float) -> str:
+    return f"{value:.9g}"
 
 
 def write_csv(path: Path, names: Sequence[str], rows: Iterable[Iterable[Any]]) -> None:

@@ -120,7 +120,7 @@ def describe(
         plausible_high=tuple(plausible.high.tolist()),
         tails=tuple(map(tuple, plausible.tails.tolist())),
         unit=unit,
-        **(_atoms(array) if values == "continuous" and layout == "rows" else {}),
+        **(_atoms(array, origin) if values == "continuous" and layout == "rows" else {}),
     )
 
 
@@ -237,9 +237,10 @@ def _plausible(array: np.ndarray, moments: _Moments, label: DataSpec, low: float
     return Plausible.of(as_columns(array, label.layout), least.min(axis=0), most.max(axis=0))
 
 
-def _atoms(array: np.ndarray) -> dict[str, tuple[tuple[float, ...], ...]]:
+def _atoms(array: np.ndarray, origin: np.ndarray) -> dict[str, tuple[tuple[float, ...], ...]]:
     """`atoms` and `atom_shares`; empty where no element has any."""
-    found = [find_atoms(values) for values in array.reshape(len(array), -1).T]
+    each = zip(array.reshape(len(array), -1).T, origin.tolist(), strict=True)
+    found = [find_atoms(values, less) for values, less in each]
     if not any(own for own, _ in found):
         return {}
     return {"atoms": tuple(own for own, _ in found), "atom_shares": tuple(shares for _, shares in found)}

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import ModelFolderError, shortened
 from ..storage.schema import checked
+from .atoms import at_atoms
 from .columns.column import Column
 from .conditions import ConditionSpec
 from .layout import Layout, as_columns, layout_in_words
@@ -225,21 +226,24 @@ class DataSpec:
         return array / self.unit if rest.any() else whole
 
     def to_user(self, array: np.ndarray) -> np.ndarray:
-        """The inverse of `to_model`; a number that is a value that recurs but for rounding becomes that value."""
-        array = array if self.unit == 1 else array * self.unit
-        array = array + np.asarray(self.origin, np.float64).reshape(self.event_shape) if self.origin else array
-        return self._at_atoms(array) if any(self.atoms) else array
+        """The inverse of `to_model`; a number that is a value that recurs, but for rounding, becomes that value."""
+        found = array if self.unit == 1 else array * self.unit
+        found = found + np.asarray(self.origin, np.float64).reshape(self.event_shape) if self.origin else found
+        return self._with_atoms(found, array) if any(self.atoms) else found
 
-    def _at_atoms(self, array: np.ndarray) -> np.ndarray:
-        flat = array.reshape(-1, self.num_elements).copy()
-        if array.dtype == np.float32 and any(float(np.float32(value)) != value for own in self.atoms for value in own):
-            # Values of double precision need it to come back; other numbers keep the digits that they have.
-            flat = flat.astype(str).astype(np.float64)
-        for element, values in enumerate(self.atoms):
-            for value in values:
-                near = _ROUNDING * max(abs(value), self.std[element])
-                flat[np.abs(flat[:, element] - value) <= near, element] = value
-        return flat.reshape(array.shape)
+    def _with_atoms(self, found: np.ndarray, of_model: np.ndarray) -> np.ndarray:
+        """Compared as the model has them, where nothing that float32 cannot hold was added."""
+        # Values of double precision need it to come back.
+        is_wide = any(float(np.float32(value)) != value for own in self.atoms for value in own)
+        flat = found.reshape(-1, self.num_elements).astype(np.float64 if is_wide else found.dtype)
+        seen = of_model.reshape(flat.shape)
+        origin = self.origin or (0.0,) * self.num_elements
+        for element in (element for element, own in enumerate(self.atoms) if own):
+            atoms = (np.asarray(self.atoms[element]) - origin[element]) / self.unit
+            size = abs(self.mean[element] - origin[element]) / self.unit
+            for value, here in zip(self.atoms[element], at_atoms(seen[:, element], atoms, size), strict=True):
+                flat[here, element] = value
+        return flat.reshape(found.shape)
 
     @property
     def of_model(self) -> DataSpec:
@@ -303,8 +307,6 @@ class DataSpec:
         return spec
 
 
-# What float32 rounds away of a number, and of one that was scaled, many times over.
-_ROUNDING = 4e-6
 _BY_ELEMENT = ("step", "mean", "std", "element_low", "element_high", "origin", "plausible_low", "plausible_high", "holes")
 # How many entries are right besides one for each element.
 _LENGTHS: dict[str, tuple[int, ...]] = {

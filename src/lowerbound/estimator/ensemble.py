@@ -107,6 +107,14 @@ class EnsembleVAE(DensityMixin, BaseEstimator):
         deviation over members of log p_m(x), (n,): large where the data say little of how likely x is.
         """
         check_is_fitted(self)
+        from ..evaluation import masses_of
+
+        if len({masses_of(member.model_, member.spec_) for member in self.members_}) > 1:
+            raise ConfigurationError(
+                "the members give probabilities to different values, because other values recur in the rows that each "
+                "learned from (members_[i].spec_.atoms), and a probability and a density have no mean. Give all a law that has "
+                "none, such as EnsembleVAE(VAE(likelihood='gaussian-mixture')), or the same rows: VAE(validation=0)."
+            )
         each = np.stack([member.score_samples(X, num_samples, condition=condition) for member in self.members_])
         density = logsumexp(each, axis=0) - np.log(len(each))
         return (density, each.std(axis=0)) if return_std else density

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -38,18 +39,39 @@ class Subject:
     split: str = "test"
     rows: tuple[int, ...] = ()
     condition: str | None = None
-    masses: tuple[tuple[float, ...] | None, ...] = ()
+    masses: str = ""
 
 
-def masses_of(model: AbstractLatentVariableModel, spec: DataSpec) -> tuple[tuple[float, ...] | None, ...]:
-    """Of each element (flattened) the values that have a probability under the model, not a density; None for all of them."""
+def masses_of(model: AbstractLatentVariableModel, spec: DataSpec) -> str:
+    """A digest of the values of each element that have a probability under the model, not a density; "" where all have, or none.
+
+    Asked are the values that recur in the data, and 0, which may have a mass of its own.
+    """
     atoms = spec.atoms or ((),) * spec.num_elements
-    # Of an element without any 0 is asked, which has a mass of its own where zeros are in excess.
-    asked = np.asarray([own[0] if own else 0.0 for own in atoms], np.float64).reshape(spec.event_shape)
-    found = model.has_mass(jnp.asarray(spec.to_model(asked[None])[0], jnp.float32))
-    at_atoms = np.zeros(spec.num_elements, bool) if found is None else np.asarray(found).ravel()
-    each = zip(np.broadcast_to(model.discrete_elements, spec.event_shape).ravel(), at_atoms, atoms, strict=True)
-    return tuple(None if is_discrete else tuple(sorted(own or (0.0,))) if has else () for is_discrete, has, own in each)
+    found = [
+        "all" if is_discrete else {0.0 if value == 0 else value for value in own}
+        for is_discrete, own in zip(
+            np.broadcast_to(model.discrete_elements, spec.event_shape).ravel(), _masses(model, spec, atoms), strict=True
+        )
+    ]
+    if all(each == "all" for each in found) or not any(found):
+        return ""
+    words = repr([each if each == "all" else sorted(each) for each in found])
+    return hashlib.sha256(words.encode()).hexdigest()[:16]
+
+
+def _masses(model: AbstractLatentVariableModel, spec: DataSpec, atoms: Sequence[Sequence[float]]) -> list[list[float]]:
+    """Of each element those of its atoms, and of 0, which are atoms of the model."""
+    asked = [[*own, 0.0] for own in atoms]
+    found: list[list[float]] = [[] for _ in asked]
+    for turn in range(max(map(len, asked))):
+        values = np.asarray([own[min(turn, len(own) - 1)] for own in asked], np.float64)
+        has = model.has_mass(jnp.asarray(spec.to_model(values.reshape(1, *spec.event_shape))[0], jnp.float32))
+        if has is None:
+            break
+        for element in np.flatnonzero(np.asarray(has).ravel()):
+            found[element].append(float(values[element]))
+    return found
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,8 +181,9 @@ def _difference(a: Subject, b: Subject) -> str:
         )
     if a.masses != b.masses:
         return (
-            "they give probabilities to different values and densities to the others (laws of their columns are of different "
-            "kinds), and neither sum is larger for being better. Train both with the same schema and likelihood."
+            "they give probabilities to different values and densities to the others, and neither sum is larger for being "
+            "better: laws of their columns are of different kinds, or other values recur in their training rows. Train both with "
+            "the same schema and likelihood, on the same rows (data.split_seed)."
         )
     if a.given != b.given:
         return _difference_of_given(a.given, b.given)

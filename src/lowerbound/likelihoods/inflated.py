@@ -10,8 +10,10 @@ from typing_extensions import override
 
 from ..config.context import BuildContext
 from ..config.part import PartConfig
+from ..errors import ConfigurationError
 from .base import Measure, Scaling, Support
-from .location_scale import as_float32, scale_floor
+from .location_scale import as_float32, as_float32_or_none, scale_floor
+from .mixture_distributions import rounding_of
 from .normal_mixtures import AbstractNormalMixture, relative_floor
 
 
@@ -26,13 +28,14 @@ class InflatedGaussianMixture(AbstractNormalMixture):
 
     - `event_shape`: shape of one example. `scale_floor`: smallest sigma; a number or one for each element.
     - `atoms`: (J, *event_shape), the values, infinite where an element has fewer. `shares`: which part of the data they are,
-      where the decoder starts.
+      where the decoder starts. `widths`: how near to an atom a number is that atom; by default its own rounding in float32.
     - `num_components`: K. Decoder outputs: K logits, K means, K logarithms of sigma, and J logits, of pi_j / (1 - sum pi).
     """
 
     scale_floor: np.ndarray = eqx.field(converter=as_float32)
     atoms: np.ndarray = eqx.field(converter=as_float32, kw_only=True)
     shares: np.ndarray = eqx.field(converter=as_float32, kw_only=True)
+    widths: np.ndarray | None = eqx.field(converter=as_float32_or_none, kw_only=True, default=None)
     num_components: int = eqx.field(static=True, default=5)
     is_log: ClassVar[bool] = False
     measure: ClassVar[Measure] = "mixed"
@@ -62,6 +65,7 @@ class InflatedLogNormalMixture(AbstractNormalMixture):
     scale_floor: np.ndarray = eqx.field(converter=as_float32)
     atoms: np.ndarray = eqx.field(converter=as_float32, kw_only=True)
     shares: np.ndarray = eqx.field(converter=as_float32, kw_only=True)
+    widths: np.ndarray | None = eqx.field(converter=as_float32_or_none, kw_only=True, default=None)
     num_components: int = eqx.field(static=True, default=5)
     is_log: ClassVar[bool] = True
     measure: ClassVar[Measure] = "mixed"
@@ -90,8 +94,10 @@ class ZeroInflatedLogNormal(AbstractNormalMixture):
     scale_floor: np.ndarray = eqx.field(converter=as_float32)
     atoms: np.ndarray = eqx.field(converter=as_float32)
     shares: np.ndarray = eqx.field(converter=as_float32)
+    widths: np.ndarray | None = eqx.field(converter=as_float32_or_none)
     num_components: int = eqx.field(static=True, default=5)
     is_log: ClassVar[bool] = True
+    has_zero: ClassVar[bool] = True
     measure: ClassVar[Measure] = "mixed"
     support: ClassVar[Support] = Support.NONNEGATIVE
     scaling: ClassVar[Scaling] = "none"
@@ -102,9 +108,10 @@ class ZeroInflatedLogNormal(AbstractNormalMixture):
         scale_floor: Any,
         atoms: Any = None,
         shares: Any = None,
+        widths: Any = None,
         num_components: int = 5,
     ) -> None:
-        self.event_shape, self.scale_floor, self.num_components = event_shape, scale_floor, num_components
+        self.event_shape, self.scale_floor, self.num_components, self.widths = event_shape, scale_floor, num_components, widths
         self.atoms = np.zeros((1, *event_shape)) if atoms is None else atoms
         self.shares = np.full(np.shape(self.atoms), 0.5) if shares is None else shares
 
@@ -112,29 +119,38 @@ class ZeroInflatedLogNormal(AbstractNormalMixture):
     @override
     def build(cls, config: PartConfig, context: BuildContext) -> Self:
         shape, floor = context.spec.event_shape, relative_floor(config, context)
-        if not any(context.spec.atoms):
-            return cls(shape, floor, num_components=config.num_components)
-        return cls(shape, floor, num_components=config.num_components, **_zero_first(**_atoms(context)))
+        more = _zero_first(**_atoms(context)) if any(context.spec.atoms) else {}
+        return cls(shape, floor, num_components=config.num_components, **more)
 
 
 def _atoms(context: BuildContext) -> dict[str, np.ndarray]:
-    """The values that recur, as the likelihood sees them, and their shares: infinite and 0 of elements that have fewer."""
+    """The values that recur, as the likelihood sees them, and their shares: infinite and 0 of elements that have fewer.
+
+    Raises `ConfigurationError` where no element has any.
+    """
     spec = context.spec
-    most = max(map(len, spec.atoms))
+    most = max(map(len, spec.atoms), default=0)
+    if not most:
+        raise ConfigurationError(
+            f"the likelihood is one of values that recur, and none does in {', '.join(spec.feature_names[:5]) or 'these data'}; "
+            "expected one without, such as gaussian-mixture or log-normal-mixture."
+        )
     values, shares = np.full((most, spec.num_elements), np.inf), np.zeros((most, spec.num_elements))
     for element, (own, parts) in enumerate(zip(spec.atoms, spec.atom_shares, strict=True)):
         values[: len(own), element], shares[: len(own), element] = own, parts
     shape = (most, *spec.event_shape)
     atoms = np.asarray(context.transform.forward(values.reshape(shape).astype(np.float32)))
-    return {"atoms": atoms, "shares": shares.reshape(shape)}
+    offset = np.broadcast_to(context.transform.shift / context.transform.scale, spec.event_shape)
+    return {"atoms": atoms, "shares": shares.reshape(shape), "widths": rounding_of(atoms, offset)}
 
 
-def _zero_first(atoms: np.ndarray, shares: np.ndarray) -> dict[str, np.ndarray]:
+def _zero_first(atoms: np.ndarray, shares: np.ndarray, widths: np.ndarray) -> dict[str, np.ndarray]:
     """0 before the other atoms, with its share, of every element."""
     is_zero = atoms == 0
     of_zero = np.where(is_zero, shares, 0.0).sum(axis=0, keepdims=True)
-    others, of_others = np.where(is_zero, np.inf, atoms), np.where(is_zero, 0.0, shares)
+    none = np.zeros_like(atoms[:1])
     return {
-        "atoms": np.concatenate([np.zeros_like(atoms[:1]), others]),
-        "shares": np.concatenate([of_zero, of_others]),
+        "atoms": np.concatenate([none, np.where(is_zero, np.inf, atoms)]),
+        "shares": np.concatenate([of_zero, np.where(is_zero, 0.0, shares)]),
+        "widths": np.concatenate([none, widths]),
     }

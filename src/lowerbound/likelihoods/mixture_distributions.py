@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import numpyro.distributions as dist
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 from numpyro.distributions import constraints
@@ -14,8 +15,8 @@ from numpyro.distributions import constraints
 from .nodes import Nodes, joined, of_normal, of_values
 
 _HALF_LOG_TWO_PI = 0.5 * math.log(2 * math.pi)
-# A number so near to an atom, relative to it, is that atom.
-_SAME = 4e-6
+# What one program rounds otherwise than another, of a number in float32.
+_ROUNDING = 4 * float(jnp.finfo(jnp.float32).eps)
 
 
 class NormalMixture(dist.Distribution):
@@ -25,12 +26,13 @@ class NormalMixture(dist.Distribution):
 
     - `logits`, `loc`, `log_scale`: (K, *shape).
     - `atoms`: (J, *shape), values with a mass of their own, infinite where an element has fewer; None where none has any.
-      `atom_logits`: (J, *shape), log(pi_j / (1 - sum pi)).
+      `atom_logits`: (J, *shape), log(pi_j / (1 - sum pi)). `widths`: how near to an atom a number is that atom.
+    - `has_zero`: of logarithms, whether 0 is one of the atoms.
     """
 
     arg_constraints: ClassVar[dict[str, Any]] = {}
-    pytree_data_fields = ("logits", "loc", "log_scale", "atoms", "atom_logits")
-    pytree_aux_fields = ("is_log",)
+    pytree_data_fields = ("logits", "loc", "log_scale", "atoms", "atom_logits", "widths")
+    pytree_aux_fields = ("is_log", "has_zero")
 
     def __init__(
         self,
@@ -39,19 +41,21 @@ class NormalMixture(dist.Distribution):
         log_scale: Float[Array, "components ..."],
         atoms: Float[Array, "atoms ..."] | None = None,
         atom_logits: Float[Array, "atoms ..."] | None = None,
+        widths: Float[Array, "atoms ..."] | None = None,
         *,
         is_log: bool = False,
+        has_zero: bool = False,
     ) -> None:
         self.logits, self.loc, self.log_scale, self.is_log = logits, loc, log_scale, is_log
-        self.atoms, self.atom_logits = atoms, atom_logits
+        self.atoms, self.atom_logits, self.widths, self.has_zero = atoms, atom_logits, widths, has_zero
         super().__init__(batch_shape=loc.shape[1:])
 
     @property
     def support(self) -> Any:
-        """Any number; numbers above 0 where their logarithms are normal, and 0 beside them where values recur."""
+        """Any number; numbers above 0 where their logarithms are normal, and 0 beside them where it is an atom."""
         if not self.is_log:
             return constraints.real
-        return constraints.positive if self.atoms is None else constraints.nonnegative
+        return constraints.nonnegative if self.has_zero else constraints.positive
 
     def log_prob(self, value: Any, intermediates: Any = None) -> Array:
         """log p(y) in nats, of each element; where y is a value that recurs the logarithm of its mass."""
@@ -59,7 +63,7 @@ class NormalMixture(dist.Distribution):
         if self.atoms is None:
             return density
         log_masses, log_rest = self.log_masses
-        here = is_atom(value, self.atoms, is_log=self.is_log)
+        here = is_atom(value, self.atoms, self.widths)
         log_mass = jnp.max(jnp.where(here, _before(log_masses, value, len(self.batch_shape)), -jnp.inf), axis=0)
         return jnp.where(here.any(axis=0), log_mass, density + log_rest)
 
@@ -150,12 +154,19 @@ def _before(parts: Array, value: Array, num_axes: int) -> Array:
     return parts.reshape(len(parts), *(1,) * (value.ndim - num_axes), *parts.shape[1:])
 
 
-def is_atom(value: Any, atoms: Float[Array, "atoms ..."], *, is_log: bool) -> Bool[Array, "atoms ..."]:
-    """Which of the atoms each element is, to float32's precision: a scaled number is not its atom to the last bit."""
-    atoms = _before(atoms, value, atoms.ndim - 1)
-    # Scaled numbers are as large as 1; others have the size that they have, and 0 is exact.
-    size = jnp.abs(atoms) if is_log else jnp.maximum(jnp.abs(atoms), 1.0)
-    return (jnp.abs(value - atoms) <= _SAME * size) & jnp.isfinite(atoms)
+def is_atom(
+    value: Any, atoms: Float[Array, "atoms ..."], widths: Float[Array, "atoms ..."] | None = None
+) -> Bool[Array, "atoms ..."]:
+    """Which of the atoms each element is, but for rounding; at most one, where atoms are farther apart than their `widths`."""
+    if widths is None:
+        widths = _ROUNDING * jnp.abs(atoms)
+    atoms, widths = (_before(each, value, each.ndim - 1) for each in (atoms, widths))
+    return (jnp.abs(value - atoms) <= widths) & jnp.isfinite(atoms)
+
+
+def rounding_of(atoms: np.ndarray, offset: np.ndarray) -> np.ndarray:
+    """How far a number (x - shift) / scale may lie from an atom that it is, with offset = shift / scale."""
+    return _ROUNDING * (np.where(np.isfinite(atoms), np.abs(atoms), 0.0) + np.abs(offset))
 
 
 def _finite(atoms: Array) -> Array:

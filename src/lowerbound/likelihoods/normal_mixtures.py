@@ -30,7 +30,7 @@ class AbstractNormalMixture(AbstractElementwise):
     """What mixtures share: heads (logits, locations, logarithms of scales, and logits of atoms), floors, and a start.
 
     - `atoms`: (J, *event_shape), in the scale that the likelihood sees, infinite where an element has fewer; None for none.
-      `shares`: of the same shape, which part of the training values they are.
+      `shares`: of the same shape, which part of the training values they are. `widths`: how near to one a number is it.
     """
 
     scale_floor: eqx.AbstractVar[np.ndarray]
@@ -38,6 +38,8 @@ class AbstractNormalMixture(AbstractElementwise):
     is_log: eqx.AbstractClassVar[bool]
     atoms: eqx.AbstractVar[np.ndarray | None]
     shares: eqx.AbstractVar[np.ndarray | None]
+    widths: eqx.AbstractVar[np.ndarray | None]
+    has_zero: ClassVar[bool] = False
 
     @property
     @override
@@ -48,7 +50,7 @@ class AbstractNormalMixture(AbstractElementwise):
     def has_mass(self, y: Float[Array, "..."]) -> Bool[Array, "..."] | None:
         if self.atoms is None:
             return None
-        return is_atom(y, jnp.asarray(self.atoms), is_log=self.is_log).any(axis=0)
+        return is_atom(y, jnp.asarray(self.atoms), None if self.widths is None else jnp.asarray(self.widths)).any(axis=0)
 
     @override
     def elements(self, params: Float[Array, "heads ..."], total: Float[Array, ""] | None = None) -> NormalMixture:
@@ -61,7 +63,9 @@ class AbstractNormalMixture(AbstractElementwise):
         if self.atoms is None:
             return NormalMixture(logits, loc, log_scale, is_log=self.is_log)
         atom_logits = params[3 * self.num_components :]
-        return NormalMixture(logits, loc, log_scale, jnp.asarray(self.atoms), atom_logits, is_log=self.is_log)
+        widths = None if self.widths is None else jnp.asarray(self.widths)
+        of_atoms = jnp.asarray(self.atoms), atom_logits, widths
+        return NormalMixture(logits, loc, log_scale, *of_atoms, is_log=self.is_log, has_zero=self.has_zero)
 
     @override
     def initial_params(self, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
@@ -122,6 +126,7 @@ class GaussianMixture(AbstractNormalMixture):
     is_log: ClassVar[bool] = False
     atoms: ClassVar[None] = None
     shares: ClassVar[None] = None
+    widths: ClassVar[None] = None
     measure: ClassVar[Measure] = "lebesgue"
     support: ClassVar[Support] = Support.REAL
     scaling: ClassVar[Scaling] = "any"
@@ -141,6 +146,7 @@ class LogNormalMixture(AbstractNormalMixture):
     is_log: ClassVar[bool] = True
     atoms: ClassVar[None] = None
     shares: ClassVar[None] = None
+    widths: ClassVar[None] = None
     measure: ClassVar[Measure] = "lebesgue"
     support: ClassVar[Support] = Support.POSITIVE
     scaling: ClassVar[Scaling] = "none"

@@ -27,10 +27,10 @@ MODEL, ESTIMATOR, RUN, CHECKPOINT = "lowerbound-model", "lowerbound-estimator", 
 EVALUATION, REPRODUCTION = "lowerbound-evaluation", "lowerbound-reproduction"
 SWEEP, SWEEP_RESULT = "lowerbound-sweep", "lowerbound-sweep-result"
 CURRENT: Mapping[str, int] = {
-    MODEL: 2,
+    MODEL: 3,
     ESTIMATOR: 2,
     RUN: 2,
-    CHECKPOINT: 2,
+    CHECKPOINT: 3,
     EVALUATION: 4,
     REPRODUCTION: 1,
     SWEEP: 1,
@@ -151,6 +151,8 @@ _TRACKED = {r"\btracked_log_variance$": "tracked_log_variance.value"}
 RENAMED_LEAVES: dict[tuple[str, int], dict[str, str]] = {(MODEL, 1): _TRACKED, (CHECKPOINT, 1): _TRACKED}
 # The leaves that the next version had anew, as regular expressions over today's paths, and the number in each of their elements
 # with which a model of the earlier release does what it did: 0 for a shift, or for an optimiser's moments of it.
-NEW_LEAVES: dict[tuple[str, int], dict[str, float]] = {}
+# A law with a mass at 0 started with half of all numbers there.
+_ATOMS = {r"\.atoms$": 0.0, r"\.shares$": 0.5}
+NEW_LEAVES: dict[tuple[str, int], dict[str, float]] = {(MODEL, 2): _ATOMS, (CHECKPOINT, 2): _ATOMS}
 # The header of `metrics.csv`, which has no version: old names of columns.
 RENAMED_COLUMNS: dict[str, str] = {"fraction_at_floor": "monitor/fraction_at_floor"}

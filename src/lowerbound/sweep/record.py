@@ -48,7 +48,7 @@ class Result:
     - `values`: of the keys that are swept. `failure`: why it has no model; "" where it has one.
     - `elbo_nats`, `log_evidence_nats` (of `num_samples` importance samples), their standard errors over examples, `kl_nats`.
     - `is_enough`: whether so many samples are, by their verdict. `active_units`: of `latent_dim`.
-    - `measure`, `given`, `data`, `split`, `condition`: what the numbers are about (`evaluation.Subject`).
+    - `measure`, `masses`, `given`, `data`, `split`, `condition`: what the numbers are about (`evaluation.Subject`).
     - `seconds`: of training.
     """
 
@@ -70,6 +70,7 @@ class Result:
     data: str = ""
     split: str = "0"
     condition: str | None = None
+    masses: str = ""
     epochs: float = 0.0
     seconds: float = 0.0
     version: int = CURRENT[SWEEP_RESULT]

@@ -150,7 +150,7 @@ def tabulate(home: Home, members: Sequence[Member]) -> Table:
 def subject_of(result: Result) -> Subject:
     """What a result's log p(x) is about; the rows are known by their digest alone."""
     rows = (int(result.split[:15], 16),)
-    return Subject(result.measure, result.given, result.data, "validation", rows, result.condition)
+    return Subject(result.measure, result.given, result.data, "validation", rows, result.condition, result.masses)
 
 
 def _row(home: Home, setting: Setting, own: Mapping[Member, Result]) -> tuple[Row, np.ndarray | None]:

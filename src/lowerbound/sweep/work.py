@@ -17,7 +17,7 @@ from ..data.dataset import Dataset
 from ..data.datasets import load_configured
 from ..data.examples import Example
 from ..errors import ConfigurationError, LowerboundError, RunInUseError, SavingError
-from ..evaluation import BoundCurve, active_units, estimate_evidence, posterior_means
+from ..evaluation import BoundCurve, active_units, estimate_evidence, masses_of, posterior_means
 from ..evaluation.estimates import importance_estimate, mean_and_error, name_of_density
 from ..evaluation.proposals import Amortised
 from ..recipes import resolve_config
@@ -146,6 +146,7 @@ def _scored(run: TrainingRun, num_samples: int) -> tuple[Result, np.ndarray | No
         active_units=int(active_units(posterior_means(model, data), weight).sum()),
         latent_dim=model.latent_dim,
         measure=model.measure,
+        masses=masses_of(model, run.spec),
         given=model.given,
         data=record["data_sha256"],
         split=record["split_sha256"],
