@@ -32,7 +32,7 @@ class Estimate(JsonRecord):
 
     - `name`: carries sign and unit: "log_evidence_nats". `unit`: in words. `value`: the mean over examples.
     - `measure`: "counting" (a log-probability) or "lebesgue" (a log-density in the user's units); "mixed" (a density of
-      some elements, a probability of the others). `given`: what p(x) is given of
+      some values, a probability of the others). `given`: what p(x) is given of
       x itself, or is about besides: None, "total", "total as size" or "mask too" (`lowerbound.likelihoods.Given`).
     - `method`: how it was made: "importance sampling from the posterior". `num_samples`: K, draws for each example.
     - `standard_error`: of the mean over examples, as a sample of all examples there could be.

@@ -29,7 +29,7 @@ class Evaluation(JsonRecord):
     - `log_evidence_nats`: mean importance-sampled log p(x) with `num_samples` draws an example, itself a lower bound in
       expectation; `standard_error`: its standard error over examples.
     - `measure`: "counting" makes these log-probabilities, "lebesgue" log-densities whose value depends on the units, "mixed" sums
-      of a log-density of some columns and a log-probability of the others.
+      of a log-density of some values and a log-probability of the others.
     - `unit_scale_elbo_nats`, `unit_scale_log_evidence_nats`: the same log-densities for data scaled to [0, 1], as
       published figures give them; None where the data have no known limits or the measure is counting.
     - `given`: what p(x) is given of x itself, where that is something (the total of counts): then these are no log p(x).
@@ -39,9 +39,9 @@ class Evaluation(JsonRecord):
     - `weights_kl_nats`: KL(q(theta) || p(theta)) / N of a model whose weights are random, None for others. It is in `elbo_nats`,
       which then is a lower bound on log p(X) / N for the training examples X; `log_evidence_nats` is the log predictive density
       log E_q(theta)[p(x|theta)], of which examples that were not trained on are a fair test.
-    - `discrete_log_evidence_nats`: where some columns have probabilities and others densities, the log-probability of the first
-      alone, log p(x_discrete), from `num_samples` draws too; what is left of `log_evidence_nats` is the log-density of the
-      numbers given them. None for other models.
+    - `discrete_log_evidence_nats`: where some columns have nothing but probabilities, the log-probability of these alone,
+      log p(x_discrete), from `num_samples` draws too; what is left of `log_evidence_nats` is that of the numbers given them: a
+      log-density, and of values that recur a log-probability. None for other models.
     - `evidence`: the log-evidence as a record: how it was made, Monte Carlo error, effective sample size, and a verdict.
     - `bounds`: the bound against the number of samples, from the same weights.
     """
