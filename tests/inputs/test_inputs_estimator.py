@@ -81,7 +81,7 @@ def _frames(draw: Any) -> pd.DataFrame:
         "zone": pd.date_range("2020", periods=_ROWS, tz="Asia/Tokyo"),
         "unused": pd.Categorical([2, 1, 2] * (_ROWS // 3), categories=[3, 1, 2]),
         "ranges": pd.cut(pd.Series(_GOOD[:, 0]), 3),
-        "no unicode": np.array(["\ud800", "x"] * (_ROWS // 2), dtype=object),
+        "no unicode": pd.Series(["\ud800", "x"] * (_ROWS // 2), dtype=object),
         "tiny": _GOOD[:, 1] * 1e-40,
     }
     chosen = draw(st.lists(st.sampled_from(sorted(kinds)), min_size=1, max_size=3))
@@ -101,9 +101,9 @@ def _elsewhere(drawn: tuple[pd.DataFrame, int]) -> Any:
     frame = frame.set_axis([f"{name}{place}" for place, name in enumerate(frame.columns)], axis=1)
     try:
         known: Any = pl.from_pandas(frame)
+        return (known, known.lazy(), known.to_arrow(), known.head(0), known.to_series())[form]
     except Exception:
         return frame
-    return (known, known.lazy(), known.to_arrow(), known.head(0), known.to_series())[form]
 
 
 _WHATEVER = st.one_of(

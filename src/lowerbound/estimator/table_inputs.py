@@ -24,6 +24,9 @@ def table_of(X: Any, schema: Any = None) -> RawTable | None:
 
     - `schema`: what was stated of the columns; where something was, any data frame is a table.
     """
+    if hasattr(X, "collect"):
+        # A lazy frame computes its columns to say whether it has any.
+        check_is_frame(X)
     if not hasattr(X, "columns") or isinstance(X, np.ndarray):
         if schema is not None:
             raise ConfigurationError(f"schema is given, but X is a {type(X).__name__} without column names; give a data frame.")

@@ -272,10 +272,11 @@ def _days(times: np.ndarray) -> np.ndarray:
 def _decimals(values: np.ndarray) -> int:
     """The fewest digits after the point with which all values are written; -1 for more than twelve."""
     some = values[: 10**5]
-    for decimals in range(_MOST_DECIMALS + 1):
-        rounded = np.round(some, decimals)
-        if np.allclose(rounded, some, rtol=1e-15, atol=0.0):
-            return decimals
+    # Numbers near the largest overflow on the way, and are not written with so many digits.
+    with np.errstate(over="ignore", invalid="ignore"):
+        for decimals in range(_MOST_DECIMALS + 1):
+            if np.allclose(np.round(some, decimals), some, rtol=1e-15, atol=0.0):
+                return decimals
     return -1
 
 
