@@ -17,20 +17,8 @@ from .mixture_distributions import rounding_of
 from .normal_mixtures import AbstractNormalMixture, relative_floor
 
 
-class InflatedGaussianMixture(AbstractNormalMixture):
-    r"""Numbers that are one of J values with probabilities of their own, and otherwise follow a mixture of K Gaussians.
-
-        P(y_d = a_{j, d}|z) = pi_{j, d}
-        p(y_d|z) = (1 - sum_j pi_{j, d}) sum_k w_{k, d} N(y_d; mu_{k, d}, sigma_{k, d}^2) elsewhere
-
-    Its measure is a point mass at each of these values beside Lebesgue's: log p is a log-probability there, and a log-density
-    elsewhere. A density alone would grow without a bound where a value recurs exactly.
-
-    - `event_shape`: shape of one example. `scale_floor`: smallest sigma; a number or one for each element.
-    - `atoms`: (J, *event_shape), the values, infinite where an element has fewer. `shares`: which part of the data they are,
-      where the decoder starts. `widths`: how near to an atom a number is that atom; by default its own rounding in float32.
-    - `num_components`: K. Decoder outputs: K logits, K means, K logarithms of sigma, and J logits, of pi_j / (1 - sum pi).
-    """
+class AbstractInflated(AbstractNormalMixture):
+    """What laws with values that recur share: their constants, and how these are found in the data."""
 
     scale_floor: np.ndarray = eqx.field(converter=as_float32)
     atoms: np.ndarray = eqx.field(converter=as_float32, kw_only=True)
@@ -45,11 +33,27 @@ class InflatedGaussianMixture(AbstractNormalMixture):
     @classmethod
     @override
     def build(cls, config: PartConfig, context: BuildContext) -> Self:
-        floor = scale_floor(config, context)
+        floor = (relative_floor if cls.is_log else scale_floor)(config, context)
         return cls(context.spec.event_shape, scale_floor=floor, num_components=config.num_components, **_atoms(context))
 
 
-class InflatedLogNormalMixture(AbstractNormalMixture):
+class InflatedGaussianMixture(AbstractInflated):
+    r"""Numbers that are one of J values with probabilities of their own, and otherwise follow a mixture of K Gaussians.
+
+        P(y_d = a_{j, d}|z) = pi_{j, d}
+        p(y_d|z) = (1 - sum_j pi_{j, d}) sum_k w_{k, d} N(y_d; mu_{k, d}, sigma_{k, d}^2) elsewhere
+
+    Its measure is a point mass at each of these values beside Lebesgue's: log p is a log-probability there, and a log-density
+    elsewhere. A density alone would grow without a bound where a value recurs exactly.
+
+    - `event_shape`: shape of one example. `scale_floor`: smallest sigma; a number or one for each element.
+    - `atoms`: (J, *event_shape), the values, infinite where an element has fewer. `shares`: which part of the data they are,
+      where the decoder starts. `widths`: how near to an atom a number is that atom; by default its own rounding in float32.
+    - `num_components`: K. Decoder outputs: K logits, K means, K logarithms of sigma, and J logits, of pi_j / (1 - sum pi).
+    """
+
+
+class InflatedLogNormalMixture(AbstractInflated):
     r"""Positive numbers that are one of J values with probabilities of their own, and else follow a mixture of K log-normal laws.
 
         P(y_d = a_{j, d}|z) = pi_{j, d}
@@ -62,24 +66,12 @@ class InflatedLogNormalMixture(AbstractNormalMixture):
     - `num_components`: K. Decoder outputs: K logits, K means, K logarithms of sigma, and J logits, of pi_j / (1 - sum pi).
     """
 
-    scale_floor: np.ndarray = eqx.field(converter=as_float32)
-    atoms: np.ndarray = eqx.field(converter=as_float32, kw_only=True)
-    shares: np.ndarray = eqx.field(converter=as_float32, kw_only=True)
-    widths: np.ndarray | None = eqx.field(converter=as_float32_or_none, kw_only=True, default=None)
-    num_components: int = eqx.field(static=True, default=5)
     is_log: ClassVar[bool] = True
-    measure: ClassVar[Measure] = "mixed"
     support: ClassVar[Support] = Support.POSITIVE_RECURRING
     scaling: ClassVar[Scaling] = "none"
 
-    @classmethod
-    @override
-    def build(cls, config: PartConfig, context: BuildContext) -> Self:
-        floor = relative_floor(config, context)
-        return cls(context.spec.event_shape, scale_floor=floor, num_components=config.num_components, **_atoms(context))
 
-
-class ZeroInflatedLogNormal(AbstractNormalMixture):
+class ZeroInflatedLogNormal(AbstractInflated):
     r"""Numbers that are exactly 0 with probability pi_d(z), and otherwise follow a mixture of K log-normal laws.
 
         P(y_d = 0|z) = pi_d,     p(y_d|z) = (1 - pi_d) (1 / y_d) sum_k w_{k, d} N(log y_d; mu_{k, d}, sigma_{k, d}^2) for y_d > 0
@@ -91,14 +83,8 @@ class ZeroInflatedLogNormal(AbstractNormalMixture):
     - `num_components`: K. Decoder outputs: K logits, K means, K logarithms of sigma, and a logit for each atom.
     """
 
-    scale_floor: np.ndarray = eqx.field(converter=as_float32)
-    atoms: np.ndarray = eqx.field(converter=as_float32)
-    shares: np.ndarray = eqx.field(converter=as_float32)
-    widths: np.ndarray | None = eqx.field(converter=as_float32_or_none)
-    num_components: int = eqx.field(static=True, default=5)
     is_log: ClassVar[bool] = True
     has_zero: ClassVar[bool] = True
-    measure: ClassVar[Measure] = "mixed"
     support: ClassVar[Support] = Support.NONNEGATIVE
     scaling: ClassVar[Scaling] = "none"
 
