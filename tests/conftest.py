@@ -6,6 +6,7 @@ import functools
 import gc
 import os
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,10 @@ if os.environ.get("LOWERBOUND_TEST_FLAGS") != "users":
             "--xla_cpu_parallel_codegen_split_count=1",
         )
     ).strip()
+
+# What was compiled is kept from run to run in pytest's cache (`pytest_configure`), also by the processes that tests start.
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.05")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_ENABLE_XLA_CACHES", "none")
 
 import jax
 import jaxtyping
@@ -78,6 +83,23 @@ with contextlib.suppress(OSError, ValueError, AttributeError):
 
 # Tracing makes many small objects that soon go: looking for cycles among each 700 of them is a part of the suite's time.
 gc.set_threshold(50_000, 20, 20)
+
+
+# Days after which a compiled program is forgotten: sources have changed, and most are made anew.
+_KEPT_DAYS = 30
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Each worker has a folder of its own: JAX writes an entry in steps, and another process could read half of it."""
+    if "JAX_COMPILATION_CACHE_DIR" in os.environ or (cache := getattr(config, "cache", None)) is None:
+        return
+    folder = cache.mkdir("compiled-" + os.environ.get("PYTEST_XDIST_WORKER", "alone"))
+    oldest = time.time() - 24 * 3600 * _KEPT_DAYS
+    for file in folder.iterdir():
+        if file.stat().st_mtime < oldest:
+            file.unlink(missing_ok=True)
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder)
+    jax.config.update("jax_compilation_cache_dir", str(folder))
 
 
 def pytest_collection_finish() -> None:

@@ -1,6 +1,6 @@
 """What the README shows is run, its commands through the command line's own parser.
 
-`make test` runs all of it with few epochs and few samples, `make test-long` as it stands.
+`make test` runs all of it with few epochs, few samples and small networks, `make test-long` as it stands.
 """
 
 import re
@@ -20,7 +20,8 @@ BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.DOTALL)
 pytestmark = [pytest.mark.filterwarnings("ignore::lowerbound.errors.DataWarning"), pytest.mark.no_cover]
 
 
-FEW = " --set data.validation=20 --set data.test=20 "
+FEW = " --set data.validation=20 --set data.test=20 --set network.hidden_widths=[16] "
+SMALL = "VAE(hidden_widths=(16,), "
 
 
 def blocks(language: str) -> list[str]:
@@ -32,10 +33,13 @@ def as_it_stands(text: str) -> str:
 
 
 def shortened(text: str) -> str:
-    """The same with an epoch instead of up to five and two instead of more, few samples and examples: no program is left out."""
+    """The same with an epoch instead of up to five and two instead of more, few samples and examples, and small networks:
+    no program is left out."""
     text = re.sub(r"(epochs[ =])(\d+)", lambda found: found[1] + str(min(1 + int(found[2]) // 6, 2)), text)
     text = re.sub(r"(samples[ =])(\d+)", lambda found: found[1] + str(min(int(found[2]), 10)), text)
     text = re.sub(r"(--examples )(\d+)", r"\g<1>2", text)
+    text = re.sub(r"VAE\((\s*)(\d+),", r"VAE(\1latent_dim=\2,", text)
+    text = re.sub(r"VAE\((?=\s*latent_dim)", SMALL, text)
     # Every run ends with its evaluation, by thousands of draws for each example.
     return text.replace("lowerbound train digits ", "lowerbound train digits" + FEW)
 
@@ -46,7 +50,9 @@ lengths = pytest.mark.parametrize("length", [shortened, pytest.param(as_it_stand
 
 def test_shortened_are_the_same_commands_with_smaller_numbers() -> None:
     assert shortened(README) != README
-    assert re.sub(r"\d+", "", README) == re.sub(r"\d+", "", shortened(README).replace(FEW, " "))
+    plain = README.replace("VAE(8,", "VAE(latent_dim=8,").replace("VAE(\n    8,", "VAE(\n    latent_dim=8,")
+    assert re.sub(r"\d+", "", plain) == re.sub(r"\d+", "", shortened(README).replace(FEW, " ").replace(SMALL, "VAE("))
+    assert shortened(README).count(SMALL) == README.count("VAE(latent_dim") + 2
     # What is resumed has an epoch to go.
     assert [shortened(f"--epochs {epochs}, samples={epochs} --examples 20") for epochs in (5, 8, 30)] == [
         "--epochs 1, samples=5 --examples 2",

@@ -1,4 +1,4 @@
-"""The page on tables runs as it stands, with few epochs."""
+"""The page on tables runs as it stands, with few epochs: its commands, and by `make test-long` its Python too."""
 
 from __future__ import annotations
 
@@ -29,14 +29,17 @@ def people(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_the_page_runs_as_it_stands(people: Path) -> None:
+@pytest.mark.parametrize("languages", ["sh", pytest.param("sh and python", marks=pytest.mark.long)])
+def test_the_page_runs_as_it_stands(people: Path, languages: str) -> None:
     for language, text in re.findall(r"```(\w+)\n(.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL):
+        if language not in languages.split(" and "):
+            continue
         if language == "python":
             with pytest.warns(UserWarning, match="left out"):
                 exec(text, {})
             continue
         for line in text.splitlines():
-            quick = ["--epochs", "2", "--set", "network.hidden_widths=[16,16]"] if " train " in line else []
+            quick = ["--epochs", "2", "--set", "network.hidden_widths=[8]"] if " train " in line else []
             good(*shlex.split(line)[1:], *quick)
     with (people / "red.csv").open() as file:
         rows = list(csv.DictReader(file))
