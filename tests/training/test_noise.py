@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import equinox as eqx
@@ -27,12 +28,12 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-def pictures(count: int, *, smooth: bool, seed: int = 0) -> np.ndarray:
-    """Grey pictures of 10 x 10 whose pixels have the same law: each row a chain with a correlation of 0.9, or of 0."""
+def pictures(count: int, *, smooth: bool, seed: int = 0, size: int = 10) -> np.ndarray:
+    """Square grey pictures whose pixels have the same law: each row a chain with a correlation of 0.9, or of 0."""
     rng = np.random.default_rng(seed)
-    noise = rng.normal(size=(count, 10, 10))
+    noise = rng.normal(size=(count, size, size))
     if smooth:
-        for column in range(1, 10):
+        for column in range(1, size):
             noise[:, :, column] = 0.9 * noise[:, :, column - 1] + np.sqrt(1 - 0.9**2) * noise[:, :, column]
     return np.rint(np.clip(128 + 30 * noise, 0, 255)).astype(np.uint8)
 
@@ -83,7 +84,7 @@ def test_independent_pixels_stay_so() -> None:
 
 
 def test_training_ends_with_it_and_begins_without_it() -> None:
-    x = np.repeat(pictures(80, smooth=True)[..., None], 3, axis=3)
+    x = np.repeat(pictures(80, smooth=True, size=6)[..., None], 3, axis=3)
     x = np.clip(x.astype(int) + np.random.default_rng(3).integers(-9, 10, x.shape), 0, 255).astype(np.uint8)
     settings = {"latent_dim": 2, "hidden_widths": (8,), "epochs": 4, "random_state": 0}
     vae = VAE(**settings).fit(x)
@@ -96,7 +97,7 @@ def test_training_ends_with_it_and_begins_without_it() -> None:
     # Weights that go on being trained do so without it: as those of a model do that has none.
     gone_on = []
     for model in (vae.model_, plain):
-        again = VAE(**{**settings, "epochs": 1}, warm_start=True).fit(x)
+        again = copy.deepcopy(vae).set_params(epochs=1, warm_start=True)
         again.model_ = model
         gone_on.append(split_trained(again.fit(x).model_)[0])
     assert eqx.tree_equal(*gone_on)
