@@ -119,17 +119,29 @@ main()
 """
 
 
-@pytest.mark.parametrize("state", ["unsaved", "saved"])
-def test_steps_that_do_not_end_are_left_when_the_minutes_are_over(tmp_path: Path, state: str):
+def test_steps_that_do_not_end_are_left_when_the_minutes_are_over(tmp_path: Path):
     data = tmp_path / "rows.npy"
     np.save(data, np.random.default_rng(0).normal(size=(120, 3)))
-    code = _ENDLESS.replace("STATE", repr(state))
-    found = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path / "t"), str(data)], capture_output=True, text=True, timeout=120
-    )
-    assert "the time is over, and the running steps were left" in found.stderr, found.stderr
-    (trial,) = open_study(sqlite_in(tmp_path / "t"), 0).get_trials()
-    # What never came to a checkpoint has failed, or it would be begun again for ever; the other one is gone on with.
-    assert trial.state.name == {"unsaved": "FAIL", "saved": "RUNNING"}[state]
-    assert ("its first steps were not done" in found.stderr) == (state == "unsaved") == bool(found.returncode)
-    assert (tmp_path / "t" / "index.html").exists()
+    # Both at once: each of them waits for the clock.
+    programs = {
+        state: subprocess.Popen(
+            [sys.executable, "-c", _ENDLESS.replace("STATE", repr(state)), str(tmp_path / state), str(data)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for state in ("unsaved", "saved")
+    }
+    try:
+        said = {state: program.communicate(timeout=120)[1] for state, program in programs.items()}
+    finally:
+        for program in programs.values():
+            program.kill()
+    for state, text in said.items():
+        assert "the time is over, and the running steps were left" in text, text
+        (trial,) = open_study(sqlite_in(tmp_path / state), 0).get_trials()
+        # What never came to a checkpoint has failed, or it would be begun again for ever; the other one is gone on with.
+        assert trial.state.name == {"unsaved": "FAIL", "saved": "RUNNING"}[state]
+        is_lost = state == "unsaved"
+        assert ("its first steps were not done" in text) == is_lost == bool(programs[state].returncode)
+        assert (tmp_path / state / "index.html").exists()
