@@ -164,9 +164,9 @@ def test_levels_take_their_places_from_what_the_pixels_before_missed(spread: flo
     part = NeighbourLogistics((2, 2), 0.0, 1.0, 3, neighbours=filtered, num_components=2, unit=0.5)
     params = jax.random.normal(jax.random.key(6), part.param_shape)
     pictures = np.array(list(itertools.product([0.0, 0.5, 1.0], repeat=4)), np.float32).reshape(-1, 2, 2)
-    found = np.asarray(jax.vmap(lambda x: part.log_prob(params, x))(pictures))
+    found = np.asarray(jax.jit(jax.vmap(lambda x: part.log_prob(params, x)))(pictures))
     assert scipy.special.logsumexp(found) == pytest.approx(0, abs=1e-5)
-    family = DiscretizedLogisticMixture((2, 2), 0.0, 1.0, 3, 2, unit=0.5)
+    alone = jax.jit(DiscretizedLogisticMixture((2, 2), 0.0, 1.0, 3, 2, unit=0.5).log_prob)
     # The mean of a logistic variable that is cut off at 0 and 1, by quadrature.
     logits, places, widths = np.asarray(params, np.float64).reshape(3, 2, 2, 2)
     weights = scipy.special.softmax(logits, axis=0)
@@ -178,7 +178,7 @@ def test_levels_take_their_places_from_what_the_pixels_before_missed(spread: flo
         said = shifts_by_loops(filtered, ((x - mean) / 0.5)[..., None])[..., 0]
         new = middle + (places - middle) * np.exp(filtered.log_spread[0]) + said
         moved = jnp.asarray(np.concatenate([logits, new, widths + filtered.log_width[0]]), jnp.float32)
-        assert log_prob == pytest.approx(float(family.log_prob(moved, jnp.asarray(x))), abs=1e-3)
+        assert log_prob == pytest.approx(float(alone(moved, jnp.asarray(x))), abs=1e-3)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -210,25 +210,27 @@ def test_colours_of_a_pixel_are_joined_and_pictures_drawn_whole() -> None:
     filtered = random_filter(3)
     part = NeighbourLogistics((3, 4, 3), 0.0, 1.0, 256, neighbours=filtered, num_components=2)
     params = jax.random.normal(jax.random.key(7), part.param_shape)
-    drawn = part.draw(params, jax.random.key(8))
+    drawn = eqx.filter_jit(part.draw)(params, jax.random.key(8))
     family = DiscretizedLogisticMixture((3, 4, 3), 0.0, 1.0, 256, 2, colour=True)
+    joined, alone, shares = (eqx.filter_jit(each) for each in (part.log_prob, family.log_prob, part.element_log_prob))
     assert drawn.shape == (3, 4, 3)
-    said = shifts_by_loops(filtered, np.asarray(drawn - family.centre(params), np.float64))
+    centre, middle = jax.jit(lambda params: (family.centre(params), family.middle_place(params)))(params)
+    said = shifts_by_loops(filtered, np.asarray(drawn - centre, np.float64))
     # One array of weights for two components, then their places and widths.
-    places, middle = params[1:3], family.middle_place(params)
+    places = params[1:3]
     new = middle + (places - middle) * np.exp(filtered.log_spread) + jnp.asarray(said, jnp.float32)
     moved = params.at[1:3].set(new).at[3:5].add(filtered.log_width)
-    assert float(part.log_prob(params, drawn)) == pytest.approx(float(family.log_prob(moved, drawn)), abs=1e-2)
-    assert float(part.log_prob(params, drawn)) != pytest.approx(float(family.log_prob(params, drawn)), abs=1e-1)
+    assert float(joined(params, drawn)) == pytest.approx(float(alone(moved, drawn)), abs=1e-2)
+    assert float(joined(params, drawn)) != pytest.approx(float(alone(params, drawn)), abs=1e-1)
     # The first pixel has none before it, but is as narrow as all.
-    other = part.element_log_prob(params, drawn.at[2, 3].set(0.0))
-    np.testing.assert_allclose(other[0], part.element_log_prob(params, drawn)[0], atol=1e-5)
+    other = shares(params, drawn.at[2, 3].set(0.0))
+    np.testing.assert_allclose(other[0], shares(params, drawn)[0], atol=1e-5)
 
 
 def test_the_centre_of_colours_is_about_their_mean() -> None:
     family = DiscretizedLogisticMixture((2, 2, 3), 0.0, 1.0, 256, 2, colour=True, unit=0.3)
     params = jax.random.normal(jax.random.key(3), family.param_shape)
-    mean, centre = family.mean_of(params), family.centre(params)
+    mean, centre = jax.jit(lambda params: (family.mean_of(params), family.centre(params)))(params)
     # What is cut off of one colour moves the mean of the next a little.
     np.testing.assert_allclose(centre, mean, atol=0.05)
     np.testing.assert_allclose(centre[..., 0], mean[..., 0], atol=1 / 255)
@@ -244,10 +246,11 @@ def test_levels_are_independent_until_training_has_ended() -> None:
     part = NeighbourLogistics((2, 3, 3), 0.0, 1.0, 256, neighbours=Filter.none(3), unit=0.2)
     params = jax.random.normal(jax.random.key(3), part.param_shape)
     plain = DiscretizedLogisticMixture((2, 3, 3), 0.0, 1.0, 256, 3, colour=True, unit=0.2)
-    drawn = plain.draw(params, jax.random.key(1))
-    assert float(part.log_prob(params, drawn)) == pytest.approx(float(plain.log_prob(params, drawn)), abs=1e-4)
+    drawn = eqx.filter_jit(plain.draw)(params, jax.random.key(1))
     while_training = dataclasses.replace(part, neighbours=random_filter(3)).with_noise(None)
-    assert float(while_training.log_prob(params, drawn)) == float(plain.log_prob(params, drawn))
+    said, alone, meanwhile = (float(eqx.filter_jit(each.log_prob)(params, drawn)) for each in (part, plain, while_training))
+    assert said == pytest.approx(alone, abs=1e-4)
+    assert meanwhile == alone
     assert while_training.with_noise(part.noise).is_plain is False
 
 
@@ -285,8 +288,8 @@ def fitted(part: AbstractLikelihood, y: np.ndarray) -> tuple[np.ndarray, np.ndar
     with jax.numpy_dtype_promotion("standard"):
         trained = jax.jit(lambda t: jax.lax.scan(step, (t, optimizer.init(t)), None, length=300)[0][0])(trained)
     likelihood, params = eqx.combine(trained, rest)
-    drawn = jax.vmap(lambda key: likelihood.draw(params, key))(jax.random.split(jax.random.key(9), len(y)))
-    return np.asarray(each(trained)), np.asarray(drawn, np.float32)
+    drawn = jax.jit(jax.vmap(lambda key: likelihood.draw(params, key)))(jax.random.split(jax.random.key(9), len(y)))
+    return np.asarray(jax.jit(each)(trained)), np.asarray(drawn, np.float32)
 
 
 def grains(pictures: np.ndarray) -> float:
