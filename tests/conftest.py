@@ -91,9 +91,12 @@ _KEPT_DAYS = 30
 
 def pytest_configure(config: pytest.Config) -> None:
     """Each worker has a folder of its own: JAX writes an entry in steps, and another process could read half of it."""
-    if "JAX_COMPILATION_CACHE_DIR" in os.environ or (cache := getattr(config, "cache", None)) is None:
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    # The process that only hands out tests would tell all workers its own folder.
+    hands_out = worker is None and config.getoption("numprocesses", None)
+    if hands_out or "JAX_COMPILATION_CACHE_DIR" in os.environ or (cache := getattr(config, "cache", None)) is None:
         return
-    folder = cache.mkdir("compiled-" + os.environ.get("PYTEST_XDIST_WORKER", "alone"))
+    folder = cache.mkdir(f"compiled-{worker or 'alone'}")
     oldest = time.time() - 24 * 3600 * _KEPT_DAYS
     for file in folder.iterdir():
         if file.stat().st_mtime < oldest:
