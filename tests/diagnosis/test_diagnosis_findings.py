@@ -213,6 +213,14 @@ class TestOverfitting:
         assert severity == "warning"
         assert figure == "gap 102.2 ± 9.06 nats: train −1,700.0, test −1,802.2 (0.18 nats an element)"
 
+    def test_of_training_with_hidden_cells_and_dropout_says_so(self) -> None:
+        whole = Score("elbo_nats", -1700.0, NATS, "lebesgue", "train", standard_error=5.0)
+        thinned = dataclasses.replace(healthy_faces(), bound_in_training=whole, config=config("network", dropout=0.1))
+        [(_, figure)] = found(thinned, "(test)")
+        assert "train −1,700.0 with dropout, test −1,802.2" in figure
+        [(_, figure)] = found(dataclasses.replace(thinned, config=config("network", dropout=0.0)), "(test)")
+        assert "train −1,700.0, test −1,802.2" in figure
+
     def test_a_gap_within_its_error_is_no_worry(self) -> None:
         scores = with_score("elbo_nats", -1700.0, "train", error=60.0)
         assert found(healthy_faces(scores=scores), "Overfitting") == []

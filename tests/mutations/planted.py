@@ -119,6 +119,14 @@ MUTATIONS = (
         "units",
     ),
     Mutation(
+        "a probability that the unit changes",
+        "models/single_layer.py",
+        "has_density = True if has_mass is None else ~has_mass",
+        "has_density = True",
+        "oracles/test_inflated.py::test_a_probability_is_the_same_in_every_unit_and_a_density_is_not",
+        "units",
+    ),
+    Mutation(
         "the lowest level without its tail",
         "likelihoods/level_distributions.py",
         "jnp.where(is_lowest, 0.0, jax.nn.log_sigmoid(-lower))",

@@ -30,7 +30,7 @@ def _train_and_held_out(summary: RunSummary) -> tuple[float, float, float, str]:
 
     The error is NaN where a single example was held out, of which nobody knows how far it is from others.
     """
-    train = summary.score("elbo_nats", "train")
+    train = summary.bound_in_training or summary.score("elbo_nats", "train")
     for split in ("validation", "test"):
         held_out = summary.score("elbo_nats", split)
         if train is not None and held_out is not None:
@@ -68,13 +68,15 @@ def _overfitting(summary: RunSummary) -> Finding | None:
         keep = f"Keep the best validated weights, here those of epoch {epochs[int(np.argmax(bounds))]:,.0f}. "
         settings.append("training.early_stopping_patience=50")
     dropout = summary.config.network.get("dropout", None)
+    is_thinned = dropout and (summary.bound_in_training is not None or summary.score("elbo_nats", "train") is None)
+    thinned = " with dropout" if is_thinned else ""
     if dropout == 0:
         settings.append("network.dropout=0.2")
     how_much = f"{relative:.0%} of the bound" if summary.measure == "counting" else f"{relative:.2f} nats an element"
     return Finding(
         "serious" if relative > SERIOUS_GAP else "warning",
         f"Overfitting: the model explains its training examples better than new ones ({split}).",
-        f"gap {short(gap)} ± {short(error)} nats: train {short(train)}, {split} {short(held_out)} ({how_much})",
+        f"gap {short(gap)} ± {short(error)} nats: train {short(train)}{thinned}, {split} {short(held_out)} ({how_much})",
         f"{keep}Use {'dropout, ' if dropout == 0 else ''}a smaller network, or more data. Report the bound on data that were not "
         "trained on.",
         retrain(summary, *settings) if settings else "",

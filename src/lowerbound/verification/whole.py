@@ -89,14 +89,23 @@ def unit_scale() -> Iterator[Figure]:
 
 
 def change_of_units(factor: float = 1000.0, expected: float | None = None) -> Iterator[Figure]:
-    """Data in another unit: the log-density shifts by -D log c, and nothing else changes."""
+    """Data in another unit: the log-density shifts by -log c for each number that has one, and nothing else changes.
+
+    Values that recur have probabilities, which are the same in every unit.
+    """
     data = np.random.default_rng(1).standard_normal((50, 4)).astype(np.float32) * np.float32(3) + np.float32(1)
-    found: list[float] = []
-    for scale in (1.0, factor):
-        spec, model = _described_and_built(data * np.float32(scale))
-        found.append(evaluate(model, spec, data * np.float32(scale), num_samples=10).log_evidence_nats)
-    truth = -data.shape[1] * math.log(factor) if expected is None else expected
-    yield Figure(f"data multiplied by {factor:g}", "shift of the log-density", found[1] - found[0], truth, 2e-3, "nats")
+    recurring = data.copy()
+    recurring[:20, 0] = 5.0
+    for what, likelihood, rows, counted in (
+        ("data", "gaussian", data, 4.0),
+        ("data with values that recur,", "inflated-gaussian-mixture", recurring, 4.0 - 20 / 50),
+    ):
+        found: list[float] = []
+        for scale in (1.0, factor):
+            spec, model = _described_and_built(rows * np.float32(scale), likelihood)
+            found.append(evaluate(model, spec, rows * np.float32(scale), num_samples=10).log_evidence_nats)
+        truth = -counted * math.log(factor) if expected is None else expected
+        yield Figure(f"{what} multiplied by {factor:g}", "shift of the log-density", found[1] - found[0], truth, 2e-3, "nats")
 
 
 def path_gradient(objective: ELBO | None = None) -> Iterator[Figure]:
