@@ -194,8 +194,8 @@ def test_few_examples_learn_no_prior_but_on_demand() -> None:
     assert (asked.name, asked.num_components) == ("mixture-of-gaussians", 3)
 
 
-@pytest.mark.parametrize(("count", "latents", "components", "bumps"), [(19_999, 2, 50, 5), (20_000, 4, 200, 20)])
-def test_tables_of_many_rows_have_a_finer_prior_and_finer_laws(count: int, latents: int, components: int, bumps: int) -> None:
+def _chosen_for_table(count: int) -> RunConfig:
+    """Of a column of numbers and one of texts."""
     table = RawTable("t", ("a", "b"), (RNG.normal(size=count), RNG.choice(np.asarray(["x", "y"], object), count)))
     columns = infer_columns(table)
     encoded = np.stack([column.encode(table) for column in columns], axis=1)
@@ -203,12 +203,24 @@ def test_tables_of_many_rows_have_a_finer_prior_and_finer_laws(count: int, laten
     spec = describe_dataset(dataset, np.arange(count))
     config, recipe = resolve_config("t.csv")
     assert recipe.given is not None
-    config = resolve(with_choices(config, recipe.given, choose(config, recipe.given, spec, encoded)), spec)
+    return resolve(with_choices(config, recipe.given, choose(config, recipe.given, spec, encoded)), spec)
+
+
+@pytest.mark.parametrize(("count", "latents", "components", "bumps"), [(19_999, 2, 50, 5), (20_000, 4, 200, 20)])
+def test_tables_of_many_rows_have_a_finer_prior_and_finer_laws(count: int, latents: int, components: int, bumps: int) -> None:
+    config = _chosen_for_table(count)
     assert (config.model.latent_dim, config.prior.num_components, config.likelihood.num_components) == (
         latents,
         components,
         bumps,
     )
+
+
+@pytest.mark.parametrize(("count", "dropout", "steps"), [(2499, 0.1, 45_000), (2500, 0.0, 7_500)])
+def test_tables_of_few_rows_have_dropout_and_all_the_steps(count: int, dropout: float, steps: int) -> None:
+    config = _chosen_for_table(count)
+    assert config.network.dropout == dropout
+    assert config.training.epochs * (count // config.training.batch_size) == pytest.approx(steps, rel=0.001)
 
 
 def test_only_the_default_recipe_is_automatic() -> None:

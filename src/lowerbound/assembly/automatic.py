@@ -105,10 +105,12 @@ def _all(
     yield network
     # Tables do far better without dropout, at a higher rate and with less decay, all changed together (docs/results.md).
     is_table = not spec.is_image and spec.num_elements <= _FEW_COLUMNS
-    # Of few rows probabilities of values that recur are learned by heart; with a little dropout they are not, in more steps.
-    has_few_rows = is_table and count < _FEW_ROWS and class_of("likelihood", law.likelihood["name"]).measure == "mixed"
+    # Of few rows probabilities and sharp densities are learned by heart; with dropout they are not, in more steps.
+    has_own_laws = bool(spec.columns)
+    is_sharp = has_own_laws or class_of("likelihood", law.likelihood["name"]).measure == "mixed"
+    has_few_rows = is_table and count < _FEW_ROWS and is_sharp
     if has_few_rows or (count < _MANY and not is_table):
-        dropout = {"dropout": 0.05 if has_few_rows else 0.1}
+        dropout = {"dropout": 0.05 if has_few_rows and not has_own_laws else 0.1}
         yield Choice("network", dropout, f"{count:,} training examples are few for a network of this size")
     yield Choice(
         "model",
@@ -125,7 +127,7 @@ def _all(
     name = _name_of(network, given)
     convolves = name in _CONVOLVED_NUMBERS and jax.default_backend() == "cpu"
     batch = min(asked or (_CONVOLVED_BATCH if convolves else 100 if count < _MANY else 200), max(count, 1))
-    longer = _LONGER_FOR_ROWS if is_table and not (spec.columns or spec.holes) else 1
+    longer = _LONGER_FOR_ROWS if is_table and (has_few_rows or not (has_own_laws or spec.holes)) else 1
     least, most = (longer * _MOST_STEPS if has_few_rows else _FEWEST_STEPS), longer * _MOST_STEPS
     wanted = int(min(most, max(least, longer * _STEPS_AN_EXAMPLE * count)))
     steps = min(wanted, _affordable(spec, law, name, batch))
