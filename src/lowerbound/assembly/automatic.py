@@ -27,7 +27,7 @@ _FEWEST_FOR_LEARNED_PRIOR = 200
 _LARGEST_PRIOR_OF_MANY, _BUMPS_OF_MANY = 200, 20
 # Examples, below which weights decay most, and from which neither decay nor dropout is needed.
 _FEW, _MANY = 5_000, 20_000
-_FEW_ROWS = 2_500
+_VERY_FEW_ROWS, _FEW_ROWS = 300, 2_500
 _OPTIMIZER = "adamw"
 # What two cores do in less than ten minutes: numbers that pass through a network of convolutions, of which many small steps learn
 # more than few large ones, and bumps of a mixture that are evaluated.
@@ -106,12 +106,12 @@ def _all(
     # Tables do far better without dropout, at a higher rate and with less decay, all changed together (docs/results.md).
     is_table = not spec.is_image and spec.num_elements <= _FEW_COLUMNS
     # Of few rows probabilities and sharp densities are learned by heart; with dropout they are not, in more steps.
-    has_own_laws = bool(spec.columns)
-    is_sharp = has_own_laws or class_of("likelihood", law.likelihood["name"]).measure == "mixed"
+    is_sharp = bool(spec.columns) or class_of("likelihood", law.likelihood["name"]).measure == "mixed"
     has_few_rows = is_table and count < _FEW_ROWS and is_sharp
+    has_codes = bool(spec.columns) and 2 * sum(column.is_coded for column in spec.columns) > len(spec.columns)
     if has_few_rows or (count < _MANY and not is_table):
-        dropout = {"dropout": 0.05 if has_few_rows and not has_own_laws else 0.1}
-        yield Choice("network", dropout, f"{count:,} training examples are few for a network of this size")
+        rate = 0.2 if has_codes else 0.1 if spec.columns or not is_table else 0.05
+        yield Choice("network", {"dropout": rate}, f"{count:,} training examples are few for a network of this size")
     yield Choice(
         "model",
         {"latent_dim": default_latents(spec, has_many_rows=has_many_rows)},
@@ -127,8 +127,10 @@ def _all(
     name = _name_of(network, given)
     convolves = name in _CONVOLVED_NUMBERS and jax.default_backend() == "cpu"
     batch = min(asked or (_CONVOLVED_BATCH if convolves else 100 if count < _MANY else 200), max(count, 1))
-    longer = _LONGER_FOR_ROWS if is_table and (has_few_rows or not (has_own_laws or spec.holes)) else 1
-    least, most = (longer * _MOST_STEPS if has_few_rows else _FEWEST_STEPS), longer * _MOST_STEPS
+    # What few rows of numbers say is learned slowly; of codes, and of very few rows, it is soon learned by heart all the same.
+    takes_all = has_few_rows and not (has_codes or (spec.columns and count < _VERY_FEW_ROWS))
+    longer = _LONGER_FOR_ROWS if is_table and (takes_all or not (spec.columns or spec.holes)) else 1
+    least, most = (longer * _MOST_STEPS if takes_all else _FEWEST_STEPS), longer * _MOST_STEPS
     wanted = int(min(most, max(least, longer * _STEPS_AN_EXAMPLE * count)))
     steps = min(wanted, _affordable(spec, law, name, batch))
     # What does not fill a batch waits for another epoch.
