@@ -13,6 +13,8 @@ import pytest
 from commands import SMALL_ALONE, command, good, small_images
 from support.chance import not_above
 
+from lowerbound import VAE
+
 FORMATS = {
     "elbo_nats": float,
     "log_evidence_nats": float,
@@ -119,6 +121,8 @@ def test_sample_draws_by_default_and_repeats_itself(images_run: Path, tmp_path: 
     np.testing.assert_array_equal(np.load(tmp_path / "b.npy"), draws)
     good("sample", images_run, "--seed", 1, "--out", tmp_path / "c.npy")
     assert not np.array_equal(np.load(tmp_path / "c.npy"), draws)
+    # The same in Python, where the seed is called random_state.
+    np.testing.assert_array_equal(np.load(tmp_path / "c.npy"), VAE.load(images_run).sample(100, random_state=1))
     assert "decoder means E[x|z]" in good("sample", images_run, "--mean", "--out", tmp_path / "d.npy").stderr
     means = np.load(tmp_path / "d.npy")
     # The same latents without the noise of the likelihood: draws scatter about the means, by about 8 grey levels.

@@ -21,8 +21,8 @@ def test_draws_compile_once_and_do_not_depend_on_their_number() -> None:
     for drawn in more:
         np.testing.assert_array_equal(drawn[:3], first[: len(drawn)])
     assert len(np.unique(more[-1], axis=0)) == 600
-    # The keys are those of a split for so many, so a seed gives the draws that two calls give.
-    seed = int(np.random.RandomState(1).randint(2**31 - 1))
+    # The keys are those of a split for so many, so the seed gives the draws that two calls give.
+    seed = 1
     expected = decode(model.model_, prior_draws(model.model_, 7, seed=seed), draw=True, seed=seed + 1)
     np.testing.assert_allclose(more[1], expected, rtol=1e-4, atol=1e-5)
     key = jax.random.key(5)

@@ -15,7 +15,7 @@ from ..config.scoring import check_method
 from ..data.dataset import Dataset
 from ..errors import ConfigurationError
 from .holes import FillsHoles
-from .inputs import condition_values, same_seed, seed_from, weights_of
+from .inputs import condition_values, same_seed, weights_of
 from .result import Fitted
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class Examined(FillsHoles):
 
         Raises `DataError` when the examples are not like those of `fit`.
         """
-        return lowerbound.evaluation.latent_table(self.model_, self._checked(X, condition), seed=seed_from(random_state))
+        return lowerbound.evaluation.latent_table(self.model_, self._checked(X, condition), seed=same_seed(random_state))
 
     def explain(
         self,

@@ -27,7 +27,7 @@ from .frames import as_frame, module_of_frame, with_index_of
 from .inputs import (
     as_numbers,
     numeric_examples,
-    seed_from,
+    same_seed,
     with_condition,
     with_examples_tags,
 )
@@ -82,7 +82,7 @@ class AbstractFitted(Examined, ClassNamePrefixFeaturesOutMixin, TransformerMixin
         """
         examples, count = self._checked(X, condition), COUNT.convert("n_draws", n_draws)
         check_number_fits("n_draws", count, 8 * len(examples) * self.model_.latent_dim, "draws of these examples")
-        return lowerbound.evaluation.posterior_draws(self.model_, examples, count, seed=seed_from(random_state))
+        return lowerbound.evaluation.posterior_draws(self.model_, examples, count, seed=same_seed(random_state))
 
     def inverse_transform(self, X: Any, *, condition: Any = None) -> Any:
         """E[x|z] for each row z of `X`, (n, latent_dim): (n, *example), in the data's units.
@@ -128,7 +128,7 @@ class AbstractFitted(Examined, ClassNamePrefixFeaturesOutMixin, TransformerMixin
         """
         self._ready()
         count = COUNT.convert("n_samples", n_samples)
-        seed = seed_from(random_state)
+        seed = same_seed(random_state)
         check_number_fits("n_samples", count, 16 * math.prod(self.spec_.event_shape), "new examples")
         labels = with_condition(np.zeros((count, 1), np.float32), condition, self.spec_).condition
         chosen = None if labels is None else np.asarray(labels)
