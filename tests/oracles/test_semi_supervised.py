@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.special
-from registry import model_of
+from registry import DATA, model_of
 from support.chance import agrees
 
 from lowerbound.config.sections import TrainingConfig
@@ -122,6 +122,23 @@ def test_the_loss_counts_an_added_example_for_its_label_alone() -> None:
     # What weighs nothing is in no bound, and without labels there is nothing to miss.
     bare = objective(model, Example(x), key, jnp.int32(0), training=True)
     assert float(bare.loss) == pytest.approx(-np.asarray(bare.bound).mean(), rel=1e-6)
+
+
+def test_a_classifier_that_is_sure_has_a_gradient() -> None:
+    """Of classes so improbable that float32 has 0 for them: the KL's own gradient, log q(y|x) + 1, is not finite there."""
+    model = _random_model()
+    sure = np.zeros(model.num_classes, np.float32)
+    sure[0] = 200.0
+    model = dataclasses.replace(model, classifier=model.classifier.with_output_bias(sure))
+    batch = Example(jnp.asarray(DATA["8-bit"][:3]))
+    assert float(jnp.exp(jax.vmap(model.class_log_probs)(batch)).min()) == 0
+
+    @eqx.filter_value_and_grad
+    def loss(model: SemiSupervised) -> jax.Array:
+        return SemiSupervisedELBO()(model, batch, jax.random.key(0), None).loss
+
+    for leaf in jax.tree.leaves(eqx.filter_jit(loss)(model)):
+        assert np.isfinite(np.asarray(leaf)).all()
 
 
 def test_training_learns_the_classes_from_three_labels() -> None:

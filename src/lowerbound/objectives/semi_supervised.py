@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
 from typing_extensions import override
 
 from ..data.examples import Example
@@ -69,7 +70,7 @@ class SemiSupervisedELBO(AbstractObjective):
         is_known = label.any(axis=1)
         share = jnp.where(is_known[:, None], label, jnp.exp(log_q))
         log_likelihood = (share * terms.log_likelihood.mean(axis=2)).sum(axis=1)
-        kl = (share * jax.vmap(jax.vmap(lambda term: term.kl))(terms)).sum(axis=1) + class_kl(share)
+        kl = (share * jax.vmap(jax.vmap(lambda term: term.kl))(terms)).sum(axis=1) + class_kl(log_q, is_known)
         known = is_known.astype(jnp.float32)
         missed = -(label * log_q).sum(axis=1) @ known / jnp.maximum(known.sum(), 1.0)
         loss = -batch.mean(log_likelihood - kl)
@@ -79,6 +80,10 @@ class SemiSupervisedELBO(AbstractObjective):
         return LossRecord(loss, log_likelihood - kl, log_likelihood, kl, monitors)
 
 
-def class_kl(share: Float[Array, "batch classes"]) -> Float[Array, " batch"]:
-    """KL(q(y|x) || p(y)) with p(y) = 1 / K, in nats; of a label that is known -log p(y)."""
-    return jax.scipy.special.xlogy(share, share * share.shape[1]).sum(axis=1)
+def class_kl(log_q: Float[Array, "batch classes"], is_known: Bool[Array, " batch"]) -> Float[Array, " batch"]:
+    """KL(q(y|x) || p(y)) with p(y) = 1 / K, in nats; of a label that is known -log p(y).
+
+    From the logarithms: of a class that is so improbable that its share is 0 in float32, x log x has no gradient.
+    """
+    log_classes = math.log(log_q.shape[1])
+    return jnp.where(is_known, log_classes, (jnp.exp(log_q) * (log_q + log_classes)).sum(axis=1))
