@@ -110,7 +110,7 @@ def _all(
     has_few_rows = is_table and count < _FEW_ROWS and is_sharp
     has_codes = bool(spec.columns) and 2 * sum(column.is_coded for column in spec.columns) > len(spec.columns)
     if has_few_rows or (count < _MANY and not is_table):
-        rate = 0.2 if has_codes else 0.1 if spec.columns or not is_table else 0.05
+        rate = 0.1 if not is_table else 0.2 if has_codes else 0.1 if spec.columns else 0.05
         yield Choice("network", {"dropout": rate}, f"{count:,} training examples are few for a network of this size")
     yield Choice(
         "model",

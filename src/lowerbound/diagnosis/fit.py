@@ -28,23 +28,28 @@ def _per_element(summary: RunSummary, difference: float, bound: float) -> float:
 def _train_and_held_out(summary: RunSummary) -> tuple[float, float, float, str]:
     """The bound on training data and on data not trained on, the standard error of their difference, and that split.
 
-    The error is NaN where a single example was held out, of which nobody knows how far it is from others.
+    The error is NaN where a single example was held out, of which nobody knows how far it is from others. Where cells were hidden
+    the record of training is of other examples than the held-out ones, and says nothing here.
     """
-    train = summary.bound_in_training or summary.score("elbo_nats", "train")
+    hides = bool(summary.config.training.hide_elements)
+    train = summary.bound_in_training if hides else summary.score("elbo_nats", "train")
+    known = [train.standard_error] if train is not None and math.isfinite(train.standard_error) else []
     for split in ("validation", "test"):
         held_out = summary.score("elbo_nats", split)
         if train is not None and held_out is not None:
-            known = [train.standard_error] if math.isfinite(train.standard_error) else []
             return train.value, held_out.value, math.hypot(held_out.standard_error, *known), split
     epochs, bounds = summary.finite("validation_elbo_nats")
     train_epochs, train_bounds = summary.finite("train_elbo_nats")
-    if not len(bounds) or not len(train_bounds):
+    if not len(bounds) or (train is None if hides else not len(train_bounds)):
         return math.nan, math.nan, math.nan, "validation"
     best = _kept_index(summary, epochs)
-    at_best = train_bounds[int(np.argmin(np.abs(train_epochs - epochs[best])))]
     errors = summary.finite("validation_standard_error_nats")[1]
     error = math.nan if "validation_standard_error_nats" in summary.history else 0.0
-    return float(at_best), float(bounds[best]), float(errors[best]) if len(errors) == len(bounds) else error, "validation"
+    error = float(errors[best]) if len(errors) == len(bounds) else error
+    if hides and train is not None:
+        return train.value, float(bounds[best]), math.hypot(error, *known), "validation"
+    at_best = train_bounds[int(np.argmin(np.abs(train_epochs - epochs[best])))]
+    return float(at_best), float(bounds[best]), error, "validation"
 
 
 def _kept_index(summary: RunSummary, epochs: np.ndarray) -> int:
@@ -68,7 +73,7 @@ def _overfitting(summary: RunSummary) -> Finding | None:
         keep = f"Keep the best validated weights, here those of epoch {epochs[int(np.argmax(bounds))]:,.0f}. "
         settings.append("training.early_stopping_patience=50")
     dropout = summary.config.network.get("dropout", None)
-    is_thinned = dropout and (summary.bound_in_training is not None or summary.score("elbo_nats", "train") is None)
+    is_thinned = dropout and (summary.config.training.hide_elements or summary.score("elbo_nats", "train") is None)
     thinned = " with dropout" if is_thinned else ""
     if dropout == 0:
         settings.append("network.dropout=0.2")
@@ -199,7 +204,7 @@ CHECKS = (
         "overfitting",
         _overfitting,
         lambda s: bool(np.isfinite(_train_and_held_out(s)[1:3]).all()),
-        "a bound on data that were held out, two examples or more",
+        "a bound on whole examples that were trained on, and on two or more that were held out",
     ),
     Check("past-best", "the weights kept being the best ones", _past_best, lambda s: s.has_validation, "a validation split"),
     Check("stopped", "training stopped early by hand or signal", _stopped),

@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import validate_data
 
+from ..config.sections import LARGEST_SEED
 from ..data.checks import check_array, check_no_mask, check_size_for_float32
 from ..data.columns.frames import check_is_frame, names_of_frame
 from ..data.conditions import condition_array
@@ -262,7 +263,7 @@ def seed_from(random_state: Any) -> int:
 
 def same_seed(random_state: Any) -> int:
     """An integer as it is, as the command line's --seed takes it; else `seed_from`. Raises `ConfigurationError` as that does."""
-    if isinstance(random_state, int | np.integer) and not isinstance(random_state, bool) and 0 <= random_state < 2**31:
+    if isinstance(random_state, int | np.integer) and not isinstance(random_state, bool) and 0 <= random_state <= LARGEST_SEED:
         return int(random_state)
     return seed_from(random_state)
 

@@ -21,9 +21,11 @@ from ..data.splits import Split
 from ..errors import LowerboundError
 from ..evaluation import active_units, completed, decode, kl_by_latent, posterior_means, reconstruction, sample
 from ..evaluation.estimates import mean_and_error
+from ..evaluation.evidence import examples_at_once
 from ..evaluation.latents import full_batches
 from ..models import AbstractLatentVariableModel
 from ..objectives import ELBO
+from ..objectives.base import recorded
 from ..runs.folder import RunFolder
 from .examination import examine
 from .summary import NATS, RunSummary, Score, scores_of
@@ -31,8 +33,6 @@ from .summary import NATS, RunSummary, Score, scores_of
 # What a summary says as `run.json` does.
 _OF_RUN = ("recipe", "command", "versions", "machine", "started", "seconds", "best_epoch", "stop_reason")
 NUM_SAMPLES, NUM_PAIRS, NUM_LATENT_POINTS = 100, 40, 3000
-# Training examples whose bound is estimated together.
-_AT_ONCE = 200
 # Of a table, whose rows are not looked at one by one.
 NUM_TABLE_ROWS = 1000
 
@@ -55,6 +55,7 @@ def summarize(
     - `shown`: the split that is shown and examined. `evaluation`: its scores as plain numbers, where there are some.
     """
     info = folder.info()
+    hides = bool(config.training.hide_elements) and model.has_density
     return summarize_model(
         model,
         spec,
@@ -67,6 +68,7 @@ def summarize(
         history=folder.metrics.read(),
         loss_is_bound=build_objective(config, 1, max(len(split.train), 1)).is_bound,
         scores=() if evaluation is None else scores_of(evaluation, model.given),
+        bound_in_training=_bound_in_training(model, spec, dataset, split) if hides and dataset is not None else None,
         epochs_run=info["epochs_done"],
         data_problem=data_problem,
         choices=folder.choices,
@@ -89,8 +91,6 @@ def summarize_model(
     - `of_training`: fields of `RunSummary`: its `name`, its `history` and more.
     """
     of_data = _without_data(model, spec, config) if dataset is None else _of_data(model, spec, config, dataset, split, shown)
-    if config.training.hide_elements and model.has_density and dataset is not None:
-        of_training["bound_in_training"] = _bound_in_training(model, spec, dataset, split)
     return RunSummary(
         data_name=config.data.name,
         spec=spec.of_model,
@@ -113,16 +113,17 @@ def _bound_in_training(model: AbstractLatentVariableModel, spec: DataSpec, datas
     Dropout is on, as in the record of a training that hides none.
     """
     examples, bounds = examples_of(dataset, split.train[:NUM_LATENT_POINTS], spec), []
-    for number, (index, kept) in enumerate(full_batches(len(examples), _AT_ONCE)):
+    for number, (index, kept) in enumerate(full_batches(len(examples), examples_at_once(model, 1))):
         key = jax.random.fold_in(jax.random.key(0), number)
-        bounds.append(np.asarray(_bounds_in_training(model, examples[index], key))[:kept])
+        bounds.append(np.asarray(bounds_in_training(model, examples[index], key))[:kept])
     value, error = mean_and_error(np.concatenate(bounds))
     return Score("elbo_nats", value, NATS, model.measure, "train", standard_error=error, given=model.given)
 
 
 @eqx.filter_jit
-def _bounds_in_training(model: AbstractLatentVariableModel, batch: Example, key: PRNGKeyArray) -> Float[Array, " batch"]:
-    found = ELBO()(model, batch, key, None, training=True)
+def bounds_in_training(model: AbstractLatentVariableModel, batch: Example, key: PRNGKeyArray) -> Float[Array, " batch"]:
+    """The ELBO of each example with dropout on, less the KL / N of weights that are random."""
+    found = recorded(ELBO(), model, batch, key, None, training=True)
     assert found.bound is not None
     return found.bound
 
