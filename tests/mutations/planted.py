@@ -298,8 +298,8 @@ MUTATIONS = (
     Mutation(
         "the classes' prior left out of the bound",
         "objectives/semi_supervised.py",
-        "share * share.shape[1])",
-        "share)",
+        "log_classes = math.log(log_q.shape[1])",
+        "log_classes = 0.0",
         "oracles/test_semi_supervised.py::test_every_figure_is_right_and_a_blunt_classifier_is_found_wrong",
         "labels that are not known",
     ),
