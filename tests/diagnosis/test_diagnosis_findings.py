@@ -10,7 +10,7 @@ import pytest
 import scipy.stats
 from support_report import CONFIG, examination, healthy_faces, history, settled_bound, table
 
-from lowerbound.config import RunConfig, merged
+from lowerbound.config import RunConfig
 from lowerbound.config.catalogue import class_of
 from lowerbound.config.part import PartConfig
 from lowerbound.data.describe import describe
@@ -215,18 +215,22 @@ class TestOverfitting:
 
     def test_where_cells_were_hidden_whole_training_examples_are_compared(self) -> None:
         whole = Score("elbo_nats", -1700.0, NATS, "lebesgue", "train", standard_error=5.0)
-        hides = merged(config("training", hide_elements=0.5).to_dict(), {"network": {"dropout": 0.1}})
         # The record of training is about examples of which cells are hidden: here it would show no gap.
-        summary = healthy_faces(config=RunConfig.from_dict(hides), bound_in_training=whole)
+        summary = healthy_faces(config=config("training", hide_elements=0.5), bound_on_training=whole)
         [(_, figure)] = found(summary, "(test)")
-        assert "train −1,700.0 with dropout, test −1,802.2" in figure
+        assert "train −1,700.0, test −1,802.2" in figure
         [(_, figure)] = found(dataclasses.replace(summary, scores=()), "(validation)")
-        assert "train −1,700.0 with dropout, validation" in figure
-        unknown = dataclasses.replace(summary, scores=(), bound_in_training=None)
+        assert "train −1,700.0, validation" in figure
+        unknown = dataclasses.replace(summary, scores=(), bound_on_training=None)
         assert found(unknown, "Overfitting") == []
         assert "overfitting" in checked(unknown)[1]
-        plain = dataclasses.replace(summary, config=config("training", hide_elements=0.5))
-        [(_, figure)] = found(plain, "(test)")
+
+    def test_the_record_of_training_is_with_dropout_and_a_score_is_not(self) -> None:
+        thinned = healthy_faces(history=history(settled_bound(), gap=60.0), config=config("network", dropout=0.1))
+        [(_, figure)] = found(thinned, "Overfitting")
+        assert " with dropout, validation" in figure
+        scored = dataclasses.replace(thinned, scores=with_score("elbo_nats", -1700.0, "train"))
+        [(_, figure)] = found(scored, "(test)")
         assert "train −1,700.0, test −1,802.2" in figure
 
     def test_a_gap_within_its_error_is_no_worry(self) -> None:

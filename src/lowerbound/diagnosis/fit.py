@@ -32,7 +32,7 @@ def _train_and_held_out(summary: RunSummary) -> tuple[float, float, float, str]:
     the record of training is of other examples than the held-out ones, and says nothing here.
     """
     hides = bool(summary.config.training.hide_elements)
-    train = summary.bound_in_training if hides else summary.score("elbo_nats", "train")
+    train = summary.bound_on_training if hides else summary.score("elbo_nats", "train")
     known = [train.standard_error] if train is not None and math.isfinite(train.standard_error) else []
     for split in ("validation", "test"):
         held_out = summary.score("elbo_nats", split)
@@ -73,7 +73,8 @@ def _overfitting(summary: RunSummary) -> Finding | None:
         keep = f"Keep the best validated weights, here those of epoch {epochs[int(np.argmax(bounds))]:,.0f}. "
         settings.append("training.early_stopping_patience=50")
     dropout = summary.config.network.get("dropout", None)
-    is_thinned = dropout and (summary.config.training.hide_elements or summary.score("elbo_nats", "train") is None)
+    # The record of training is with dropout on, as no other bound is.
+    is_thinned = dropout and not summary.config.training.hide_elements and summary.score("elbo_nats", "train") is None
     thinned = " with dropout" if is_thinned else ""
     if dropout == 0:
         settings.append("network.dropout=0.2")

@@ -7,25 +7,18 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import equinox as eqx
-import jax
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
 
 from ..assembly.build import build_objective
 from ..config import RunConfig
 from ..data.dataset import Dataset
-from ..data.examples import Example, examples_of
+from ..data.examples import examples_of
 from ..data.spec import DataSpec
 from ..data.splits import Split
 from ..errors import LowerboundError
-from ..evaluation import active_units, completed, decode, kl_by_latent, posterior_means, reconstruction, sample
+from ..evaluation import active_units, completed, decode, estimate_evidence, kl_by_latent, posterior_means, reconstruction, sample
 from ..evaluation.estimates import mean_and_error
-from ..evaluation.evidence import examples_at_once
-from ..evaluation.latents import full_batches
 from ..models import AbstractLatentVariableModel
-from ..objectives import ELBO
-from ..objectives.base import recorded
 from ..runs.folder import RunFolder
 from .examination import examine
 from .summary import NATS, RunSummary, Score, scores_of
@@ -68,7 +61,7 @@ def summarize(
         history=folder.metrics.read(),
         loss_is_bound=build_objective(config, 1, max(len(split.train), 1)).is_bound,
         scores=() if evaluation is None else scores_of(evaluation, model.given),
-        bound_in_training=_bound_in_training(model, spec, dataset, split) if hides and dataset is not None else None,
+        bound_on_training=_bound_on_training(model, spec, dataset, split) if hides and dataset is not None else None,
         epochs_run=info["epochs_done"],
         data_problem=data_problem,
         choices=folder.choices,
@@ -107,25 +100,11 @@ def summarize_model(
     )
 
 
-def _bound_in_training(model: AbstractLatentVariableModel, spec: DataSpec, dataset: Dataset, split: Split) -> Score:
-    """The ELBO of whole training examples: the record of training is about examples of which elements are hidden.
-
-    Dropout is on, as in the record of a training that hides none.
-    """
-    examples, bounds = examples_of(dataset, split.train[:NUM_LATENT_POINTS], spec), []
-    for number, (index, kept) in enumerate(full_batches(len(examples), examples_at_once(model, 1))):
-        key = jax.random.fold_in(jax.random.key(0), number)
-        bounds.append(np.asarray(bounds_in_training(model, examples[index], key))[:kept])
-    value, error = mean_and_error(np.concatenate(bounds))
+def _bound_on_training(model: AbstractLatentVariableModel, spec: DataSpec, dataset: Dataset, split: Split) -> Score:
+    """The bound on whole training examples: the record of training is about examples of which elements are hidden."""
+    found = estimate_evidence(model, examples_of(dataset, split.train[:NUM_LATENT_POINTS], spec), 1)
+    value, error = mean_and_error(found.elbo)
     return Score("elbo_nats", value, NATS, model.measure, "train", standard_error=error, given=model.given)
-
-
-@eqx.filter_jit
-def bounds_in_training(model: AbstractLatentVariableModel, batch: Example, key: PRNGKeyArray) -> Float[Array, " batch"]:
-    """The ELBO of each example with dropout on, less the KL / N of weights that are random."""
-    found = recorded(ELBO(), model, batch, key, None, training=True)
-    assert found.bound is not None
-    return found.bound
 
 
 def _origins(folder: RunFolder) -> Iterator[RunConfig]:
