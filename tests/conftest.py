@@ -4,6 +4,8 @@ import contextlib
 import ctypes
 import functools
 import gc
+import importlib
+import itertools
 import os
 import re
 import time
@@ -35,6 +37,9 @@ if os.environ.get("LOWERBOUND_TEST_FLAGS") != "users":
 # What was compiled is kept from run to run in pytest's cache (`pytest_configure`), also by the processes that tests start.
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.05")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_ENABLE_XLA_CACHES", "none")
+
+# Of each operation JAX would note the hundred calls that led to it: a tenth of what tests trace and lower.
+os.environ.setdefault("JAX_TRACEBACK_IN_LOCATIONS_LIMIT", "0")
 
 import jax
 import jaxtyping
@@ -81,8 +86,31 @@ with contextlib.suppress(OSError, ValueError, AttributeError):
     _share = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
     _resident_limit = max(_resident_limit, min(_share // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")), 6 * 2**30))
 
-# Tracing makes many small objects that soon go: looking for cycles among each 700 of them is a part of the suite's time.
-gc.set_threshold(50_000, 20, 20)
+# Tracing makes many small objects that soon go: looking for cycles among each 700 of them is a part of the suite's time, and each
+# time XLA looks for what it may free.
+gc.set_threshold(400_000, 20, 50)
+
+# Programs that one context of MLIR serves. JAX makes one with all its dialects for each program, however small: a tenth of the
+# suite, and half of its memory. But a context keeps every constant that it has seen.
+_PROGRAMS_OF_A_CONTEXT = 200
+
+
+def _share_contexts(mlir: Any) -> None:
+    make, served = mlir.make_ir_context, itertools.count()
+    contexts: list[Any] = []
+
+    def make_ir_context() -> Any:
+        if next(served) % _PROGRAMS_OF_A_CONTEXT == 0:
+            contexts[:] = [make()]
+        return contexts[0]
+
+    mlir.make_ir_context = make_ir_context
+
+
+if os.environ.get("LOWERBOUND_TEST_FLAGS") != "users":
+    # JAX's own affair: another release may do otherwise, and its tests then take longer.
+    with contextlib.suppress(ImportError, AttributeError):
+        _share_contexts(importlib.import_module("jax._src.interpreters.mlir"))
 
 
 # Days after which a compiled program is forgotten: sources have changed, and most are made anew.
