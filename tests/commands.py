@@ -11,11 +11,13 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 from unittest import mock
 
 import numpy as np
+import typer.main
 
-from lowerbound.cli.main import main
+from lowerbound.cli.main import app, main
 
 # One small network everywhere, so that most trainings share one compiled program.
 # A plain model: what the data would choose instead takes longer to compile, and has tests of its own.
@@ -79,6 +81,13 @@ def process_environment(cache: Path) -> dict[str, str]:
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         "JAX_PERSISTENT_CACHE_ENABLE_XLA_CACHES": "none",
     }
+
+
+def parsed(*arguments: object) -> None:
+    """That the command line has this command, and takes these arguments; what it does is not done."""
+    name, *rest = map(str, arguments)
+    commands = cast(Any, typer.main.get_command(app)).commands
+    commands[name].make_context(name, rest)
 
 
 @contextlib.contextmanager

@@ -1,6 +1,6 @@
 """What the README shows is run, its commands through the command line's own parser.
 
-`make test` runs all of it with few epochs, few samples and small networks, `make test-long` as it stands.
+`make test` runs it with few epochs, few samples and small networks, `make test-long` as it stands.
 """
 
 import re
@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from commands import parsed
 from typer.testing import CliRunner
 
 from lowerbound.cli.main import app
@@ -22,6 +23,11 @@ pytestmark = [pytest.mark.filterwarnings("ignore::lowerbound.errors.DataWarning"
 
 FEW = " --set data.validation=20 --set data.test=20 --set network.hidden_widths=[16] "
 SMALL = "VAE(hidden_widths=(16,), "
+# What takes longest to compile, and has tests of its own: `make test` looks only whether the command line takes these commands
+# (`test_cli_methods.py` has the gap, `tests/diagnosis` and `test_cli_saved.py` the doctor), and leaves out the example with a
+# flow, whose parts `test_parts.py` and `test_combinations.py` compile.
+LONG_COMMAND = re.compile(r"--method gap|runs/flat")
+LONG_EXAMPLE = "inverse-autoregressive"
 
 
 def blocks(language: str) -> list[str]:
@@ -33,8 +39,7 @@ def as_it_stands(text: str) -> str:
 
 
 def shortened(text: str) -> str:
-    """The same with an epoch instead of up to five and two instead of more, few samples and examples, and small networks:
-    no program is left out."""
+    """The same with an epoch instead of up to five and two instead of more, few samples and examples, and small networks."""
     text = re.sub(r"(epochs[ =])(\d+)", lambda found: found[1] + str(min(1 + int(found[2]) // 6, 2)), text)
     text = re.sub(r"(samples[ =])(\d+)", lambda found: found[1] + str(min(int(found[2]), 10)), text)
     text = re.sub(r"(--examples )(\d+)", r"\g<1>2", text)
@@ -68,6 +73,8 @@ def test_the_python_examples_run(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
+    if length is shortened and LONG_EXAMPLE in code:
+        pytest.skip("run by `make test-long`")
     exec(compile(length(code), "README.md", "exec"), names)
     assert "vae" in names
 
@@ -77,11 +84,22 @@ def test_the_commands_run_in_order(length: Callable[[str], str], tmp_path: Path,
     monkeypatch.chdir(tmp_path)
     commands = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("lowerbound ")]
     assert len(commands) >= 8
+    assert sum(bool(LONG_COMMAND.search(command)) for command in commands) == 3
     for command in commands:
+        if length is shortened and LONG_COMMAND.search(command):
+            parsed(*shlex.split(command)[1:])
+            continue
         result = CliRunner().invoke(app, shlex.split(length(command))[1:])
         assert result.exit_code == 0, f"{command}\n{result.output}\n{result.exception!r}"
     for name in ("new_digits.png", "pairs.png", "codes.csv", "runs/digits/report.html", "runs/two/model/weights.safetensors"):
         assert (tmp_path / name).stat().st_size > 0
+
+
+def test_arguments_that_the_command_line_does_not_take_are_noticed() -> None:
+    """The negative control of what is parsed and not run."""
+    for wrong in ("evaluate runs/digits --methods gap", "evaluate runs/digits --samples many", "doctor"):
+        with pytest.raises(Exception, match=r"No such option|valid integer|Missing parameter"):
+            parsed(*shlex.split(wrong))
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/ladder.md"])
