@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from commands import SMALL, command, process_environment, run, started
+from commands import SMALL, command, run, started
 
 from lowerbound.runs.folder import RunFolder
 
@@ -54,7 +54,7 @@ def test_the_check_of_imports_would_see_jax() -> None:
 
 
 def test_results_go_to_stdout_and_sentences_to_stderr(files: Path, tmp_path: Path) -> None:
-    environment = process_environment(tmp_path / "cache")
+    environment = dict(os.environ)
     folder = tmp_path / "run"
     options = [*SMALL, "--epochs", "2", "--json"]
     done = run(environment, "train", files / "images.npy", *options, "--out", folder)
