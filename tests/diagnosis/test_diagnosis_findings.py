@@ -229,9 +229,13 @@ class TestOverfitting:
         thinned = healthy_faces(history=history(settled_bound(), gap=60.0), config=config("network", dropout=0.1))
         [(_, figure)] = found(thinned, "Overfitting")
         assert " with dropout, validation" in figure
-        scored = dataclasses.replace(thinned, scores=with_score("elbo_nats", -1700.0, "train"))
-        [(_, figure)] = found(scored, "(test)")
-        assert "train −1,700.0, test −1,802.2" in figure
+        whole = Score("elbo_nats", -1700.0, NATS, "lebesgue", "train", standard_error=5.0)
+        for scored in (
+            dataclasses.replace(thinned, scores=with_score("elbo_nats", -1700.0, "train")),
+            dataclasses.replace(thinned, bound_on_training=whole),
+        ):
+            [(_, figure)] = found(scored, "(test)")
+            assert "train −1,700.0, test −1,802.2" in figure
 
     def test_a_gap_within_its_error_is_no_worry(self) -> None:
         scores = with_score("elbo_nats", -1700.0, "train", error=60.0)

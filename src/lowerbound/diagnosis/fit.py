@@ -29,10 +29,11 @@ def _train_and_held_out(summary: RunSummary) -> tuple[float, float, float, str]:
     """The bound on training data and on data not trained on, the standard error of their difference, and that split.
 
     The error is NaN where a single example was held out, of which nobody knows how far it is from others. Where cells were hidden
-    the record of training is of other examples than the held-out ones, and says nothing here.
+    the record of training is of other examples than the held-out ones, and says nothing here; where dropout was on it is lower
+    than the bound of the model that is kept, and is the last resort.
     """
     hides = bool(summary.config.training.hide_elements)
-    train = summary.bound_on_training if hides else summary.score("elbo_nats", "train")
+    train = summary.score("elbo_nats", "train") or summary.bound_on_training
     known = [train.standard_error] if train is not None and math.isfinite(train.standard_error) else []
     for split in ("validation", "test"):
         held_out = summary.score("elbo_nats", split)
@@ -40,13 +41,13 @@ def _train_and_held_out(summary: RunSummary) -> tuple[float, float, float, str]:
             return train.value, held_out.value, math.hypot(held_out.standard_error, *known), split
     epochs, bounds = summary.finite("validation_elbo_nats")
     train_epochs, train_bounds = summary.finite("train_elbo_nats")
-    if not len(bounds) or (train is None if hides else not len(train_bounds)):
+    if not len(bounds) or (train is None and (hides or not len(train_bounds))):
         return math.nan, math.nan, math.nan, "validation"
     best = _kept_index(summary, epochs)
     errors = summary.finite("validation_standard_error_nats")[1]
     error = math.nan if "validation_standard_error_nats" in summary.history else 0.0
     error = float(errors[best]) if len(errors) == len(bounds) else error
-    if hides and train is not None:
+    if train is not None:
         return train.value, float(bounds[best]), math.hypot(error, *known), "validation"
     at_best = train_bounds[int(np.argmin(np.abs(train_epochs - epochs[best])))]
     return float(at_best), float(bounds[best]), error, "validation"
@@ -74,7 +75,7 @@ def _overfitting(summary: RunSummary) -> Finding | None:
         settings.append("training.early_stopping_patience=50")
     dropout = summary.config.network.get("dropout", None)
     # The record of training is with dropout on, as no other bound is.
-    is_thinned = dropout and not summary.config.training.hide_elements and summary.score("elbo_nats", "train") is None
+    is_thinned = dropout and (summary.score("elbo_nats", "train") or summary.bound_on_training) is None
     thinned = " with dropout" if is_thinned else ""
     if dropout == 0:
         settings.append("network.dropout=0.2")

@@ -48,7 +48,8 @@ def summarize(
     - `shown`: the split that is shown and examined. `evaluation`: its scores as plain numbers, where there are some.
     """
     info = folder.info()
-    hides = bool(config.training.hide_elements) and model.has_density
+    # The record of training is then of other examples, or of other networks, than the scores of held-out ones.
+    is_apart = bool(config.training.hide_elements or config.network.get("dropout", 0)) and model.has_density
     return summarize_model(
         model,
         spec,
@@ -61,7 +62,7 @@ def summarize(
         history=folder.metrics.read(),
         loss_is_bound=build_objective(config, 1, max(len(split.train), 1)).is_bound,
         scores=() if evaluation is None else scores_of(evaluation, model.given),
-        bound_on_training=_bound_on_training(model, spec, dataset, split) if hides and dataset is not None else None,
+        bound_on_training=_bound_on_training(model, spec, dataset, split) if is_apart and dataset is not None else None,
         epochs_run=info["epochs_done"],
         data_problem=data_problem,
         choices=folder.choices,
@@ -101,7 +102,7 @@ def summarize_model(
 
 
 def _bound_on_training(model: AbstractLatentVariableModel, spec: DataSpec, dataset: Dataset, split: Split) -> Score:
-    """The bound on whole training examples: the record of training is about examples of which elements are hidden."""
+    """The bound on whole training examples, without dropout."""
     found = estimate_evidence(model, examples_of(dataset, split.train[:NUM_LATENT_POINTS], spec), 1)
     value, error = mean_and_error(found.elbo)
     return Score("elbo_nats", value, NATS, model.measure, "train", standard_error=error, given=model.given)

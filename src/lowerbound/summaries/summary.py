@@ -89,8 +89,8 @@ class RunSummary:
     - `measure`: the base measure of the likelihood, "counting" or "lebesgue". `given`: what it is given of x itself, or None.
     - `latent_blocks`: what the model says of its latents. `loss_is_bound`: whether minus the loss is a bound on log p(x).
     - `scores`: of the kept weights; splits in the order in which they should be shown.
-    - `bound_on_training`: the ELBO of whole training examples, where elements were hidden, so that the record of training is of
-      other examples; else None.
+    - `bound_on_training`: the ELBO of whole training examples without dropout, where elements were hidden or dropout was on, so
+      that the record of training is of something else; else None.
     - `samples`, `real`: (n, *event_shape), draws z ~ p(z), x ~ p(x|z) from the model, and examples of the data, in the user's
       units. `sample_means`: E[x|z] of the samples' own z, or None: where they say less than the draws.
     - `originals`, `reconstructions`: (n, *event_shape), examples that were not trained on where there are any, and what the
