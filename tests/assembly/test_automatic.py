@@ -219,7 +219,7 @@ def test_tables_of_many_rows_have_a_finer_prior_and_finer_laws(count: int, laten
 
 @pytest.mark.parametrize(
     ("count", "texts", "dropout", "steps"),
-    [(299, 1, 0.1, 4_000), (300, 1, 0.1, 45_000), (2499, 1, 0.1, 45_000), (2500, 1, 0.0, 7_500), (2499, 2, 0.2, 7_497)],
+    [(399, 1, 0.3, 4_000), (400, 1, 0.1, 45_000), (2499, 1, 0.1, 45_000), (2500, 1, 0.0, 7_500), (2499, 2, 0.3, 7_497)],
 )
 def test_tables_of_few_rows_have_dropout_and_those_of_numbers_all_the_steps(
     count: int, texts: int, dropout: float, steps: int

@@ -27,7 +27,7 @@ _FEWEST_FOR_LEARNED_PRIOR = 200
 _LARGEST_PRIOR_OF_MANY, _BUMPS_OF_MANY = 200, 20
 # Examples, below which weights decay most, and from which neither decay nor dropout is needed.
 _FEW, _MANY = 5_000, 20_000
-_VERY_FEW_ROWS, _FEW_ROWS = 300, 2_500
+_VERY_FEW_ROWS, _FEW_ROWS = 400, 2_500
 _OPTIMIZER = "adamw"
 # What two cores do in less than ten minutes: numbers that pass through a network of convolutions, of which many small steps learn
 # more than few large ones, and bumps of a mixture that are evaluated.
@@ -110,7 +110,8 @@ def _all(
     has_few_rows = is_table and count < _FEW_ROWS and is_sharp
     has_codes = bool(spec.columns) and 2 * sum(column.is_coded for column in spec.columns) > len(spec.columns)
     if has_few_rows or (count < _MANY and not is_table):
-        rate = 0.1 if not is_table else 0.2 if has_codes else 0.1 if spec.columns else 0.05
+        is_hard = spec.columns and (has_codes or count < _VERY_FEW_ROWS)
+        rate = 0.1 if not is_table else 0.3 if is_hard else 0.1 if spec.columns else 0.05
         yield Choice("network", {"dropout": rate}, f"{count:,} training examples are few for a network of this size")
     yield Choice(
         "model",
