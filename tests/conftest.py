@@ -4,8 +4,6 @@ import contextlib
 import ctypes
 import functools
 import gc
-import importlib
-import itertools
 import os
 import re
 import time
@@ -89,30 +87,6 @@ with contextlib.suppress(OSError, ValueError, AttributeError):
 # Tracing makes many small objects that soon go: looking for cycles among each 700 of them is a part of the suite's time, and each
 # time XLA looks for what it may free.
 gc.set_threshold(400_000, 20, 50)
-
-# Programs that one context of MLIR serves. JAX makes one with all its dialects for each program, however small. With this, the
-# notes left out and fewer looks for cycles, `test_parts.py` takes half the memory and a tenth less time; files that train take as
-# long as before. A context keeps every constant that it has seen, so a fresh one comes now and then.
-_PROGRAMS_OF_A_CONTEXT = 200
-
-
-def _share_contexts(mlir: Any) -> None:
-    make, served = mlir.make_ir_context, itertools.count()
-    contexts: list[Any] = []
-
-    def make_ir_context() -> Any:
-        if next(served) % _PROGRAMS_OF_A_CONTEXT == 0:
-            contexts[:] = [make()]
-        return contexts[0]
-
-    mlir.make_ir_context = make_ir_context
-
-
-if os.environ.get("LOWERBOUND_TEST_FLAGS") != "users":
-    # JAX's own affair: another release may do otherwise, and its tests then take longer.
-    with contextlib.suppress(ImportError, AttributeError):
-        _share_contexts(importlib.import_module("jax._src.interpreters.mlir"))
-
 
 # Days after which a compiled program is forgotten: sources have changed, and most are made anew.
 _KEPT_DAYS = 30
