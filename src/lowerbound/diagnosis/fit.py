@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from ..summaries import RunSummary
+from ..summaries import RunSummary, Score
 from ..training import NOT_FINITE
 from .finding import FEWEST_RECORDS, STANDARD_ERRORS, Check, Finding, retrain, short
 
@@ -25,6 +25,11 @@ def _per_element(summary: RunSummary, difference: float, bound: float) -> float:
     return difference / abs(bound) if summary.measure == "counting" else difference / summary.spec.num_elements
 
 
+def _on_whole_training_examples(summary: RunSummary) -> Score | None:
+    """The bound on training examples as held-out ones have it: nothing hidden, no dropout."""
+    return summary.score("elbo_nats", "train") or summary.bound_on_training
+
+
 def _train_and_held_out(summary: RunSummary) -> tuple[float, float, float, str]:
     """The bound on training data and on data not trained on, the standard error of their difference, and that split.
 
@@ -33,7 +38,7 @@ def _train_and_held_out(summary: RunSummary) -> tuple[float, float, float, str]:
     than the bound of the model that is kept, and is the last resort.
     """
     hides = bool(summary.config.training.hide_elements)
-    train = summary.score("elbo_nats", "train") or summary.bound_on_training
+    train = _on_whole_training_examples(summary)
     known = [train.standard_error] if train is not None and math.isfinite(train.standard_error) else []
     for split in ("validation", "test"):
         held_out = summary.score("elbo_nats", split)
@@ -75,7 +80,7 @@ def _overfitting(summary: RunSummary) -> Finding | None:
         settings.append("training.early_stopping_patience=50")
     dropout = summary.config.network.get("dropout", None)
     # The record of training is with dropout on, as no other bound is.
-    is_thinned = dropout and (summary.score("elbo_nats", "train") or summary.bound_on_training) is None
+    is_thinned = dropout and _on_whole_training_examples(summary) is None
     thinned = " with dropout" if is_thinned else ""
     if dropout == 0:
         settings.append("network.dropout=0.2")

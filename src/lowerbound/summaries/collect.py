@@ -103,9 +103,14 @@ def summarize_model(
 
 def _bound_on_training(model: AbstractLatentVariableModel, spec: DataSpec, dataset: Dataset, split: Split) -> Score:
     """The bound on whole training examples, without dropout."""
-    found = estimate_evidence(model, examples_of(dataset, split.train[:NUM_LATENT_POINTS], spec), 1)
+    found = estimate_evidence(model, examples_of(dataset, _some(split.train), spec), 1)
     value, error = mean_and_error(found.elbo)
     return Score("elbo_nats", value, NATS, model.measure, "train", standard_error=error, given=model.given)
+
+
+def _some(rows: np.ndarray) -> np.ndarray:
+    """At most `NUM_LATENT_POINTS` of these rows, from all over them: the training rows of a user's own split may be sorted."""
+    return rows if len(rows) <= NUM_LATENT_POINTS else np.random.default_rng(0).choice(rows, NUM_LATENT_POINTS, replace=False)
 
 
 def _origins(folder: RunFolder) -> Iterator[RunConfig]:
@@ -139,7 +144,7 @@ def _of_data(
     # A conditional model draws its samples under the conditions of the real examples beside them.
     given = completed(model, examples_of(dataset, np.resize(real, number), spec)).condition
     condition = None if given is None else np.asarray(given)
-    train = completed(model, examples_of(dataset, split.train[:NUM_LATENT_POINTS], spec))
+    train = completed(model, examples_of(dataset, _some(split.train), spec))
     return {
         "samples": sample(model, number, condition=condition, draw=True, seed=seed),
         "sample_means": None if model.shows_draws else sample(model, number, condition=condition, draw=False, seed=seed),
